@@ -1,0 +1,202 @@
+//! The tools that models see: names, descriptions, arguments and which roles may call them.
+//!
+//! Arguments come from a language model. They are described strictly and read leniently: unknown keys are
+//! ignored here, and what matters is checked by the engine, which answers with a list of faults the model can act on.
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct MissionArgs {
+    /// What is to be achieved, with everything the conversation has settled, in full sentences.
+    pub brief: String,
+    /// Conditions that must hold at the end, each checkable.
+    #[serde(default)]
+    pub acceptance: Vec<String>,
+    /// What must not be touched or done.
+    #[serde(default)]
+    pub constraints: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct SubmitPlanArgs {
+    /// One or two sentences on how the work is cut.
+    #[serde(default)]
+    pub summary: String,
+    /// 1 to 200 tasks.
+    pub tasks: Vec<PlanTask>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct PlanTask {
+    /// Short and unique, for example T1.
+    pub id: String,
+    pub title: String,
+    /// All a worker needs to know that the brief does not say.
+    #[serde(default)]
+    pub description: String,
+    /// Files the task may change: paths or globs relative to the project.
+    #[serde(default)]
+    pub files: Vec<String>,
+    /// Ids of tasks that must be accepted before this one starts.
+    #[serde(default)]
+    pub depends_on: Vec<String>,
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    #[serde(default)]
+    pub priority: Option<PlanPriority>,
+    #[serde(default)]
+    pub mode: Option<PlanMode>,
+    /// Commands that must pass for this task: the project's own checks, narrowed to paths of the project.
+    #[serde(default)]
+    pub checks: Vec<String>,
+    /// Expected working time in minutes.
+    #[serde(default)]
+    pub estimate_minutes: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanPriority {
+    High,
+    Normal,
+    Low,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanMode {
+    Normal,
+    Race,
+    Fractal,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct SubmitReportArgs {
+    pub status: ReportStatus,
+    /// What was done and what the next task should know.
+    pub summary: String,
+    #[serde(default)]
+    pub files_changed: Vec<String>,
+    #[serde(default)]
+    pub notes: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportStatus {
+    Done,
+    Partial,
+    Blocked,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct SubmitReviewArgs {
+    pub verdict: ReviewVerdict,
+    pub summary: String,
+    #[serde(default)]
+    pub findings: Vec<FindingArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewVerdict {
+    Approve,
+    Changes,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct FindingArg {
+    #[serde(default)]
+    pub file: Option<String>,
+    #[serde(default)]
+    pub line: Option<u32>,
+    /// high, medium or low.
+    pub severity: String,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct MissionStatusArgs {
+    /// Mission id; the mission of this conversation when absent.
+    #[serde(default)]
+    pub mission: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct MissionControlArgs {
+    #[serde(default)]
+    pub mission: Option<String>,
+    pub action: ControlArg,
+    /// For steer: what to tell the workers.
+    #[serde(default)]
+    pub text: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlArg {
+    Pause,
+    Resume,
+    Cancel,
+    Retry,
+    Steer,
+}
+
+/// One tool as the shim registers it.
+pub struct Tool {
+    pub name: &'static str,
+    pub description: &'static str,
+    /// Agents that may call it; every other agent neither sees nor runs it.
+    pub roles: &'static [&'static str],
+    pub schema: fn() -> schemars::Schema,
+}
+
+fn schema<T: JsonSchema>() -> schemars::Schema {
+    schemars::generate::SchemaSettings::draft2020_12()
+        .with(|s| {
+            s.inline_subschemas = true;
+            s.meta_schema = None;
+        })
+        .into_generator()
+        .into_root_schema_for::<T>()
+}
+
+/// Every tool, in the order they are registered.
+pub const TOOLS: &[Tool] = &[
+    Tool {
+        name: "mission",
+        description: "Starts the mission of this conversation with its brief, and returns with the report when it has ended.",
+        roles: &["commander"],
+        schema: schema::<MissionArgs>,
+    },
+    Tool {
+        name: "mission_status",
+        description: "Says where a mission stands: state, phase, tasks.",
+        roles: &["commander"],
+        schema: schema::<MissionStatusArgs>,
+    },
+    Tool {
+        name: "mission_control",
+        description: "Pauses, resumes, cancels, retries or steers a mission.",
+        roles: &["commander"],
+        schema: schema::<MissionControlArgs>,
+    },
+    Tool {
+        name: "submit_plan",
+        description: "Hands in the plan: a graph of tasks. Call it once; faults come back as a list to mend.",
+        roles: &["planner"],
+        schema: schema::<SubmitPlanArgs>,
+    },
+    Tool {
+        name: "submit_report",
+        description: "Hands in the result of the task. Call it once, after the last change.",
+        roles: &["worker"],
+        schema: schema::<SubmitReportArgs>,
+    },
+    Tool {
+        name: "submit_review",
+        description: "Hands in the verdict on the change: approve, or changes with findings.",
+        roles: &["reviewer"],
+        schema: schema::<SubmitReviewArgs>,
+    },
+];

@@ -1,0 +1,475 @@
+//! Wire types: what the shim and the sidecar say to each other, camelCase on the wire.
+//!
+//! These are the only definitions: the JSON Schemas in `schemas/` and the shim's TypeScript types are
+//! generated from them. They are never stored and never used by the engine's rules; conversions are explicit.
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Version of this protocol. A shim and a sidecar that disagree refuse each other at `initialize`.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+macro_rules! wire {
+    ($($(#[$m:meta])* pub $kind:ident $name:ident $body:tt)*) => {$(
+        $(#[$m])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[cfg_attr(test, derive(ts_rs::TS))]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        pub $kind $name $body
+    )*};
+}
+
+wire! {
+    /// First call on a connection.
+    pub struct InitializeParams {
+        pub protocol_version: u32,
+        pub client: Peer,
+        pub host: HostInfo,
+    }
+
+    /// Name and version of one end of the connection.
+    pub struct Peer {
+        pub name: String,
+        pub version: String,
+    }
+
+    /// The OpenCode process behind the shim.
+    pub struct HostInfo {
+        pub line: HostLine,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub version: Option<String>,
+        pub pid: u32,
+    }
+
+    /// The two host lines whose plugin interfaces differ.
+    pub enum HostLine {
+        V1,
+        V2,
+    }
+
+    pub struct InitializeResult {
+        pub protocol_version: u32,
+        pub server: Peer,
+        pub pid: u32,
+        /// Data directory in use.
+        pub home: String,
+        /// Path of the store in use.
+        pub store: String,
+    }
+
+    /// Announces one directory of the host. Open missions of it that nobody else owns are taken over.
+    pub struct WorkspaceOpenParams {
+        /// The directory the host runs in.
+        pub directory: String,
+        /// Root of the working tree; equals `directory` outside version control.
+        pub worktree: String,
+        #[serde(default)]
+        pub options: WorkspaceOptions,
+    }
+
+    /// Options of the plugin entry in the host's configuration.
+    #[derive(Default)]
+    pub struct WorkspaceOptions {
+        /// What to do with missions that a stopped host left open (default `auto`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub resume: Option<ResumePolicy>,
+        /// The project's own checks; found from the project's files when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub checks: Option<Vec<String>>,
+        /// Path of the plan file, relative to the worktree (default `TODO.md`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub todo: Option<String>,
+        /// Most workers at one time, 1 to 50 (default 10).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub workers: Option<u32>,
+        /// Seconds without progress after which a turn is ended, 10 to 86400 (default 600).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub turn_timeout_seconds: Option<u32>,
+    }
+
+    pub enum ResumePolicy {
+        /// Go on by itself.
+        Auto,
+        /// Pause, and tell the conversation how to go on.
+        Report,
+    }
+
+    pub struct WorkspaceOpenResult {
+        /// Missions of this directory that are not at an end.
+        pub missions: Vec<MissionSummary>,
+        /// Host sessions that belong to those missions (their tool calls are checked).
+        pub sessions: Vec<String>,
+    }
+
+    pub struct DirectoryParams {
+        pub directory: String,
+    }
+
+    pub struct MissionCreateParams {
+        pub directory: String,
+        /// The conversation the request came from; the report goes back to it.
+        pub parent_session: String,
+        /// What the user typed after `/task`.
+        pub text: String,
+        /// Repeating a call with the same key answers with the same mission.
+        pub key: String,
+    }
+
+    pub struct MissionCreateResult {
+        pub mission: MissionSummary,
+        /// Missions of this directory that run before this one.
+        pub queued_behind: Vec<String>,
+    }
+
+    pub struct MissionAttachParams {
+        pub directory: String,
+        pub mission: String,
+        pub parent_session: String,
+    }
+
+    pub struct MissionStatusParams {
+        pub directory: String,
+        /// The newest mission of the directory when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub mission: Option<String>,
+    }
+
+    pub struct MissionControlParams {
+        pub directory: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub mission: Option<String>,
+        pub action: ControlAction,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub text: Option<String>,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum ControlAction {
+        Pause,
+        Resume,
+        Cancel,
+        Retry,
+        Steer,
+    }
+
+    pub struct MissionSummary {
+        pub id: String,
+        pub title: String,
+        /// One of the twelve states, lower case with underscores.
+        pub state: String,
+        /// Present while running.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub phase: Option<String>,
+        pub parent_session: String,
+        pub directory: String,
+        pub done: u32,
+        pub running: u32,
+        pub waiting: u32,
+        pub failed: u32,
+        pub total: u32,
+        /// Milliseconds since the Unix epoch.
+        #[cfg_attr(test, ts(type = "number"))]
+        pub created_at: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        pub ended_at: Option<u64>,
+    }
+
+    pub struct MissionDetail {
+        pub mission: MissionSummary,
+        pub tasks: Vec<TaskDetail>,
+        /// Present once the mission is at an end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub report: Option<String>,
+    }
+
+    pub struct TaskDetail {
+        pub id: String,
+        pub title: String,
+        pub state: String,
+        pub depends_on: Vec<String>,
+        pub files: Vec<String>,
+        pub attempts: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub note: Option<String>,
+    }
+
+    /// A model called one of Gantry's tools. The call to `mission` answers when the mission ends;
+    /// `$/cancel` on it cancels the mission.
+    pub struct ToolCallParams {
+        pub directory: String,
+        pub session: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub message: Option<String>,
+        /// The host's id of this call. A repeat with the same id (after the sidecar was restarted) is
+        /// the same call.
+        pub call: String,
+        pub agent: String,
+        pub tool: String,
+        #[cfg_attr(test, ts(type = "unknown"))]
+        pub args: serde_json::Value,
+    }
+
+    pub struct ToolCallResult {
+        pub title: String,
+        pub output: String,
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "Record<string, unknown>"))]
+        pub metadata: serde_json::Map<String, serde_json::Value>,
+    }
+
+    pub struct ToolListResult {
+        pub tools: Vec<ToolInfo>,
+    }
+
+    pub struct ToolInfo {
+        pub name: String,
+        pub description: String,
+        /// JSON Schema of the arguments.
+        #[cfg_attr(test, ts(type = "unknown"))]
+        pub input_schema: serde_json::Value,
+        /// Agents that may see the tool.
+        pub roles: Vec<String>,
+    }
+
+    /// Asked before every tool of a mission's session runs.
+    pub struct LeaseCheckParams {
+        pub directory: String,
+        pub session: String,
+        pub call: String,
+        pub tool: String,
+        /// Paths the call is going to write, as the model gave them; empty for tools that write none.
+        pub paths: Vec<String>,
+    }
+
+    pub struct LeaseCheckResult {
+        pub allow: bool,
+        /// Said to the model when not allowed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub reason: Option<String>,
+    }
+
+    /// Events of the host, in the order they happened (a notification).
+    pub struct EventBatchParams {
+        pub directory: String,
+        pub events: Vec<HostEvent>,
+    }
+
+    pub struct Empty {}
+
+    pub struct SessionCreateParams {
+        pub directory: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub parent: Option<String>,
+        pub title: String,
+        pub agent: String,
+        /// Kept with the host session, so that it can be found again.
+        pub key: String,
+        /// Look for a child of `parent` with this key first (after a restart).
+        pub adopt: bool,
+    }
+
+    pub struct SessionCreateResult {
+        pub session: String,
+    }
+
+    pub struct SessionPromptParams {
+        pub directory: String,
+        pub session: String,
+        pub agent: String,
+        pub text: String,
+        /// Store the text in the conversation without starting a turn.
+        pub no_reply: bool,
+    }
+
+    pub struct SessionParams {
+        pub directory: String,
+        pub session: String,
+    }
+
+    pub struct SessionStatusParams {
+        pub directory: String,
+        pub sessions: Vec<String>,
+    }
+
+    pub struct SessionStatusResult {
+        pub sessions: Vec<SessionStatus>,
+    }
+
+    pub struct SessionStatus {
+        pub session: String,
+        pub state: SessionState,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum SessionState {
+        Busy,
+        Retry,
+        Idle,
+        /// The host says nothing of it: not busy in this host process, which is not "finished".
+        Absent,
+    }
+
+    pub struct SessionMessagesParams {
+        pub directory: String,
+        pub session: String,
+        /// Newest messages wanted, 1 to 100.
+        pub limit: u32,
+    }
+
+    pub struct SessionMessagesResult {
+        /// Oldest first.
+        pub messages: Vec<Message>,
+    }
+
+    pub struct Message {
+        pub id: String,
+        pub role: MessageRole,
+        /// The text parts, joined.
+        pub text: String,
+        /// Whether the host has finished writing it.
+        pub completed: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub finish: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub error: Option<HostFault>,
+        #[serde(default)]
+        pub usage: Usage,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum MessageRole {
+        User,
+        Assistant,
+    }
+
+    /// An error as the host names it.
+    pub struct HostFault {
+        /// The host's own name, for example `MessageAbortedError`.
+        pub name: String,
+        pub message: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub status: Option<u32>,
+    }
+
+    /// Tokens and money of one message as the host counts them.
+    #[derive(Default)]
+    pub struct Usage {
+        #[cfg_attr(test, ts(type = "number"))]
+        pub input: u64,
+        #[cfg_attr(test, ts(type = "number"))]
+        pub output: u64,
+        #[cfg_attr(test, ts(type = "number"))]
+        pub reasoning: u64,
+        #[cfg_attr(test, ts(type = "number"))]
+        pub cache_read: u64,
+        #[cfg_attr(test, ts(type = "number"))]
+        pub cache_write: u64,
+        /// US dollars.
+        pub cost: f64,
+    }
+
+    pub struct ToastParams {
+        pub directory: String,
+        pub title: String,
+        pub message: String,
+        pub variant: ToastVariant,
+        /// Milliseconds on the screen.
+        pub duration: u32,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum ToastVariant {
+        Info,
+        Success,
+        Warning,
+        Error,
+    }
+
+    /// Live title and metadata of a running tool call.
+    pub struct ProgressParams {
+        pub directory: String,
+        pub session: String,
+        pub call: String,
+        pub title: String,
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "Record<string, unknown>"))]
+        pub metadata: serde_json::Map<String, serde_json::Value>,
+    }
+
+    /// `$/cancel`: the request with this id is no longer wanted.
+    pub struct CancelParams {
+        pub id: u64,
+    }
+}
+
+/// What happened in a host session, in one vocabulary for both host lines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum HostEvent {
+    /// The session's turn state as announced.
+    Status {
+        session: String,
+        state: SessionState,
+        /// For `retry`: when the host tries again, milliseconds since the Unix epoch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        retry_at: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        message: Option<String>,
+    },
+    Error {
+        session: String,
+        error: HostFault,
+    },
+    /// An assistant message was finished.
+    Message {
+        session: String,
+        message: Message,
+    },
+    /// A tool call changed its state; also the sign of life of a turn.
+    Tool {
+        session: String,
+        call: String,
+        tool: String,
+        state: ToolState,
+    },
+    Permission {
+        session: String,
+        id: String,
+        /// False once answered.
+        open: bool,
+        permission: String,
+    },
+    Deleted {
+        session: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum ToolState {
+    Running,
+    Completed,
+    Error,
+}
