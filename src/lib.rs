@@ -1,0 +1,2 @@
+//! Gantry: durable coding missions inside OpenCode.
+pub mod protocol;

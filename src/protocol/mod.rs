@@ -1,0 +1,4 @@
+//! The wire between the shim and the sidecar: one method table, its types, its tools and its error codes.
+pub mod errors;
+pub mod tools;
+pub mod types;
