@@ -1,2 +1,5 @@
 //! Gantry: durable coding missions inside OpenCode.
+pub mod adapters;
+pub mod domain;
+pub mod ports;
 pub mod protocol;
