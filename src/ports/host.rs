@@ -71,7 +71,7 @@ pub enum ToastKind {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum HostError {
     /// The host answered, and said no.
-    #[error("the host refused: {0}: {1}", .0.name, .0.message)]
+    #[error("the host refused: {}: {}", .0.name, .0.message)]
     Refused(HostFault),
     #[error("the host did not answer within {0} ms")]
     TimedOut(u64),
