@@ -44,8 +44,6 @@ pub struct PlanTask {
     pub capabilities: Vec<String>,
     #[serde(default)]
     pub priority: Option<PlanPriority>,
-    #[serde(default)]
-    pub mode: Option<PlanMode>,
     /// Commands that must pass for this task: the project's own checks, narrowed to paths of the project.
     #[serde(default)]
     pub checks: Vec<String>,
@@ -60,14 +58,6 @@ pub enum PlanPriority {
     High,
     Normal,
     Low,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PlanMode {
-    Normal,
-    Race,
-    Fractal,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

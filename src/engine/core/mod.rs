@@ -28,6 +28,8 @@ use crate::domain::mission::{MissionState, Phase};
 use event::Event;
 pub use io::{Action, Answer, Control, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
 use live::Live;
+pub use recover::replay;
+pub(crate) use schedule::{may_write, patterns as declared};
 use state::{Attempt, Mission};
 use std::collections::BTreeMap;
 

@@ -162,7 +162,7 @@ impl Core {
 }
 
 /// The task a session may write for; else the sentence for its model.
-pub(super) fn may_write(mission: &Mission, attempt: Option<&super::state::Attempt>) -> Result<TaskId, String> {
+pub(crate) fn may_write(mission: &Mission, attempt: Option<&super::state::Attempt>) -> Result<TaskId, String> {
     let Some(attempt) = attempt else { return Err("this conversation belongs to no task; stop here".into()) };
     let AttemptKind::Work(task) = &attempt.kind else {
         return Err(format!("the {} reads only: hand in {} instead of changing files", attempt.role().name(), attempt.submit_tool()));
@@ -181,7 +181,7 @@ fn holder(mission: &Mission, task: &TaskId) -> Holder {
     Holder { mission: mission.id.clone(), task: task.clone() }
 }
 
-pub(super) fn patterns(task: &Task) -> Vec<Pattern> {
+pub(crate) fn patterns(task: &Task) -> Vec<Pattern> {
     task.spec.files.iter().filter_map(|f| Pattern::parse(f).ok()).collect()
 }
 
