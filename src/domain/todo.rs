@@ -148,11 +148,13 @@ impl Document {
         version: u64,
     ) -> Result<bool, NoSection> {
         let section = self.section(mission).ok_or(NoSection)?;
+        // The last word on an id counts, as if the states had been set one after another.
+        let wanted: HashMap<&str, TodoState> =
+            states.iter().map(|(id, state)| (id.as_str(), *state)).collect();
         let mut changed = false;
         for at in section.body() {
             let Some(line) = Line::parse(&self.lines[at]) else { continue };
-            // The last word on an id counts, as if the states had been set one after another.
-            let Some((_, state)) = states.iter().rfind(|(id, _)| id == line.id) else { continue };
+            let Some(state) = wanted.get(line.id) else { continue };
             let text = line.with_state(*state);
             if text != self.lines[at] {
                 self.lines[at] = text;
