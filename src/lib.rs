@@ -1,5 +1,6 @@
 //! Gantry: durable coding missions inside OpenCode.
 pub mod adapters;
 pub mod domain;
+pub mod engine;
 pub mod ports;
 pub mod protocol;
