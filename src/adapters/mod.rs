@@ -1,1 +1,2 @@
 //! The ports, served: one folder per outside thing. No adapter knows another.
+pub mod todo;
