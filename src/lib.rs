@@ -1,2 +1,3 @@
 //! Gantry: durable coding missions inside OpenCode.
 pub mod protocol;
+pub mod rpc;

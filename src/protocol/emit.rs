@@ -126,9 +126,9 @@ fn typescript() -> String {
     out.push_str("} as const;\n\n");
     out.extend(types.text.into_values());
     interface(&mut out, "SidecarMethods", "Requests the shim sends.", &maps.sidecar);
-    interface(&mut out, "SidecarNotifications", "Notifications the shim sends.", &maps.sidecar_notes);
+    interface(&mut out, "Notifications", "Notifications the shim sends.", &maps.sidecar_notes);
     interface(&mut out, "HostMethods", "Requests the sidecar sends.", &maps.host);
-    out.push_str("export interface Methods extends SidecarMethods, HostMethods {}\n");
+    out.push_str("export type Methods = SidecarMethods & HostMethods;\n");
     out
 }
 

@@ -80,7 +80,7 @@ macro_rules! table {
     ) => {
         $(
             #[doc = $about]
-            pub enum $marker {}
+            pub struct $marker;
             impl Method for $marker {
                 const NAME: &'static str = $name;
                 const DIRECTION: Direction = Direction::$direction;
@@ -91,7 +91,7 @@ macro_rules! table {
         )*
         $(
             #[doc = $note_about]
-            pub enum $note {}
+            pub struct $note;
             impl Notification for $note {
                 const NAME: &'static str = $note_name;
                 const DIRECTION: Direction = Direction::$note_direction;

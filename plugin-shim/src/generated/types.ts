@@ -230,7 +230,7 @@ export interface SidecarMethods {
 }
 
 /** Notifications the shim sends. */
-export interface SidecarNotifications {
+export interface Notifications {
   /** What happened in the host sessions of a directory, in order. */
   "event/batch": EventBatchParams;
   /** The request with this id is no longer wanted. It is still answered, with an error if the cancellation took. */
@@ -257,4 +257,4 @@ export interface HostMethods {
   "host/progress": { params: ProgressParams; result: Empty };
 }
 
-export interface Methods extends SidecarMethods, HostMethods {}
+export type Methods = SidecarMethods & HostMethods;
