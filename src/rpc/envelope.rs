@@ -3,7 +3,7 @@ use std::borrow::Cow;
 
 use jsonrpsee::types::Id;
 use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::error::{RpcError, clip};
 use crate::protocol::errors::{INVALID_REQUEST, PARSE_ERROR};
@@ -133,11 +133,13 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 fn reject<'a>(id: Option<&'a RawValue>, code: i32, message: impl Into<String>) -> Rejected<'a> {
-    // An id is a short string or a number; anything else is answered with null.
-    let id = id.filter(|id| {
-        id.get().len() <= ID_BYTES && matches!(id.get().as_bytes()[0], b'"' | b'-' | b'0'..=b'9')
-    });
-    Rejected { id, error: RpcError::new(code, message) }
+    Rejected { id: id.filter(|id| can_be_echoed(id)), error: RpcError::new(code, message) }
+}
+
+/// A short string or a number that a parser of the answer will take: `1e999` and a lone surrogate are JSON by form only.
+fn can_be_echoed(id: &RawValue) -> bool {
+    id.get().len() <= ID_BYTES
+        && serde_json::from_str::<Value>(id.get()).is_ok_and(|id| id.is_number() || id.is_string())
 }
 
 #[derive(Serialize)]

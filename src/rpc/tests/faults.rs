@@ -54,6 +54,18 @@ async fn every_fault_of_a_line_has_its_answer() {
             "\"id\" must be",
         ),
         (
+            br#"{"jsonrpc":"2.0","id":1e999,"method":"tool/list"}"#,
+            null.clone(),
+            INVALID_REQUEST,
+            "\"id\" must be",
+        ),
+        (
+            br#"{"jsonrpc":"2.0","id":"\ud800","method":"tool/list"}"#,
+            null.clone(),
+            INVALID_REQUEST,
+            "\"id\" must be",
+        ),
+        (
             br#"{"jsonrpc":"2.0","id":1,"id":2,"method":"tool/list"}"#,
             null.clone(),
             INVALID_REQUEST,
