@@ -1,0 +1,1 @@
+//! The ports, served: one folder per outside thing. No adapter knows another.

@@ -1,0 +1,11 @@
+//! Pure values and rules. Nothing here knows time, chance, files, tasks of a runtime or a wire format, so
+//! every rule can be tested as a table in microseconds.
+pub mod decompose;
+pub mod ids;
+pub mod lease;
+pub mod mission;
+pub mod plan;
+pub mod retry;
+pub mod task;
+pub mod todo;
+pub mod verdict;

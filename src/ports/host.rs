@@ -1,0 +1,140 @@
+//! The host, OpenCode, as the engine sees it: conversations that run turns.
+use super::Fut;
+use crate::domain::ids::{Directory, HostSessionId, Role};
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewSession {
+    pub directory: Directory,
+    pub parent: Option<HostSessionId>,
+    pub title: String,
+    pub role: Role,
+    /// Kept with the host session so that it can be found again.
+    pub key: String,
+    /// Look for one with this key before making a new one.
+    pub adopt: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TurnState {
+    Busy,
+    /// The host waits to try its provider again.
+    Retry,
+    Idle,
+    /// Not busy in this host process; says nothing of how a turn ended.
+    Absent,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Speaker {
+    User,
+    Assistant,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct HostMessage {
+    pub id: String,
+    pub speaker: Speaker,
+    pub text: String,
+    pub completed: bool,
+    pub finish: Option<String>,
+    pub error: Option<HostFault>,
+    pub usage: Usage,
+    pub calls: Vec<HostCall>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostCall {
+    pub call: String,
+    pub tool: String,
+    pub state: CallState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CallState {
+    Running,
+    Completed,
+    /// Failed, denied or cut off.
+    Error,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostFault {
+    pub name: String,
+    pub message: String,
+    pub status: Option<u32>,
+}
+
+/// Tokens and money as the host counts them.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Usage {
+    pub input: u64,
+    pub output: u64,
+    pub reasoning: u64,
+    pub cache_read: u64,
+    pub cache_write: u64,
+    /// US dollars.
+    pub cost: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ToastKind {
+    Info,
+    Success,
+    Warning,
+    Error,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum HostError {
+    /// The host answered, and said no.
+    #[error("the host refused: {}: {}", .0.name, .0.message)]
+    Refused(HostFault),
+    #[error("the host did not answer within {0} ms")]
+    TimedOut(u64),
+    #[error("the connection to the host is closed")]
+    Closed,
+}
+
+pub trait Host: Send + Sync {
+    fn create(&self, new: NewSession) -> Fut<'_, Result<HostSessionId, HostError>>;
+    /// Returns when the host has taken the prompt, not when the turn ends. With `no_reply` the text is
+    /// stored without a turn.
+    fn prompt(
+        &self,
+        directory: Directory,
+        session: HostSessionId,
+        role: Role,
+        text: String,
+        no_reply: bool,
+    ) -> Fut<'_, Result<(), HostError>>;
+    fn abort(&self, directory: Directory, session: HostSessionId) -> Fut<'_, Result<(), HostError>>;
+    /// In the order asked for.
+    fn status(
+        &self,
+        directory: Directory,
+        sessions: Vec<HostSessionId>,
+    ) -> Fut<'_, Result<Vec<(HostSessionId, TurnState)>, HostError>>;
+    /// The newest messages, oldest first.
+    fn messages(
+        &self,
+        directory: Directory,
+        session: HostSessionId,
+        limit: u32,
+    ) -> Fut<'_, Result<Vec<HostMessage>, HostError>>;
+    fn toast(
+        &self,
+        directory: Directory,
+        kind: ToastKind,
+        title: String,
+        message: String,
+    ) -> Fut<'_, Result<(), HostError>>;
+    /// Live title of a tool call that is running.
+    fn progress(
+        &self,
+        directory: Directory,
+        session: HostSessionId,
+        call: String,
+        title: String,
+        metadata: Vec<(String, String)>,
+    ) -> Fut<'_, Result<(), HostError>>;
+}

@@ -1,0 +1,150 @@
+//! Reading a chat request: whose it is, what was asked last, how far its answer has come.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Who is asking, told from the tools on offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Commander,
+    Planner,
+    Worker,
+    Reviewer,
+    /// No tools at all: the host wants a title or a summary.
+    Title,
+    /// Any other agent of the host, `build` for one.
+    Other,
+}
+
+/// The tool that only this role has.
+const MARKS: [(&str, Role); 4] = [
+    ("mission", Role::Commander),
+    ("submit_plan", Role::Planner),
+    ("submit_report", Role::Worker),
+    ("submit_review", Role::Reviewer),
+];
+
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) role: Role,
+    /// User messages, oldest first.
+    pub(super) prompts: Vec<String>,
+    /// Answers since the last user message.
+    pub(super) turn: usize,
+    pub(super) last_tool_result: Option<String>,
+}
+
+impl Request {
+    pub(super) fn read(body: &Value) -> Self {
+        let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is = |message: &Value, role: &str| message["role"] == role;
+        let since = messages.iter().rposition(|m| is(m, "user")).map_or(0, |at| at + 1);
+        Self {
+            role: role(body),
+            prompts: messages.iter().filter(|m| is(m, "user")).map(|m| text(&m["content"])).collect(),
+            turn: messages[since..].iter().filter(|m| is(m, "assistant")).count(),
+            last_tool_result: messages.iter().rfind(|m| is(m, "tool")).map(|m| text(&m["content"])),
+        }
+    }
+
+    /// The text that rules are matched against; see [`super::Script::follow_ups`].
+    pub(super) fn subject(&self, follow_ups: &[String]) -> String {
+        let urges = |prompt: &String| follow_ups.iter().any(|start| prompt.starts_with(start.as_str()));
+        let last = self.prompts.last().cloned().unwrap_or_default();
+        if !urges(&last) {
+            return last;
+        }
+        let about = self.prompts.iter().rev().find(|prompt| !urges(prompt));
+        about.map_or(last.clone(), |about| format!("{last}\n{about}"))
+    }
+}
+
+fn role(body: &Value) -> Role {
+    let tools = body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if tools.is_empty() {
+        return Role::Title;
+    }
+    let has = |name: &str| tools.iter().any(|tool| tool["function"]["name"] == name);
+    MARKS.iter().find(|(name, _)| has(name)).map_or(Role::Other, |(_, role)| *role)
+}
+
+/// Content is a string or a list of parts.
+fn text(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => {
+            let texts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+            texts.join("\n")
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn message(role: &str, content: &str) -> Value {
+        json!({"role": role, "content": content})
+    }
+
+    #[test]
+    fn role_is_told_from_the_tools() {
+        let cases = [
+            (json!(["read", "mission"]), Role::Commander),
+            (json!(["submit_plan", "read"]), Role::Planner),
+            (json!(["edit", "submit_report"]), Role::Worker),
+            (json!(["submit_review"]), Role::Reviewer),
+            (json!([]), Role::Title),
+            (json!(["read", "task", "missionary"]), Role::Other),
+        ];
+        for (names, wanted) in cases {
+            let tools: Vec<Value> =
+                names.as_array().unwrap().iter().map(|n| json!({"function": {"name": n}})).collect();
+            assert_eq!(Request::read(&json!({"tools": tools})).role, wanted, "{names}");
+        }
+        assert_eq!(Request::read(&json!({})).role, Role::Title);
+    }
+
+    #[test]
+    fn turn_counts_answers_after_the_last_user_message() {
+        let mut messages = vec![message("system", "s"), message("user", "one")];
+        let turn = |messages: &[Value]| Request::read(&json!({"messages": messages})).turn;
+        assert_eq!(turn(&messages), 0);
+        messages.extend([message("assistant", "a"), message("tool", "r")]);
+        assert_eq!(turn(&messages), 1);
+        messages.extend([message("assistant", "b"), message("tool", "r")]);
+        assert_eq!(turn(&messages), 2);
+        messages.push(message("user", "two"));
+        assert_eq!(turn(&messages), 0);
+    }
+
+    #[test]
+    fn content_in_parts_is_joined_and_the_newest_tool_result_is_kept() {
+        let request = Request::read(&json!({"messages": [
+            {"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]},
+            message("tool", "first"), message("tool", "second"),
+        ]}));
+        assert_eq!(request.prompts, ["one\ntwo"]);
+        assert_eq!(request.last_tool_result.as_deref(), Some("second"));
+    }
+
+    #[test]
+    fn follow_up_is_matched_with_the_prompt_it_follows() {
+        let request = |prompts: &[&str]| Request {
+            role: Role::Worker,
+            prompts: prompts.iter().map(|p| (*p).to_owned()).collect(),
+            turn: 0,
+            last_tool_result: None,
+        };
+        let follow_ups = ["Go on".to_owned()];
+        let subject = |prompts: &[&str]| request(prompts).subject(&follow_ups);
+        assert_eq!(subject(&["Task T1", "Task T2"]), "Task T2");
+        assert_eq!(subject(&["Task T1", "Task T2", "Go on", "Go on!"]), "Go on!\nTask T2");
+        assert_eq!(subject(&["Go on"]), "Go on");
+        assert_eq!(subject(&[]), "");
+    }
+}
