@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 use xtask::lab::host::HostEnv;
-use xtask::lab::model::{Model, Outcome, Role, Rule, Script, Turn};
+use xtask::lab::model::{Fault, Model, Outcome, Role, Rule, Script, Turn};
 use xtask::lab::sample::git;
 use xtask::lab::tui::Key;
 
@@ -104,4 +104,67 @@ fn the_terminal_interface_is_typed_into_and_read() {
         tui.wait_exit(PATIENCE).unwrap();
         assert_eq!(env.wait_gone(PATIENCE).unwrap(), []);
     }
+}
+
+#[test]
+fn a_slash_command_is_typed_and_its_turn_interrupted() {
+    let (root, project) = scratch();
+    let rule = Rule::new(Role::Other).contains("Mission: all of it").turn(Turn::fault(Fault::Hang));
+    let model = Model::start(Script::new().rule(rule)).unwrap();
+    let command = json!({"command": {"task": {"template": "Mission: $ARGUMENTS"}}});
+    let env = HostEnv::new(root.path(), project.path()).unwrap().model(&model).config(command);
+    let mut tui = env.tui(80, 24).unwrap();
+
+    tui.wait_text("Ask anything", PATIENCE).unwrap();
+    tui.text("/task all of it").unwrap();
+    tui.wait_text("/task all of it", PATIENCE).unwrap();
+    tui.key(Key::Enter).unwrap();
+    let of_turn = |outcome: Outcome| {
+        model.wait_for(PATIENCE, |records| {
+            records.iter().any(|r| r.role == Role::Other && r.outcome == outcome).then_some(())
+        })
+    };
+    of_turn(Outcome::Running).unwrap();
+    tui.interrupt(PATIENCE).unwrap();
+    of_turn(Outcome::Dropped).unwrap();
+    tui.wait_text("interrupted", PATIENCE).unwrap();
+    drop(tui);
+    assert_eq!(env.wait_gone(PATIENCE).unwrap(), []);
+}
+
+#[test]
+fn the_users_own_configuration_is_added_to_and_not_touched() {
+    let (root, project) = scratch();
+    let plugin = |name: &str| {
+        let file = root.path().canonicalize().unwrap().join(format!("{name}.js"));
+        let tool = format!("{{ {name}: {{ description: 'x', args: {{}}, execute: async () => 'x' }} }}");
+        std::fs::write(
+            &file,
+            format!("export default {{ id: '{name}', server: async () => ({{ tool: {tool} }}) }}"),
+        )
+        .unwrap();
+        file
+    };
+    let model = Model::start(Script::new().rule(Rule::new(Role::Other).say("hello"))).unwrap();
+    // The user's home is played by the scratch home of another environment, which has written its files.
+    let home = tempfile::tempdir().unwrap();
+    let user =
+        HostEnv::new(home.path(), project.path()).unwrap().model(&model).plugin(&plugin("mine"), json!({}));
+    user.command(Path::new("true")).unwrap();
+    let folder = home.path().join("config/opencode");
+    let before = std::fs::read(folder.join("opencode.json")).unwrap();
+
+    let mut env = HostEnv::of_user(root.path(), project.path()).unwrap().plugin(&plugin("added"), json!({}));
+    for (name, folder) in [("HOME", "home"), ("XDG_CONFIG_HOME", "config"), ("XDG_DATA_HOME", "data")] {
+        env = env.env(name, &home.path().join(folder).display().to_string());
+    }
+    let finished = env.run(&["hi"]).unwrap().wait(PATIENCE).unwrap();
+
+    assert_eq!(finished.stdout.trim(), "hello", "{finished:?}");
+    let requests = model.requests();
+    let tools = requests.iter().find(|r| r.role == Role::Other).unwrap().tools();
+    assert!(tools.contains(&"mine".to_owned()) && tools.contains(&"added".to_owned()), "{tools:?}");
+    assert_eq!(std::fs::read(folder.join("opencode.json")).unwrap(), before);
+    assert!(root.path().join("opencode.db").is_file());
+    assert!(!home.path().join("data/opencode/opencode.db").exists());
 }

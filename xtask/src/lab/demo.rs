@@ -103,18 +103,11 @@ const TASKS: [Task; 5] = [
 /// The whole script for the project in this (absolute) folder, with this long a beat.
 pub fn script(project: &Path, beat: Duration) -> Script {
     let demo = Demo { project, beat };
-    let mut script = Script::new()
-        .follow_up("You ended your turn without calling")
-        .follow_up("The host was restarted")
-        .rule(demo.commander())
-        .rule(Rule::new(Role::Commander).say("Understood."))
-        .rule(demo.planner())
-        .rule(demo.integration());
+    let mut script = Script::new().rule(demo.commander()).rule(demo.planner()).rule(demo.integration());
     // Later tasks first: a prompt may name the tasks its own depends on, never one that depends on it.
     for task in TASKS.iter().rev() {
-        let last = task.attempts.len();
-        for number in (1..=last).rev() {
-            script = script.rule(demo.worker(task, number)).rule(demo.reviewer(task, number, number == last));
+        for number in 1..=task.attempts.len() {
+            script = script.rule(demo.worker(task, number)).rule(demo.reviewer(task, number));
         }
     }
     script
@@ -164,7 +157,7 @@ impl Demo<'_> {
             "constraints": ["no dependencies"],
         });
         let start = Turn::call("mission", args).after(self.beat);
-        Rule::new(Role::Commander).contains("Mission m").contains(TASK).turn(start).turn(Turn::echo())
+        Rule::new(Role::Commander).contains("Call the tool `mission`").turn(start).turn(Turn::echo())
     }
 
     fn planner(&self) -> Rule {
@@ -185,15 +178,15 @@ impl Demo<'_> {
             _ => "A discount is now capped at the amount, and a test shows it.",
         };
         let report = json!({"status": "done", "summary": summary, "files_changed": changed});
-        self.on(Role::Worker, &format!("Task {}: ", task.id), number)
+        on(Role::Worker, &format!("Task {}: ", task.id), task, number)
             .turn(self.read(files[0].0))
             .turn(write)
             .turn(Turn::call("submit_report", report).after(self.beat))
     }
 
-    fn reviewer(&self, task: &Task, number: usize, approve: bool) -> Rule {
+    fn reviewer(&self, task: &Task, number: usize) -> Rule {
         let file = task.files[0];
-        let verdict = if approve {
+        let verdict = if number == task.attempts.len() {
             json!({"verdict": "approve", "summary": format!("{file} does what the task asks for."), "findings": []})
         } else {
             let message = "A fixed amount is returned as it is, even when it is more than the item costs: \
@@ -202,7 +195,7 @@ impl Demo<'_> {
             let finding = json!({"file": file, "line": 10, "severity": "high", "message": message});
             json!({"verdict": "changes", "summary": "A discount can exceed the price.", "findings": [finding]})
         };
-        self.on(Role::Reviewer, &format!("Review of task {}: ", task.id), number)
+        on(Role::Reviewer, &format!("Review of task {}: ", task.id), task, number)
             .turn(self.read(file))
             .turn(Turn::call("submit_review", verdict).after(self.beat))
     }
@@ -219,12 +212,6 @@ impl Demo<'_> {
             .turn(Turn::call("submit_review", verdict).after(self.beat))
     }
 
-    /// The first attempt's rule has no number, so that it also answers where the prompt leaves it out.
-    fn on(&self, role: Role, heading: &str, number: usize) -> Rule {
-        let rule = Rule::new(role).contains(heading);
-        if number == 1 { rule } else { rule.contains(&format!("Attempt {number} of ")) }
-    }
-
     fn read(&self, path: &str) -> Turn {
         Turn::call("read", json!({"filePath": self.path(path)})).after(self.beat)
     }
@@ -232,6 +219,12 @@ impl Demo<'_> {
     fn path(&self, relative: &str) -> String {
         self.project.join(relative).display().to_string()
     }
+}
+
+/// The last scripted attempt also answers any later one, which there is when something else went wrong.
+fn on(role: Role, heading: &str, task: &Task, number: usize) -> Rule {
+    let rule = Rule::new(role).contains(heading);
+    if number == task.attempts.len() { rule } else { rule.contains(&format!("Attempt {number} of ")) }
 }
 
 #[cfg(test)]

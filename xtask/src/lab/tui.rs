@@ -10,7 +10,9 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 use super::host::kill_group;
 
-/// Between two letters. The host loses some of what comes in one piece while it opens a list of commands.
+/// Longest wait for the echo of a letter; a blank at the end of a line may show none.
+const ECHO: Duration = Duration::from_millis(500);
+/// Between an echo and the next letter.
 const STROKE: Duration = Duration::from_millis(15);
 
 /// A running terminal program. Dropping it kills its process group.
@@ -106,11 +108,19 @@ impl Tui {
         self.child.process_id()
     }
 
-    /// Types the text, without Enter.
+    /// Types the text, without Enter, each letter after the echo of the one before.
+    ///
+    /// When the host closes its list of slash commands, which it does some time after the blank that follows
+    /// the command, it deletes the command if more than that blank has come in by then.
     pub fn text(&mut self, text: &str) -> Result<()> {
         let mut buffer = [0; 4];
         for letter in text.chars() {
+            let before = self.look();
             self.send(letter.encode_utf8(&mut buffer).as_bytes())?;
+            let deadline = Instant::now() + ECHO;
+            while self.look() == before && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             std::thread::sleep(STROKE);
         }
         Ok(())
@@ -118,6 +128,13 @@ impl Tui {
 
     pub fn key(&mut self, key: Key) -> Result<()> {
         self.send(&key.bytes())
+    }
+
+    /// Ends the running turn as a person does: Escape, and again when the host asks for it.
+    pub fn interrupt(&mut self, timeout: Duration) -> Result<()> {
+        self.key(Key::Escape)?;
+        self.wait_text("esc again to interrupt", timeout)?;
+        self.key(Key::Escape)
     }
 
     pub fn screen(&self) -> Screen {
@@ -164,6 +181,12 @@ impl Tui {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Screen and cursor.
+    fn look(&self) -> (Screen, (u16, u16)) {
+        let parser = self.display.parser.lock().unwrap_or_else(PoisonError::into_inner);
+        (screen(&parser), parser.screen().cursor_position())
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<()> {

@@ -22,7 +22,7 @@ const MARK_VAR: &str = "GANTRY_LAB_MARK";
 /// Configuration the host adds to that of its files.
 const CONTENT_VAR: &str = "OPENCODE_CONFIG_CONTENT";
 /// Taken over from the caller; everything else is left out so that no setting of the user gets in.
-const INHERITED: [&str; 4] = ["PATH", "LANG", "TMPDIR", "SystemRoot"];
+const INHERITED: [&str; 3] = ["PATH", "LANG", "TMPDIR"];
 const FOLDERS: [(&str, &str); 5] = [
     ("HOME", "home"),
     ("XDG_CONFIG_HOME", "config"),
@@ -73,12 +73,17 @@ impl HostEnv {
             fs::create_dir_all(&folder)?;
             env = env.env(name, &folder.display().to_string());
         }
-        Ok(env.config(json!({"autoupdate": false, "share": "disabled"})))
+        Ok(env.config(
+            json!({"$schema": "https://opencode.ai/config.json", "autoupdate": false, "share": "disabled"}),
+        ))
     }
 
     /// The user's own home, providers and settings; only the database of conversations is a scratch one.
     pub fn of_user(root: &Path, project: &Path) -> Result<Self> {
-        ensure!(std::env::var_os(CONTENT_VAR).is_none(), "unset {CONTENT_VAR}: this run has to set it itself");
+        ensure!(
+            std::env::var_os(CONTENT_VAR).is_none(),
+            "unset {CONTENT_VAR}: this run has to set it itself"
+        );
         let env = Self::bare(root, project, Home::User)?;
         let database = env.root.join("opencode.db").display().to_string();
         Ok(env.env("OPENCODE_DB", &database))

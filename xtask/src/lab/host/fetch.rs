@@ -93,11 +93,10 @@ fn choose(folder: &Path) -> Result<String> {
             bail!("OpenCode {VERSION} is not published for {other}: set {BINARY_VAR} to a binary of your own")
         }
     };
-    let file = if platform == "windows" { "opencode.exe" } else { "opencode" };
     let scratch = tempfile::tempdir()?;
     let mut tried = Vec::new();
     for variant in ["", "-baseline", "-musl", "-baseline-musl"] {
-        let relative = format!("node_modules/opencode-{platform}-{arch}{variant}/bin/{file}");
+        let relative = format!("node_modules/opencode-{platform}-{arch}{variant}/bin/opencode");
         let binary = folder.join(&relative);
         if !binary.is_file() {
             continue;

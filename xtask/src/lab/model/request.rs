@@ -28,8 +28,8 @@ const MARKS: [(&str, Role); 4] = [
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) role: Role,
-    /// User messages, oldest first.
-    pub(super) prompts: Vec<String>,
+    /// The last user message, which rules are matched against.
+    pub(super) prompt: String,
     /// Answers since the last user message.
     pub(super) turn: usize,
     pub(super) last_tool_result: Option<String>,
@@ -42,21 +42,10 @@ impl Request {
         let since = messages.iter().rposition(|m| is(m, "user")).map_or(0, |at| at + 1);
         Self {
             role: role(body),
-            prompts: messages.iter().filter(|m| is(m, "user")).map(|m| text(&m["content"])).collect(),
+            prompt: messages.iter().rfind(|m| is(m, "user")).map(|m| text(&m["content"])).unwrap_or_default(),
             turn: messages[since..].iter().filter(|m| is(m, "assistant")).count(),
             last_tool_result: messages.iter().rfind(|m| is(m, "tool")).map(|m| text(&m["content"])),
         }
-    }
-
-    /// The text that rules are matched against; see [`super::Script::follow_ups`].
-    pub(super) fn subject(&self, follow_ups: &[String]) -> String {
-        let urges = |prompt: &String| follow_ups.iter().any(|start| prompt.starts_with(start.as_str()));
-        let last = self.prompts.last().cloned().unwrap_or_default();
-        if !urges(&last) {
-            return last;
-        }
-        let about = self.prompts.iter().rev().find(|prompt| !urges(prompt));
-        about.map_or(last.clone(), |about| format!("{last}\n{about}"))
     }
 }
 
@@ -128,23 +117,7 @@ mod tests {
             {"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]},
             message("tool", "first"), message("tool", "second"),
         ]}));
-        assert_eq!(request.prompts, ["one\ntwo"]);
+        assert_eq!(request.prompt, "one\ntwo");
         assert_eq!(request.last_tool_result.as_deref(), Some("second"));
-    }
-
-    #[test]
-    fn follow_up_is_matched_with_the_prompt_it_follows() {
-        let request = |prompts: &[&str]| Request {
-            role: Role::Worker,
-            prompts: prompts.iter().map(|p| (*p).to_owned()).collect(),
-            turn: 0,
-            last_tool_result: None,
-        };
-        let follow_ups = ["Go on".to_owned()];
-        let subject = |prompts: &[&str]| request(prompts).subject(&follow_ups);
-        assert_eq!(subject(&["Task T1", "Task T2"]), "Task T2");
-        assert_eq!(subject(&["Task T1", "Task T2", "Go on", "Go on!"]), "Go on!\nTask T2");
-        assert_eq!(subject(&["Go on"]), "Go on");
-        assert_eq!(subject(&[]), "");
     }
 }

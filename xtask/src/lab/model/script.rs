@@ -11,10 +11,6 @@ use super::request::{Request, Role};
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
-    /// Beginnings of prompts that only urge an agent on. Such a prompt is matched together with the newest
-    /// prompt before it that is none, so that a rule for a task also answers "go on".
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub follow_ups: Vec<String>,
     pub rules: Vec<Rule>,
 }
 
@@ -100,12 +96,6 @@ impl Script {
         Self::default()
     }
 
-    /// See [`Script::follow_ups`].
-    pub fn follow_up(mut self, beginning: &str) -> Self {
-        self.follow_ups.push(beginning.to_owned());
-        self
-    }
-
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
         self
@@ -118,14 +108,14 @@ impl Script {
     }
 
     pub(super) fn pick(&self, request: &Request) -> Pick {
-        let subject = request.subject(&self.follow_ups);
+        let prompt = request.prompt.as_str();
         let wanted = |rule: &Rule| {
-            rule.role == request.role && rule.contains.iter().all(|text| subject.contains(text.as_str()))
+            rule.role == request.role && rule.contains.iter().all(|text| prompt.contains(text.as_str()))
         };
         let Some(index) = self.rules.iter().position(wanted) else {
             return match request.role {
                 Role::Title => Pick::Title,
-                role => Pick::Miss(format!("no rule for a {role:?} request that says: {subject}")),
+                role => Pick::Miss(format!("no rule for a {role:?} request that says: {prompt}")),
             };
         };
         let turns = &self.rules[index].turns;
@@ -134,7 +124,7 @@ impl Script {
         match turns.get(request.turn) {
             Some(turn) => Pick::Turn(place, turn.clone()),
             None if closes => Pick::Turn(place, Turn::text("Done.")),
-            None => Pick::Miss(format!("rule {index} has no turn {} for: {subject}", request.turn)),
+            None => Pick::Miss(format!("rule {index} has no turn {} for: {prompt}", request.turn)),
         }
     }
 }

@@ -174,7 +174,7 @@ impl Shared {
         inner.records.push(Recorded {
             role: request.role,
             turn: request.turn,
-            prompt: request.prompts.last().cloned().unwrap_or_default(),
+            prompt: request.prompt.clone(),
             raw,
             started: self.started.elapsed(),
             ended: None,

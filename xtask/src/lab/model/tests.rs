@@ -182,7 +182,6 @@ fn what_is_no_streamed_completion_is_refused() {
 #[test]
 fn a_script_is_readable_json() {
     let text = json!({
-        "follow_ups": ["Go on"],
         "rules": [{
             "role": "worker",
             "contains": ["T1"],
