@@ -1,2 +1,5 @@
 //! The ports, served: one folder per outside thing. No adapter knows another.
+pub mod memory;
+pub mod opencode;
+pub mod sqlite;
 pub mod todo;

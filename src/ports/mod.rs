@@ -2,6 +2,8 @@
 //! project and its plan file. Adapters serve them; nothing here does anything.
 pub mod host;
 pub mod store;
+#[cfg(test)]
+pub(crate) mod store_contract;
 pub mod system;
 pub mod workspace;
 
