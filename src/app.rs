@@ -1,8 +1,8 @@
 //! The composition root: the only place that names adapters and engine together.
 use crate::adapters::opencode::StdioHost;
 use crate::adapters::sqlite::SqliteStore;
-use crate::adapters::system::{self, dirs};
-use crate::adapters::todo::FileTodo;
+use crate::adapters::system::{self, dirs, process};
+use crate::adapters::todo::TodoFiles;
 use crate::domain::ids::{Directory, MissionId};
 use crate::engine::handle::{self, MissionView};
 use crate::engine::{Ports, handle::read_journal};
@@ -83,11 +83,11 @@ fn ports(home: &Path, store: Arc<dyn Store>, host: Arc<StdioHost>) -> Ports {
         store,
         host,
         tree: Arc::new(system::GitTree::new(home)),
-        checks: Arc::new(system::ProcessChecks),
-        todo: Arc::new(FileTodo::new(home)),
+        checks: Arc::new(system::CommandChecks),
+        todo: Arc::new(TodoFiles::new(home)),
         markers: Arc::new(system::OpenMarkers::new(home)),
-        identity: system::identity(),
-        alive: system::alive,
+        identity: process::identity(),
+        alive: process::alive,
         salvage: service::salvage,
     }
 }

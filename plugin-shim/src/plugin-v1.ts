@@ -41,16 +41,28 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
   const host = new V1Host(input.client)
   const workspace = new Workspace(input.directory, input.worktree, options, host, pool)
   const events = new V1Events()
-  const startUp = scheduleStartUp(workspace, host, options)
-  let ownCommand = true
-
-  const warn = (message: string) =>
+  const warn = (message: string) => {
     host.toast({ title: "Gantry", message, variant: "warning", duration: 10_000 }).catch((error) => log(`toast: ${messageOf(error)}`))
+  }
+  const startUp = scheduleStartUp(workspace, options, warn)
+  let commandIsOurs = true
+
+  const take = (event: V1Event, owner: Workspace) => {
+    try {
+      const part = (event.properties as { part?: ToolPart }).part
+      if (event.type === "message.part.updated" && part?.type === "tool") host.progressOf.seen(part)
+      const mapped = events.map(event)
+      if (mapped) owner.push(mapped)
+    } catch (error) {
+      // The host calls this hook in the middle of its own work; an error here would become an error there.
+      log(`event ${event.type}: ${messageOf(error)}`)
+    }
+  }
 
   return {
     config: async (config: HostConfig) => {
-      ownCommand = addTo(config)
-      if (!ownCommand) startUp.later(WARN_AFTER_MS, () => void warn(`Your own command /${COMMAND} stays; rename it to use Gantry's.`))
+      commandIsOurs = addTo(config)
+      if (!commandIsOurs) startUp.later(WARN_AFTER_MS, () => warn(`Your own command /${COMMAND} stays; rename it to use Gantry's.`))
     },
 
     tool: Object.fromEntries(TOOLS.map((tool) => [tool.name, toolV1(tool, workspace, host, pool)])),
@@ -65,9 +77,9 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
       command: { command: string; sessionID: string; arguments: string },
       output: { parts: Part[] },
     ) => {
-      if (command.command !== COMMAND || !ownCommand) return
+      if (command.command !== COMMAND || !commandIsOurs) return
       const opening = await openMission(command.arguments, (text, key) => workspace.createMission(command.sessionID, text, key))
-      if (opening.mission === undefined) void warn(opening.sentence)
+      if (opening.mission === undefined) warn(opening.sentence)
       // The host sends on the array it handed out, so it is changed in place. Files the user named stay.
       const others = output.parts.filter((part) => part.type !== "text")
       const said: Part =
@@ -88,11 +100,7 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
       if (event.type === "message.part.delta") return NOTHING
       const session = sessionOf(event)
       const owner = session === undefined ? undefined : (pool.children.get(session) ?? pool.parents.get(session))
-      if (owner) {
-        if (event.type === "message.part.updated") seePart(host, event)
-        const mapped = events.map(event)
-        if (mapped) owner.push(mapped)
-      }
+      if (owner) take(event, owner)
       return NOTHING
     },
 
@@ -123,27 +131,19 @@ function toolV1(tool: (typeof TOOLS)[number], workspace: Workspace, host: V1Host
   }
 }
 
-function seePart(host: V1Host, event: V1Event): void {
-  const part = (event.properties as { part?: ToolPart } | undefined)?.part
-  if (part?.type === "tool") host.progressOf.seen(part)
-}
-
 /** Work that is left for after the load: taking up missions that a stopped host left open, and warnings. */
-function scheduleStartUp(workspace: Workspace, host: V1Host, options: Options) {
+function scheduleStartUp(workspace: Workspace, options: Options, warn: (sentence: string) => void) {
   const timers = new Set<NodeJS.Timeout>()
   const later = (ms: number, work: () => void) => {
     timers.add(setTimeout(work, ms).unref())
   }
-  const tell = (message: string) => {
-    host.toast({ title: "Gantry", message, variant: "warning", duration: 10_000 }).catch((error) => log(`toast: ${messageOf(error)}`))
-  }
   later(RESUME_AFTER_MS, () => {
     stat(openMarker(workspace.directory)).then(
-      () => workspace.resume().catch((error) => tell(sentenceOf(error, logFile()))),
+      () => workspace.resume().catch((error) => warn(sentenceOf(error, logFile()))),
       () => {},
     )
   })
   const { warning } = options
-  if (warning) later(WARN_AFTER_MS, () => tell(warning))
+  if (warning) later(WARN_AFTER_MS, () => warn(warning))
   return { later, cancel: () => timers.forEach((timer) => clearTimeout(timer)) }
 }

@@ -62,11 +62,13 @@ export class Workspace implements Tenant {
   }
 
   async callTool(call: Omit<ToolCallParams, "directory">, signal: AbortSignal): Promise<ToolCallResult> {
-    const result = await this.sidecar().call(this, "tool/call", { ...call, directory: this.directory }, signal)
-    if (this.missions.size > 0 && call.tool.startsWith("mission")) {
-      this.refresh().catch((error) => log(`mission/status: ${messageOf(error)}`))
+    // A model may start a mission without `/task`; its conversation has one from this moment on.
+    if (call.tool === "mission") this.pool.parents.set(call.session, this)
+    try {
+      return await this.sidecar().call(this, "tool/call", { ...call, directory: this.directory }, signal)
+    } finally {
+      if (call.tool.startsWith("mission")) this.settle(call.session)
     }
-    return result
   }
 
   /** Throws the reason when the call must not run. */
@@ -138,15 +140,26 @@ export class Workspace implements Tenant {
     }
   }
 
+  /** After a call that may have ended a mission of the conversation. */
+  private settle(session: string): void {
+    this.refresh().then(
+      () => this.releaseParent(session),
+      (error) => log(`mission/status: ${messageOf(error)}`),
+    )
+  }
+
   private track(mission: MissionSummary): void {
     if (mission.endedAt === undefined) {
       this.missions.set(mission.id, mission)
       this.pool.parents.set(mission.parentSession, this)
     } else {
       this.missions.delete(mission.id)
-      const open = [...this.missions.values()]
-      if (!open.some((other) => other.parentSession === mission.parentSession)) this.pool.parents.delete(mission.parentSession)
+      this.releaseParent(mission.parentSession)
     }
+  }
+
+  private releaseParent(session: string): void {
+    if (![...this.missions.values()].some((mission) => mission.parentSession === session)) this.pool.parents.delete(session)
   }
 
   private find(): string {

@@ -2,4 +2,5 @@
 pub mod memory;
 pub mod opencode;
 pub mod sqlite;
+pub mod system;
 pub mod todo;

@@ -43,6 +43,7 @@ enum Done {
     Input(Option<Box<Input>>),
     Opened { directory: Directory, host_restarted: bool, found: Result<Found, StoreError>, tx: OpenReply },
     Reloaded { mission: MissionId, found: Result<Option<Loaded>, StoreError> },
+    Marked(Directory),
     Heard { asked: BTreeSet<MissionId>, held: Result<Vec<MissionId>, StoreError> },
 }
 
@@ -91,6 +92,7 @@ pub struct Dispatcher {
     stoppable: BTreeMap<MissionId, Vec<AbortHandle>>,
     inbox: VecDeque<Input>,
     marked: BTreeMap<Directory, bool>,
+    marking: BTreeSet<Directory>,
     opens: Vec<Open>,
     stopping: Option<oneshot::Sender<()>>,
 }
@@ -110,6 +112,7 @@ impl Dispatcher {
             stoppable: BTreeMap::new(),
             inbox: VecDeque::new(),
             marked: BTreeMap::new(),
+            marking: BTreeSet::new(),
             opens: Vec::new(),
             stopping: None,
         }
@@ -207,6 +210,10 @@ impl Dispatcher {
             Done::Input(input) => self.inbox.extend(input.map(|i| *i)),
             Done::Opened { directory, host_restarted, found, tx } => self.opened(directory, host_restarted, found, tx),
             Done::Reloaded { mission, found } => self.reloaded(mission, found),
+            Done::Marked(directory) => {
+                self.marking.remove(&directory);
+                self.mark_directory(directory);
+            }
             Done::Heard { asked, held: Ok(held) } => {
                 for mission in asked.into_iter().filter(|m| !held.contains(m)) {
                     tracing::warn!(%mission, "another process has taken the mission over");
@@ -385,22 +392,27 @@ impl Dispatcher {
         }
     }
 
-    /// Keeps the markers that tell a starting host whether work was left in its directory.
+    /// Keeps the markers that tell a starting host whether work was left in its directory. One write at a time for a
+    /// directory, so that the last word is the newest.
     fn mark(&mut self, missions: &BTreeSet<MissionId>) {
         let directories: BTreeSet<_> =
             missions.iter().filter_map(|m| self.core.mission(m)).map(|m| m.created.directory.clone()).collect();
-        for directory in directories {
-            let open = self.core.missions().any(|m| m.created.directory == directory && !m.settled());
-            if self.marked.get(&directory) == Some(&open) {
-                continue;
-            }
-            match self.ports.markers.set(&directory, open) {
-                Ok(()) => {
-                    self.marked.insert(directory, open);
-                }
-                Err(error) => tracing::warn!(%error, %directory, "the marker of open work could not be kept"),
-            }
+        directories.into_iter().for_each(|d| self.mark_directory(d));
+    }
+
+    fn mark_directory(&mut self, directory: Directory) {
+        let open = self.core.missions().any(|m| m.created.directory == directory && !m.settled());
+        if self.marked.get(&directory) == Some(&open) || !self.marking.insert(directory.clone()) {
+            return;
         }
+        self.marked.insert(directory.clone(), open);
+        let markers = self.ports.markers.clone();
+        self.jobs.spawn_blocking(move || {
+            if let Err(error) = markers.set(&directory, open) {
+                tracing::warn!(%error, %directory, "the marker of open work could not be kept");
+            }
+            Done::Marked(directory)
+        });
     }
 
     // ---- ownership

@@ -18,9 +18,11 @@ mod connection;
 mod envelope;
 mod error;
 mod framing;
+pub mod host_types;
 mod outbox;
 mod peer;
 mod router;
+pub mod service;
 
 pub use connection::Connection;
 pub use error::{CallError, RpcError};

@@ -229,7 +229,8 @@ export class Sidecar {
   private serve(method: string, params: unknown): Promise<unknown> {
     const directory = (params as { directory?: unknown } | null)?.directory
     const tenant = typeof directory === "string" ? this.tenants.get(directory) : undefined
-    if (tenant) return tenant.serve(method, params)
+    // A sidecar that still asks for something, to hand over a report for instance, is not idle.
+    if (tenant) return this.counted(() => tenant.serve(method, params))
     return Promise.reject(hostError({ name: "UnknownDirectory", message: `the host has no directory ${String(directory)} open` }))
   }
 
