@@ -4,7 +4,7 @@ mod fault;
 mod graph;
 mod validate;
 
-pub use fault::{Fault, explain};
+pub use fault::Fault;
 pub use validate::{PlanRules, is_task_id, one_line, validate};
 
 use super::ids::TaskId;

@@ -35,13 +35,27 @@ pub(super) fn change(
     home: &Path,
     file: &Path,
     if_missing: IfMissing,
-    mut edit: impl FnMut(&mut Document, u64) -> Result<bool, NoSection>,
+    edit: impl FnMut(&mut Document, u64) -> Result<bool, NoSection>,
 ) -> Result<u64, WorkspaceError> {
     let target = resolve(file).map_err(|error| fault(file, &error))?;
-    let folder = home.join(key(&target));
+    let version = change_locked(home, file, &target, if_missing, edit)?;
+    // The name is made to last after the lock is given back: the next writer need not wait for that. It is done
+    // where nothing was changed, too: an earlier call that did the work may have been killed before it came here.
+    sync_folder(&target).map_err(|error| fault(file, &error))?;
+    Ok(version)
+}
+
+fn change_locked(
+    home: &Path,
+    file: &Path,
+    target: &Path,
+    if_missing: IfMissing,
+    mut edit: impl FnMut(&mut Document, u64) -> Result<bool, NoSection>,
+) -> Result<u64, WorkspaceError> {
+    let folder = home.join(key(target));
     let (_lock, mut versions) = open(&folder).map_err(|error| fault(&folder, &error))?;
     for _ in 0..ROUNDS {
-        let old = read(&target).map_err(|error| fault(file, &error))?;
+        let old = read(target).map_err(|error| fault(file, &error))?;
         let base = match (&old, if_missing) {
             (Some((text, _)), _) => text.clone(),
             (None, IfMissing::Restore) => versions.newest_text().unwrap_or_default(),
@@ -57,7 +71,7 @@ pub(super) fn change(
             return Ok(document.version());
         }
         let text = document.render();
-        if replace(&target, old.as_ref(), &text).map_err(|error| fault(file, &error))? {
+        if replace(target, old.as_ref(), &text).map_err(|error| fault(file, &error))? {
             if let Err(error) = versions.keep(document.version(), &text) {
                 tracing::warn!(folder = %folder.display(), %error, "no copy of the plan file was kept");
             }
@@ -83,7 +97,7 @@ fn open(folder: &Path) -> io::Result<(Lock, Versions)> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
-    let lock = Lock::take(&folder.join("lock"))?;
+    let lock = Lock::take(folder)?;
     Ok((lock, Versions::open(folder.into())?))
 }
 
@@ -149,6 +163,14 @@ fn replace(target: &Path, old: Option<&(String, Permissions)>, text: &str) -> io
     Ok(true)
 }
 
+/// Only Unix lets a folder be opened and synced; elsewhere the file system's own journal has to do.
+fn sync_folder(target: &Path) -> io::Result<()> {
+    match target.parent() {
+        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
 /// The new text before it has its name. Always called the same, so that one a killed process has left is taken
 /// away by the next writer.
 struct Temp {
@@ -168,10 +190,7 @@ impl Temp {
     }
 
     fn publish(self, target: &Path) -> io::Result<()> {
-        std::fs::rename(&self.path, target)?;
-        #[cfg(unix)]
-        File::open(target.parent().unwrap_or(Path::new("/")))?.sync_all()?;
-        Ok(())
+        std::fs::rename(&self.path, target)
     }
 }
 

@@ -134,13 +134,3 @@ fn cycle(f: &mut fmt::Formatter<'_>, members: &[String]) -> fmt::Result {
     }
     write!(f, "{}; remove one of these dependencies", members.first().map_or("", String::as_str))
 }
-
-/// The answer to a draft that was refused: the whole list, one fault a line.
-pub fn explain(faults: &[Fault]) -> String {
-    let mut text =
-        String::from("The plan cannot be used yet. Mend the following and call submit_plan again:");
-    for fault in faults {
-        text.push_str(&format!("\n- {fault}"));
-    }
-    text
-}

@@ -161,18 +161,18 @@ fn all_faults_come_at_once_and_the_list_is_bounded() {
     let mut bad = draft(&[("T1", &["T1", "T9"]), ("T1", &[]), ("", &[]), ("A", &["B"]), ("B", &["A"])]);
     bad.tasks[1].title.clear();
     bad.tasks[4].estimate_minutes = Some(-1.0);
-    let text = explain(&validate(bad, &rules()).expect_err("a bad plan"));
+    let text = faults(bad).join("\n");
     for part in
         ["itself", "`T9`", "used more than once", "no title", "no id", "A needs B needs A", "-1 minutes"]
     {
         assert!(text.contains(part), "{text} should say {part}");
     }
-    assert!(text.starts_with("The plan cannot be used yet.") && text.lines().count() == 8, "{text}");
+    assert!(text.lines().count() == 7, "{text}");
 
     let mut endless = draft(&[("T1", &[])]);
     endless.tasks[0].files = (0..5000).map(|i| format!("/{i}")).collect();
     let found = faults(endless);
-    assert_eq!((found.len(), found[100].as_str()), (101, "and 4900 more faults that are not listed"));
+    assert_eq!((found.len(), found[30].as_str()), (31, "and 4970 more faults that are not listed"));
 }
 
 #[test]

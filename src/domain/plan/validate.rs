@@ -10,7 +10,7 @@ use std::collections::HashSet;
 pub(super) const MAX_ESTIMATE_MINUTES: f64 = 10_000.0;
 
 /// Faults that are listed; a draft may come with far more, and its author reads every one of them.
-const MAX_FAULTS: usize = 100;
+const MAX_FAULTS: usize = 30;
 
 /// Unknown dependencies that are compared with every id of the plan to find what was meant.
 const MAX_SUGGESTIONS: usize = 20;
