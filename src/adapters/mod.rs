@@ -1,4 +1,4 @@
 //! The ports, served: one folder per outside thing. No adapter knows another.
 pub mod memory;
 pub mod sqlite;
-//SYS
+pub mod system;

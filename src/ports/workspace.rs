@@ -17,8 +17,9 @@ pub enum WorkspaceError {
 /// The working tree. Never touches the user's index, HEAD, stash, hooks or refs. A project without git is
 /// hashed through a private repository in the data directory.
 pub trait Tree: Send + Sync {
-    /// Content hash of the whole tree, ignored files left out.
-    fn hash(&self, root: PathBuf) -> Fut<'_, Result<TreeId, WorkspaceError>>;
+    /// Content hash of the whole tree. Ignored files are left out, and those in `exclude` (files, relative to
+    /// the root).
+    fn hash(&self, root: PathBuf, exclude: Vec<String>) -> Fut<'_, Result<TreeId, WorkspaceError>>;
     /// Paths that differ between two trees, relative to the root.
     fn changed(
         &self,
