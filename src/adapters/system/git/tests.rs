@@ -83,13 +83,19 @@ fn commit(folder: &Path) {
     git(folder, &["commit", "--quiet", "--message", "state"]);
 }
 
-/// Every file of the user's `.git` with its bytes and time.
-fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>, std::time::SystemTime)> {
+type Content = (PathBuf, Vec<u8>, Option<std::time::SystemTime>);
+
+/// Every file of the user's `.git` with its bytes, and its time but for what git itself dates anew while
+/// somebody depends on it (objects, and the base of a split index), to keep it from being pruned.
+fn contents(folder: &Path) -> Vec<Content> {
     let mut found = Vec::new();
     for entry in ignore::WalkBuilder::new(folder).standard_filters(false).build().flatten() {
         if entry.file_type().is_some_and(|t| t.is_file()) {
+            let path = entry.path().to_path_buf();
+            let name = path.strip_prefix(folder).expect("a name").to_string_lossy().into_owned();
+            let dated = name.starts_with("objects/") || name.starts_with("sharedindex.");
             let time = entry.metadata().expect("its data").modified().expect("its time");
-            found.push((entry.path().to_path_buf(), fs::read(entry.path()).expect("its bytes"), time));
+            found.push((path.clone(), fs::read(&path).expect("its bytes"), (!dated).then_some(time)));
         }
     }
     found.sort();
@@ -136,7 +142,9 @@ async fn nothing_of_the_users_repository_is_touched() {
     let before = contents(&dot_git);
     let edited = lab.hash().await;
     lab.diff(&clean, &edited, &[], 1000).await;
-    assert!(contents(&dot_git) == before, "a file in .git changed");
+    let after = contents(&dot_git);
+    let changed: Vec<_> = after.iter().filter(|file| !before.contains(file)).map(|file| &file.0).collect();
+    assert!(changed.is_empty() && after.len() == before.len(), "changed in .git: {changed:?}");
     assert!(!trace.exists(), "a hook ran");
     // Objects of the new tree are in the data directory only.
     let blob = git(&lab.root(), &["hash-object", "a.txt"]);
