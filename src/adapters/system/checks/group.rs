@@ -1,0 +1,59 @@
+//! A process with everything it starts, ended together.
+use std::io;
+use std::process::ExitStatus;
+use tokio::process::{Child, Command};
+
+/// Kills the whole group when dropped. A descendant that moves itself to another group or session (a daemon)
+/// is not caught; no portable means exists for that without privileges.
+pub(super) struct Group {
+    child: Child,
+    #[cfg(unix)]
+    id: Option<rustix::process::Pid>,
+}
+
+impl Group {
+    pub(super) fn spawn(mut command: Command) -> io::Result<Self> {
+        #[cfg(unix)]
+        command.process_group(0);
+        command.kill_on_drop(true);
+        let child = command.spawn()?;
+        Ok(Self {
+            #[cfg(unix)]
+            id: child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)),
+            child,
+        })
+    }
+
+    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// Asks every process of the group to end.
+    pub(super) fn ask_to_end(&mut self) {
+        #[cfg(unix)]
+        self.signal(rustix::process::Signal::TERM);
+        #[cfg(not(unix))]
+        let _ = self.child.start_kill();
+    }
+
+    /// Ends every process of the group now, also those that outlived their parent.
+    pub(super) fn kill(&mut self) {
+        #[cfg(unix)]
+        self.signal(rustix::process::Signal::KILL);
+        let _ = self.child.start_kill();
+    }
+
+    /// The id of a group stays taken while any process is in it. An empty group is no error.
+    #[cfg(unix)]
+    fn signal(&self, signal: rustix::process::Signal) {
+        if let Some(id) = self.id {
+            let _ = rustix::process::kill_process_group(id, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,65 @@
+//! What differs between two trees of a project. Only the private repository is asked, so that neither the
+//! attributes nor the settings of the project's repository have a say.
+use super::command::{Call, Git};
+use crate::domain::verdict::TreeId;
+use crate::ports::workspace::WorkspaceError;
+use std::path::Path;
+
+/// Names that are not UTF-8 are shown with replacement characters.
+pub(super) async fn changed(
+    git: &Git,
+    private: &Path,
+    from: &TreeId,
+    to: &TreeId,
+) -> Result<Vec<String>, WorkspaceError> {
+    let (from, to) = (id(from)?, id(to)?);
+    let args = ["diff-tree", "-r", "-z", "--no-renames", "--name-only", from, to];
+    let list = git.text(call(private), args).await?;
+    let names = list.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
+pub(super) async fn patch(
+    git: &Git,
+    private: &Path,
+    from: &TreeId,
+    to: &TreeId,
+    paths: &[String],
+    max_bytes: usize,
+) -> Result<String, WorkspaceError> {
+    let fixed = [
+        "-c",
+        "core.quotePath=false",
+        "diff-tree",
+        "-r",
+        "-p",
+        "--find-renames",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--no-color",
+        id(from)?,
+        id(to)?,
+        "--",
+    ];
+    let args = fixed.into_iter().chain(paths.iter().map(String::as_str));
+    let (bytes, whole) = git.head(call(private), args, max_bytes).await?;
+    if whole {
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let mut text = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    text.push_str(&format!(
+        "[the diff is longer than {max_bytes} bytes and was cut here: ask for single files]\n"
+    ));
+    Ok(text)
+}
+
+fn call(private: &Path) -> Call<'_> {
+    Call::at(private).env("GIT_DIR", private)
+}
+
+/// An id comes from a journal or a caller; one that is not plain hex could pass for an option.
+fn id(tree: &TreeId) -> Result<&str, WorkspaceError> {
+    let plain = !tree.0.is_empty() && tree.0.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if plain { Ok(&tree.0) } else { Err(WorkspaceError::Git(format!("{:?} is no tree id", tree.0))) }
+}

@@ -1,0 +1,78 @@
+//! The project's tree, through the git command.
+//!
+//! Nothing of the user's repository is written: the index is a copy, objects go to a private repository in
+//! the data directory that borrows the user's, and no hook, monitor or lock is used. A project without git
+//! has only the private repository.
+mod command;
+mod diff;
+mod place;
+mod prune;
+mod snapshot;
+
+#[cfg(all(test, unix))]
+mod tests;
+
+use crate::domain::verdict::TreeId;
+use crate::ports::Fut;
+use crate::ports::workspace::{Tree, WorkspaceError};
+use command::Git;
+use std::path::{Path, PathBuf};
+
+pub struct GitTree {
+    git: Git,
+    /// Absolute, links resolved where it exists.
+    data_dir: PathBuf,
+}
+
+impl GitTree {
+    /// Private repositories go to `trees/` in the data directory. Nothing is made or run here.
+    pub fn new(data_dir: &Path) -> Self {
+        Self::with_program(data_dir, "git")
+    }
+
+    fn with_program(data_dir: &Path, program: &str) -> Self {
+        let absolute = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_path_buf());
+        Self { git: Git::new(program), data_dir: absolute.canonicalize().unwrap_or(absolute) }
+    }
+}
+
+impl Tree for GitTree {
+    fn hash(&self, root: PathBuf, exclude: Vec<String>) -> Fut<'_, Result<TreeId, WorkspaceError>> {
+        Box::pin(async move {
+            let place = place::find(&self.git, &root, &self.data_dir).await?;
+            let tree = snapshot::take(&self.git, &place, &self.data_dir, &exclude).await?;
+            prune::daily(&self.git, &place).await;
+            Ok(tree)
+        })
+    }
+
+    fn changed(
+        &self,
+        root: PathBuf,
+        from: TreeId,
+        to: TreeId,
+    ) -> Fut<'_, Result<Vec<String>, WorkspaceError>> {
+        Box::pin(async move {
+            let private = place::known(&root, &self.data_dir, &from)?;
+            diff::changed(&self.git, &private, &from, &to).await
+        })
+    }
+
+    fn diff(
+        &self,
+        root: PathBuf,
+        from: TreeId,
+        to: TreeId,
+        paths: Vec<String>,
+        max_bytes: usize,
+    ) -> Fut<'_, Result<String, WorkspaceError>> {
+        Box::pin(async move {
+            let private = place::known(&root, &self.data_dir, &from)?;
+            diff::patch(&self.git, &private, &from, &to, &paths, max_bytes).await
+        })
+    }
+
+    fn confine(&self, root: &Path, path: &str) -> Result<String, WorkspaceError> {
+        super::confine::confine(root, path)
+    }
+}

@@ -1,0 +1,248 @@
+//! The tree id of what is on disk now.
+//!
+//! The index to start from is the user's (copied with its times, by which git tells which files it need not
+//! read again), or for a project without git that of the last time. Repositories inside the project,
+//! submodules among them, are taken in with their files: as mere commit ids they would hide every edit.
+use super::super::files;
+use super::command::{Call, Git, failed};
+use super::place::{self, Place, Repository, file};
+use crate::domain::verdict::TreeId;
+use crate::ports::workspace::WorkspaceError;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use tempfile::TempPath;
+
+/// Repositories within repositories; deeper ones count as their commit id.
+const DEPTH: u32 = 8;
+
+/// What one working tree needs to be hashed: a copy of its index, and where its objects go.
+struct Work<'a> {
+    git: &'a Git,
+    /// The repository that new objects go to; also that of a working tree without one of its own.
+    private: &'a Path,
+    root: &'a Path,
+    user: Option<&'a Repository>,
+    index: TempPath,
+}
+
+pub(super) async fn take(
+    git: &Git,
+    place: &Place,
+    data_dir: &Path,
+    exclude: &[String],
+) -> Result<TreeId, WorkspaceError> {
+    let (private, root, user) = (place.private.as_path(), place.root.as_path(), place.user.as_ref());
+    let work = Work::begin(git, private, root, user)?;
+    // A data directory inside the project would otherwise take in its own objects.
+    let own = data_dir.strip_prefix(root).ok();
+    let tree = work.tree(own, exclude, DEPTH).await?;
+    if user.is_none() {
+        // Where two calls finish at the same time either index will do.
+        work.index.persist(private.join("index")).map_err(|e| file(private, &e.error))?;
+    }
+    Ok(tree)
+}
+
+impl<'a> Work<'a> {
+    fn begin(
+        git: &'a Git,
+        private: &'a Path,
+        root: &'a Path,
+        user: Option<&'a Repository>,
+    ) -> Result<Self, WorkspaceError> {
+        let seed = user.map_or_else(|| private.join("index"), |user| user.index.clone());
+        let index = copy(&seed, private).map_err(|e| file(&seed, &e))?;
+        if let Some(user) = user {
+            borrow(private, &user.objects).map_err(|e| file(private, &e))?;
+        }
+        Ok(Self { git, private, root, user, index })
+    }
+
+    fn call(&self) -> Call<'_> {
+        let call = Call::at(self.root).env("GIT_INDEX_FILE", &self.index);
+        match self.user {
+            Some(_) => call.env("GIT_OBJECT_DIRECTORY", self.private.join("objects")),
+            None => call.env("GIT_DIR", self.private).env("GIT_WORK_TREE", self.root),
+        }
+    }
+
+    async fn tree(
+        &self,
+        own: Option<&Path>,
+        exclude: &[String],
+        depth: u32,
+    ) -> Result<TreeId, WorkspaceError> {
+        let broken = self.add(own).await?;
+        if self.user.is_none() {
+            self.drop_ignored().await?;
+        }
+        if depth > 0 {
+            for inner in self.inner_repositories(broken).await? {
+                self.take_in(&inner, depth).await?;
+            }
+        }
+        self.forget(exclude.iter().map(|path| path.as_bytes().to_vec())).await?;
+        self.write_tree().await
+    }
+
+    /// Takes over what is on disk, as far as it can be read. Answers with the inner repositories that git
+    /// cannot add because they have no commit.
+    async fn add(&self, own: Option<&Path>) -> Result<Vec<PathBuf>, WorkspaceError> {
+        let mut args: Vec<OsString> = ["add", "--all", "--ignore-errors", "--", "."].map(Into::into).into();
+        let mut call = self.call();
+        if let Some(own) = own {
+            let mut pattern = OsString::from(":(exclude,literal)");
+            pattern.push(own);
+            args.push(pattern);
+            call = call.env("GIT_LITERAL_PATHSPECS", "0");
+        }
+        let output = self.git.output(call, &args).await?;
+        // 1: some files could not be read. They stay as the index has them, or out.
+        if !output.status.success() && output.status.code() != Some(1) {
+            return Err(failed(self.root, &output.stderr));
+        }
+        let text = output.stderr.split(|byte| *byte == b'\n');
+        let broken = text.filter_map(|line| {
+            let name =
+                line.strip_prefix(b"error: '")?.strip_suffix(b"/' does not have a commit checked out")?;
+            Some(path_of(name))
+        });
+        // Git names them from the top of the repository.
+        let prefix = self.prefix();
+        Ok(broken.filter_map(|name| name.strip_prefix(prefix).ok().map(Path::to_path_buf)).collect())
+    }
+
+    /// What was taken in before an ignore rule came must go again, or the id would depend on the past.
+    async fn drop_ignored(&self) -> Result<(), WorkspaceError> {
+        let args = ["ls-files", "-z", "--cached", "--ignored", "--exclude-standard"];
+        let list = self.git.text(self.call(), args).await?;
+        self.forget(names(&list).map(<[u8]>::to_vec)).await
+    }
+
+    /// Relative to the root; those with files only.
+    async fn inner_repositories(&self, mut found: Vec<PathBuf>) -> Result<Vec<PathBuf>, WorkspaceError> {
+        // Names are relative to the root here, and only those below it are listed.
+        let list = self.git.text(self.call(), ["ls-files", "-z", "--stage"]).await?;
+        let links = names(&list).filter(|entry| entry.starts_with(b"160000 "));
+        found.extend(links.filter_map(|entry| {
+            let tab = entry.iter().position(|byte| *byte == b'\t')?;
+            Some(path_of(&entry[tab + 1..]))
+        }));
+        // A submodule that was never checked out is an empty folder.
+        found.retain(|inner| self.root.join(inner).join(".git").exists());
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Puts the tree of an inner repository in the place of its commit id.
+    async fn take_in(&self, inner: &Path, depth: u32) -> Result<(), WorkspaceError> {
+        let root = self.root.join(inner);
+        let Some(user) = place::repository(self.git, &root).await? else { return Ok(()) };
+        // A broken `.git` makes git find the repository around it; that would be taken in for ever.
+        if !user.prefix.is_empty() {
+            return Ok(());
+        }
+        let work = Work::begin(self.git, self.private, &root, Some(&user))?;
+        let tree = Box::pin(work.tree(None, &[], depth - 1)).await?;
+        self.forget([bytes_of(inner)]).await?;
+        // Unlike all other names this one counts from the top of the repository, also in a folder of it.
+        let mut prefix = OsString::from(format!("--prefix={}", self.prefix()));
+        prefix.push(inner);
+        prefix.push("/");
+        self.git.text(self.call(), ["read-tree".into(), prefix, tree.0.into()]).await?;
+        Ok(())
+    }
+
+    fn prefix(&self) -> &str {
+        self.user.map_or("", |user| &user.prefix)
+    }
+
+    /// Takes names, relative to the root, out of the index.
+    async fn forget(&self, names: impl IntoIterator<Item = Vec<u8>>) -> Result<(), WorkspaceError> {
+        let mut call = self.call();
+        for name in names {
+            call.input.extend(name);
+            call.input.push(0);
+        }
+        if call.input.is_empty() {
+            return Ok(());
+        }
+        self.git.text(call, ["update-index", "-z", "--force-remove", "--stdin"]).await?;
+        Ok(())
+    }
+
+    async fn write_tree(&self) -> Result<TreeId, WorkspaceError> {
+        let mut args = vec!["write-tree".to_string(), "--missing-ok".into()];
+        if !self.prefix().is_empty() {
+            args.push(format!("--prefix={}", self.prefix()));
+        }
+        let output = self.git.output(self.call(), &args).await?;
+        let id = if output.status.success() {
+            output.stdout
+        } else if String::from_utf8_lossy(&output.stderr).contains("not found") {
+            // Nothing of the project's folder is in the index: the empty tree.
+            self.git.text(self.call(), ["mktree"]).await?
+        } else {
+            return Err(failed(self.root, &output.stderr));
+        };
+        Ok(TreeId(String::from_utf8_lossy(&id).trim().to_string()))
+    }
+}
+
+fn names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|byte| *byte == 0).filter(|name| !name.is_empty())
+}
+
+/// Git's names are bytes on Unix and UTF-8 elsewhere.
+#[cfg(unix)]
+fn path_of(name: &[u8]) -> PathBuf {
+    <OsString as std::os::unix::ffi::OsStringExt>::from_vec(name.to_vec()).into()
+}
+
+#[cfg(not(unix))]
+fn path_of(name: &[u8]) -> PathBuf {
+    String::from_utf8_lossy(name).into_owned().into()
+}
+
+fn bytes_of(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_encoded_bytes().to_vec()
+}
+
+/// A copy of an index with its time, by which git knows the entries that changed too soon after it to be
+/// trusted. A missing index is an empty one.
+fn copy(seed: &Path, private: &Path) -> io::Result<TempPath> {
+    let temp = tempfile::Builder::new().prefix("index-").make_in(private, |path| {
+        // Git makes the file itself; a name is all that is needed.
+        if path.exists() { Err(io::ErrorKind::AlreadyExists.into()) } else { Ok(()) }
+    })?;
+    let temp = temp.into_temp_path();
+    match fs::copy(seed, &temp) {
+        Ok(_) => {
+            let time = fs::metadata(seed)?.modified()?;
+            fs::File::options().write(true).open(&temp)?.set_modified(time)?;
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
+    }
+    Ok(temp)
+}
+
+/// Lets the private repository read the objects of another.
+fn borrow(private: &Path, objects: &Path) -> io::Result<()> {
+    let list = private.join("objects/info/alternates");
+    let mut known = match fs::read(&list) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(e),
+    };
+    let line = bytes_of(objects);
+    if known.split(|byte| *byte == b'\n').any(|have| have == line) {
+        return Ok(());
+    }
+    known.extend(line);
+    known.push(b'\n');
+    files::write_atomic(&list, &known)
+}

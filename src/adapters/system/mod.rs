@@ -1,0 +1,17 @@
+//! The machine: time, ids, processes, files, and the git command. The only place that starts a process or
+//! reads a clock.
+mod checks;
+mod clock;
+mod confine;
+pub mod dirs;
+mod files;
+mod git;
+mod ids;
+mod markers;
+pub mod process;
+
+pub use checks::CommandChecks;
+pub use clock::SystemClock;
+pub use git::GitTree;
+pub use ids::Uuids;
+pub use markers::OpenMarkers;
