@@ -78,7 +78,10 @@ impl HostEnv {
 
     /// The user's own home, providers and settings; only the database of conversations is a scratch one.
     pub fn of_user(root: &Path, project: &Path) -> Result<Self> {
-        ensure!(std::env::var_os(CONTENT_VAR).is_none(), "unset {CONTENT_VAR}: this run has to set it itself");
+        ensure!(
+            std::env::var_os(CONTENT_VAR).is_none(),
+            "unset {CONTENT_VAR}: this run has to set it itself"
+        );
         let env = Self::bare(root, project, Home::User)?;
         let database = env.root.join("opencode.db").display().to_string();
         Ok(env.env("OPENCODE_DB", &database))
