@@ -74,7 +74,7 @@ async fn an_end_that_never_reads_is_cut() {
         }
     }
     let Wire { to: _to, from: _from, server, run } = wire;
-    server.closed().await;
+    tokio::time::timeout(4 * stall, server.closed()).await.expect("it is cut");
     assert_eq!(run.await.expect("no panic").reason, EndReason::Stalled);
     let took = start.elapsed();
     assert!(took >= stall && took <= 3 * stall, "cut after {took:?}");
