@@ -1,8 +1,8 @@
-//! Round trips between two connected peers in one process: framing, demultiplexing, routing and both conversions.
-//! Target: p50 below 0.1 ms.
-use std::{hint::black_box, time::Duration};
+//! Round trips between two peers, in one process and over the pipes of a child process: framing, demultiplexing, routing
+//! and both conversions. Target: p50 below 0.1 ms.
+use std::{hint::black_box, process::Stdio, time::Duration};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use futures_util::future::join_all;
 use gantry::{
     protocol::{
@@ -46,15 +46,45 @@ fn detail() -> MissionDetail {
     MissionDetail { mission, tasks: (1..=5).map(task).collect(), report: None }
 }
 
-/// A client of a server whose answers cost nothing to find.
-fn client(runtime: &Runtime) -> PeerHandle {
-    let (near, far) = tokio::io::duplex(64 * 1024);
-    let server = Router::builder()
+/// Set in the child process, which is this program too.
+const SERVE: &str = "GANTRY_BENCH_SERVE";
+
+/// Answers that cost nothing to find.
+fn server() -> Router {
+    Router::builder()
         .sync(LeaseCheck, |_, _| Ok(LeaseCheckResult { allow: true, reason: None }))
         .request(MissionStatus, |_, _| async { Ok(detail()) })
-        .build();
+        .build()
+}
+
+fn serve_on_stdio() {
+    let runtime = Runtime::new().expect("runtime");
+    let (_, connection) = connect(tokio::io::stdin(), tokio::io::stdout(), server(), Limits::default());
+    runtime.block_on(connection.run());
+    runtime.shutdown_background();
+}
+
+/// A server in a process of its own, which ends when its input does.
+#[allow(clippy::disallowed_methods, reason = "the bench is its own composition root")]
+fn child_client(runtime: &Runtime) -> PeerHandle {
+    let _guard = runtime.enter();
+    let mut child = tokio::process::Command::new(std::env::current_exe().expect("this program"))
+        .env(SERVE, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("child");
+    let (input, output) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+    let (client, connection) = connect(output, input, Router::builder().build(), Limits::default());
+    runtime.spawn(connection.run());
+    runtime.spawn(async move { child.wait().await });
+    client
+}
+
+fn client(runtime: &Runtime) -> PeerHandle {
+    let (near, far) = tokio::io::duplex(64 * 1024);
     let (read, write) = tokio::io::split(far);
-    let (_, connection) = connect(read, write, server, Limits::default());
+    let (_, connection) = connect(read, write, server(), Limits::default());
     runtime.spawn(connection.run());
     let (read, write) = tokio::io::split(near);
     let (client, connection) = connect(read, write, Router::builder().build(), Limits::default());
@@ -81,6 +111,10 @@ fn round_trip(c: &mut Criterion) {
     group.bench_function("mission/status, one at a time", |b| {
         b.to_async(&runtime).iter(|| async { black_box(client.call(MissionStatus, &status, TIMEOUT).await) });
     });
+    let child = child_client(&runtime);
+    group.bench_function("lease/check over pipes, one at a time", |b| {
+        b.to_async(&runtime).iter(|| async { black_box(child.call(LeaseCheck, &lease, TIMEOUT).await) });
+    });
     for width in [32_u64, 512] {
         group.throughput(Throughput::Elements(width));
         group.bench_with_input(BenchmarkId::new("lease/check, in flight", width), &width, |b, width| {
@@ -96,4 +130,11 @@ fn round_trip(c: &mut Criterion) {
 }
 
 criterion_group!(benches, round_trip);
-criterion_main!(benches);
+
+fn main() {
+    if std::env::var_os(SERVE).is_some() {
+        return serve_on_stdio();
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

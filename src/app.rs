@@ -100,7 +100,9 @@ fn refusing(error: StoreError) -> Router {
 /// `GANTRY_STORE`, else `gantry.db` in the data directory.
 fn store_path(home: &Path) -> anyhow::Result<PathBuf> {
     match std::env::var("GANTRY_STORE") {
-        Ok(text) if text.contains("://") => bail!("GANTRY_STORE is {text}: only a path of a SQLite file is supported"),
+        Ok(text) if text.contains("://") => {
+            bail!("GANTRY_STORE is {text}: only a path of a SQLite file is supported")
+        }
         Ok(text) if !text.is_empty() => Ok(PathBuf::from(text)),
         _ => Ok(home.join("gantry.db")),
     }

@@ -34,7 +34,10 @@ fn text(view: &MissionView) -> String {
         return report.trim_end().to_owned();
     }
     let row = &view.row;
-    let mut lines = vec![format!("Mission {}: {}", row.id, row.phase.as_deref().unwrap_or(&row.state)), row.title.clone()];
+    let mut lines = vec![
+        format!("Mission {}: {}", row.id, row.phase.as_deref().unwrap_or(&row.state)),
+        row.title.clone(),
+    ];
     lines.extend(view.tasks.iter().map(|t| format!("- {} {}: {}", t.id, t.state, t.title)));
     lines.join("\n")
 }

@@ -42,7 +42,15 @@ pub fn classify(name: &str, status: Option<u32>, message: &str) -> Class {
     let has = |words: &[&str]| words.iter().any(|w| text.contains(w));
     if has(&["rate limit", "too many requests"]) {
         Class::RateLimit
-    } else if has(&["econnrefused", "econnreset", "etimedout", "unable to connect", "fetch failed", "socket", "network"]) {
+    } else if has(&[
+        "econnrefused",
+        "econnreset",
+        "etimedout",
+        "unable to connect",
+        "fetch failed",
+        "socket",
+        "network",
+    ]) {
         Class::Network
     } else if has(&["overloaded", "internal server error", "bad gateway", "unavailable"]) {
         Class::Provider

@@ -208,7 +208,9 @@ impl Dispatcher {
     fn take_done(&mut self, done: Done) {
         match done {
             Done::Input(input) => self.inbox.extend(input.map(|i| *i)),
-            Done::Opened { directory, host_restarted, found, tx } => self.opened(directory, host_restarted, found, tx),
+            Done::Opened { directory, host_restarted, found, tx } => {
+                self.opened(directory, host_restarted, found, tx)
+            }
             Done::Reloaded { mission, found } => self.reloaded(mission, found),
             Done::Marked(directory) => {
                 self.marking.remove(&directory);
@@ -220,7 +222,9 @@ impl Dispatcher {
                     self.let_go(&mission);
                 }
             }
-            Done::Heard { held: Err(error), .. } => tracing::warn!(%error, "the store did not take a heartbeat"),
+            Done::Heard { held: Err(error), .. } => {
+                tracing::warn!(%error, "the store did not take a heartbeat")
+            }
         }
     }
 
@@ -254,8 +258,13 @@ impl Dispatcher {
         let (created, batch, counts) = self.batch(now, events);
         let mut missions: BTreeSet<_> = counts.keys().cloned().collect();
         missions.extend(actions.iter().filter_map(mission_of));
-        let commit =
-            Commit { actions, opens, missions, created: created.iter().map(|a| a.mission.clone()).collect(), counts };
+        let commit = Commit {
+            actions,
+            opens,
+            missions,
+            created: created.iter().map(|a| a.mission.clone()).collect(),
+            counts,
+        };
         let ports = self.ports.clone();
         let write = async move {
             for first in created {
@@ -266,7 +275,11 @@ impl Dispatcher {
         Some((commit, Box::pin(write)))
     }
 
-    fn batch(&mut self, now: Millis, events: Vec<(MissionId, Event)>) -> (Vec<Append>, Vec<Append>, BTreeMap<MissionId, u64>) {
+    fn batch(
+        &mut self,
+        now: Millis,
+        events: Vec<(MissionId, Event)>,
+    ) -> (Vec<Append>, Vec<Append>, BTreeMap<MissionId, u64>) {
         let mut by_mission: BTreeMap<MissionId, Vec<(Millis, String, String)>> = BTreeMap::new();
         let mut new = BTreeSet::new();
         for (mission, event) in events {
@@ -281,12 +294,18 @@ impl Dispatcher {
         let (mut created, mut batch, mut counts) = (Vec::new(), Vec::new(), BTreeMap::new());
         for (mission, records) in by_mission {
             // A mission that was let go in this very turn is not ours to write any more.
-            let (Some((owner, after)), Some(state)) = (self.owned.get(&mission), self.core.mission(&mission)) else {
+            let (Some((owner, after)), Some(state)) = (self.owned.get(&mission), self.core.mission(&mission))
+            else {
                 continue;
             };
             counts.insert(mission.clone(), records.len() as u64);
-            let append =
-                Append { mission: mission.clone(), owner: owner.clone(), after: *after, records, row: journal::row(state) };
+            let append = Append {
+                mission: mission.clone(),
+                owner: owner.clone(),
+                after: *after,
+                records,
+                row: journal::row(state),
+            };
             if new.contains(&mission) { created.push(append) } else { batch.push(append) }
         }
         (created, batch, counts)
@@ -395,8 +414,11 @@ impl Dispatcher {
     /// Keeps the markers that tell a starting host whether work was left in its directory. One write at a time for a
     /// directory, so that the last word is the newest.
     fn mark(&mut self, missions: &BTreeSet<MissionId>) {
-        let directories: BTreeSet<_> =
-            missions.iter().filter_map(|m| self.core.mission(m)).map(|m| m.created.directory.clone()).collect();
+        let directories: BTreeSet<_> = missions
+            .iter()
+            .filter_map(|m| self.core.mission(m))
+            .map(|m| m.created.directory.clone())
+            .collect();
         directories.into_iter().for_each(|d| self.mark_directory(d));
     }
 
@@ -421,15 +443,15 @@ impl Dispatcher {
         if self.owned.is_empty() {
             return;
         }
-        let settled: Vec<_> =
-            self.owned.keys().filter(|m| self.core.mission(m).is_none()).cloned().collect();
+        let settled: Vec<_> = self.owned.keys().filter(|m| self.core.mission(m).is_none()).cloned().collect();
         for mission in settled {
             self.owned.remove(&mission);
         }
         let ports = self.ports.clone();
         let asked = self.owned.keys().cloned().collect();
         self.jobs.spawn(async move {
-            let held = ports.store.heartbeat(ports.identity.owner.clone(), OWNER_TTL_MS, ports.clock.now()).await;
+            let held =
+                ports.store.heartbeat(ports.identity.owner.clone(), OWNER_TTL_MS, ports.clock.now()).await;
             Done::Heard { asked, held }
         });
     }
@@ -443,7 +465,13 @@ impl Dispatcher {
         });
     }
 
-    fn opened(&mut self, directory: Directory, host_restarted: bool, found: Result<Found, StoreError>, tx: OpenReply) {
+    fn opened(
+        &mut self,
+        directory: Directory,
+        host_restarted: bool,
+        found: Result<Found, StoreError>,
+        tx: OpenReply,
+    ) {
         match found {
             Ok(found) => {
                 for loaded in found.ours {
@@ -462,7 +490,8 @@ impl Dispatcher {
             let mine: Vec<_> =
                 self.core.missions().filter(|m| m.created.directory == directory && !m.settled()).collect();
             let missions = mine.iter().map(|m| journal::row(m)).collect();
-            let sessions = mine.iter().flat_map(|m| m.attempts.values().filter_map(|a| a.session.clone())).collect();
+            let sessions =
+                mine.iter().flat_map(|m| m.attempts.values().filter_map(|a| a.session.clone())).collect();
             let _ = tx.send(Ok(Opened { missions, sessions, held }));
         }
     }
@@ -545,8 +574,10 @@ async fn claim(ports: &Ports, mission: &MissionId) -> Result<Claim, StoreError> 
 async fn read(ports: &Ports, mission: &MissionId, token: OwnerToken) -> Result<Loaded, StoreError> {
     let records = ports.store.load(mission.clone()).await?;
     let seq = records.last().map_or(0, |r| r.seq);
-    let events = decode_all(&records)
-        .map_err(|e| StoreError::Corrupt { path: ports.store.location(), detail: format!("mission {mission}: {e}") })?;
+    let events = decode_all(&records).map_err(|e| StoreError::Corrupt {
+        path: ports.store.location(),
+        detail: format!("mission {mission}: {e}"),
+    })?;
     Ok(Loaded { mission: mission.clone(), token, seq, events })
 }
 

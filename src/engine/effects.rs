@@ -48,7 +48,9 @@ impl Effects {
     pub fn work(&self, action: Action) -> Option<Work> {
         match action {
             Action::Answer { .. } | Action::Salvage { .. } | Action::StopWork { .. } => None,
-            Action::Survey { .. } | Action::Inspect { .. } | Action::Check { .. } => Some(self.tree_work(action)),
+            Action::Survey { .. } | Action::Inspect { .. } | Action::Check { .. } => {
+                Some(self.tree_work(action))
+            }
             Action::PublishTodo { .. } | Action::UpdateTodo { .. } => Some(self.todo_work(action)),
             other => Some(self.host_work(other)),
         }
@@ -56,15 +58,21 @@ impl Effects {
 
     fn host_work(&self, action: Action) -> Work {
         let host = self.ports.host.clone();
-        let failed = || HostError::Refused(crate::ports::host::HostFault {
-            name: "InternalError".into(),
-            message: "the call broke down inside Gantry".into(),
-            status: None,
-        });
+        let failed = || {
+            HostError::Refused(crate::ports::host::HostFault {
+                name: "InternalError".into(),
+                message: "the call broke down inside Gantry".into(),
+                status: None,
+            })
+        };
         match action {
             Action::CreateSession { mission, attempt, directory, parent, title, role, adopt } => {
                 let key = attempt.0.clone();
-                let broken = Input::SessionCreated { mission: mission.clone(), attempt: attempt.clone(), result: Err(failed()) };
+                let broken = Input::SessionCreated {
+                    mission: mission.clone(),
+                    attempt: attempt.clone(),
+                    result: Err(failed()),
+                };
                 let new = NewSession { directory, parent: Some(parent), title, role, key, adopt };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let result = host.create(new).await;
@@ -72,14 +80,22 @@ impl Effects {
                 })
             }
             Action::Prompt { mission, attempt, directory, session, role, text } => {
-                let broken = Input::PromptTaken { mission: mission.clone(), attempt: attempt.clone(), result: Err(failed()) };
+                let broken = Input::PromptTaken {
+                    mission: mission.clone(),
+                    attempt: attempt.clone(),
+                    result: Err(failed()),
+                };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let result = host.prompt(directory, session, role, text, false).await;
                     Some(Input::PromptTaken { mission, attempt, result })
                 })
             }
             Action::Look { mission, attempt, directory, session } => {
-                let broken = Input::Looked { mission: mission.clone(), attempt: attempt.clone(), result: Err(failed()) };
+                let broken = Input::Looked {
+                    mission: mission.clone(),
+                    attempt: attempt.clone(),
+                    result: Err(failed()),
+                };
                 let effects = self.clone();
                 work(Some(&mission.clone()), Some(broken), async move {
                     let result = effects.look(directory, session).await;
@@ -115,7 +131,9 @@ impl Effects {
                 Action::Tell { directory, session, text } => {
                     host.prompt(directory, session, crate::domain::ids::Role::Commander, text, true).await
                 }
-                Action::Toast { directory, kind, title, message } => host.toast(directory, kind, title, message).await,
+                Action::Toast { directory, kind, title, message } => {
+                    host.toast(directory, kind, title, message).await
+                }
                 Action::Progress { directory, session, call, title, metadata } => {
                     host.progress(directory, session, call, title, metadata).await
                 }
@@ -155,10 +173,18 @@ impl Effects {
                 }))
             }
             Action::Inspect { mission, subject, round, root, base, todo, scope } => {
-                let broken = Input::Inspected { mission: mission.clone(), subject: subject.clone(), round, result: Err("the look at the tree broke down".into()) };
+                let broken = Input::Inspected {
+                    mission: mission.clone(),
+                    subject: subject.clone(),
+                    round,
+                    result: Err("the look at the tree broke down".into()),
+                };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
                     let scope = matches!(subject, Subject::Task(_)).then_some(scope);
-                    let result = effects.inspect(PathBuf::from(root), base, todo, scope).await.map_err(|e| e.to_string());
+                    let result = effects
+                        .inspect(PathBuf::from(root), base, todo, scope)
+                        .await
+                        .map_err(|e| e.to_string());
                     Some(Input::Inspected { mission, subject, round, result })
                 }))
             }
@@ -169,7 +195,12 @@ impl Effects {
                     millis: 0,
                     tail: String::new(),
                 });
-                let broken = Input::Checked { mission: mission.clone(), subject: subject.clone(), round, results: not_run.collect() };
+                let broken = Input::Checked {
+                    mission: mission.clone(),
+                    subject: subject.clone(),
+                    round,
+                    results: not_run.collect(),
+                };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
                     let results = effects.run_checks(Path::new(&root), &commands).await;
                     Some(Input::Checked { mission, subject, round, results })
@@ -179,7 +210,13 @@ impl Effects {
         }
     }
 
-    async fn survey(&self, mission: MissionId, root: String, checks: Option<Vec<String>>, todo: String) -> Input {
+    async fn survey(
+        &self,
+        mission: MissionId,
+        root: String,
+        checks: Option<Vec<String>>,
+        todo: String,
+    ) -> Input {
         let path = PathBuf::from(&root);
         let (tree, remark) = match self.ports.tree.hash(path.clone(), vec![todo]).await {
             Ok(tree) => (Some(tree), None),
@@ -232,17 +269,27 @@ impl Effects {
         let todo = self.ports.todo.clone();
         match action {
             Action::PublishTodo { mission, root, file, title, items } => {
-                let broken = Input::TodoWritten { mission: mission.clone(), result: Err("writing it broke down".into()) };
+                let broken = Input::TodoWritten {
+                    mission: mission.clone(),
+                    result: Err("writing it broke down".into()),
+                };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let plan = TodoPlan { mission: mission.0.clone(), title, items };
-                    let result = todo.publish(Path::new(&root).join(file), plan).await.map_err(|e| e.to_string());
+                    let result =
+                        todo.publish(Path::new(&root).join(file), plan).await.map_err(|e| e.to_string());
                     Some(Input::TodoWritten { mission, result })
                 })
             }
             Action::UpdateTodo { mission, root, file, states } => {
-                let broken = Input::TodoWritten { mission: mission.clone(), result: Err("writing it broke down".into()) };
+                let broken = Input::TodoWritten {
+                    mission: mission.clone(),
+                    result: Err("writing it broke down".into()),
+                };
                 work(Some(&mission.clone()), Some(broken), async move {
-                    let result = todo.update(Path::new(&root).join(file), mission.0.clone(), states).await.map_err(|e| e.to_string());
+                    let result = todo
+                        .update(Path::new(&root).join(file), mission.0.clone(), states)
+                        .await
+                        .map_err(|e| e.to_string());
                     Some(Input::TodoWritten { mission, result })
                 })
             }
@@ -251,7 +298,11 @@ impl Effects {
     }
 }
 
-fn work(mission: Option<&MissionId>, broken: Option<Input>, job: impl Future<Output = Option<Input>> + Send + 'static) -> Work {
+fn work(
+    mission: Option<&MissionId>,
+    broken: Option<Input>,
+    job: impl Future<Output = Option<Input>> + Send + 'static,
+) -> Work {
     Work { mission: mission.cloned(), stoppable: false, broken, job: Box::pin(job) }
 }
 

@@ -74,8 +74,13 @@ pub fn start(ports: Ports) -> (Handle, impl Future<Output = ()> + Send) {
     let (tx, rx) = mpsc::channel(QUEUE);
     let index = Arc::new(Index::default());
     let dispatcher = Dispatcher::new(ports.clone(), index.clone(), rx);
-    let handle =
-        Handle { tx, index, ports, next_reply: Arc::new(AtomicU64::new(1)), dropped_events: Arc::new(AtomicU64::new(0)) };
+    let handle = Handle {
+        tx,
+        index,
+        ports,
+        next_reply: Arc::new(AtomicU64::new(1)),
+        dropped_events: Arc::new(AtomicU64::new(0)),
+    };
     (handle, dispatcher.run())
 }
 
@@ -86,7 +91,8 @@ impl Handle {
 
     async fn ask(&self, reply: ReplyTo, input: Input) -> Result<Answer, Refusal> {
         let (tx, rx) = oneshot::channel();
-        let stopping = || Refusal::Cancelled("Gantry is stopping; the mission goes on at the next start".into());
+        let stopping =
+            || Refusal::Cancelled("Gantry is stopping; the mission goes on at the next start".into());
         self.tx.send(Message::Ask { reply, input: Box::new(input), tx }).await.map_err(|_| stopping())?;
         match rx.await {
             Ok(Answer::Refused(refusal)) => Err(refusal),
@@ -124,7 +130,13 @@ impl Handle {
     }
 
     /// `reply` comes from `reply()`, so that the caller can take the call back with `drop_call`.
-    pub async fn tool(&self, reply: ReplyTo, session: HostSessionId, call: String, tool: ToolInput) -> Result<Answer, Refusal> {
+    pub async fn tool(
+        &self,
+        reply: ReplyTo,
+        session: HostSessionId,
+        call: String,
+        tool: ToolInput,
+    ) -> Result<Answer, Refusal> {
         self.ask(reply, Input::Tool { reply, session, call, tool }).await
     }
 
@@ -135,7 +147,12 @@ impl Handle {
 
     /// Whether a tool call of this session may go on; `Err` is the sentence for its model. Most calls are answered
     /// from the index; a path that is not declared goes to the loop, for taking it is a fact to write down.
-    pub async fn lease_check(&self, session: &HostSessionId, tool: &str, paths: &[String]) -> Result<(), String> {
+    pub async fn lease_check(
+        &self,
+        session: &HostSessionId,
+        tool: &str,
+        paths: &[String],
+    ) -> Result<(), String> {
         match self.lease_check_now(session, tool, paths) {
             Some(result) => result,
             None => self.lease_take(session, paths).await,
@@ -143,7 +160,12 @@ impl Handle {
     }
 
     /// The part of `lease_check` that needs no wait; none when the loop has to decide.
-    pub fn lease_check_now(&self, session: &HostSessionId, tool: &str, paths: &[String]) -> Option<Result<(), String>> {
+    pub fn lease_check_now(
+        &self,
+        session: &HostSessionId,
+        tool: &str,
+        paths: &[String],
+    ) -> Option<Result<(), String>> {
         let Some(entry) = self.index.get(session) else { return Some(Ok(())) };
         if paths.is_empty() {
             // What a shell command writes cannot be foreseen; who may not write may not run one either.
@@ -157,7 +179,9 @@ impl Handle {
         for path in paths {
             match self.ports.tree.confine(&entry.root, path) {
                 Ok(path) => all_declared &= path != entry.todo && declared.iter().any(|p| p.covers(&path)),
-                Err(error) => return Some(Err(format!("{error}. Only files of the project can be changed."))),
+                Err(error) => {
+                    return Some(Err(format!("{error}. Only files of the project can be changed.")));
+                }
             }
         }
         all_declared.then_some(Ok(()))
@@ -200,8 +224,16 @@ impl Handle {
     }
 
     pub async fn newest(&self, directory: Directory) -> Result<MissionId, Refusal> {
-        let rows = self.ports.store.missions(Some(directory), false, 1).await.map_err(|e| Refusal::Store(e.to_string()))?;
-        rows.into_iter().next().map(|r| r.id).ok_or_else(|| Refusal::NotFound("this project has had no mission yet".into()))
+        let rows = self
+            .ports
+            .store
+            .missions(Some(directory), false, 1)
+            .await
+            .map_err(|e| Refusal::Store(e.to_string()))?;
+        rows.into_iter()
+            .next()
+            .map(|r| r.id)
+            .ok_or_else(|| Refusal::NotFound("this project has had no mission yet".into()))
     }
 
     /// Refuses new work, writes down what is decided, ends jobs and gives the missions up to the next process.
@@ -218,12 +250,18 @@ pub async fn read_mission(ports: &Ports, mission: MissionId) -> Result<MissionVi
     read_journal(&*ports.store, mission).await
 }
 
-pub async fn read_journal(store: &dyn crate::ports::store::Store, mission: MissionId) -> Result<MissionView, Refusal> {
+pub async fn read_journal(
+    store: &dyn crate::ports::store::Store,
+    mission: MissionId,
+) -> Result<MissionView, Refusal> {
     let records = store.load(mission.clone()).await.map_err(|e| Refusal::Store(e.to_string()))?;
     if records.is_empty() {
-        return Err(Refusal::NotFound(format!("there is no mission {mission}; `gantry missions` lists them")));
+        return Err(Refusal::NotFound(format!(
+            "there is no mission {mission}; `gantry missions` lists them"
+        )));
     }
     let events = super::dispatcher::decode_all(&records).map_err(|e| Refusal::Store(e.to_string()))?;
-    let mission = replay(&mission, &events).ok_or_else(|| Refusal::Store(format!("the journal of {mission} is damaged")))?;
+    let mission = replay(&mission, &events)
+        .ok_or_else(|| Refusal::Store(format!("the journal of {mission} is damaged")))?;
     Ok(MissionView::of(&mission))
 }

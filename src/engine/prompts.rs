@@ -53,10 +53,18 @@ fn subject_line(mission: &Mission, attempt: &Attempt) -> String {
     match &attempt.kind {
         AttemptKind::Planning => "Your work: Plan the mission.".into(),
         AttemptKind::Work(task) => {
-            format!("Your work: Task {task}: {} (Attempt {} of {MAX_ATTEMPTS}).", task_title(mission, task), attempt.ordinal)
+            format!(
+                "Your work: Task {task}: {} (Attempt {} of {MAX_ATTEMPTS}).",
+                task_title(mission, task),
+                attempt.ordinal
+            )
         }
         AttemptKind::Review(Subject::Task(task)) => {
-            format!("Your work: Review of task {task}: {} (Attempt {} of {MAX_ATTEMPTS}).", task_title(mission, task), attempt.ordinal)
+            format!(
+                "Your work: Review of task {task}: {} (Attempt {} of {MAX_ATTEMPTS}).",
+                task_title(mission, task),
+                attempt.ordinal
+            )
         }
         AttemptKind::Review(Subject::Whole) => "Your work: Integration review.".into(),
     }
@@ -82,7 +90,9 @@ fn planning(mission: &Mission) -> String {
         } else {
             out.push_str("\nThe project's own checks, as they stand before any work:\n");
             results(&mut out, &survey.baseline, false);
-            out.push_str("A task's `checks` may be these commands, or one of them narrowed to files of the project.\n");
+            out.push_str(
+                "A task's `checks` may be these commands, or one of them narrowed to files of the project.\n",
+            );
         }
         if let Some(remark) = &survey.remark {
             let _ = writeln!(out, "Note: {remark}");
@@ -106,7 +116,8 @@ fn work(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
     } else if attempt.ordinal > 1
         && let Some(note) = &task.note
     {
-        let _ = writeln!(out, "\nThe last attempt failed: {note}. Look at what it left behind before you begin.");
+        let _ =
+            writeln!(out, "\nThe last attempt failed: {note}. Look at what it left behind before you begin.");
     }
     if !task.spec.description.is_empty() {
         let _ = writeln!(out, "\n{}", clip(&task.spec.description, MAX_BRIEF));
@@ -131,7 +142,13 @@ fn work(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
 fn dependencies(out: &mut String, mission: &Mission, task: &Task) {
     for dep in task.spec.depends_on.iter().filter_map(|d| mission.task(d)) {
         if let Some(summary) = &dep.summary {
-            let _ = writeln!(out, "\nDone before, {} ({}): {}", dep.spec.id, dep.spec.title, clip(summary, MAX_DEPENDENCY));
+            let _ = writeln!(
+                out,
+                "\nDone before, {} ({}): {}",
+                dep.spec.id,
+                dep.spec.title,
+                clip(summary, MAX_DEPENDENCY)
+            );
         }
     }
 }

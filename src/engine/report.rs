@@ -88,7 +88,8 @@ fn checks(out: &mut String, mission: &Mission) {
     }
     out.push_str("\nChecks (before → after):\n");
     for result in now {
-        let before = survey.baseline.iter().find(|b| b.command == result.command).map_or("not run".into(), outcome);
+        let before =
+            survey.baseline.iter().find(|b| b.command == result.command).map_or("not run".into(), outcome);
         let _ = writeln!(out, "- `{}`: {before} → {}", result.command, outcome(result));
     }
 }
@@ -112,7 +113,8 @@ pub fn progress(mission: &Mission) -> String {
     if c.total == 0 {
         return place.to_owned();
     }
-    let mut out = format!("{place} · {}/{} done, {} running, {} waiting", c.done, c.total, c.running, c.waiting);
+    let mut out =
+        format!("{place} · {}/{} done, {} running, {} waiting", c.done, c.total, c.running, c.waiting);
     if c.failed > 0 {
         let _ = write!(out, ", {} failed", c.failed);
     }
@@ -148,7 +150,11 @@ pub fn status(mission: &Mission) -> String {
 /// The result of the `mission` call.
 pub fn tool_answer(mission: &Mission) -> Answer {
     Answer::Tool {
-        title: format!("{} · {}", mission.state.name(), duration(mission.ended_at.unwrap_or_default().since(mission.created_at))),
+        title: format!(
+            "{} · {}",
+            mission.state.name(),
+            duration(mission.ended_at.unwrap_or_default().since(mission.created_at))
+        ),
         output: mission.report.clone().unwrap_or_default(),
         metadata: progress_metadata(mission),
     }
@@ -165,9 +171,13 @@ pub fn end_notice(mission: &Mission) -> (String, String) {
         _ => "Mission failed",
     };
     let took = duration(mission.ended_at.unwrap_or_default().since(mission.created_at));
-    let tokens = if mission.spent.tokens > 0 { format!(", {} tokens", mission.spent.tokens) } else { String::new() };
+    let tokens =
+        if mission.spent.tokens > 0 { format!(", {} tokens", mission.spent.tokens) } else { String::new() };
     let cost = if mission.spent.cost > 0.0 { format!(", ${:.2}", mission.spent.cost) } else { String::new() };
-    (title.into(), format!("{}: {}/{} tasks in {took}{tokens}{cost}", clip(&mission.created.title, 60), c.done, c.total))
+    (
+        title.into(),
+        format!("{}: {}/{} tasks in {took}{tokens}{cost}", clip(&mission.created.title, 60), c.done, c.total),
+    )
 }
 
 fn sentence(text: &str) -> String {

@@ -22,8 +22,12 @@ pub fn start() -> Option<WorkerGuard> {
     let (writer, guard) = tracing_appender::non_blocking(file);
     let level = std::env::var("GANTRY_LOG").unwrap_or_else(|_| "info".into());
     let filter = EnvFilter::try_new(&level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber =
-        tracing_subscriber::fmt().json().with_writer(writer).with_env_filter(filter).with_current_span(false).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_writer(writer)
+        .with_env_filter(filter)
+        .with_current_span(false)
+        .finish();
     tracing::subscriber::set_global_default(subscriber).ok()?;
     std::panic::set_hook(Box::new(|info| tracing::error!(%info, "panic")));
     Some(guard)

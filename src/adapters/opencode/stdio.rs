@@ -35,7 +35,11 @@ impl StdioHost {
             CallError::Timeout { after, .. } => HostError::TimedOut(after.as_millis() as u64),
             CallError::Closed { .. } => HostError::Closed,
             CallError::Remote(error) => HostError::Refused(remote_fault(error)),
-            other => HostError::Refused(HostFault { name: "WireError".into(), message: other.to_string(), status: None }),
+            other => HostError::Refused(HostFault {
+                name: "WireError".into(),
+                message: other.to_string(),
+                status: None,
+            }),
         })
     }
 }
@@ -44,7 +48,11 @@ impl StdioHost {
 fn remote_fault(error: crate::rpc::RpcError) -> HostFault {
     let named = error.data.filter(|_| error.code == errors::HOST);
     let named = named.and_then(|data| serde_json::from_value::<wire::HostFault>(data).ok());
-    named.map(convert::fault).unwrap_or(HostFault { name: "ShimError".into(), message: error.message, status: None })
+    named.map(convert::fault).unwrap_or(HostFault {
+        name: "ShimError".into(),
+        message: error.message,
+        status: None,
+    })
 }
 
 impl Host for StdioHost {

@@ -17,7 +17,13 @@ const MAX_CONTINUES: usize = 3;
 
 impl Core {
     /// Opens an attempt; in a host session that was used before, when there is one.
-    pub(super) fn open_attempt(&mut self, id: &MissionId, kind: AttemptKind, ordinal: u32, session: Option<HostSessionId>) {
+    pub(super) fn open_attempt(
+        &mut self,
+        id: &MissionId,
+        kind: AttemptKind,
+        ordinal: u32,
+        session: Option<HostSessionId>,
+    ) {
         let mission = &self.missions[id];
         let attempt = AttemptId::new(format!("{id}/a{}", mission.next_attempt));
         let token = mission.next_token;
@@ -75,7 +81,12 @@ impl Core {
         self.missions.get(id)?.attempts.get(attempt).filter(|a| a.open())
     }
 
-    pub(super) fn session_created(&mut self, id: &MissionId, attempt: &AttemptId, result: Result<HostSessionId, HostError>) {
+    pub(super) fn session_created(
+        &mut self,
+        id: &MissionId,
+        attempt: &AttemptId,
+        result: Result<HostSessionId, HostError>,
+    ) {
         if self.open(id, attempt).is_none() {
             self.late_reports += 1;
             return;
@@ -105,13 +116,28 @@ impl Core {
         }
         let now = self.now;
         self.pulse(id, attempt).prompted(now);
-        self.act(Action::Prompt { mission: id.clone(), attempt: attempt.clone(), directory, session, role, text });
+        self.act(Action::Prompt {
+            mission: id.clone(),
+            attempt: attempt.clone(),
+            directory,
+            session,
+            role,
+            text,
+        });
     }
 
-    pub(super) fn prompt_taken(&mut self, id: &MissionId, attempt: &AttemptId, result: Result<(), HostError>) {
+    pub(super) fn prompt_taken(
+        &mut self,
+        id: &MissionId,
+        attempt: &AttemptId,
+        result: Result<(), HostError>,
+    ) {
         let Some(a) = self.open(id, attempt) else {
             // Closed while the prompt was on its way: the turn it may have started is ended as well.
-            let gone = self.missions.get(id).and_then(|m| Some((m.created.directory.clone(), m.attempts.get(attempt)?.session.clone()?)));
+            let gone = self
+                .missions
+                .get(id)
+                .and_then(|m| Some((m.created.directory.clone(), m.attempts.get(attempt)?.session.clone()?)));
             if let (Some((directory, session)), Ok(())) = (gone, result) {
                 self.act(Action::Abort { directory, session });
             }
@@ -150,7 +176,13 @@ impl Core {
         }
     }
 
-    fn work_closed(&mut self, id: &MissionId, task: &crate::domain::ids::TaskId, attempt: &Attempt, outcome: &Outcome) {
+    fn work_closed(
+        &mut self,
+        id: &MissionId,
+        task: &crate::domain::ids::TaskId,
+        attempt: &Attempt,
+        outcome: &Outcome,
+    ) {
         let reason = match (outcome, &attempt.submission) {
             (Outcome::Done, Some(Submission::Report { status: ReportStatus::Blocked, summary, .. })) => {
                 format!("the worker is blocked: {summary}")
@@ -175,17 +207,29 @@ impl Core {
     pub(super) fn task_given_up(&mut self, id: &MissionId, task: &crate::domain::ids::TaskId, reason: &str) {
         let directory = self.missions[id].created.directory.clone();
         let title = format!("Task {task} failed");
-        self.act(Action::Toast { directory, kind: ToastKind::Error, title, message: prompts::clip(reason, 160) });
+        self.act(Action::Toast {
+            directory,
+            kind: ToastKind::Error,
+            title,
+            message: prompts::clip(reason, 160),
+        });
     }
 
     /// The turn of an attempt ended with an error of the host or its provider.
-    pub(super) fn turn_failed(&mut self, id: &MissionId, attempt: &AttemptId, fault: &crate::ports::host::HostFault) {
+    pub(super) fn turn_failed(
+        &mut self,
+        id: &MissionId,
+        attempt: &AttemptId,
+        fault: &crate::ports::host::HostFault,
+    ) {
         let Some(a) = self.open(id, attempt) else { return };
         let class = retry::classify(&fault.name, fault.status, &fault.message);
         let retries = a.prompted(PromptReason::Retry);
         let text = format!("{}: {}", fault.name, prompts::clip(&fault.message, 300));
         match class {
-            retry::Class::Cut => self.take_up_again(id, attempt, "its answer was cut off at the length limit"),
+            retry::Class::Cut => {
+                self.take_up_again(id, attempt, "its answer was cut off at the length limit")
+            }
             c if c.is_transient() && retries < MAX_RETRIES => {
                 let at = self.now.plus(retry::delay_ms(retries as u32));
                 self.pulse(id, attempt).retry_at = Some(at);
@@ -200,7 +244,11 @@ impl Core {
         if a.prompted(PromptReason::Continue) < MAX_CONTINUES {
             self.prompt(id, attempt, PromptReason::Continue);
         } else {
-            self.close_failed(id, attempt, format!("its turn was cut off {} times ({why})", MAX_CONTINUES + 1));
+            self.close_failed(
+                id,
+                attempt,
+                format!("its turn was cut off {} times ({why})", MAX_CONTINUES + 1),
+            );
         }
     }
 

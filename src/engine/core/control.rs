@@ -1,9 +1,9 @@
 //! Missions as a whole: acceptance, the brief, control by the user, the end.
+use super::Core;
 use super::event::*;
 use super::io::*;
 use super::live::{HandBackView, Job, LOOK_MS};
 use super::state::Mission;
-use super::Core;
 use crate::domain::ids::{HostSessionId, MissionId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::task::TaskState;
@@ -12,9 +12,10 @@ use crate::ports::host::ToastKind;
 
 impl Core {
     pub(super) fn create(&mut self, reply: ReplyTo, id: MissionId, created: Created) {
-        let twin = self.missions.values().find(|m| {
-            m.created.key == created.key && m.created.directory == created.directory && m.id != id
-        });
+        let twin = self
+            .missions
+            .values()
+            .find(|m| m.created.key == created.key && m.created.directory == created.directory && m.id != id);
         if let Some(twin) = twin {
             let mission = twin.id.clone();
             let queued_behind = self.ahead_of(&mission);
@@ -43,8 +44,12 @@ impl Core {
 
     /// One mission at a time works in a place: two would put their changes into each other's verdicts.
     pub(super) fn start_queued(&mut self) {
-        let queued: Vec<_> =
-            self.missions.values().filter(|m| m.state == MissionState::Queued).map(|m| m.id.clone()).collect();
+        let queued: Vec<_> = self
+            .missions
+            .values()
+            .filter(|m| m.state == MissionState::Queued)
+            .map(|m| m.id.clone())
+            .collect();
         for id in queued {
             let place = self.missions[&id].place().to_owned();
             let busy = self.missions.values().any(|m| {
@@ -101,10 +106,14 @@ impl Core {
 
     pub(super) fn apply_control(&mut self, id: &MissionId, control: Control) -> Result<(), Refusal> {
         let Some(mission) = self.missions.get(id) else {
-            return Err(Refusal::NotFound(format!("no open mission {id} here; `gantry missions` lists them all")));
+            return Err(Refusal::NotFound(format!(
+                "no open mission {id} here; `gantry missions` lists them all"
+            )));
         };
         let state = mission.state;
-        let refused = |verb: &str| Err(Refusal::Conflict(format!("a mission that is {} cannot be {verb}", state.name())));
+        let refused = |verb: &str| {
+            Err(Refusal::Conflict(format!("a mission that is {} cannot be {verb}", state.name())))
+        };
         match control {
             Control::Cancel { by } => match state.cancelled() {
                 None => return refused("cancelled: it has ended"),
@@ -114,7 +123,9 @@ impl Core {
                 self.state(id, MissionState::Paused, "paused by the user; running turns end by themselves");
             }
             Control::Pause => return refused("paused: only a running one can"),
-            Control::Resume if state == MissionState::Paused => self.state(id, MissionState::Running, "resumed by the user"),
+            Control::Resume if state == MissionState::Paused => {
+                self.state(id, MissionState::Running, "resumed by the user")
+            }
             Control::Resume => return refused("resumed: only a paused one can"),
             Control::Steer { text } if state.is_open() => self.emit(id, Event::Steered { text }),
             Control::Steer { .. } => return refused("steered: it has ended"),
@@ -133,12 +144,22 @@ impl Core {
                 self.start_queued();
             }
             _ => {
-                let text = format!("a mission that is {} cannot be retried: only one that failed or is partly done", state.name());
+                let text = format!(
+                    "a mission that is {} cannot be retried: only one that failed or is partly done",
+                    state.name()
+                );
                 return Err(Refusal::Conflict(text));
             }
         }
         if let Some(plan) = self.missions[id].plan.clone() {
-            self.emit(id, Event::Planned { plan, source: self.missions[id].plan_source.unwrap_or(PlanSource::Planner), remarks: Vec::new() });
+            self.emit(
+                id,
+                Event::Planned {
+                    plan,
+                    source: self.missions[id].plan_source.unwrap_or(PlanSource::Planner),
+                    remarks: Vec::new(),
+                },
+            );
             self.live(id).todo_published = false;
             self.phase(id, Phase::Executing);
         }
@@ -149,7 +170,9 @@ impl Core {
         self.stop_turns(id);
         self.act(Action::StopWork { mission: id.clone() });
         self.live(id).jobs.clear();
-        for (task, state) in self.missions[id].tasks.iter().map(|t| (t.spec.id.clone(), t.state)).collect::<Vec<_>>() {
+        for (task, state) in
+            self.missions[id].tasks.iter().map(|t| (t.spec.id.clone(), t.state)).collect::<Vec<_>>()
+        {
             for to in state.cancel_path() {
                 self.task_changed(id, &task, *to, None);
             }
@@ -160,7 +183,8 @@ impl Core {
     /// Ends every turn of the mission in the host.
     pub(super) fn stop_turns(&mut self, id: &MissionId) {
         let directory = self.missions[id].created.directory.clone();
-        let open: Vec<_> = self.missions[id].open_attempts().map(|a| (a.id.clone(), a.session.clone())).collect();
+        let open: Vec<_> =
+            self.missions[id].open_attempts().map(|a| (a.id.clone(), a.session.clone())).collect();
         for (attempt, session) in open {
             let usage = self.live(id).pulses.get(&attempt).map(|p| p.spent).unwrap_or_default();
             self.emit(id, Event::AttemptClosed { attempt, outcome: Outcome::Aborted, usage });
@@ -197,7 +221,9 @@ impl Core {
         let mission = &self.missions[id];
         let kind = match to {
             MissionState::Completed => ToastKind::Success,
-            MissionState::PartiallyCompleted | MissionState::Stopped | MissionState::Cancelled => ToastKind::Warning,
+            MissionState::PartiallyCompleted | MissionState::Stopped | MissionState::Cancelled => {
+                ToastKind::Warning
+            }
             _ => ToastKind::Error,
         };
         let (title, message) = report::end_notice(mission);

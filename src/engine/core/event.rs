@@ -8,35 +8,100 @@ use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
     Created(Created),
-    StateChanged { to: MissionState, reason: String },
-    PhaseChanged { to: Phase },
+    StateChanged {
+        to: MissionState,
+        reason: String,
+    },
+    PhaseChanged {
+        to: Phase,
+    },
     /// The work is stated; from the Commander, or from the user's own words when no Commander did.
-    Briefed { brief: Brief, source: BriefSource },
+    Briefed {
+        brief: Brief,
+        source: BriefSource,
+    },
     /// What the project looked like before any work.
-    Surveyed { checks: Vec<String>, tree: Option<TreeId>, baseline: Vec<CheckResult>, remark: Option<String> },
-    PlanRefused { faults: Vec<String> },
+    Surveyed {
+        checks: Vec<String>,
+        tree: Option<TreeId>,
+        baseline: Vec<CheckResult>,
+        remark: Option<String>,
+    },
+    PlanRefused {
+        faults: Vec<String>,
+    },
     /// Work that was completed under an earlier edition of the plan stays completed.
-    Planned { plan: Plan, source: PlanSource, remarks: Vec<String> },
+    Planned {
+        plan: Plan,
+        source: PlanSource,
+        remarks: Vec<String>,
+    },
     /// The plan grew: work that the review of the whole asked for.
-    TaskAdded { spec: TaskSpec },
-    TaskChanged { task: TaskId, to: TaskState, note: Option<String> },
-    AttemptOpened { attempt: AttemptId, kind: AttemptKind, token: u64, ordinal: u32, session: Option<HostSessionId> },
-    AttemptSession { attempt: AttemptId, session: HostSessionId },
+    TaskAdded {
+        spec: TaskSpec,
+    },
+    TaskChanged {
+        task: TaskId,
+        to: TaskState,
+        note: Option<String>,
+    },
+    AttemptOpened {
+        attempt: AttemptId,
+        kind: AttemptKind,
+        token: u64,
+        ordinal: u32,
+        session: Option<HostSessionId>,
+    },
+    AttemptSession {
+        attempt: AttemptId,
+        session: HostSessionId,
+    },
     /// Written before the prompt is sent, so a crash can only repeat a prompt, never lose one.
-    Prompted { attempt: AttemptId, reason: PromptReason },
-    Submitted { attempt: AttemptId, submission: Submission },
-    AttemptClosed { attempt: AttemptId, outcome: Outcome, usage: Spent },
+    Prompted {
+        attempt: AttemptId,
+        reason: PromptReason,
+    },
+    Submitted {
+        attempt: AttemptId,
+        submission: Submission,
+    },
+    AttemptClosed {
+        attempt: AttemptId,
+        outcome: Outcome,
+        usage: Spent,
+    },
     /// A path outside the declared files that a worker took on the way.
-    PathTaken { task: TaskId, path: String },
-    Inspected { subject: Subject, inspection: Inspection },
-    Checked { subject: Subject, results: Vec<CheckResult> },
-    Judged { subject: Subject, verdict: Verdict },
-    Steered { text: String },
+    PathTaken {
+        task: TaskId,
+        path: String,
+    },
+    Inspected {
+        subject: Subject,
+        inspection: Inspection,
+    },
+    Checked {
+        subject: Subject,
+        results: Vec<CheckResult>,
+    },
+    Judged {
+        subject: Subject,
+        verdict: Verdict,
+    },
+    Steered {
+        text: String,
+    },
     /// The mission's report; owed to the conversation from now on. `calls` are the tool calls it answered.
-    Reported { text: String, calls: Vec<String> },
-    HandedBack { how: HandBack },
+    Reported {
+        text: String,
+        calls: Vec<String>,
+    },
+    HandedBack {
+        how: HandBack,
+    },
     /// The conversation the report is owed to.
-    Attached { parent: HostSessionId },
+    Attached {
+        parent: HostSessionId,
+    },
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -64,7 +129,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { checks: None, todo: "TODO.md".into(), workers: 10, turn_timeout_ms: 600_000, auto_resume: true }
+        Self {
+            checks: None,
+            todo: "TODO.md".into(),
+            workers: 10,
+            turn_timeout_ms: 600_000,
+            auto_resume: true,
+        }
     }
 }
 
@@ -119,8 +190,17 @@ pub enum PromptReason {
 pub enum Submission {
     /// The plan itself is in `Planned`.
     Plan,
-    Report { status: ReportStatus, summary: String, files: Vec<String>, notes: Option<String> },
-    Review { approved: bool, summary: String, findings: Vec<Finding> },
+    Report {
+        status: ReportStatus,
+        summary: String,
+        files: Vec<String>,
+        notes: Option<String>,
+    },
+    Review {
+        approved: bool,
+        summary: String,
+        findings: Vec<Finding>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

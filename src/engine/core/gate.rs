@@ -18,8 +18,12 @@ const MAX_LOST_REVIEWS: u32 = 2;
 
 impl Core {
     pub(super) fn advance_task_gates(&mut self, id: &MissionId) {
-        let in_review: Vec<_> =
-            self.missions[id].tasks.iter().filter(|t| t.state == TaskState::InReview).map(|t| t.spec.id.clone()).collect();
+        let in_review: Vec<_> = self.missions[id]
+            .tasks
+            .iter()
+            .filter(|t| t.state == TaskState::InReview)
+            .map(|t| t.spec.id.clone())
+            .collect();
         for task in in_review {
             self.advance_gate(id, Subject::Task(task));
         }
@@ -50,7 +54,9 @@ impl Core {
             let findings = vec![Finding::of("high", "no review could be had")];
             let summary = format!("{MAX_LOST_REVIEWS} reviewers ended without a verdict");
             self.judge(id, subject, Verdict { approved: false, tree: None, summary, findings });
-        } else if !mission.open_attempts().any(|a| a.kind == AttemptKind::Review(subject.clone()) && a.submission.is_none())
+        } else if !mission
+            .open_attempts()
+            .any(|a| a.kind == AttemptKind::Review(subject.clone()) && a.submission.is_none())
             && self.reviewer_free()
         {
             let ordinal = match &subject {
@@ -81,7 +87,13 @@ impl Core {
         });
     }
 
-    pub(super) fn inspected(&mut self, id: &MissionId, subject: Subject, round: u64, result: Result<Inspection, String>) {
+    pub(super) fn inspected(
+        &mut self,
+        id: &MissionId,
+        subject: Subject,
+        round: u64,
+        result: Result<Inspection, String>,
+    ) {
         if !self.live(id).end(&Job::Inspect(subject.clone()), round) || !self.missions.contains_key(id) {
             self.late_reports += 1;
             return;
@@ -104,7 +116,10 @@ impl Core {
             Subject::Whole => mission.survey.as_ref().map(|s| s.checks.clone()).unwrap_or_default(),
             Subject::Task(task) => mission.task(task).map(|t| t.spec.checks.clone()).unwrap_or_default(),
         };
-        let conflict = mission.gate(&subject).and_then(|g| g.inspection.as_ref()).is_some_and(|i| !i.findings.is_empty());
+        let conflict = mission
+            .gate(&subject)
+            .and_then(|g| g.inspection.as_ref())
+            .is_some_and(|i| !i.findings.is_empty());
         if commands.is_empty() || conflict {
             return self.emit(id, Event::Checked { subject, results: Vec::new() });
         }
@@ -114,7 +129,13 @@ impl Core {
         }
     }
 
-    pub(super) fn checked(&mut self, id: &MissionId, subject: Subject, round: u64, results: Vec<CheckResult>) {
+    pub(super) fn checked(
+        &mut self,
+        id: &MissionId,
+        subject: Subject,
+        round: u64,
+        results: Vec<CheckResult>,
+    ) {
         if !self.live(id).end(&Job::Check(subject.clone()), round) || !self.missions.contains_key(id) {
             self.late_reports += 1;
             return;
@@ -145,7 +166,8 @@ impl Core {
         let mission = &self.missions[id];
         let n = mission.rework + 1;
         if n > MAX_REWORK {
-            return self.finish(id, format!("the work as a whole was not approved: {}", prompts::clip(why, 300)));
+            return self
+                .finish(id, format!("the work as a whole was not approved: {}", prompts::clip(why, 300)));
         }
         let mut task = TaskId::new(format!("R{n}"));
         while mission.task(&task).is_some() {
@@ -177,7 +199,9 @@ impl Core {
         let approved = self.missions[id].whole.verdict.as_ref().and_then(|v| v.tree.clone());
         let now = match result {
             Ok(inspection) => inspection.tree,
-            Err(fault) => return self.finish(id, format!("reviewed, but the tree could not be read again: {fault}")),
+            Err(fault) => {
+                return self.finish(id, format!("reviewed, but the tree could not be read again: {fault}"));
+            }
         };
         if now == approved {
             self.finish(id, "all gates passed");
@@ -200,7 +224,10 @@ impl Core {
 fn objections(mission: &Mission, gate: &Gate) -> Option<Vec<Finding>> {
     let mut findings = gate.inspection.as_ref().map(|i| i.findings.clone()).unwrap_or_default();
     for result in gate.checks.iter().flatten().filter(|r| !r.passed() && !blameless(mission, &r.command)) {
-        findings.push(Finding::of("high", format!("`{}` fails:\n{}", result.command, prompts::clip_end(&result.tail, 2000))));
+        findings.push(Finding::of(
+            "high",
+            format!("`{}` fails:\n{}", result.command, prompts::clip_end(&result.tail, 2000)),
+        ));
     }
     if findings.is_empty() { None } else { Some(findings) }
 }

@@ -2,11 +2,11 @@
 //!
 //! A report counts as delivered when the host shows it: the tool call that carries it is completed, or its text
 //! stands in the conversation. Until then it is owed, across restarts, and looked for before it is sent again.
+use super::Core;
 use super::event::*;
 use super::io::*;
 use super::live::{LOOK_MS, Live, PROGRESS_IDLE_MS, PROGRESS_MS, Waiter};
 use super::state::Mission;
-use super::Core;
 use crate::domain::ids::{HostSessionId, Millis, MissionId};
 use crate::domain::mission::Phase;
 use crate::engine::{prompts, report};
@@ -17,7 +17,12 @@ const CONFIRM_MS: u64 = 15_000;
 
 impl Core {
     pub(super) fn parent_event(&mut self, session: &HostSessionId, event: &HostInput) {
-        let mine: Vec<_> = self.missions.values().filter(|m| m.parent == *session && !m.settled()).map(|m| m.id.clone()).collect();
+        let mine: Vec<_> = self
+            .missions
+            .values()
+            .filter(|m| m.parent == *session && !m.settled())
+            .map(|m| m.id.clone())
+            .collect();
         let now = self.now;
         for id in mine {
             let parent = &mut self.live(&id).parent;
@@ -35,7 +40,9 @@ impl Core {
                     parent.seen_busy = true;
                     parent.idle = false;
                 }
-                HostInput::ToolMoved { call, state: CallState::Completed, .. } => self.result_taken(&id, call),
+                HostInput::ToolMoved { call, state: CallState::Completed, .. } => {
+                    self.result_taken(&id, call)
+                }
                 HostInput::Deleted { .. } if self.missions[&id].owes_report() => {
                     self.emit(&id, Event::HandedBack { how: HandBack::Nobody });
                 }
@@ -56,10 +63,15 @@ impl Core {
     /// The `mission` tool: states the work, and waits for its end.
     pub(super) fn brief(&mut self, reply: ReplyTo, session: HostSessionId, call: String, brief: Brief) {
         let Some(id) = self.mission_of_parent(&session) else {
-            return self.refuse(reply, Refusal::NotFound("there is no open mission in this conversation".into()));
+            return self
+                .refuse(reply, Refusal::NotFound("there is no open mission in this conversation".into()));
         };
         if self.missions[&id].brief.is_none() && self.missions[&id].state.is_open() {
-            let text = if brief.text.trim().is_empty() { self.missions[&id].created.text.clone() } else { brief.text };
+            let text = if brief.text.trim().is_empty() {
+                self.missions[&id].created.text.clone()
+            } else {
+                brief.text
+            };
             let brief = Brief { text, ..brief };
             self.emit(&id, Event::Briefed { brief, source: BriefSource::Commander });
         }
@@ -81,7 +93,11 @@ impl Core {
     }
 
     pub(super) fn call_dropped(&mut self, reply: ReplyTo) {
-        let owner = self.live.iter().find(|(_, l)| l.waiters.iter().any(|w| w.reply == reply)).map(|(id, _)| id.clone());
+        let owner = self
+            .live
+            .iter()
+            .find(|(_, l)| l.waiters.iter().any(|w| w.reply == reply))
+            .map(|(id, _)| id.clone());
         if let Some(id) = owner {
             self.live(&id).waiters.retain(|w| w.reply != reply);
             // Refused only when it has ended meanwhile, which is what was wanted.
@@ -169,7 +185,8 @@ impl Core {
         if matches!(look.state, TurnState::Busy | TurnState::Retry) || self.missions[id].brief.is_some() {
             return;
         }
-        let asked = look.messages.iter().rposition(|m| m.speaker == Speaker::User && m.text.contains(id.as_str()));
+        let asked =
+            look.messages.iter().rposition(|m| m.speaker == Speaker::User && m.text.contains(id.as_str()));
         let (Some(asked), Some(last)) = (asked, look.messages.last()) else { return };
         if asked + 1 == look.messages.len() {
             // Asked, and no answer begun: a host that was stopped in between never will.

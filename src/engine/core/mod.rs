@@ -82,7 +82,9 @@ impl Core {
             Input::Write { reply, session, paths } => self.write(reply, &session, paths),
             Input::CallDropped { reply } => self.call_dropped(reply),
             Input::Host { event } => self.host_event(event),
-            Input::SessionCreated { mission, attempt, result } => self.session_created(&mission, &attempt, result),
+            Input::SessionCreated { mission, attempt, result } => {
+                self.session_created(&mission, &attempt, result)
+            }
             Input::PromptTaken { mission, attempt, result } => self.prompt_taken(&mission, &attempt, result),
             Input::Looked { mission, attempt, result } => self.looked(&mission, &attempt, result),
             Input::Salvaged { mission, attempt, found } => self.salvaged(&mission, &attempt, found),
@@ -91,8 +93,12 @@ impl Core {
             Input::Surveyed { mission, checks, tree, baseline, remark } => {
                 self.surveyed(&mission, Event::Surveyed { checks, tree, baseline, remark });
             }
-            Input::Inspected { mission, subject, round, result } => self.inspected(&mission, subject, round, result),
-            Input::Checked { mission, subject, round, results } => self.checked(&mission, subject, round, results),
+            Input::Inspected { mission, subject, round, result } => {
+                self.inspected(&mission, subject, round, result)
+            }
+            Input::Checked { mission, subject, round, results } => {
+                self.checked(&mission, subject, round, results)
+            }
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
             Input::Forget { mission } => self.forget(&mission),
@@ -170,14 +176,25 @@ impl Core {
     fn index(&mut self, id: &MissionId, event: &Event) {
         let mission = &self.missions[id];
         match event {
-            Event::AttemptOpened { attempt, session: Some(session), .. } | Event::AttemptSession { attempt, session } => {
+            Event::AttemptOpened { attempt, session: Some(session), .. }
+            | Event::AttemptSession { attempt, session } => {
                 self.sessions.insert(session.clone(), (id.clone(), attempt.clone()));
             }
             Event::TaskChanged { task, to, .. } => {
-                schedule::index_lease(self.leases.entry(mission.place().into()).or_default(), mission, task, *to);
+                schedule::index_lease(
+                    self.leases.entry(mission.place().into()).or_default(),
+                    mission,
+                    task,
+                    *to,
+                );
             }
             Event::PathTaken { task, path } => {
-                schedule::index_path(self.leases.entry(mission.place().into()).or_default(), mission, task, path);
+                schedule::index_path(
+                    self.leases.entry(mission.place().into()).or_default(),
+                    mission,
+                    task,
+                    path,
+                );
             }
             _ => {}
         }
@@ -197,7 +214,13 @@ impl Core {
         self.live.entry(id.clone()).or_default()
     }
 
-    fn task_changed(&mut self, id: &MissionId, task: &TaskId, to: crate::domain::task::TaskState, note: Option<String>) {
+    fn task_changed(
+        &mut self,
+        id: &MissionId,
+        task: &TaskId,
+        to: crate::domain::task::TaskState,
+        note: Option<String>,
+    ) {
         self.emit(id, Event::TaskChanged { task: task.clone(), to, note });
         self.live(id).todo_dirty.insert(task.clone());
     }
@@ -233,7 +256,12 @@ impl Core {
 
     /// Missions with nothing left to do leave memory after a while; their journal stays.
     fn drop_settled(&mut self) {
-        let gone: Vec<_> = self.missions.keys().filter(|id| self.drop_at(id).is_some_and(|at| at <= self.now)).cloned().collect();
+        let gone: Vec<_> = self
+            .missions
+            .keys()
+            .filter(|id| self.drop_at(id).is_some_and(|at| at <= self.now))
+            .cloned()
+            .collect();
         for id in gone {
             self.forget(&id);
         }

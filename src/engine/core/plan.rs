@@ -26,7 +26,8 @@ impl Core {
             return;
         }
         let tried: Vec<_> = mission.attempts.values().filter(|a| a.kind == AttemptKind::Planning).collect();
-        let spoke = tried.iter().any(|a| a.prompted(PromptReason::Nudge) > 0) || mission.plan_refusals >= MAX_REFUSALS;
+        let spoke = tried.iter().any(|a| a.prompted(PromptReason::Nudge) > 0)
+            || mission.plan_refusals >= MAX_REFUSALS;
         if spoke || tried.len() >= MAX_PLANNING_ATTEMPTS {
             self.plan_by_rules(id);
         } else if self.active(Role::Planner) < MAX_PLANNERS {
@@ -36,7 +37,12 @@ impl Core {
     }
 
     /// The plan as a tool call; the answer is for the model.
-    pub(super) fn plan_submitted(&mut self, id: &MissionId, attempt: &super::state::Attempt, draft: Draft) -> String {
+    pub(super) fn plan_submitted(
+        &mut self,
+        id: &MissionId,
+        attempt: &super::state::Attempt,
+        draft: Draft,
+    ) -> String {
         let mission = &self.missions[id];
         if mission.plan.is_some() {
             return "A plan has been accepted already. Stop here.".into();
@@ -44,11 +50,16 @@ impl Core {
         let checks = mission.survey.as_ref().map(|s| s.checks.clone()).unwrap_or_default();
         match validate(draft, &PlanRules { max_tasks: MAX_TASKS, checks }) {
             Ok((plan, remarks)) => {
-                let source = if mission.plan_refusals == 0 { PlanSource::Planner } else { PlanSource::Repaired };
+                let source =
+                    if mission.plan_refusals == 0 { PlanSource::Planner } else { PlanSource::Repaired };
                 let n = plan.tasks.len();
                 self.emit(id, Event::Submitted { attempt: attempt.id.clone(), submission: Submission::Plan });
                 self.emit(id, Event::Planned { plan, source, remarks: remarks.clone() });
-                let notes = if remarks.is_empty() { String::new() } else { format!("\nNote:\n- {}", remarks.join("\n- ")) };
+                let notes = if remarks.is_empty() {
+                    String::new()
+                } else {
+                    format!("\nNote:\n- {}", remarks.join("\n- "))
+                };
                 format!("The plan of {n} tasks is accepted.{notes}\nYour work is done: end your turn now.")
             }
             Err(faults) => {
@@ -58,7 +69,12 @@ impl Core {
         }
     }
 
-    pub(super) fn plan_refused(&mut self, id: &MissionId, attempt: &super::state::Attempt, faults: Vec<String>) -> String {
+    pub(super) fn plan_refused(
+        &mut self,
+        id: &MissionId,
+        attempt: &super::state::Attempt,
+        faults: Vec<String>,
+    ) -> String {
         let list = faults.iter().take(40).map(|f| format!("- {f}")).collect::<Vec<_>>().join("\n");
         self.emit(id, Event::PlanRefused { faults });
         if self.missions[id].plan_refusals < MAX_REFUSALS {
@@ -66,7 +82,9 @@ impl Core {
         } else {
             self.plan_by_rules(id);
             self.emit(id, Event::Submitted { attempt: attempt.id.clone(), submission: Submission::Plan });
-            format!("The plan was not accepted again; a simpler plan is used instead. End your turn now.\n{list}")
+            format!(
+                "The plan was not accepted again; a simpler plan is used instead. End your turn now.\n{list}"
+            )
         }
     }
 
@@ -81,7 +99,12 @@ impl Core {
         let remark = format!("{why}a plan was made by rule instead.");
         let directory = mission.created.directory.clone();
         self.emit(id, Event::Planned { plan, source: PlanSource::Rules, remarks: vec![remark.clone()] });
-        self.act(Action::Toast { directory, kind: ToastKind::Warning, title: "Planned by rule".into(), message: remark });
+        self.act(Action::Toast {
+            directory,
+            kind: ToastKind::Warning,
+            title: "Planned by rule".into(),
+            message: remark,
+        });
     }
 
     // ---- the plan file
@@ -124,8 +147,11 @@ impl Core {
         live.todo_busy = true;
         let dirty = std::mem::take(&mut live.todo_dirty);
         let mission = &self.missions[id];
-        let states =
-            dirty.iter().filter_map(|t| mission.task(t)).map(|t| (t.spec.id.0.clone(), todo_state(t.state))).collect();
+        let states = dirty
+            .iter()
+            .filter_map(|t| mission.task(t))
+            .map(|t| (t.spec.id.0.clone(), todo_state(t.state)))
+            .collect();
         let (root, file) = (mission.created.worktree.clone(), mission.created.options.todo.clone());
         self.act(Action::UpdateTodo { mission: id.clone(), root, file, states });
     }
@@ -140,7 +166,12 @@ impl Core {
         {
             live.todo_fault = Some(fault.clone());
             let message = format!("{}. The mission goes on without it.", prompts::clip(&fault, 200));
-            self.act(Action::Toast { directory, kind: ToastKind::Warning, title: "Plan file not written".into(), message });
+            self.act(Action::Toast {
+                directory,
+                kind: ToastKind::Warning,
+                title: "Plan file not written".into(),
+                message,
+            });
         }
     }
 }

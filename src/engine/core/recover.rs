@@ -16,7 +16,10 @@ impl Core {
         let Some(mission) = replay(&id, &events) else { return };
         for attempt in mission.attempts.values() {
             if let Some(session) = &attempt.session {
-                let newer = self.sessions.get(session).is_none_or(|(_, a)| mission.attempts.get(a).is_none_or(|a| a.token < attempt.token));
+                let newer = self
+                    .sessions
+                    .get(session)
+                    .is_none_or(|(_, a)| mission.attempts.get(a).is_none_or(|a| a.token < attempt.token));
                 if newer {
                     self.sessions.insert(session.clone(), (id.clone(), attempt.id.clone()));
                 }
@@ -56,9 +59,19 @@ impl Core {
                 "[Gantry] Mission {id} ({title}) was interrupted when OpenCode stopped, and is paused. Nothing finished was lost. Ask the Commander to resume it, or to cancel it."
             );
             self.act(Action::Tell { directory: directory.clone(), session, text });
-            self.act(Action::Toast { directory, kind: ToastKind::Warning, title: "Mission paused".into(), message: format!("{title}: interrupted when OpenCode stopped") });
+            self.act(Action::Toast {
+                directory,
+                kind: ToastKind::Warning,
+                title: "Mission paused".into(),
+                message: format!("{title}: interrupted when OpenCode stopped"),
+            });
         } else if mission.state.is_open() && mission.state != MissionState::Paused {
-            self.act(Action::Toast { directory, kind: ToastKind::Info, title: "Mission resumed".into(), message: title });
+            self.act(Action::Toast {
+                directory,
+                kind: ToastKind::Info,
+                title: "Mission resumed".into(),
+                message: title,
+            });
         }
     }
 }

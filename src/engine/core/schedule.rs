@@ -36,7 +36,11 @@ impl Core {
                 matches!(s, None | Some(TaskState::Failed | TaskState::Skipped | TaskState::Cancelled))
             };
             if let Some(dep) = task.spec.depends_on.iter().find(|d| dead(state_of(d))) {
-                changes.push((task.spec.id.clone(), TaskState::Skipped, Some(format!("{dep} was not completed"))));
+                changes.push((
+                    task.spec.id.clone(),
+                    TaskState::Skipped,
+                    Some(format!("{dep} was not completed")),
+                ));
             } else if task.spec.depends_on.iter().all(|d| state_of(d) == Some(TaskState::Completed)) {
                 changes.push((task.spec.id.clone(), TaskState::Ready, None));
             }
@@ -72,7 +76,8 @@ impl Core {
         let mission = &self.missions[id];
         let remaining = mission.plan.as_ref().map(|p| p.remaining_path()).unwrap_or_default();
         let idle = |t: &Task| {
-            t.state == TaskState::InProgress && !mission.open_attempts().any(|a| a.kind == AttemptKind::Work(t.spec.id.clone()))
+            t.state == TaskState::InProgress
+                && !mission.open_attempts().any(|a| a.kind == AttemptKind::Work(t.spec.id.clone()))
         };
         let mut waiting: Vec<_> = mission
             .tasks
@@ -81,7 +86,15 @@ impl Core {
             .filter(|(_, t)| t.state == TaskState::Ready || idle(t))
             .map(|(place, t)| {
                 let minutes = remaining.get(&t.spec.id).copied().unwrap_or(0.0);
-                ((t.state != TaskState::InProgress, Reverse(t.spec.priority), Reverse((minutes * 1000.0) as u64), place), t.spec.id.clone())
+                (
+                    (
+                        t.state != TaskState::InProgress,
+                        Reverse(t.spec.priority),
+                        Reverse((minutes * 1000.0) as u64),
+                        place,
+                    ),
+                    t.spec.id.clone(),
+                )
             })
             .collect();
         waiting.sort();
@@ -139,7 +152,9 @@ impl Core {
         let todo = self.missions[&id].created.options.todo.clone();
         for path in paths {
             if *path == todo {
-                return Err(format!("{path} is kept by Gantry: it follows the plan by itself. Leave it out."));
+                return Err(format!(
+                    "{path} is kept by Gantry: it follows the plan by itself. Leave it out."
+                ));
             }
             let mission = &self.missions[&id];
             let me = holder(mission, &task);
@@ -149,7 +164,11 @@ impl Core {
                     self.emit(&id, Event::PathTaken { task: task.clone(), path: path.clone() });
                 }
                 Check::Held { holder, .. } => {
-                    let title = self.missions.get(&holder.mission).and_then(|m| m.task(&holder.task)).map_or("", |t| &t.spec.title);
+                    let title = self
+                        .missions
+                        .get(&holder.mission)
+                        .and_then(|m| m.task(&holder.task))
+                        .map_or("", |t| &t.spec.title);
                     return Err(format!(
                         "{path} is being changed by task {} ({title}). Work on your own files; if the task cannot be done without it, report status blocked.",
                         holder.task
@@ -162,10 +181,17 @@ impl Core {
 }
 
 /// The task a session may write for; else the sentence for its model.
-pub(crate) fn may_write(mission: &Mission, attempt: Option<&super::state::Attempt>) -> Result<TaskId, String> {
+pub(crate) fn may_write(
+    mission: &Mission,
+    attempt: Option<&super::state::Attempt>,
+) -> Result<TaskId, String> {
     let Some(attempt) = attempt else { return Err("this conversation belongs to no task; stop here".into()) };
     let AttemptKind::Work(task) = &attempt.kind else {
-        return Err(format!("the {} reads only: hand in {} instead of changing files", attempt.role().name(), attempt.submit_tool()));
+        return Err(format!(
+            "the {} reads only: hand in {} instead of changing files",
+            attempt.role().name(),
+            attempt.submit_tool()
+        ));
     };
     if !attempt.open() {
         return Err(format!("task {task} is no longer yours; stop here"));

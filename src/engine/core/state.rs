@@ -245,7 +245,8 @@ impl Mission {
                 let kept = |spec: &TaskSpec| {
                     old.iter().find(|t| t.spec.id == spec.id && t.state == TaskState::Completed).cloned()
                 };
-                self.tasks = plan.tasks.iter().map(|s| kept(s).unwrap_or_else(|| Task::new(s.clone()))).collect();
+                self.tasks =
+                    plan.tasks.iter().map(|s| kept(s).unwrap_or_else(|| Task::new(s.clone()))).collect();
                 self.rework = 0;
                 self.whole_rounds = 0;
                 self.plan = Some(plan.clone());
@@ -267,7 +268,9 @@ impl Mission {
             }
             Event::Prompted { attempt, reason } => self.attempt_mut(attempt)?.prompts.push(*reason),
             Event::Submitted { attempt, submission } => self.apply_submitted(attempt, submission)?,
-            Event::AttemptClosed { attempt, outcome, usage } => self.apply_closed(attempt, outcome, *usage)?,
+            Event::AttemptClosed { attempt, outcome, usage } => {
+                self.apply_closed(attempt, outcome, *usage)?
+            }
             Event::PathTaken { task, path } => self.task_mut(task)?.taken.push(path.clone()),
             Event::Inspected { subject, inspection } => {
                 if inspection.tree.is_some() {

@@ -51,7 +51,9 @@ impl Core {
                 pulse.sign(now);
                 pulse.open_asks = if open { pulse.open_asks + 1 } else { pulse.open_asks.saturating_sub(1) };
             }
-            HostInput::Deleted { .. } => self.close_failed(id, attempt, "its host session was deleted".into()),
+            HostInput::Deleted { .. } => {
+                self.close_failed(id, attempt, "its host session was deleted".into())
+            }
         }
     }
 
@@ -95,7 +97,12 @@ impl Core {
             self.turn_failed(id, attempt, fault);
         } else {
             self.pulse(id, attempt).salvaging = true;
-            self.act(Action::Salvage { mission: id.clone(), attempt: attempt.clone(), role, text: last.text.clone() });
+            self.act(Action::Salvage {
+                mission: id.clone(),
+                attempt: attempt.clone(),
+                role,
+                text: last.text.clone(),
+            });
         }
     }
 
@@ -139,7 +146,11 @@ impl Core {
             return;
         }
         match look.messages.last() {
-            Some(last) if last.speaker == Speaker::Assistant && ends_turn(last) && !self.stale(id, attempt, last) => {
+            Some(last)
+                if last.speaker == Speaker::Assistant
+                    && ends_turn(last)
+                    && !self.stale(id, attempt, last) =>
+            {
                 self.message_seen(id, attempt, last.clone());
                 self.turn_ended(id, attempt, last);
             }
@@ -150,7 +161,9 @@ impl Core {
     /// A message that was counted before the prompt that is now awaited says nothing of it.
     fn stale(&self, id: &MissionId, attempt: &AttemptId, last: &HostMessage) -> bool {
         let pulse = self.live.get(id).and_then(|l| l.pulses.get(attempt));
-        pulse.is_some_and(|p| p.counted.contains(&last.id) && p.finished.as_ref().is_none_or(|f| f.id != last.id))
+        pulse.is_some_and(|p| {
+            p.counted.contains(&last.id) && p.finished.as_ref().is_none_or(|f| f.id != last.id)
+        })
     }
 
     /// Not busy, and the last message is not finished: after some looks that agree, the turn was cut off.
@@ -175,7 +188,8 @@ impl Core {
     }
 
     fn attempt_timers(&mut self, id: &MissionId) {
-        let open: Vec<_> = self.missions[id].open_attempts().map(|a| (a.id.clone(), a.session.clone())).collect();
+        let open: Vec<_> =
+            self.missions[id].open_attempts().map(|a| (a.id.clone(), a.session.clone())).collect();
         let limit = self.missions[id].created.options.turn_timeout_ms;
         let directory = self.missions[id].created.directory.clone();
         for (attempt, session) in open {
@@ -203,13 +217,14 @@ impl Core {
         let mission = self.missions.get(id)?;
         let live = self.live.get(id)?;
         let limit = mission.created.options.turn_timeout_ms;
-        let attempts = mission.open_attempts().filter_map(|a| live.pulses.get(&a.id)).filter_map(|p| match p.stage {
-            Stage::Running if p.retry_at.is_some() => p.retry_at,
-            Stage::Running if p.looking => Some(p.sign_at.plus(limit)),
-            Stage::Running if p.excused(self.now) => Some(p.look_at),
-            Stage::Running => Some(p.look_at.min(p.sign_at.plus(limit))),
-            _ => None,
-        });
+        let attempts =
+            mission.open_attempts().filter_map(|a| live.pulses.get(&a.id)).filter_map(|p| match p.stage {
+                Stage::Running if p.retry_at.is_some() => p.retry_at,
+                Stage::Running if p.looking => Some(p.sign_at.plus(limit)),
+                Stage::Running if p.excused(self.now) => Some(p.look_at),
+                Stage::Running => Some(p.look_at.min(p.sign_at.plus(limit))),
+                _ => None,
+            });
         attempts.chain(self.parent_wakes(mission, live)).chain(self.drop_at(id)).min()
     }
 

@@ -24,15 +24,22 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
         options.turn_timeout_ms = u64::from(seconds) * 1000;
     }
     if let Some(todo) = &wire.todo {
-        let inside = !todo.is_empty() && !todo.starts_with('/') && !todo.contains('\\') && todo.split('/').all(|p| !matches!(p, "" | "." | ".."));
+        let inside = !todo.is_empty()
+            && !todo.starts_with('/')
+            && !todo.contains('\\')
+            && todo.split('/').all(|p| !matches!(p, "" | "." | ".."));
         if !inside {
-            return invalid(format!("option todo is {todo:?}: it must be a path inside the project, such as TODO.md"));
+            return invalid(format!(
+                "option todo is {todo:?}: it must be a path inside the project, such as TODO.md"
+            ));
         }
         options.todo.clone_from(todo);
     }
     if let Some(checks) = &wire.checks {
         if checks.iter().any(|c| c.trim().is_empty()) {
-            return invalid("option checks has an empty command: leave it out, or write [] for no checks".into());
+            return invalid(
+                "option checks has an empty command: leave it out, or write [] for no checks".into(),
+            );
         }
         options.checks = Some(checks.clone());
     }
@@ -48,7 +55,12 @@ pub fn control(action: ControlAction, text: Option<String>) -> Result<Control, R
         ControlAction::Retry => Control::Retry,
         ControlAction::Steer => match text.filter(|t| !t.trim().is_empty()) {
             Some(text) => Control::Steer { text },
-            None => return Err(RpcError::new(INVALID_PARAMS, "steer needs a text: what the workers are to be told")),
+            None => {
+                return Err(RpcError::new(
+                    INVALID_PARAMS,
+                    "steer needs a text: what the workers are to be told",
+                ));
+            }
         },
     })
 }

@@ -106,7 +106,11 @@ impl Service {
         })
     }
 
-    async fn workspace_open(&self, p: WorkspaceOpenParams, _: CallContext) -> Result<WorkspaceOpenResult, RpcError> {
+    async fn workspace_open(
+        &self,
+        p: WorkspaceOpenParams,
+        _: CallContext,
+    ) -> Result<WorkspaceOpenResult, RpcError> {
         let options = convert::options(&p.options)?;
         let directory = Directory(p.directory);
         self.workspaces.insert(directory.clone(), Workspace { worktree: p.worktree, options });
@@ -124,11 +128,18 @@ impl Service {
 
     fn workspace(&self, directory: &Directory) -> Result<Workspace, RpcError> {
         let found = self.workspaces.get(directory).map(|w| w.clone());
-        found.ok_or_else(|| RpcError::new(NOT_FOUND, format!("{directory} is not open: call workspace/open first")))
+        found.ok_or_else(|| {
+            RpcError::new(NOT_FOUND, format!("{directory} is not open: call workspace/open first"))
+        })
     }
 
-    async fn mission_create(&self, p: MissionCreateParams, _: CallContext) -> Result<MissionCreateResult, RpcError> {
-        let (mission, queued_behind) = self.create(Directory(p.directory), p.parent_session, p.text, p.key).await?;
+    async fn mission_create(
+        &self,
+        p: MissionCreateParams,
+        _: CallContext,
+    ) -> Result<MissionCreateResult, RpcError> {
+        let (mission, queued_behind) =
+            self.create(Directory(p.directory), p.parent_session, p.text, p.key).await?;
         let view = self.engine.view(mission).await.map_err(convert::refusal)?;
         Ok(MissionCreateResult {
             mission: convert::summary(&view.row),
@@ -148,7 +159,10 @@ impl Service {
             return Err(RpcError::new(INVALID_PARAMS, "say what is to be done: /task followed by the work"));
         }
         if text.len() > MAX_TEXT {
-            let fault = format!("the task is {} bytes long, at most {MAX_TEXT} are taken: put the rest into a file and name it", text.len());
+            let fault = format!(
+                "the task is {} bytes long, at most {MAX_TEXT} are taken: put the rest into a file and name it",
+                text.len()
+            );
             return Err(RpcError::new(INVALID_PARAMS, fault));
         }
         let workspace = self.workspace(&directory)?;
@@ -166,18 +180,33 @@ impl Service {
         self.engine.create(created).await.map_err(convert::refusal)
     }
 
-    async fn mission_attach(&self, p: MissionAttachParams, _: CallContext) -> Result<MissionDetail, RpcError> {
+    async fn mission_attach(
+        &self,
+        p: MissionAttachParams,
+        _: CallContext,
+    ) -> Result<MissionDetail, RpcError> {
         let mission = MissionId(p.mission);
-        self.engine.attach(mission.clone(), HostSessionId(p.parent_session)).await.map_err(convert::refusal)?;
+        self.engine
+            .attach(mission.clone(), HostSessionId(p.parent_session))
+            .await
+            .map_err(convert::refusal)?;
         self.detail(mission).await
     }
 
-    async fn mission_status(&self, p: MissionStatusParams, _: CallContext) -> Result<MissionDetail, RpcError> {
+    async fn mission_status(
+        &self,
+        p: MissionStatusParams,
+        _: CallContext,
+    ) -> Result<MissionDetail, RpcError> {
         let mission = self.meant(p.mission, p.directory).await?;
         self.detail(mission).await
     }
 
-    async fn mission_control(&self, p: MissionControlParams, _: CallContext) -> Result<MissionDetail, RpcError> {
+    async fn mission_control(
+        &self,
+        p: MissionControlParams,
+        _: CallContext,
+    ) -> Result<MissionDetail, RpcError> {
         let control = convert::control(p.action, p.text)?;
         let mission = self.meant(p.mission, p.directory).await?;
         self.engine.control(mission.clone(), control).await.map_err(convert::refusal)?;
@@ -201,7 +230,9 @@ impl Service {
         let answer = match self.tool(&session, &p.call, tool.clone(), &context).await {
             // The Commander was asked without `/task`: the brief is the request.
             Err(Refusal::NotFound(_)) if matches!(tool, ToolInput::Mission { .. }) => {
-                let ToolInput::Mission { brief, .. } = &tool else { return Err(RpcError::cancelled("tool/call")) };
+                let ToolInput::Mission { brief, .. } = &tool else {
+                    return Err(RpcError::cancelled("tool/call"));
+                };
                 self.create(Directory(p.directory), session.0.clone(), brief.clone(), p.call.clone()).await?;
                 self.tool(&session, &p.call, tool, &context).await
             }
@@ -216,7 +247,13 @@ impl Service {
         }
     }
 
-    async fn tool(&self, session: &HostSessionId, call: &str, tool: ToolInput, context: &CallContext) -> Result<Answer, Refusal> {
+    async fn tool(
+        &self,
+        session: &HostSessionId,
+        call: &str,
+        tool: ToolInput,
+        context: &CallContext,
+    ) -> Result<Answer, Refusal> {
         let reply = self.engine.reply();
         tokio::select! {
             answer = self.engine.tool(reply, session.clone(), call.to_owned(), tool) => answer,

@@ -28,10 +28,15 @@ pub fn tool_input(tool: &str, args: Value) -> Result<ToolInput, RpcError> {
     Ok(read.unwrap_or_else(|fault| ToolInput::Malformed { tool: tool.into(), fault }))
 }
 
-fn read<A: DeserializeOwned>(args: Value, then: impl FnOnce(A) -> Result<ToolInput, String>) -> Result<ToolInput, String> {
+fn read<A: DeserializeOwned>(
+    args: Value,
+    then: impl FnOnce(A) -> Result<ToolInput, String>,
+) -> Result<ToolInput, String> {
     // Some models hand the arguments over as a string of JSON.
     let args = match args {
-        Value::String(text) => serde_json::from_str(&text).map_err(|e| format!("the arguments are no JSON object: {e}"))?,
+        Value::String(text) => {
+            serde_json::from_str(&text).map_err(|e| format!("the arguments are no JSON object: {e}"))?
+        }
         args => args,
     };
     then(serde_json::from_value(args).map_err(|e| e.to_string())?)
@@ -80,7 +85,8 @@ fn report(a: t::SubmitReportArgs) -> ToolInput {
 }
 
 fn review(a: t::SubmitReviewArgs) -> ToolInput {
-    let finding = |f: t::FindingArg| Finding { file: f.file, line: f.line, severity: f.severity, message: f.message };
+    let finding =
+        |f: t::FindingArg| Finding { file: f.file, line: f.line, severity: f.severity, message: f.message };
     ToolInput::Review {
         approved: a.verdict == t::ReviewVerdict::Approve,
         summary: a.summary,
@@ -125,7 +131,11 @@ mod tests {
     fn a_written_down_call_is_read() {
         let table = [
             (Role::Worker, r#"Done. {"status":"done","summary":"ok"}"#, true),
-            (Role::Worker, "```json\n{\"name\":\"submit_report\",\"arguments\":{\"status\":\"partial\",\"summary\":\"x\"}}\n```", true),
+            (
+                Role::Worker,
+                "```json\n{\"name\":\"submit_report\",\"arguments\":{\"status\":\"partial\",\"summary\":\"x\"}}\n```",
+                true,
+            ),
             (Role::Reviewer, r#"{"verdict":"approve","summary":"fine"}"#, true),
             (Role::Planner, r#"plan: {"tasks":[{"id":"T1","title":"a"}]}"#, true),
             (Role::Worker, r#"{"verdict":"approve","summary":"fine"}"#, false),
@@ -140,12 +150,17 @@ mod tests {
 
     #[test]
     fn arguments_that_do_not_fit_are_named() {
-        let Ok(ToolInput::Malformed { tool, fault }) = tool_input("submit_plan", serde_json::json!({"tasks": 5})) else {
+        let Ok(ToolInput::Malformed { tool, fault }) =
+            tool_input("submit_plan", serde_json::json!({"tasks": 5}))
+        else {
             panic!("taken")
         };
         assert_eq!(tool, "submit_plan");
         assert!(fault.contains("expected a sequence"), "{fault}");
-        assert!(tool_input("submit_plan", Value::String(r#"{"tasks":[]}"#.into())).is_ok_and(|t| matches!(t, ToolInput::Plan(_))));
+        assert!(
+            tool_input("submit_plan", Value::String(r#"{"tasks":[]}"#.into()))
+                .is_ok_and(|t| matches!(t, ToolInput::Plan(_)))
+        );
         assert_eq!(tool_input("nope", Value::Null).unwrap_err().code, NOT_FOUND);
     }
 }

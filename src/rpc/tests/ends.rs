@@ -65,16 +65,18 @@ async fn an_end_that_never_reads_is_cut() {
     let mut wire = Wire::new(plain(), limits);
     let start = tokio::time::Instant::now();
     // Answers of 20 KB that nobody reads: the pipe fills, then the queue, then the server stops reading.
-    let open = json!({ "jsonrpc": "2.0", "id": 1, "method": "workspace/open", "params": { "directory": "/p", "worktree": "/p" } });
-    for id in 0..2000_u64 {
-        let mut open = open.clone();
-        open["id"] = json!(id);
-        if wire.to.write_all(format!("{open}\n").as_bytes()).await.is_err() {
-            break;
+    let mut open = json!({ "jsonrpc": "2.0", "id": 1, "method": "workspace/open", "params": { "directory": "/p", "worktree": "/p" } });
+    let flood = async {
+        for id in 0..2000_u64 {
+            open["id"] = json!(id);
+            if wire.to.write_all(format!("{open}\n").as_bytes()).await.is_err() {
+                break;
+            }
         }
-    }
+    };
+    tokio::time::timeout(4 * stall, flood).await.expect("it is cut");
     let Wire { to: _to, from: _from, server, run } = wire;
-    server.closed().await;
+    tokio::time::timeout(4 * stall, server.closed()).await.expect("it is cut");
     assert_eq!(run.await.expect("no panic").reason, EndReason::Stalled);
     let took = start.elapsed();
     assert!(took >= stall && took <= 3 * stall, "cut after {took:?}");
