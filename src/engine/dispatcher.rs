@@ -8,7 +8,7 @@ use super::core::{Action, Answer, Core, Input, Refusal, ReplyTo};
 use super::effects::{Effects, Work};
 use super::handle::{MissionView, Opened};
 use super::index::Index;
-use super::journal::{self, JournalError};
+use super::journal;
 use crate::domain::ids::{Directory, Millis, MissionId};
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -581,8 +581,10 @@ async fn read(ports: &Ports, mission: &MissionId, token: OwnerToken) -> Result<L
     Ok(Loaded { mission: mission.clone(), token, seq, events })
 }
 
-pub fn decode_all(records: &[Record]) -> Result<Vec<(Millis, Event)>, JournalError> {
-    records.iter().map(|r| Ok((r.at, journal::decode(&r.kind, &r.body)?))).collect()
+/// A journal as facts; an error names the record.
+pub fn decode_all(records: &[Record]) -> Result<Vec<(Millis, Event)>, String> {
+    let decode = |r: &Record| journal::decode(&r.kind, &r.body).map_err(|e| format!("record {}: {e}", r.seq));
+    records.iter().map(|r| Ok((r.at, decode(r)?))).collect()
 }
 
 /// The mission an action leaves a mark of in the core, so that losing the action means reading the mission anew.

@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub struct Entry {
     pub mission: MissionId,
     pub root: PathBuf,
+    /// What relative paths of the session start from.
+    pub directory: PathBuf,
     /// The plan file, which only Gantry writes.
     pub todo: String,
     /// Declared files of the task the session works on; else why it may not write, said to its model.
@@ -22,6 +24,13 @@ pub struct Entry {
 #[derive(Default)]
 pub struct Index {
     sessions: DashMap<HostSessionId, Entry>,
+}
+
+impl Entry {
+    /// The path a model wrote, as a text that means the same from anywhere.
+    pub fn absolute(&self, path: &str) -> String {
+        self.directory.join(path).to_string_lossy().into_owned()
+    }
 }
 
 impl Index {
@@ -51,6 +60,7 @@ fn entry(mission: &Mission, attempt: &Attempt) -> Entry {
     Entry {
         mission: mission.id.clone(),
         root: PathBuf::from(&mission.created.worktree),
+        directory: PathBuf::from(mission.created.directory.as_str()),
         todo: mission.created.options.todo.clone(),
         may: super::core::may_write(mission, Some(attempt)).map(|_| declared(attempt).into()),
     }

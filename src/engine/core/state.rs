@@ -327,8 +327,8 @@ impl Mission {
             }
             task.attempts += 1;
         }
-        self.next_token = token + 1;
-        self.next_attempt += 1;
+        self.next_token = token.saturating_add(1);
+        self.next_attempt = self.next_attempt.saturating_add(1);
         self.attempts.insert(
             id.clone(),
             Attempt {
@@ -363,7 +363,7 @@ impl Mission {
         }
         attempt.outcome = Some(outcome.clone());
         let kind = attempt.kind.clone();
-        self.spent.tokens += usage.tokens;
+        self.spent.tokens = self.spent.tokens.saturating_add(usage.tokens);
         self.spent.cost += usage.cost;
         if matches!(outcome, Outcome::Failed { .. }) {
             match kind {

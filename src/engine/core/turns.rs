@@ -66,7 +66,8 @@ impl Core {
         pulse.sign(now);
         if pulse.counted.insert(message.id.clone()) {
             let u = &message.usage;
-            pulse.spent.tokens += u.input + u.output + u.reasoning + u.cache_read + u.cache_write;
+            let tokens = [u.input, u.output, u.reasoning, u.cache_read, u.cache_write];
+            pulse.spent.tokens = tokens.into_iter().fold(pulse.spent.tokens, u64::saturating_add);
             pulse.spent.cost += u.cost;
             pulse.finished = Some(message);
         }

@@ -1,8 +1,6 @@
 //! Between wire types and the engine's.
 use crate::domain::ids::{HostSessionId, Millis};
-use crate::engine::core::event::Options;
-use crate::engine::core::{Control, HostInput, Refusal};
-use crate::engine::handle::{MissionView, TaskView};
+use crate::engine::handle::{Control, HostInput, MissionView, Options, Refusal, TaskView};
 use crate::ports::store::MissionRow;
 use crate::protocol::errors::*;
 use crate::protocol::types::*;
