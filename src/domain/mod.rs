@@ -5,6 +5,7 @@ pub mod ids;
 pub mod lease;
 pub mod mission;
 pub mod plan;
+pub mod retry;
 pub mod task;
 pub mod todo;
 pub mod verdict;

@@ -1,8 +1,22 @@
 //! The plan: a graph of tasks, the rules a proposed one must keep, and what can be read off a sound one.
+mod checks;
+mod fault;
+mod graph;
+mod validate;
+
+pub use fault::Fault;
+pub use validate::{PlanRules, is_task_id, one_line, validate};
+
 use super::ids::TaskId;
 
 /// Most tasks a plan may have.
 pub const MAX_TASKS: usize = 200;
+
+/// What a task is taken to need when the planner does not say, in minutes.
+pub const DEFAULT_ESTIMATE_MINUTES: f64 = 30.0;
+
+/// Longest title of a task, in characters.
+pub const MAX_TITLE_CHARS: usize = 200;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Priority {
@@ -45,3 +59,26 @@ pub struct Plan {
     pub summary: String,
     pub tasks: Vec<TaskSpec>,
 }
+
+/// A plan as a model handed it in: nothing about it is known to be true.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Draft {
+    pub summary: String,
+    pub tasks: Vec<DraftTask>,
+}
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct DraftTask {
+    pub id: String,
+    pub title: String,
+    pub description: String,
+    pub files: Vec<String>,
+    pub depends_on: Vec<String>,
+    pub capabilities: Vec<String>,
+    pub priority: Option<String>,
+    pub checks: Vec<String>,
+    pub estimate_minutes: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,22 @@ pub struct HostMessage {
     pub finish: Option<String>,
     pub error: Option<HostFault>,
     pub usage: Usage,
+    pub calls: Vec<HostCall>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostCall {
+    pub call: String,
+    pub tool: String,
+    pub state: CallState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CallState {
+    Running,
+    Completed,
+    /// Failed, denied or cut off.
+    Error,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -10,3 +10,8 @@ pub trait Ids: Send + Sync {
     /// A new version 7 UUID: unique, and sorting by age.
     fn mission(&self) -> MissionId;
 }
+
+/// Tells a host that starts in a directory, without a question to the store, whether work was left there.
+pub trait OpenMarkers: Send + Sync {
+    fn set(&self, directory: &crate::domain::ids::Directory, open: bool) -> std::io::Result<()>;
+}

@@ -1,4 +1,10 @@
 //! The wire between the shim and the sidecar: one method table, its types, its tools and its error codes.
 pub mod errors;
+pub mod methods;
 pub mod tools;
 pub mod types;
+
+#[cfg(test)]
+mod emit;
+#[cfg(test)]
+mod examples;

@@ -2,8 +2,13 @@
 //!
 //! Arguments come from a language model. They are described strictly and read leniently: unknown keys are
 //! ignored here, and what matters is checked by the engine, which answers with a list of faults the model can act on.
-use schemars::JsonSchema;
+use schemars::{
+    JsonSchema, Schema,
+    generate::SchemaSettings,
+    transform::{RecursiveTransform, Transform},
+};
 use serde::Deserialize;
+use serde_json::Value;
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct MissionArgs {
@@ -44,8 +49,6 @@ pub struct PlanTask {
     pub capabilities: Vec<String>,
     #[serde(default)]
     pub priority: Option<PlanPriority>,
-    #[serde(default)]
-    pub mode: Option<PlanMode>,
     /// Commands that must pass for this task: the project's own checks, narrowed to paths of the project.
     #[serde(default)]
     pub checks: Vec<String>,
@@ -60,14 +63,6 @@ pub enum PlanPriority {
     High,
     Normal,
     Low,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PlanMode {
-    Normal,
-    Race,
-    Fractal,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -148,17 +143,37 @@ pub struct Tool {
     pub description: &'static str,
     /// Agents that may call it; every other agent neither sees nor runs it.
     pub roles: &'static [&'static str],
-    pub schema: fn() -> schemars::Schema,
+    pub schema: fn() -> Schema,
 }
 
-fn schema<T: JsonSchema>() -> schemars::Schema {
-    schemars::generate::SchemaSettings::draft2020_12()
+fn schema<T: JsonSchema>() -> Schema {
+    let mut schema = SchemaSettings::draft2020_12()
         .with(|s| {
             s.inline_subschemas = true;
             s.meta_schema = None;
         })
         .into_generator()
-        .into_root_schema_for::<T>()
+        .into_root_schema_for::<T>();
+    RecursiveTransform(lean).transform(&mut schema);
+    schema
+}
+
+/// Drops what a model need not read. An optional field is one that is not required: several model providers
+/// refuse a list of types, so `null` is taken out here and is still understood when it comes.
+fn lean(schema: &mut Schema) {
+    for key in ["title", "default", "format"] {
+        schema.remove(key);
+    }
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|t| t != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".into(), only);
+        }
+    }
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.retain(|v| !v.is_null());
+    }
 }
 
 /// Every tool, in the order they are registered.
@@ -200,3 +215,31 @@ pub const TOOLS: &[Tool] = &[
         schema: schema::<SubmitReviewArgs>,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_plain_objects_for_every_provider() {
+        for tool in TOOLS {
+            let schema = (tool.schema)().to_value();
+            assert_eq!(schema["type"], "object", "{}", tool.name);
+            let text = schema.to_string();
+            for word in ["null", "$ref", "$defs", "anyOf", "oneOf"] {
+                assert!(!text.contains(word), "{}: {word} in {text}", tool.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_plan_may_leave_out_or_null_what_is_optional() {
+        for task in [
+            r#"{"id":"T1","title":"x"}"#,
+            r#"{"id":"T1","title":"x","priority":null,"mode":null,"estimate_minutes":null,"extra":1}"#,
+        ] {
+            let plan: SubmitPlanArgs = serde_json::from_str(&format!("{{\"tasks\":[{task}]}}")).expect(task);
+            assert_eq!(plan.tasks[0].priority, None, "{task}");
+        }
+    }
+}

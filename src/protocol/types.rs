@@ -65,6 +65,9 @@ wire! {
         pub worktree: String,
         #[serde(default)]
         pub options: WorkspaceOptions,
+        /// True when this host process had the directory open before (the sidecar was restarted, not the host).
+        #[serde(default)]
+        pub reattach: bool,
     }
 
     /// Options of the plugin entry in the host's configuration.
@@ -351,6 +354,15 @@ wire! {
         pub error: Option<HostFault>,
         #[serde(default)]
         pub usage: Usage,
+        /// The tool calls of the message.
+        #[serde(default)]
+        pub calls: Vec<MessageCall>,
+    }
+
+    pub struct MessageCall {
+        pub call: String,
+        pub tool: String,
+        pub state: ToolState,
     }
 
     #[derive(Copy, Eq)]

@@ -28,6 +28,12 @@ impl OpenMarkers {
     }
 }
 
+impl crate::ports::system::OpenMarkers for OpenMarkers {
+    fn set(&self, directory: &crate::domain::ids::Directory, open: bool) -> io::Result<()> {
+        OpenMarkers::set(self, Path::new(directory.as_str()), open)
+    }
+}
+
 /// Stands for a path where a file name is needed: the first 32 hex digits of its SHA-256.
 pub(super) fn digest(path: &Path) -> String {
     let hash = Sha256::digest(path.as_os_str().as_encoded_bytes());

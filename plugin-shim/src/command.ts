@@ -1,0 +1,52 @@
+// `/task`: the mission is on disk before the Commander's turn starts, and every failure ends as one sentence for the user.
+import { randomUUID } from "node:crypto"
+import { sentenceOf } from "./errors"
+import type { MissionCreateResult } from "./generated/types"
+import { logFile } from "./log"
+
+export const USAGE = "Say what is to be done, for example: /task add a dark mode and test it."
+
+/** What the Commander's turn is to start with. */
+export type Opening =
+  | { mission: string; text: string; instruction: string }
+  /** No mission: the sentence is for the user, the instruction keeps the model from doing anything else. */
+  | { mission: undefined; sentence: string; instruction: string }
+
+export async function openMission(
+  given: string,
+  create: (text: string, key: string) => Promise<MissionCreateResult>,
+): Promise<Opening> {
+  const text = unquoted(given)
+  if (text === "") return refusal(USAGE)
+  try {
+    const { mission, queuedBehind } = await create(text, randomUUID())
+    return { mission: mission.id, text, instruction: briefing(mission.id, queuedBehind.length) }
+  } catch (error) {
+    return refusal(sentenceOf(error, logFile()))
+  }
+}
+
+/** The host puts the words of a headless call into quotes and escapes the quotes inside. */
+export function unquoted(given: string): string {
+  const text = given.trim()
+  const inner = /^"([\s\S]*)"$/.exec(text)?.[1]
+  if (inner === undefined || /(^|[^\\])(\\\\)*"/.test(inner)) return text
+  return inner.replace(/\\(["\\])/g, "$1").trim()
+}
+
+function briefing(mission: string, ahead: number): string {
+  const queue = ahead > 0 ? ` It starts after ${ahead === 1 ? "the mission" : `the ${ahead} missions`} before it.` : ""
+  return [
+    `Mission ${mission} has been accepted for the request above.${queue}`,
+    "Call the tool `mission` once, now: `brief` from the request and what this conversation has settled, `acceptance` and `constraints` as far as the user has named any.",
+    "When it returns, repeat its report to the user plainly. Do no other work on the request yourself.",
+  ].join("\n")
+}
+
+function refusal(sentence: string): Opening {
+  return {
+    mission: undefined,
+    sentence,
+    instruction: 'No mission was started, and the user has just been told why. Call no tool. Answer with exactly: "No mission was started."',
+  }
+}

@@ -1,0 +1,32 @@
+// What the shim needs of a host, in one form for both host lines. Failures are thrown as `hostError`.
+import type { HostInfo, Message, SessionState, ToastVariant } from "../generated/types"
+
+export interface NewSession {
+  parent: string | undefined
+  title: string
+  agent: string
+  key: string
+  adopt: boolean
+}
+
+export interface Toast {
+  title: string
+  message: string
+  variant: ToastVariant
+  duration: number
+}
+
+export interface HostPort {
+  readonly info: HostInfo
+  createSession(session: NewSession): Promise<string>
+  /** Returns on admission; with `noReply` when the text is stored. */
+  prompt(session: string, agent: string, text: string, noReply: boolean): Promise<void>
+  abort(session: string): Promise<void>
+  /** Newest `limit` messages, oldest first. */
+  messages(session: string, limit: number): Promise<Message[]>
+  status(sessions: string[]): Promise<SessionState[]>
+  remove(session: string): Promise<void>
+  toast(toast: Toast): Promise<void>
+  /** Shows title and metadata on a running tool call; a call it does not know is ignored. */
+  progress(call: string, title: string, metadata: Record<string, unknown>): void
+}

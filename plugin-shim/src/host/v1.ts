@@ -1,0 +1,113 @@
+// The V1 line of the host (1.18) behind the host port, through the client that the host injects. The address the host
+// names is not listening in the TUI and in `run`; this client works everywhere.
+import type { HostInfo, Message, SessionState } from "../generated/types"
+import { hostError, messageOf as textOf } from "../errors"
+import type { HostPort, NewSession, Toast } from "./port"
+import { V1Progress, type ToolPart } from "./v1-progress"
+import { faultOf, messageOf } from "./v1-events"
+
+type Answer = { data?: unknown; error?: unknown; response?: { status?: number } }
+type Call = (request: unknown) => Promise<Answer>
+
+/** The part of the injected client that is used. */
+export interface V1Client {
+  session: Record<
+    "create" | "get" | "children" | "promptAsync" | "prompt" | "abort" | "messages" | "status" | "delete",
+    Call
+  >
+  tui: { showToast: Call }
+  /** The generated client has no method for parts; its transport reaches the route. */
+  _client: { patch: Call }
+}
+
+type SessionInfo = { id: string; metadata?: { gantry?: unknown }; model?: { id: string; providerID: string; variant?: string } }
+
+export class V1Host implements HostPort {
+  readonly info: HostInfo = { line: "v1", pid: process.pid }
+  readonly progressOf: V1Progress
+
+  constructor(private readonly client: V1Client) {
+    this.progressOf = new V1Progress((part) => this.writePart(part))
+  }
+
+  async createSession({ parent, title, agent, key, adopt }: NewSession): Promise<string> {
+    if (parent !== undefined && adopt) {
+      const children = (await ask(this.client.session.children({ path: { id: parent } }))) as SessionInfo[]
+      const known = children.find((child) => child.metadata?.gantry === key)
+      if (known) return known.id
+    }
+    const body: Record<string, unknown> = { title, agent, metadata: { gantry: key } }
+    if (parent !== undefined) {
+      body.parentID = parent
+      // A child begins with the configured model; the user may have chosen another one in this conversation.
+      const { model } = (await ask(this.client.session.get({ path: { id: parent } }))) as SessionInfo
+      if (model) body.model = model
+    }
+    const created = (await ask(this.client.session.create({ body }))) as SessionInfo
+    return created.id
+  }
+
+  async prompt(session: string, agent: string, text: string, noReply: boolean): Promise<void> {
+    const request = { path: { id: session }, body: { agent, noReply, parts: [{ type: "text", text }] } }
+    await ask(noReply ? this.client.session.prompt(request) : this.client.session.promptAsync(request))
+  }
+
+  async abort(session: string): Promise<void> {
+    await ask(this.client.session.abort({ path: { id: session } }))
+  }
+
+  async messages(session: string, limit: number): Promise<Message[]> {
+    const messages = (await ask(this.client.session.messages({ path: { id: session }, query: { limit } }))) as {
+      info: Record<string, unknown>
+      parts: { type: string; text?: string; synthetic?: boolean }[]
+    }[]
+    return messages.map(({ info, parts }) =>
+      messageOf(
+        info,
+        parts.filter((part) => part.type === "text" && !part.synthetic).map((part) => part.text ?? ""),
+      ),
+    )
+  }
+
+  async status(sessions: string[]): Promise<SessionState[]> {
+    const busy = (await ask(this.client.session.status({}))) as Record<string, { type?: SessionState }>
+    return sessions.map((session) => busy[session]?.type ?? "absent")
+  }
+
+  async remove(session: string): Promise<void> {
+    await ask(this.client.session.delete({ path: { id: session } }))
+  }
+
+  async toast(body: Toast): Promise<void> {
+    await ask(this.client.tui.showToast({ body }))
+  }
+
+  progress(call: string, title: string, metadata: Record<string, unknown>): void {
+    this.progressOf.show(call, title, metadata)
+  }
+
+  private async writePart(part: ToolPart): Promise<void> {
+    await ask(
+      this.client._client.patch({
+        url: "/session/{id}/message/{messageID}/part/{partID}",
+        path: { id: part.sessionID, messageID: part.messageID, partID: part.id },
+        body: part,
+        headers: { "Content-Type": "application/json" },
+      }),
+    )
+  }
+}
+
+async function ask(request: Promise<Answer>): Promise<unknown> {
+  let answer: Answer
+  try {
+    answer = await request
+  } catch (error) {
+    throw hostError({ name: "HostUnreachable", message: textOf(error) })
+  }
+  if (answer.error === undefined) return answer.data
+  const fault = faultOf(answer.error)
+  const status = answer.response?.status
+  throw hostError(status === undefined ? fault : { ...fault, status })
+}
+

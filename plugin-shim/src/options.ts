@@ -1,0 +1,58 @@
+// The plugin entry's options: what is known is sent on, what is not is reported once.
+import type { WorkspaceOptions } from "./generated/types"
+
+const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
+  bin: { is: (v) => typeof v === "string" && v !== "", wants: "a path" },
+  resume: { is: (v) => v === "auto" || v === "report", wants: '"auto" or "report"' },
+  checks: { is: (v) => Array.isArray(v) && v.every((item) => typeof item === "string"), wants: "a list of commands" },
+  todo: { is: (v) => typeof v === "string" && v !== "", wants: "a path relative to the project" },
+  workers: { is: (v) => isWhole(v, 1, 50), wants: "a whole number from 1 to 50" },
+  turnTimeoutSeconds: { is: (v) => isWhole(v, 10, 86_400), wants: "a whole number from 10 to 86400" },
+}
+
+export interface Options {
+  bin: string | undefined
+  workspace: WorkspaceOptions
+  /** One sentence, when something was left out. */
+  warning: string | undefined
+}
+
+export function readOptions(given: unknown): Options {
+  const options: Options = { bin: undefined, workspace: {}, warning: undefined }
+  if (given === null || typeof given !== "object") return options
+  const faults: string[] = []
+  const known: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(given)) {
+    const check = CHECKS[name]
+    if (!check) faults.push(`has no option "${name}"; did you mean "${nearest(name)}"`)
+    else if (!check.is(value)) faults.push(`wants ${check.wants} for "${name}"`)
+    else known[name] = value
+  }
+  const { bin, ...workspace } = known
+  options.bin = bin as string | undefined
+  options.workspace = workspace
+  if (faults.length > 0) options.warning = `Gantry ${faults.join(", and ")}${faults.at(-1)?.includes("mean") ? "?" : "."}`
+  return options
+}
+
+function isWhole(value: unknown, least: number, most: number): boolean {
+  return Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+}
+
+function nearest(name: string): string {
+  const names = Object.keys(CHECKS)
+  return names.reduce((best, next) => (distance(name, next) < distance(name, best) ? next : best))
+}
+
+/** Levenshtein distance without regard to case. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (const [i, left] of [...a.toLowerCase()].entries()) {
+    const next = [i + 1]
+    for (const [j, right] of [...b.toLowerCase()].entries()) {
+      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (left === right ? 0 : 1)))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

@@ -1,0 +1,36 @@
+// Which paths a tool call is going to write, as the model named them. Tools that write without naming a path (a shell)
+// give none; the gate finds their changes afterwards.
+
+type Args = Record<string, unknown>
+
+export function writePaths(tool: string, args: unknown): string[] {
+  const given = (args ?? {}) as Args
+  switch (tool) {
+    case "write":
+    case "edit":
+    case "multiedit":
+      return [...paths(given), ...list(given.edits).flatMap((edit) => paths((edit ?? {}) as Args))].filter(unique)
+    case "patch":
+    case "apply_patch":
+      return [...paths(given), ...patchPaths(given.patchText ?? given.patch)].filter(unique)
+    default:
+      return []
+  }
+}
+
+function paths(args: Args): string[] {
+  return [args.filePath, args.path].filter((path): path is string => typeof path === "string" && path !== "")
+}
+
+function patchPaths(patch: unknown): string[] {
+  if (typeof patch !== "string") return []
+  return [...patch.matchAll(/^\*\*\* (?:(?:Add|Update|Delete) File|Move to):[ \t]*(.+?)[ \t\r]*$/gm)].map((match) => match[1] as string)
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+function unique(path: string, at: number, all: string[]): boolean {
+  return all.indexOf(path) === at
+}

@@ -1,0 +1,369 @@
+use super::TodoFiles;
+use super::change::{IfMissing, change, fault};
+use crate::domain::todo::{Document, TodoItem, TodoState};
+use crate::ports::workspace::{Todo, TodoPlan, WorkspaceError};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+struct Lab {
+    folder: tempfile::TempDir,
+    todo: TodoFiles,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        std::fs::create_dir(folder.path().join("project")).expect("a project");
+        let todo = TodoFiles::new(folder.path().join("data"));
+        Self { folder, todo }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("project/TODO.md")
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(self.file()).expect("a plan file")
+    }
+
+    /// The folder with the lock and the versions of the only file.
+    fn kept(&self) -> PathBuf {
+        let mut entries = std::fs::read_dir(self.folder.path().join("data/todo")).expect("the data folder");
+        let folder = entries.next().expect("one file").expect("readable").path();
+        assert!(entries.next().is_none(), "one file has one folder");
+        folder
+    }
+
+    async fn publish(&self, ids: &[&str]) -> Result<u64, WorkspaceError> {
+        self.todo.publish(self.file(), plan("m1", ids)).await
+    }
+
+    async fn update(&self, id: &str, state: TodoState) -> Result<u64, WorkspaceError> {
+        self.todo.update(self.file(), "m1".into(), vec![(id.into(), state)]).await
+    }
+
+    fn project(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path().join("project")).expect("the project");
+        let mut names: Vec<String> =
+            entries.map(|e| e.expect("readable").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn plan(mission: &str, ids: &[&str]) -> TodoPlan {
+    let item = |id: &&str| TodoItem {
+        id: id.to_string(),
+        title: format!("Title of {id}"),
+        state: TodoState::Open,
+        files: Vec::new(),
+        depends_on: Vec::new(),
+    };
+    TodoPlan { mission: mission.into(), title: "A mission".into(), items: ids.iter().map(item).collect() }
+}
+
+fn reason(result: Result<u64, WorkspaceError>) -> String {
+    match result {
+        Err(WorkspaceError::File { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_plan_is_written_and_ticked() {
+    let lab = Lab::new();
+    std::fs::write(lab.file(), "mine\r\n").expect("written");
+    assert_eq!(lab.publish(&["T1", "T2"]).await, Ok(1));
+    assert_eq!(lab.update("T2", TodoState::Done).await, Ok(2));
+    assert_eq!(lab.update("T2", TodoState::Done).await, Ok(2), "nothing to do, no new version");
+    assert_eq!(
+        lab.text(),
+        "mine\r\n\r\n<!-- gantry:begin mission=m1 version=2 -->\r\n## A mission\r\n\
+         - [ ] T1: Title of T1\r\n- [x] T2: Title of T2\r\n<!-- gantry:end -->\r\n"
+    );
+    assert_eq!(lab.project(), ["TODO.md"], "nothing else in the project");
+}
+
+#[tokio::test]
+async fn the_last_twenty_versions_stay_readable() {
+    let lab = Lab::new();
+    lab.publish(&["T1"]).await.expect("written");
+    for turn in 0..25 {
+        let state = if turn % 2 == 0 { TodoState::Running } else { TodoState::Review };
+        lab.update("T1", state).await.expect("written");
+    }
+    let mut versions: Vec<u64> = std::fs::read_dir(lab.kept())
+        .expect("the versions")
+        .filter_map(|e| e.ok()?.file_name().to_str()?.strip_prefix('v')?.strip_suffix(".md")?.parse().ok())
+        .collect();
+    versions.sort_unstable();
+    assert_eq!(versions, (7..=26).collect::<Vec<u64>>());
+    assert_eq!(std::fs::read_to_string(lab.kept().join("v26.md")).expect("a version"), lab.text());
+    let earlier = std::fs::read_to_string(lab.kept().join("v25.md")).expect("a version");
+    assert_eq!(
+        (Document::parse(&earlier).version(), Document::parse(&earlier).items("m1")[0].state),
+        (25, TodoState::Review)
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_file_is_written_anew() {
+    let lab = Lab::new();
+    std::fs::write(lab.file(), "mine\n").expect("written");
+    lab.publish(&["T1"]).await.expect("written");
+    std::fs::remove_file(lab.file()).expect("removed");
+    assert_eq!(lab.update("T1", TodoState::Done).await, Ok(2));
+    assert!(lab.text().starts_with("mine\n") && lab.text().contains("- [x] T1"), "{}", lab.text());
+
+    std::fs::remove_file(lab.file()).expect("removed");
+    assert_eq!(
+        lab.update("T1", TodoState::Done).await,
+        Ok(2),
+        "back again although nothing is to be changed"
+    );
+    assert!(lab.text().contains("- [x] T1"));
+
+    std::fs::remove_file(lab.file()).expect("removed");
+    assert_eq!(lab.publish(&["T1"]).await, Ok(3), "a version is never used twice");
+    assert!(lab.text().starts_with("<!-- gantry:begin"), "a new plan begins with an empty file");
+}
+
+#[tokio::test]
+async fn a_removed_section_is_not_forced_back() {
+    let lab = Lab::new();
+    lab.publish(&["T1"]).await.expect("written");
+    std::fs::write(lab.file(), "mine\n").expect("written");
+    let text = reason(lab.update("T1", TodoState::Done).await);
+    assert_eq!(text, "the section of this mission was removed; publish its plan again to go on");
+    assert_eq!(lab.text(), "mine\n");
+}
+
+#[tokio::test]
+async fn what_an_editor_saves_meanwhile_is_kept() {
+    let lab = Lab::new();
+    lab.publish(&["T1", "T2"]).await.expect("written");
+    let mut saves = 3;
+    let file = lab.file();
+    let version =
+        change(&lab.folder.path().join("data/todo"), &lab.file(), IfMissing::Restore, |document, version| {
+            let changed = document.set_states("m1", &[("T1".into(), TodoState::Done)], version);
+            if saves > 0 {
+                saves -= 1;
+                let text = std::fs::read_to_string(&file).expect("a plan file");
+                std::fs::write(&file, format!("saved {saves}\n{text}").replace("[ ] T2", "[x] T2"))
+                    .expect("saved");
+            }
+            changed
+        });
+    assert_eq!((version, saves), (Ok(2), 0));
+    assert!(lab.text().starts_with("saved 0\nsaved 1\nsaved 2\n<!--"), "{}", lab.text());
+    assert!(lab.text().contains("[x] T1") && lab.text().contains("[x] T2"), "{}", lab.text());
+    assert_eq!(lab.project(), ["TODO.md"]);
+}
+
+#[tokio::test]
+async fn a_program_that_never_stops_writing_is_named() {
+    let lab = Lab::new();
+    lab.publish(&["T1"]).await.expect("written");
+    let (file, mut count) = (lab.file(), 0);
+    let result =
+        change(&lab.folder.path().join("data/todo"), &lab.file(), IfMissing::Restore, |document, version| {
+            count += 1;
+            std::fs::write(
+                &file,
+                format!("<!-- gantry:begin mission=m1 -->\n- [ ] T1: {count}\n<!-- gantry:end -->\n"),
+            )
+            .expect("saved");
+            document.set_states("m1", &[("T1".into(), TodoState::Done)], version)
+        });
+    assert_eq!(reason(result), "another program keeps changing it; close what has it open and try again");
+    assert!(lab.text().contains(&format!("- [ ] T1: {count}")), "its text is what stays");
+    assert_eq!(lab.project(), ["TODO.md"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn mode_and_links_stay() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let lab = Lab::new();
+    let real = lab.folder.path().join("elsewhere.md");
+    std::fs::write(&real, "mine\n").expect("written");
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).expect("mode");
+    symlink("link.md", lab.file()).expect("a link");
+    symlink("../elsewhere.md", lab.folder.path().join("project/link.md")).expect("a link to it");
+    lab.publish(&["T1"]).await.expect("written");
+    assert!(lab.file().is_symlink() && lab.folder.path().join("project/link.md").is_symlink());
+    let text = std::fs::read_to_string(&real).expect("the file behind the links");
+    assert!(text.starts_with("mine\n") && text.contains("T1"), "{text}");
+    assert_eq!(std::fs::metadata(&real).expect("meta").permissions().mode() & 0o777, 0o640);
+
+    let direct = lab.todo.update(real.clone(), "m1".into(), vec![("T1".into(), TodoState::Done)]).await;
+    assert_eq!(direct, Ok(2));
+    lab.kept();
+
+    std::fs::remove_file(&real).expect("removed");
+    assert_eq!(lab.update("T1", TodoState::Open).await, Ok(3), "a link that leads nowhere is followed");
+    assert!(lab.file().is_symlink() && real.is_file());
+
+    std::fs::remove_file(lab.file()).expect("removed");
+    symlink("TODO.md", lab.file()).expect("a link to itself");
+    assert_eq!(reason(lab.publish(&["T1"]).await), "too many symbolic links; point it at a file");
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_said_and_left_alone() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.file()).expect("a folder");
+    assert!(reason(lab.publish(&["T1"]).await).starts_with("is a folder; move it away"));
+    std::fs::remove_dir(lab.file()).expect("removed");
+
+    std::fs::write(lab.file(), b"caf\xe9\n").expect("written");
+    assert!(reason(lab.publish(&["T1"]).await).starts_with("is not UTF-8 text; save it"));
+    assert_eq!(std::fs::read(lab.file()).expect("bytes"), b"caf\xe9\n");
+
+    std::fs::File::create(lab.file()).and_then(|file| file.set_len((4 << 20) + 1)).expect("a large file");
+    assert!(reason(lab.publish(&["T1"]).await).starts_with("is larger than 4 MB"));
+
+    std::fs::write(lab.file(), "mine\n").expect("written");
+    let mut permissions = std::fs::metadata(lab.file()).expect("meta").permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(lab.file(), permissions).expect("read-only");
+    assert!(reason(lab.publish(&["T1"]).await).starts_with("is read-only; make it writable"));
+    assert_eq!((lab.text().as_str(), lab.project().len()), ("mine\n", 1));
+
+    let nowhere = lab.folder.path().join("no/such/TODO.md");
+    assert_eq!(
+        reason(lab.todo.publish(nowhere, plan("m1", &["T1"])).await),
+        "its folder does not exist; create it"
+    );
+    let below = lab.file().join("TODO.md");
+    assert_eq!(
+        reason(lab.todo.publish(below, plan("m1", &["T1"])).await),
+        "its folder does not exist; create it"
+    );
+}
+
+#[test]
+fn every_kind_of_failure_says_what_to_do() {
+    let rows = [
+        (
+            ErrorKind::PermissionDenied,
+            "/p/TODO.md: may not be written; give the user that runs Gantry the right to",
+        ),
+        (
+            ErrorKind::ReadOnlyFilesystem,
+            "/p/TODO.md: is read-only; make it writable to have the plan kept in it",
+        ),
+        (ErrorKind::StorageFull, "/p/TODO.md: the disk is full; make room and go on"),
+        (ErrorKind::QuotaExceeded, "/p/TODO.md: the disk is full; make room and go on"),
+    ];
+    for (kind, text) in rows {
+        assert_eq!(fault(Path::new("/p/TODO.md"), &io::Error::from(kind)).to_string(), text);
+    }
+}
+
+/// Runs `child` of this file as a process of its own.
+#[allow(clippy::disallowed_methods, reason = "the test binary itself, as another process")]
+fn spawn(lab: &Lab, job: &str, number: usize) -> std::process::Child {
+    std::process::Command::new(std::env::current_exe().expect("the test binary"))
+        .args(["--exact", "adapters::todo::tests::child", "--ignored", "--nocapture"])
+        .env("TODO_TEST_JOB", job)
+        .env("TODO_TEST_NUMBER", number.to_string())
+        .env("TODO_TEST_FOLDER", lab.folder.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::inherit())
+        .spawn()
+        .expect("a process")
+}
+
+#[tokio::test]
+#[ignore = "the other process of the tests below; does nothing by itself"]
+async fn child() {
+    let var = |name: &str| std::env::var(name).ok();
+    let (Some(job), Some(number), Some(folder)) =
+        (var("TODO_TEST_JOB"), var("TODO_TEST_NUMBER"), var("TODO_TEST_FOLDER"))
+    else {
+        return;
+    };
+    let (todo, file) =
+        (TodoFiles::new(format!("{folder}/data")), PathBuf::from(format!("{folder}/project/TODO.md")));
+    match job.as_str() {
+        "tick" => {
+            for i in 0..CHANGES {
+                let states = vec![(format!("P{number}.{i}"), TodoState::Done)];
+                todo.update(file.clone(), "m1".into(), states).await.expect("written");
+            }
+        }
+        _ => {
+            for turn in 0.. {
+                let state = TodoState::ALL[turn % 2];
+                let states = (0..MANY).map(|i| (format!("T{i}"), state)).collect();
+                todo.update(file.clone(), "m1".into(), states).await.expect("written");
+            }
+        }
+    }
+}
+
+const PROCESSES: usize = 8;
+const CHANGES: usize = 50;
+/// Items of a file that takes many system calls' worth of bytes to write.
+const MANY: usize = 2000;
+
+#[tokio::test]
+async fn eight_processes_lose_no_change_of_each_other() {
+    let lab = Lab::new();
+    let ids: Vec<String> =
+        (0..PROCESSES).flat_map(|number| (0..CHANGES).map(move |i| format!("P{number}.{i}"))).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    lab.publish(&ids).await.expect("written");
+    let children: Vec<_> = (0..PROCESSES).map(|number| spawn(&lab, "tick", number)).collect();
+    for mut child in children {
+        assert!(child.wait().expect("its end").success());
+    }
+    let document = Document::parse(&lab.text());
+    let open: Vec<String> = document
+        .items("m1")
+        .into_iter()
+        .filter(|item| item.state != TodoState::Done)
+        .map(|item| item.id)
+        .collect();
+    assert_eq!(open, Vec::<String>::new(), "lost changes");
+    assert_eq!(document.version(), 1 + (PROCESSES * CHANGES) as u64);
+    assert_eq!(lab.project(), ["TODO.md"]);
+}
+
+/// The version of a file of which nothing is missing and whose last change was made in full.
+fn whole(text: &str) -> u64 {
+    let document = Document::parse(text);
+    let items = document.items("m1");
+    assert_eq!(items.len(), MANY, "a part of the file");
+    assert!(items.iter().all(|item| item.state == items[0].state), "half a change");
+    assert!(text.ends_with("<!-- gantry:end -->\n"));
+    document.version()
+}
+
+#[tokio::test]
+async fn a_kill_in_the_middle_leaves_the_old_text_or_the_new() {
+    let lab = Lab::new();
+    let ids: Vec<String> = (0..MANY).map(|i| format!("T{i}")).collect();
+    lab.publish(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await.expect("written");
+    let mut version = 1;
+    for round in 0..10 {
+        let mut child = spawn(&lab, "flip", 0);
+        // A reader finds one of them at any moment, too: in place, the file would be short for a part of the time.
+        let goal = version + 5;
+        while version < goal {
+            version = whole(&lab.text());
+            tokio::time::sleep(Duration::from_micros(100)).await;
+            assert!(child.try_wait().expect("its state").is_none(), "it ended by itself");
+        }
+        tokio::time::sleep(Duration::from_micros(1100 * round)).await;
+        child.kill().expect("killed");
+        child.wait().expect("its end");
+        version = whole(&lab.text());
+    }
+    let state = if lab.text().contains("- [ ] T0:") { TodoState::Done } else { TodoState::Open };
+    assert!(lab.update("T0", state).await.expect("written") > version);
+    assert_eq!(lab.project(), ["TODO.md"], "what a killed process left is gone");
+}

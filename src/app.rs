@@ -1,0 +1,137 @@
+//! The composition root: the only place that names adapters and engine together.
+use crate::adapters::opencode::StdioHost;
+use crate::adapters::sqlite::SqliteStore;
+use crate::adapters::system::{self, dirs, process};
+use crate::adapters::todo::TodoFiles;
+use crate::domain::ids::{Directory, MissionId};
+use crate::engine::handle::{self, MissionView};
+use crate::engine::{Ports, handle::read_journal};
+use crate::ports::store::{MissionRow, Store, StoreError};
+use crate::protocol::errors::STORE;
+use crate::protocol::methods::Initialize;
+use crate::rpc::service::{self, About};
+use crate::rpc::{self, Limits, Router, RpcError};
+use crate::telemetry;
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// All that may happen between the end of the host and the end of this process.
+const STOP_WITHIN: Duration = Duration::from_millis(1_800);
+
+/// Serves one host over standard input and output until it goes away.
+pub fn sidecar() -> anyhow::Result<()> {
+    let _log = telemetry::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(serve());
+    // A read of standard input that is still waiting would hold the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve() -> anyhow::Result<()> {
+    let home = dirs::data_dir().context("no data directory: set GANTRY_HOME")?;
+    let path = store_path(&home)?;
+    let stop = CancellationToken::new();
+    let about = About { home: home.display().to_string(), store: path.display().to_string() };
+    let host = Arc::new(StdioHost::default());
+    let (engine, router) = match SqliteStore::open(&path) {
+        Ok(store) => {
+            let (engine, run) = handle::start(ports(&home, Arc::new(store), host.clone()));
+            tokio::spawn(run);
+            (Some(engine.clone()), service::router(engine, about, stop.clone()))
+        }
+        // The plugin is told at its first call, so that the user reads why.
+        Err(error) => {
+            tracing::error!(%error, "no store");
+            (None, refusing(error))
+        }
+    };
+    let (peer, connection) = rpc::connect(tokio::io::stdin(), tokio::io::stdout(), router, Limits::default());
+    host.connect(peer.clone());
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let served = tokio::spawn(connection.run());
+    tokio::select! {
+        () = peer.closed() => tracing::info!("the host is gone"),
+        () = stop.cancelled() => tracing::info!("asked to stop"),
+        _ = term.recv() => tracing::info!("SIGTERM"),
+        _ = int.recv() => tracing::info!("SIGINT"),
+    }
+    let ordered = async {
+        if let Some(engine) = engine {
+            engine.shutdown().await;
+        }
+        peer.close();
+        served.await
+    };
+    tokio::select! {
+        _ = tokio::time::timeout(STOP_WITHIN, ordered) => {}
+        // A second signal means now. The journal holds all that was promised.
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}
+
+fn ports(home: &Path, store: Arc<dyn Store>, host: Arc<StdioHost>) -> Ports {
+    Ports {
+        clock: Arc::new(system::SystemClock),
+        ids: Arc::new(system::Uuids),
+        store,
+        host,
+        tree: Arc::new(system::GitTree::new(home)),
+        checks: Arc::new(system::CommandChecks),
+        todo: Arc::new(TodoFiles::new(home)),
+        markers: Arc::new(system::OpenMarkers::new(home)),
+        identity: process::identity(),
+        alive: process::alive,
+        salvage: service::salvage,
+    }
+}
+
+fn refusing(error: StoreError) -> Router {
+    let text = error.to_string();
+    Router::builder().sync(Initialize, move |_, _| Err(RpcError::new(STORE, text.clone()))).build()
+}
+
+/// `GANTRY_STORE`, else `gantry.db` in the data directory.
+fn store_path(home: &Path) -> anyhow::Result<PathBuf> {
+    match std::env::var("GANTRY_STORE") {
+        Ok(text) if text.contains("://") => {
+            bail!("GANTRY_STORE is {text}: only a path of a SQLite file is supported")
+        }
+        Ok(text) if !text.is_empty() => Ok(PathBuf::from(text)),
+        _ => Ok(home.join("gantry.db")),
+    }
+}
+
+// ---- what the command line reads
+
+fn reading<T>(read: impl AsyncFnOnce(&SqliteStore) -> anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+    let home = dirs::data_dir().context("no data directory: set GANTRY_HOME")?;
+    let path = store_path(&home)?;
+    if !path.exists() {
+        return Ok(None);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { read(&SqliteStore::open(&path)?).await.map(Some) })
+}
+
+pub fn missions(directory: Option<&Path>, open_only: bool, limit: u32) -> anyhow::Result<Vec<MissionRow>> {
+    // The folder as the host names it, which is what missions are filed under.
+    let directory = directory.map(|d| d.canonicalize().unwrap_or_else(|_| d.to_path_buf()));
+    let directory = directory.map(|d| Directory(d.display().to_string()));
+    let rows = reading(async |store| Ok(store.missions(directory, open_only, limit).await?))?;
+    Ok(rows.unwrap_or_default())
+}
+
+pub fn mission(id: &str) -> anyhow::Result<MissionView> {
+    let id = MissionId::new(id);
+    match reading(async |store| Ok(read_journal(store, id.clone()).await?))? {
+        Some(view) => Ok(view),
+        None => bail!("there is no mission {id}; `gantry missions` lists them"),
+    }
+}

@@ -1,0 +1,46 @@
+//! `gantry missions`
+use super::{exit, output};
+use crate::app;
+use crate::ports::store::MissionRow;
+use crate::protocol::types::MissionSummary;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only missions of this project folder
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Only missions that have not ended
+    #[arg(long)]
+    open: bool,
+    /// At most this many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+    /// A JSON array instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> u8 {
+    let rows = match app::missions(args.directory.as_deref(), args.open, args.limit) {
+        Ok(rows) => rows,
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            return exit::NOT_READY;
+        }
+    };
+    if args.json {
+        let list: Vec<MissionSummary> = rows.iter().map(crate::rpc::service::summary).collect();
+        output::line(&serde_json::to_string(&list).unwrap_or_else(|_| "[]".into()));
+    } else if rows.is_empty() {
+        output::line("No missions yet. In OpenCode, type /task followed by the work.");
+    } else {
+        rows.iter().for_each(|row| output::line(&table_line(row)));
+    }
+    exit::DONE
+}
+
+fn table_line(row: &MissionRow) -> String {
+    let place = row.phase.as_deref().unwrap_or(&row.state);
+    format!("{}  {place:<19}  {:>3}/{:<3}  {}", row.id, row.done, row.total, row.title)
+}

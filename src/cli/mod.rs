@@ -1,0 +1,51 @@
+//! The command line: one file for each subcommand.
+mod missions;
+pub mod output;
+mod show;
+mod sidecar;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Exit codes that scripts may rely on.
+pub mod exit {
+    pub const DONE: u8 = 0;
+    pub const FAILED: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const NOT_READY: u8 = 4;
+}
+
+#[derive(Parser)]
+#[command(name = "gantry", version, about = "Durable coding missions inside OpenCode")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve one OpenCode process over standard input and output (started by the plugin)
+    Sidecar,
+    /// List missions, newest first
+    Missions(missions::Args),
+    /// Show one mission: tasks, attempts, report
+    Show(show::Args),
+}
+
+/// Parses the arguments of the process and runs what they ask for.
+pub fn main() -> ExitCode {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => {
+            let asked = !error.use_stderr();
+            output::help(&error);
+            return ExitCode::from(if asked { exit::DONE } else { exit::USAGE });
+        }
+    };
+    let code = match command {
+        Command::Sidecar => sidecar::run(),
+        Command::Missions(args) => missions::run(&args),
+        Command::Show(args) => show::run(&args),
+    };
+    ExitCode::from(code)
+}

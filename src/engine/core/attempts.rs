@@ -1,0 +1,264 @@
+//! An attempt from its opening to its close: host session, prompts, outcome.
+use super::Core;
+use super::event::*;
+use super::io::*;
+use super::live::{DOUBT_MS, Pulse, Stage};
+use super::state::Attempt;
+use crate::domain::ids::{AttemptId, HostSessionId, MissionId};
+use crate::domain::retry;
+use crate::domain::task::TaskState;
+use crate::engine::prompts;
+use crate::ports::host::{HostError, ToastKind};
+
+/// Times one turn is prompted again because the provider failed.
+const MAX_RETRIES: usize = 4;
+/// Times one attempt is taken up again after a restart of the host or the sidecar.
+const MAX_CONTINUES: usize = 3;
+
+impl Core {
+    /// Opens an attempt; in a host session that was used before, when there is one.
+    pub(super) fn open_attempt(
+        &mut self,
+        id: &MissionId,
+        kind: AttemptKind,
+        ordinal: u32,
+        session: Option<HostSessionId>,
+    ) {
+        let mission = &self.missions[id];
+        let attempt = AttemptId::new(format!("{id}/a{}", mission.next_attempt));
+        let token = mission.next_token;
+        self.emit(id, Event::AttemptOpened { attempt, kind, token, ordinal, session });
+    }
+
+    /// Takes each open attempt to its next step in the host.
+    pub(super) fn advance_attempts(&mut self, id: &MissionId) {
+        let open: Vec<_> = self.missions[id].open_attempts().map(|a| a.id.clone()).collect();
+        for attempt in open {
+            let now = self.now;
+            let pulse = self.live(id).pulses.entry(attempt.clone()).or_insert_with(|| Pulse::new(now));
+            if pulse.stage != Stage::New {
+                continue;
+            }
+            let a = self.missions[id].attempts[&attempt].clone();
+            match &a.session {
+                None => self.make_session(id, &a),
+                Some(_) if a.prompts.is_empty() => self.prompt(id, &attempt, PromptReason::First),
+                // An attempt of an earlier process: what became of its turn is asked of the host.
+                Some(_) => self.doubt(id, &attempt),
+            }
+        }
+    }
+
+    fn make_session(&mut self, id: &MissionId, attempt: &Attempt) {
+        let mission = &self.missions[id];
+        let action = Action::CreateSession {
+            mission: id.clone(),
+            attempt: attempt.id.clone(),
+            directory: mission.created.directory.clone(),
+            parent: mission.parent.clone(),
+            title: prompts::session_title(mission, attempt),
+            role: attempt.role(),
+            // One that was asked for by an earlier process may exist; its key tells.
+            adopt: attempt.opened_at < self.now,
+        };
+        self.pulse(id, &attempt.id).stage = Stage::Creating;
+        self.act(action);
+    }
+
+    pub(super) fn pulse(&mut self, id: &MissionId, attempt: &AttemptId) -> &mut Pulse {
+        let now = self.now;
+        self.live(id).pulses.entry(attempt.clone()).or_insert_with(|| Pulse::new(now))
+    }
+
+    fn doubt(&mut self, id: &MissionId, attempt: &AttemptId) {
+        let now = self.now;
+        let pulse = self.pulse(id, attempt);
+        pulse.stage = Stage::Running;
+        pulse.look_at = now;
+    }
+
+    pub(super) fn open(&self, id: &MissionId, attempt: &AttemptId) -> Option<&Attempt> {
+        self.missions.get(id)?.attempts.get(attempt).filter(|a| a.open())
+    }
+
+    pub(super) fn session_created(
+        &mut self,
+        id: &MissionId,
+        attempt: &AttemptId,
+        result: Result<HostSessionId, HostError>,
+    ) {
+        if self.open(id, attempt).is_none() {
+            self.late_reports += 1;
+            return;
+        }
+        match result {
+            Ok(session) => {
+                self.emit(id, Event::AttemptSession { attempt: attempt.clone(), session });
+                self.prompt(id, attempt, PromptReason::First);
+            }
+            Err(HostError::Closed) => {}
+            Err(error) => self.close_failed(id, attempt, format!("no host session could be made: {error}")),
+        }
+    }
+
+    pub(super) fn prompt(&mut self, id: &MissionId, attempt: &AttemptId, reason: PromptReason) {
+        let Some(a) = self.open(id, attempt) else { return };
+        let Some(session) = a.session.clone() else { return };
+        let (role, kind) = (a.role(), a.kind.clone());
+        let mission = &self.missions[id];
+        let text = prompts::prompt(mission, a, reason);
+        let directory = mission.created.directory.clone();
+        self.emit(id, Event::Prompted { attempt: attempt.clone(), reason });
+        if let AttemptKind::Work(task) = kind
+            && self.missions[id].task(&task).is_some_and(|t| t.state == TaskState::Assigned)
+        {
+            self.task_changed(id, &task, TaskState::InProgress, None);
+        }
+        let now = self.now;
+        self.pulse(id, attempt).prompted(now);
+        self.act(Action::Prompt {
+            mission: id.clone(),
+            attempt: attempt.clone(),
+            directory,
+            session,
+            role,
+            text,
+        });
+    }
+
+    pub(super) fn prompt_taken(
+        &mut self,
+        id: &MissionId,
+        attempt: &AttemptId,
+        result: Result<(), HostError>,
+    ) {
+        let Some(a) = self.open(id, attempt) else {
+            // Closed while the prompt was on its way: the turn it may have started is ended as well.
+            let gone = self
+                .missions
+                .get(id)
+                .and_then(|m| Some((m.created.directory.clone(), m.attempts.get(attempt)?.session.clone()?)));
+            if let (Some((directory, session)), Ok(())) = (gone, result) {
+                self.act(Action::Abort { directory, session });
+            }
+            return;
+        };
+        debug_assert!(a.session.is_some());
+        let now = self.now;
+        match result {
+            Ok(()) => {
+                let pulse = self.pulse(id, attempt);
+                pulse.stage = Stage::Running;
+                pulse.sign(now);
+                if pulse.idle_early {
+                    pulse.look_at = now;
+                }
+            }
+            Err(HostError::Closed) => {}
+            // The host may have taken it all the same: look before anything is said twice.
+            Err(HostError::TimedOut(_)) => self.doubt(id, attempt),
+            Err(error) => self.close_failed(id, attempt, error.to_string()),
+        }
+    }
+
+    pub(super) fn close_failed(&mut self, id: &MissionId, attempt: &AttemptId, reason: String) {
+        self.close(id, attempt, Outcome::Failed { reason });
+    }
+
+    /// Ends an attempt, and hands its result on.
+    pub(super) fn close(&mut self, id: &MissionId, attempt: &AttemptId, outcome: Outcome) {
+        let Some(a) = self.open(id, attempt).cloned() else { return };
+        let usage = self.pulse(id, attempt).spent;
+        self.live(id).pulses.remove(attempt);
+        self.emit(id, Event::AttemptClosed { attempt: attempt.clone(), outcome: outcome.clone(), usage });
+        if let AttemptKind::Work(task) = &a.kind {
+            self.work_closed(id, task, &a, &outcome);
+        }
+    }
+
+    fn work_closed(
+        &mut self,
+        id: &MissionId,
+        task: &crate::domain::ids::TaskId,
+        attempt: &Attempt,
+        outcome: &Outcome,
+    ) {
+        let reason = match (outcome, &attempt.submission) {
+            (Outcome::Done, Some(Submission::Report { status: ReportStatus::Blocked, summary, .. })) => {
+                format!("the worker is blocked: {summary}")
+            }
+            (Outcome::Done, _) => return self.task_changed(id, task, TaskState::InReview, None),
+            (Outcome::Failed { reason }, _) => reason.clone(),
+            (Outcome::Aborted, _) => return,
+        };
+        // A session that could not even be prompted leaves the task assigned; it fails from work, as the table says.
+        if self.missions[id].task(task).is_some_and(|t| t.state == TaskState::Assigned) {
+            self.task_changed(id, task, TaskState::InProgress, None);
+        }
+        self.task_changed(id, task, TaskState::Failed, Some(reason.clone()));
+        let failed = self.missions[id].task(task).map_or(0, |t| t.attempts);
+        if failed < super::MAX_ATTEMPTS {
+            self.task_changed(id, task, TaskState::Ready, Some(reason));
+        } else {
+            self.task_given_up(id, task, &reason);
+        }
+    }
+
+    pub(super) fn task_given_up(&mut self, id: &MissionId, task: &crate::domain::ids::TaskId, reason: &str) {
+        let directory = self.missions[id].created.directory.clone();
+        let title = format!("Task {task} failed");
+        self.act(Action::Toast {
+            directory,
+            kind: ToastKind::Error,
+            title,
+            message: prompts::clip(reason, 160),
+        });
+    }
+
+    /// The turn of an attempt ended with an error of the host or its provider.
+    pub(super) fn turn_failed(
+        &mut self,
+        id: &MissionId,
+        attempt: &AttemptId,
+        fault: &crate::ports::host::HostFault,
+    ) {
+        let Some(a) = self.open(id, attempt) else { return };
+        let class = retry::classify(&fault.name, fault.status, &fault.message);
+        let retries = a.prompted(PromptReason::Retry);
+        let text = format!("{}: {}", fault.name, prompts::clip(&fault.message, 300));
+        match class {
+            retry::Class::Cut => {
+                self.take_up_again(id, attempt, "its answer was cut off at the length limit")
+            }
+            c if c.is_transient() && retries < MAX_RETRIES => {
+                let at = self.now.plus(retry::delay_ms(retries as u32));
+                self.pulse(id, attempt).retry_at = Some(at);
+            }
+            _ => self.close_failed(id, attempt, text),
+        }
+    }
+
+    /// Goes on in the same session after the turn was cut off from outside.
+    pub(super) fn take_up_again(&mut self, id: &MissionId, attempt: &AttemptId, why: &str) {
+        let Some(a) = self.open(id, attempt) else { return };
+        if a.prompted(PromptReason::Continue) < MAX_CONTINUES {
+            self.prompt(id, attempt, PromptReason::Continue);
+        } else {
+            self.close_failed(
+                id,
+                attempt,
+                format!("its turn was cut off {} times ({why})", MAX_CONTINUES + 1),
+            );
+        }
+    }
+
+    pub(super) fn due_retry(&mut self, id: &MissionId, attempt: &AttemptId) {
+        let now = self.now;
+        let pulse = self.pulse(id, attempt);
+        if pulse.retry_at.is_some_and(|t| t <= now) {
+            pulse.retry_at = None;
+            pulse.look_at = now.plus(DOUBT_MS);
+            self.prompt(id, attempt, PromptReason::Retry);
+        }
+    }
+}

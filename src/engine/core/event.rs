@@ -1,0 +1,278 @@
+//! The facts a mission is made of. Replaying them through `Mission::apply` gives its state; nothing else does.
+use crate::domain::ids::{AttemptId, Directory, HostSessionId, TaskId};
+use crate::domain::mission::{MissionState, Phase};
+use crate::domain::plan::{Plan, TaskSpec};
+use crate::domain::task::TaskState;
+use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    Created(Created),
+    StateChanged {
+        to: MissionState,
+        reason: String,
+    },
+    PhaseChanged {
+        to: Phase,
+    },
+    /// The work is stated; from the Commander, or from the user's own words when no Commander did.
+    Briefed {
+        brief: Brief,
+        source: BriefSource,
+    },
+    /// What the project looked like before any work.
+    Surveyed {
+        checks: Vec<String>,
+        tree: Option<TreeId>,
+        baseline: Vec<CheckResult>,
+        remark: Option<String>,
+    },
+    PlanRefused {
+        faults: Vec<String>,
+    },
+    /// Work that was completed under an earlier edition of the plan stays completed.
+    Planned {
+        plan: Plan,
+        source: PlanSource,
+        remarks: Vec<String>,
+    },
+    /// The plan grew: work that the review of the whole asked for.
+    TaskAdded {
+        spec: TaskSpec,
+    },
+    TaskChanged {
+        task: TaskId,
+        to: TaskState,
+        note: Option<String>,
+    },
+    AttemptOpened {
+        attempt: AttemptId,
+        kind: AttemptKind,
+        token: u64,
+        ordinal: u32,
+        session: Option<HostSessionId>,
+    },
+    AttemptSession {
+        attempt: AttemptId,
+        session: HostSessionId,
+    },
+    /// Written before the prompt is sent, so a crash can only repeat a prompt, never lose one.
+    Prompted {
+        attempt: AttemptId,
+        reason: PromptReason,
+    },
+    Submitted {
+        attempt: AttemptId,
+        submission: Submission,
+    },
+    AttemptClosed {
+        attempt: AttemptId,
+        outcome: Outcome,
+        usage: Spent,
+    },
+    /// A path outside the declared files that a worker took on the way.
+    PathTaken {
+        task: TaskId,
+        path: String,
+    },
+    Inspected {
+        subject: Subject,
+        inspection: Inspection,
+    },
+    Checked {
+        subject: Subject,
+        results: Vec<CheckResult>,
+    },
+    Judged {
+        subject: Subject,
+        verdict: Verdict,
+    },
+    Steered {
+        text: String,
+    },
+    /// The mission's report; owed to the conversation from now on. `calls` are the tool calls it answered.
+    Reported {
+        text: String,
+        calls: Vec<String>,
+    },
+    HandedBack {
+        how: HandBack,
+    },
+    /// The conversation the report is owed to.
+    Attached {
+        parent: HostSessionId,
+    },
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Created {
+    pub directory: Directory,
+    pub worktree: String,
+    pub parent: HostSessionId,
+    pub text: String,
+    pub key: String,
+    pub title: String,
+    pub options: Options,
+}
+
+/// What the user's configuration says, fixed when the mission is accepted.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Options {
+    pub checks: Option<Vec<String>>,
+    /// Path of the plan file relative to the worktree.
+    pub todo: String,
+    pub workers: u32,
+    pub turn_timeout_ms: u64,
+    /// Go on by itself after the host was stopped.
+    pub auto_resume: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            checks: None,
+            todo: "TODO.md".into(),
+            workers: 10,
+            turn_timeout_ms: 600_000,
+            auto_resume: true,
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Brief {
+    pub text: String,
+    pub acceptance: Vec<String>,
+    pub constraints: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BriefSource {
+    Commander,
+    User,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PlanSource {
+    Planner,
+    /// The planner's second try, after a list of faults.
+    Repaired,
+    /// The rule-based decomposition, after the planner failed.
+    Rules,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum AttemptKind {
+    Planning,
+    Work(TaskId),
+    Review(Subject),
+}
+
+/// What a gate stands before.
+#[derive(Clone, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    Task(TaskId),
+    Whole,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PromptReason {
+    First,
+    /// The turn ended without the submit call.
+    Nudge,
+    /// The host or the sidecar was restarted in the middle.
+    Continue,
+    /// The provider failed; the same turn once more.
+    Retry,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Submission {
+    /// The plan itself is in `Planned`.
+    Plan,
+    Report {
+        status: ReportStatus,
+        summary: String,
+        files: Vec<String>,
+        notes: Option<String>,
+    },
+    Review {
+        approved: bool,
+        summary: String,
+        findings: Vec<Finding>,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReportStatus {
+    Done,
+    Partial,
+    Blocked,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    Done,
+    Failed { reason: String },
+    Aborted,
+}
+
+/// What an attempt cost, as the host counts it.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Spent {
+    /// Input, output, reasoning and cache tokens together.
+    pub tokens: u64,
+    /// US dollars.
+    pub cost: f64,
+}
+
+/// What a look at the tree found.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Inspection {
+    pub tree: Option<TreeId>,
+    /// Paths changed since the base of the subject.
+    pub changed: Vec<String>,
+    /// Unified diff, bounded.
+    pub diff: String,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HandBack {
+    /// As the result of the `mission` tool call that was waiting.
+    ToolResult,
+    /// As a message put into the conversation.
+    Message,
+    /// The conversation is gone; there is nobody to tell.
+    Nobody,
+}
+
+impl Event {
+    /// Name in the journal.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Event::Created(_) => "created",
+            Event::StateChanged { .. } => "state_changed",
+            Event::PhaseChanged { .. } => "phase_changed",
+            Event::Briefed { .. } => "briefed",
+            Event::Surveyed { .. } => "surveyed",
+            Event::PlanRefused { .. } => "plan_refused",
+            Event::Planned { .. } => "planned",
+            Event::TaskAdded { .. } => "task_added",
+            Event::TaskChanged { .. } => "task_changed",
+            Event::AttemptOpened { .. } => "attempt_opened",
+            Event::AttemptSession { .. } => "attempt_session",
+            Event::Prompted { .. } => "prompted",
+            Event::Submitted { .. } => "submitted",
+            Event::AttemptClosed { .. } => "attempt_closed",
+            Event::PathTaken { .. } => "path_taken",
+            Event::Inspected { .. } => "inspected",
+            Event::Checked { .. } => "checked",
+            Event::Judged { .. } => "judged",
+            Event::Steered { .. } => "steered",
+            Event::Reported { .. } => "reported",
+            Event::HandedBack { .. } => "handed_back",
+            Event::Attached { .. } => "attached",
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The gate: a look at the tree, the checks, a review; for each task and for the whole.
+//!
+//! Each stage is a fact in the journal, and what is missing is asked for; so a gate that was cut off goes on where
+//! it stood. Its stages all end: jobs have time limits, and a review that cannot be had is a refusal.
+use super::event::*;
+use super::live::Job;
+use super::state::{Gate, Mission};
+use super::{Action, Core, MAX_REWORK, MAX_WHOLE_ROUNDS};
+use crate::domain::ids::{MissionId, TaskId};
+use crate::domain::mission::Phase;
+use crate::domain::plan::{Priority, TaskSpec};
+use crate::domain::task::TaskState;
+use crate::domain::verdict::{CheckResult, Finding, Verdict};
+use crate::engine::prompts;
+
+/// Review attempts of one round before the gate refuses for want of a review.
+const MAX_LOST_REVIEWS: u32 = 2;
+
+impl Core {
+    pub(super) fn advance_task_gates(&mut self, id: &MissionId) {
+        let in_review: Vec<_> = self.missions[id]
+            .tasks
+            .iter()
+            .filter(|t| t.state == TaskState::InReview)
+            .map(|t| t.spec.id.clone())
+            .collect();
+        for task in in_review {
+            self.advance_gate(id, Subject::Task(task));
+        }
+    }
+
+    pub(super) fn advance_whole(&mut self, id: &MissionId) {
+        // Integration of what was reviewed waits for nothing but its own gate.
+        self.publish_todo(id);
+        if self.missions[id].whole.verdict.is_none() {
+            self.advance_gate(id, Subject::Whole);
+        }
+    }
+
+    fn advance_gate(&mut self, id: &MissionId, subject: Subject) {
+        let mission = &self.missions[id];
+        let Some(gate) = mission.gate(&subject) else { return };
+        if gate.verdict.is_some() {
+            return;
+        }
+        if gate.inspection.is_none() {
+            self.inspect(id, subject);
+        } else if gate.checks.is_none() {
+            self.check(id, subject);
+        } else if let Some(findings) = objections(mission, gate) {
+            let summary = "the checks object".to_owned();
+            self.judge(id, subject, Verdict { approved: false, tree: None, summary, findings });
+        } else if gate.lost_reviews >= MAX_LOST_REVIEWS {
+            let findings = vec![Finding::of("high", "no review could be had")];
+            let summary = format!("{MAX_LOST_REVIEWS} reviewers ended without a verdict");
+            self.judge(id, subject, Verdict { approved: false, tree: None, summary, findings });
+        } else if !mission
+            .open_attempts()
+            .any(|a| a.kind == AttemptKind::Review(subject.clone()) && a.submission.is_none())
+            && self.reviewer_free()
+        {
+            let ordinal = match &subject {
+                Subject::Task(task) => mission.task(task).map_or(1, |t| t.attempts),
+                Subject::Whole => mission.whole_rounds,
+            };
+            self.open_attempt(id, AttemptKind::Review(subject), ordinal, None);
+        }
+    }
+
+    fn inspect(&mut self, id: &MissionId, subject: Subject) {
+        let Some(round) = self.live(id).begin(Job::Inspect(subject.clone())) else { return };
+        let mission = &self.missions[id];
+        let (base, scope) = match &subject {
+            Subject::Whole => (mission.survey.as_ref().and_then(|s| s.tree.clone()), Vec::new()),
+            Subject::Task(task) => mission.task(task).map_or((None, Vec::new()), |t| {
+                (t.base.clone(), t.spec.files.iter().chain(&t.taken).cloned().collect())
+            }),
+        };
+        self.act(Action::Inspect {
+            mission: id.clone(),
+            subject,
+            round,
+            root: mission.created.worktree.clone(),
+            base,
+            todo: mission.created.options.todo.clone(),
+            scope,
+        });
+    }
+
+    pub(super) fn inspected(
+        &mut self,
+        id: &MissionId,
+        subject: Subject,
+        round: u64,
+        result: Result<Inspection, String>,
+    ) {
+        if !self.live(id).end(&Job::Inspect(subject.clone()), round) || !self.missions.contains_key(id) {
+            self.late_reports += 1;
+            return;
+        }
+        if self.missions[id].phase == Some(Phase::Integrating) && subject == Subject::Whole {
+            return self.integrated(id, result);
+        }
+        // A tree that cannot be read is reviewed without its diff: the reviewer has the files themselves.
+        let inspection = result.unwrap_or_else(|fault| Inspection {
+            findings: Vec::new(),
+            diff: format!("(the change could not be read: {fault})"),
+            ..Inspection::default()
+        });
+        self.emit(id, Event::Inspected { subject, inspection });
+    }
+
+    fn check(&mut self, id: &MissionId, subject: Subject) {
+        let mission = &self.missions[id];
+        let commands = match &subject {
+            Subject::Whole => mission.survey.as_ref().map(|s| s.checks.clone()).unwrap_or_default(),
+            Subject::Task(task) => mission.task(task).map(|t| t.spec.checks.clone()).unwrap_or_default(),
+        };
+        let conflict = mission
+            .gate(&subject)
+            .and_then(|g| g.inspection.as_ref())
+            .is_some_and(|i| !i.findings.is_empty());
+        if commands.is_empty() || conflict {
+            return self.emit(id, Event::Checked { subject, results: Vec::new() });
+        }
+        let root = mission.created.worktree.clone();
+        if let Some(round) = self.live(id).begin(Job::Check(subject.clone())) {
+            self.act(Action::Check { mission: id.clone(), subject, round, root, commands });
+        }
+    }
+
+    pub(super) fn checked(
+        &mut self,
+        id: &MissionId,
+        subject: Subject,
+        round: u64,
+        results: Vec<CheckResult>,
+    ) {
+        if !self.live(id).end(&Job::Check(subject.clone()), round) || !self.missions.contains_key(id) {
+            self.late_reports += 1;
+            return;
+        }
+        self.emit(id, Event::Checked { subject, results });
+    }
+
+    /// The decision of the gate; bound to the tree that was looked at.
+    pub(super) fn judge(&mut self, id: &MissionId, subject: Subject, mut verdict: Verdict) {
+        let Some(gate) = self.missions[id].gate(&subject) else { return };
+        if gate.verdict.is_some() {
+            return;
+        }
+        verdict.tree = gate.inspection.as_ref().and_then(|i| i.tree.clone());
+        let (approved, why) = (verdict.approved, verdict.summary.clone());
+        let findings = verdict.findings.clone();
+        self.emit(id, Event::Judged { subject: subject.clone(), verdict });
+        match subject {
+            Subject::Task(task) if approved => self.task_changed(id, &task, TaskState::Completed, None),
+            Subject::Task(task) => self.send_back(id, &task, &why),
+            Subject::Whole if approved => self.phase(id, Phase::Integrating),
+            Subject::Whole => self.rework(id, findings, &why),
+        }
+    }
+
+    /// The whole is not right: one more task with the findings, a bounded number of times.
+    fn rework(&mut self, id: &MissionId, findings: Vec<Finding>, why: &str) {
+        let mission = &self.missions[id];
+        let n = mission.rework + 1;
+        if n > MAX_REWORK {
+            return self
+                .finish(id, format!("the work as a whole was not approved: {}", prompts::clip(why, 300)));
+        }
+        let mut task = TaskId::new(format!("R{n}"));
+        while mission.task(&task).is_some() {
+            task = TaskId::new(format!("{task}x"));
+        }
+        let lines: Vec<_> = findings.iter().map(Finding::line_text).collect();
+        let spec = TaskSpec {
+            id: task,
+            title: "Mend what the review of the whole found".into(),
+            description: format!("{why}\n{}", lines.join("\n")),
+            files: Vec::new(),
+            depends_on: Vec::new(),
+            capabilities: vec!["bug_fixing".into()],
+            priority: Priority::High,
+            checks: Vec::new(),
+            estimate_minutes: 15.0,
+        };
+        self.emit(id, Event::TaskAdded { spec });
+        self.live(id).todo_published = false;
+        self.phase(id, Phase::Executing);
+    }
+
+    /// The verdict holds for one tree: it is looked at once more before the mission is called complete.
+    pub(super) fn advance_integration(&mut self, id: &MissionId) {
+        self.inspect(id, Subject::Whole);
+    }
+
+    fn integrated(&mut self, id: &MissionId, result: Result<Inspection, String>) {
+        let approved = self.missions[id].whole.verdict.as_ref().and_then(|v| v.tree.clone());
+        let now = match result {
+            Ok(inspection) => inspection.tree,
+            Err(fault) => {
+                return self.finish(id, format!("reviewed, but the tree could not be read again: {fault}"));
+            }
+        };
+        if now == approved {
+            self.finish(id, "all gates passed");
+        } else if self.missions[id].whole_rounds < MAX_WHOLE_ROUNDS {
+            self.phase(id, Phase::Reviewing);
+        } else {
+            let verdict = Verdict {
+                approved: false,
+                tree: now,
+                summary: "the files kept changing under the review".into(),
+                findings: Vec::new(),
+            };
+            self.emit(id, Event::Judged { subject: Subject::Whole, verdict });
+            self.finish(id, "the files kept changing while they were being reviewed");
+        }
+    }
+}
+
+/// What the first two stages hold against the change; none when there is nothing.
+fn objections(mission: &Mission, gate: &Gate) -> Option<Vec<Finding>> {
+    let mut findings = gate.inspection.as_ref().map(|i| i.findings.clone()).unwrap_or_default();
+    for result in gate.checks.iter().flatten().filter(|r| !r.passed() && !blameless(mission, &r.command)) {
+        findings.push(Finding::of(
+            "high",
+            format!("`{}` fails:\n{}", result.command, prompts::clip_end(&result.tail, 2000)),
+        ));
+    }
+    if findings.is_empty() { None } else { Some(findings) }
+}
+
+/// A command that failed before any work was done is not held against the change; the reviewer is told of it.
+fn blameless(mission: &Mission, command: &str) -> bool {
+    mission.survey.as_ref().is_some_and(|s| s.failed_before(command))
+}

@@ -1,0 +1,285 @@
+//! The conversation that asked: its turn while the brief is awaited, live progress, and the report it is owed.
+//!
+//! A report counts as delivered when the host shows it: the tool call that carries it is completed, or its text
+//! stands in the conversation. Until then it is owed, across restarts, and looked for before it is sent again.
+use super::Core;
+use super::event::*;
+use super::io::*;
+use super::live::{LOOK_MS, Live, PROGRESS_IDLE_MS, PROGRESS_MS, Waiter};
+use super::state::Mission;
+use crate::domain::ids::{HostSessionId, Millis, MissionId};
+use crate::domain::mission::Phase;
+use crate::engine::{prompts, report};
+use crate::ports::host::{CallState, HostError, Speaker, TurnState};
+
+/// How long the host may take to show that it took a tool result before the conversation is looked at.
+const CONFIRM_MS: u64 = 15_000;
+
+impl Core {
+    pub(super) fn parent_event(&mut self, session: &HostSessionId, event: &HostInput) {
+        let mine: Vec<_> = self
+            .missions
+            .values()
+            .filter(|m| m.parent == *session && !m.settled())
+            .map(|m| m.id.clone())
+            .collect();
+        let now = self.now;
+        for id in mine {
+            let parent = &mut self.live(&id).parent;
+            match event {
+                HostInput::Status { state: TurnState::Idle, .. } => {
+                    parent.idle = true;
+                    let briefing = parent.seen_busy;
+                    if briefing && self.missions[&id].brief.is_none() {
+                        self.live(&id).parent.look_at = Some(now);
+                    }
+                    let hand_back = &mut self.live(&id).hand_back;
+                    hand_back.try_at = hand_back.try_at.map(|_| now);
+                }
+                HostInput::Status { .. } => {
+                    parent.seen_busy = true;
+                    parent.idle = false;
+                }
+                HostInput::ToolMoved { call, state: CallState::Completed, .. } => {
+                    self.result_taken(&id, call)
+                }
+                HostInput::Deleted { .. } if self.missions[&id].owes_report() => {
+                    self.emit(&id, Event::HandedBack { how: HandBack::Nobody });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn result_taken(&mut self, id: &MissionId, call: &str) {
+        let mission = &self.missions[id];
+        if mission.owes_report() && mission.report_calls.iter().any(|c| c == call) {
+            self.emit(id, Event::HandedBack { how: HandBack::ToolResult });
+        }
+    }
+
+    // ---- the brief
+
+    /// The `mission` tool: states the work, and waits for its end.
+    pub(super) fn brief(&mut self, reply: ReplyTo, session: HostSessionId, call: String, brief: Brief) {
+        let Some(id) = self.mission_of_parent(&session) else {
+            return self
+                .refuse(reply, Refusal::NotFound("there is no open mission in this conversation".into()));
+        };
+        if self.missions[&id].brief.is_none() && self.missions[&id].state.is_open() {
+            let text = if brief.text.trim().is_empty() {
+                self.missions[&id].created.text.clone()
+            } else {
+                brief.text
+            };
+            let brief = Brief { text, ..brief };
+            self.emit(&id, Event::Briefed { brief, source: BriefSource::Commander });
+        }
+        if self.missions[&id].report.is_some() {
+            let text = report::tool_answer(&self.missions[&id]);
+            return self.answer(reply, text);
+        }
+        let live = self.live(&id);
+        live.waiters.retain(|w| w.call != call);
+        live.waiters.push(Waiter { reply, session, call });
+        live.progress_text.clear();
+    }
+
+    /// The mission a conversation's call is about: one that waits for its brief, else the newest that is not done.
+    pub(super) fn mission_of_parent(&self, session: &HostSessionId) -> Option<MissionId> {
+        let mine = |m: &&Mission| m.parent == *session && !m.settled();
+        let waiting = self.missions.values().filter(mine).rfind(|m| m.brief.is_none());
+        waiting.or_else(|| self.missions.values().rfind(mine)).map(|m| m.id.clone())
+    }
+
+    pub(super) fn call_dropped(&mut self, reply: ReplyTo) {
+        let owner = self
+            .live
+            .iter()
+            .find(|(_, l)| l.waiters.iter().any(|w| w.reply == reply))
+            .map(|(id, _)| id.clone());
+        if let Some(id) = owner {
+            self.live(&id).waiters.retain(|w| w.reply != reply);
+            // Refused only when it has ended meanwhile, which is what was wanted.
+            let _ = self.apply_control(&id, Control::Cancel { by: "you" });
+        }
+        self.answer(reply, Answer::Refused(Refusal::Cancelled("the call was cancelled".into())));
+    }
+
+    pub(super) fn answer_waiters(&mut self, id: &MissionId) {
+        let now = self.now;
+        let answer = report::tool_answer(&self.missions[id]);
+        let live = self.live(id);
+        let waiters = std::mem::take(&mut live.waiters);
+        live.hand_back.try_at = Some(if waiters.is_empty() { now } else { now.plus(CONFIRM_MS) });
+        for waiter in waiters {
+            self.answer(waiter.reply, answer.clone());
+        }
+    }
+
+    // ---- looks at the conversation
+
+    pub(super) fn parent_timers(&mut self, id: &MissionId) {
+        let now = self.now;
+        let mission = &self.missions[id];
+        let briefing = mission.phase == Some(Phase::Briefing) && mission.running() && mission.brief.is_none();
+        let live = self.live(id);
+        if briefing && live.brief_by.is_none_or(|t| t <= now) {
+            return self.brief_from_user(id);
+        }
+        if briefing && !live.parent.looking && live.parent.look_at.is_some_and(|t| t <= now) {
+            self.look_at_parent(id);
+        }
+    }
+
+    pub(super) fn parent_wakes(&self, mission: &Mission, live: &Live) -> Vec<Millis> {
+        let mut wakes = Vec::new();
+        if mission.phase == Some(Phase::Briefing) && mission.running() && mission.brief.is_none() {
+            wakes.extend(live.brief_by);
+            wakes.extend(live.parent.look_at.filter(|_| !live.parent.looking));
+        }
+        if mission.owes_report() && !live.hand_back.sending && !live.parent.looking {
+            wakes.extend(live.hand_back.try_at);
+        }
+        if !live.waiters.is_empty() && mission.state.is_open() {
+            wakes.push(live.progress_at.plus(PROGRESS_IDLE_MS));
+        }
+        wakes
+    }
+
+    fn look_at_parent(&mut self, id: &MissionId) {
+        let now = self.now;
+        let parent = &mut self.live(id).parent;
+        if parent.looking {
+            return;
+        }
+        parent.looking = true;
+        parent.look_at = Some(now.plus(LOOK_MS));
+        let mission = &self.missions[id];
+        let (directory, session) = (mission.created.directory.clone(), mission.parent.clone());
+        self.act(Action::LookAtParent { mission: id.clone(), directory, session });
+    }
+
+    pub(super) fn parent_looked(&mut self, id: &MissionId, result: Result<Look, HostError>) {
+        if !self.missions.contains_key(id) {
+            return;
+        }
+        self.live(id).parent.looking = false;
+        let owes = self.missions[id].owes_report();
+        match result {
+            Ok(look) if owes => self.deliver(id, &look),
+            Ok(look) => self.brief_or_wait(id, &look),
+            Err(HostError::Refused(fault)) if fault.status == Some(404) && owes => {
+                self.emit(id, Event::HandedBack { how: HandBack::Nobody });
+            }
+            Err(HostError::Refused(fault)) if fault.status == Some(404) => self.brief_from_user(id),
+            Err(_) => {
+                let at = self.now.plus(LOOK_MS);
+                self.live(id).hand_back.try_at = Some(at);
+            }
+        }
+    }
+
+    /// The Commander's turn over without a brief: the user's words stand. Ended by the user: so is the mission.
+    fn brief_or_wait(&mut self, id: &MissionId, look: &Look) {
+        if matches!(look.state, TurnState::Busy | TurnState::Retry) || self.missions[id].brief.is_some() {
+            return;
+        }
+        let asked =
+            look.messages.iter().rposition(|m| m.speaker == Speaker::User && m.text.contains(id.as_str()));
+        let (Some(asked), Some(last)) = (asked, look.messages.last()) else { return };
+        if asked + 1 == look.messages.len() {
+            // Asked, and no answer begun: a host that was stopped in between never will.
+            if look.state == TurnState::Absent && self.live(id).parent.idle {
+                self.brief_from_user(id);
+            }
+        } else if last.error.as_ref().is_some_and(|e| e.name == "MessageAbortedError") {
+            let _ = self.apply_control(id, Control::Cancel { by: "you" });
+        } else {
+            self.brief_from_user(id);
+        }
+    }
+
+    // ---- the report
+
+    pub(super) fn advance_hand_back(&mut self, id: &MissionId) {
+        let now = self.now;
+        if !self.missions[id].owes_report() {
+            return;
+        }
+        let hand_back = &self.live(id).hand_back;
+        if !hand_back.sending && hand_back.try_at.is_none_or(|t| t <= now) {
+            self.live(id).hand_back.try_at = Some(now.plus(LOOK_MS));
+            self.look_at_parent(id);
+        }
+    }
+
+    fn deliver(&mut self, id: &MissionId, look: &Look) {
+        let mission = &self.missions[id];
+        let taken = |m: &crate::ports::host::HostMessage| {
+            m.calls.iter().any(|c| c.state == CallState::Completed && mission.report_calls.contains(&c.call))
+        };
+        let head = report::headline(mission);
+        let now = self.now;
+        if look.messages.iter().any(taken) {
+            self.emit(id, Event::HandedBack { how: HandBack::ToolResult });
+        } else if look.messages.iter().any(|m| m.speaker == Speaker::User && m.text.contains(&head)) {
+            self.emit(id, Event::HandedBack { how: HandBack::Message });
+        } else if matches!(look.state, TurnState::Busy | TurnState::Retry) {
+            self.live(id).hand_back.try_at = Some(now.plus(LOOK_MS));
+        } else {
+            let (directory, session) = (mission.created.directory.clone(), mission.parent.clone());
+            let text = mission.report.clone().unwrap_or_default();
+            self.live(id).hand_back.sending = true;
+            self.act(Action::HandBack { mission: id.clone(), directory, session, text });
+        }
+    }
+
+    pub(super) fn hand_back_taken(&mut self, id: &MissionId, result: Result<(), HostError>) {
+        if !self.missions.get(id).is_some_and(Mission::owes_report) {
+            return;
+        }
+        let now = self.now;
+        let hand_back = &mut self.live(id).hand_back;
+        hand_back.sending = false;
+        hand_back.try_at = Some(now.plus(LOOK_MS));
+        match result {
+            Ok(()) => self.emit(id, Event::HandedBack { how: HandBack::Message }),
+            Err(HostError::Refused(fault)) if fault.status == Some(404) => {
+                self.emit(id, Event::HandedBack { how: HandBack::Nobody });
+            }
+            Err(_) => {}
+        }
+    }
+
+    // ---- live progress
+
+    pub(super) fn show_progress(&mut self) {
+        let now = self.now;
+        for id in self.missions.keys().cloned().collect::<Vec<_>>() {
+            let mission = &self.missions[&id];
+            if self.live.get(&id).is_none_or(|l| l.waiters.is_empty()) || !mission.state.is_open() {
+                continue;
+            }
+            let (text, metadata) = (report::progress(mission), report::progress_metadata(mission));
+            let elapsed = prompts::duration(now.since(mission.created_at));
+            let directory = mission.created.directory.clone();
+            let live = self.live(&id);
+            let due = if text == live.progress_text { PROGRESS_IDLE_MS } else { PROGRESS_MS };
+            if !live.progress_text.is_empty() && now.since(live.progress_at) < due {
+                continue;
+            }
+            live.progress_at = now;
+            live.progress_text.clone_from(&text);
+            for waiter in live.waiters.clone() {
+                self.act(Action::Progress {
+                    directory: directory.clone(),
+                    session: waiter.session,
+                    call: waiter.call,
+                    title: format!("{text} · {elapsed}"),
+                    metadata: metadata.clone(),
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! All that can wake the core, and all it can ask for. Both lists are closed on purpose: this file is the place
+//! to read what the engine reacts to and what it does.
+use super::event::{Created, Event, Inspection, Subject};
+use crate::domain::ids::Millis;
+use crate::domain::ids::{AttemptId, Directory, HostSessionId, MissionId, Role};
+use crate::domain::plan::Draft;
+use crate::domain::todo::{TodoItem, TodoState};
+use crate::domain::verdict::{CheckResult, Finding, TreeId};
+use crate::ports::host::{CallState, HostError, HostFault, HostMessage, ToastKind, TurnState};
+
+/// Where an answer goes; given by the caller, meaningless to the core.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
+pub struct ReplyTo(pub u64);
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Input {
+    /// `mission` was chosen by the caller, so that a repeat can be told from a new request.
+    Create {
+        reply: ReplyTo,
+        mission: MissionId,
+        created: Created,
+    },
+    Control {
+        reply: Option<ReplyTo>,
+        mission: MissionId,
+        control: Control,
+    },
+    Attach {
+        reply: ReplyTo,
+        mission: MissionId,
+        parent: HostSessionId,
+    },
+    Tool {
+        reply: ReplyTo,
+        session: HostSessionId,
+        call: String,
+        tool: ToolInput,
+    },
+    /// A worker is about to write a path outside what it is known to hold.
+    Write {
+        reply: ReplyTo,
+        session: HostSessionId,
+        paths: Vec<String>,
+    },
+    /// The caller of a tool no longer waits for its answer.
+    CallDropped {
+        reply: ReplyTo,
+    },
+    Host {
+        event: HostInput,
+    },
+    SessionCreated {
+        mission: MissionId,
+        attempt: AttemptId,
+        result: Result<HostSessionId, HostError>,
+    },
+    PromptTaken {
+        mission: MissionId,
+        attempt: AttemptId,
+        result: Result<(), HostError>,
+    },
+    Looked {
+        mission: MissionId,
+        attempt: AttemptId,
+        result: Result<Look, HostError>,
+    },
+    ParentLooked {
+        mission: MissionId,
+        result: Result<Look, HostError>,
+    },
+    HandBackTaken {
+        mission: MissionId,
+        result: Result<(), HostError>,
+    },
+    Surveyed {
+        mission: MissionId,
+        checks: Vec<String>,
+        tree: Option<TreeId>,
+        baseline: Vec<CheckResult>,
+        remark: Option<String>,
+    },
+    Inspected {
+        mission: MissionId,
+        subject: Subject,
+        round: u64,
+        result: Result<Inspection, String>,
+    },
+    Checked {
+        mission: MissionId,
+        subject: Subject,
+        round: u64,
+        results: Vec<CheckResult>,
+    },
+    /// What could be read out of a last message whose author did not call the tool.
+    Salvaged {
+        mission: MissionId,
+        attempt: AttemptId,
+        found: Option<ToolInput>,
+    },
+    TodoWritten {
+        mission: MissionId,
+        result: Result<u64, String>,
+    },
+    /// A mission of an earlier process, now ours.
+    Adopt {
+        mission: MissionId,
+        events: Vec<(Millis, Event)>,
+        host_restarted: bool,
+    },
+    /// The store refused its last events; it goes back to what is on disk (or away, when nothing is).
+    Forget {
+        mission: MissionId,
+    },
+    Tick,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Control {
+    Pause,
+    Resume,
+    Cancel { by: &'static str },
+    Retry,
+    Steer { text: String },
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum ToolInput {
+    Mission {
+        brief: String,
+        acceptance: Vec<String>,
+        constraints: Vec<String>,
+    },
+    Status {
+        mission: Option<MissionId>,
+    },
+    Control {
+        mission: Option<MissionId>,
+        control: Control,
+    },
+    Plan(Draft),
+    Report {
+        status: super::event::ReportStatus,
+        summary: String,
+        files: Vec<String>,
+        notes: Option<String>,
+    },
+    Review {
+        approved: bool,
+        summary: String,
+        findings: Vec<Finding>,
+    },
+    /// The arguments did not fit the tool; the text says how.
+    Malformed {
+        tool: String,
+        fault: String,
+    },
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum HostInput {
+    Status {
+        session: HostSessionId,
+        state: TurnState,
+        retry_at: Option<Millis>,
+    },
+    Error {
+        session: HostSessionId,
+        fault: HostFault,
+    },
+    Message {
+        session: HostSessionId,
+        message: HostMessage,
+    },
+    /// A tool call of the session moved: a sign of life.
+    ToolMoved {
+        session: HostSessionId,
+        call: String,
+        state: CallState,
+    },
+    Permission {
+        session: HostSessionId,
+        open: bool,
+    },
+    Deleted {
+        session: HostSessionId,
+    },
+}
+
+/// What a look at a host session found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Look {
+    pub state: TurnState,
+    /// Newest messages, oldest first.
+    pub messages: Vec<HostMessage>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    Answer {
+        to: ReplyTo,
+        answer: Answer,
+    },
+    CreateSession {
+        mission: MissionId,
+        attempt: AttemptId,
+        directory: Directory,
+        parent: HostSessionId,
+        title: String,
+        role: Role,
+        adopt: bool,
+    },
+    Prompt {
+        mission: MissionId,
+        attempt: AttemptId,
+        directory: Directory,
+        session: HostSessionId,
+        role: Role,
+        text: String,
+    },
+    Abort {
+        directory: Directory,
+        session: HostSessionId,
+    },
+    /// Status and newest messages of an attempt's session.
+    Look {
+        mission: MissionId,
+        attempt: AttemptId,
+        directory: Directory,
+        session: HostSessionId,
+    },
+    LookAtParent {
+        mission: MissionId,
+        directory: Directory,
+        session: HostSessionId,
+    },
+    HandBack {
+        mission: MissionId,
+        directory: Directory,
+        session: HostSessionId,
+        text: String,
+    },
+    /// A sentence put into the conversation without starting a turn.
+    Tell {
+        directory: Directory,
+        session: HostSessionId,
+        text: String,
+    },
+    Survey {
+        mission: MissionId,
+        root: String,
+        checks: Option<Vec<String>>,
+        todo: String,
+    },
+    Inspect {
+        mission: MissionId,
+        subject: Subject,
+        round: u64,
+        root: String,
+        base: Option<TreeId>,
+        todo: String,
+        scope: Vec<String>,
+    },
+    Check {
+        mission: MissionId,
+        subject: Subject,
+        round: u64,
+        root: String,
+        commands: Vec<String>,
+    },
+    /// Read a submission out of a text.
+    Salvage {
+        mission: MissionId,
+        attempt: AttemptId,
+        role: Role,
+        text: String,
+    },
+    /// Stops what Survey, Inspect or Check still does for the mission.
+    StopWork {
+        mission: MissionId,
+    },
+    PublishTodo {
+        mission: MissionId,
+        root: String,
+        file: String,
+        title: String,
+        items: Vec<TodoItem>,
+    },
+    UpdateTodo {
+        mission: MissionId,
+        root: String,
+        file: String,
+        states: Vec<(String, TodoState)>,
+    },
+    Toast {
+        directory: Directory,
+        kind: ToastKind,
+        title: String,
+        message: String,
+    },
+    Progress {
+        directory: Directory,
+        session: HostSessionId,
+        call: String,
+        title: String,
+        metadata: Vec<(String, String)>,
+    },
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Answer {
+    /// The mission as it now is; queued behind these.
+    Created {
+        mission: MissionId,
+        queued_behind: Vec<MissionId>,
+    },
+    Mission {
+        mission: MissionId,
+    },
+    Tool {
+        title: String,
+        output: String,
+        metadata: Vec<(String, String)>,
+    },
+    Write {
+        denied: Option<String>,
+    },
+    Refused(Refusal),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("{0}")]
+    Invalid(String),
+    /// Text of the store's error.
+    #[error("{0}")]
+    Store(String),
+    #[error("{0}")]
+    Cancelled(String),
+}

@@ -1,0 +1,168 @@
+//! What is true only for this process and this moment: who waits for an answer, signs of life, jobs under way.
+//! Nothing here is written down, and losing all of it costs at most a question to the host.
+use super::event::{Spent, Subject};
+use super::io::ReplyTo;
+use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
+use crate::ports::host::HostMessage;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Longest time between looks at a running turn while events flow.
+pub const LOOK_MS: u64 = 5_000;
+/// Shortest time between looks, when something is in doubt.
+pub const DOUBT_MS: u64 = 500;
+/// Looks in a row that must agree before a turn that the host has forgotten counts as lost.
+pub const STABLE_LOOKS: u32 = 3;
+/// Least time between two titles of one running call.
+pub const PROGRESS_MS: u64 = 500;
+/// The title shows elapsed time; with nothing else new it is drawn again this often.
+pub const PROGRESS_IDLE_MS: u64 = 2_000;
+
+#[derive(Default)]
+pub struct Live {
+    /// Calls of the `mission` tool that wait for the end.
+    pub waiters: Vec<Waiter>,
+    pub pulses: BTreeMap<AttemptId, Pulse>,
+    /// Jobs on the tree or the checks under way, with the round they were asked for.
+    pub jobs: BTreeMap<Job, u64>,
+    pub next_round: u64,
+    pub todo_published: bool,
+    pub todo_busy: bool,
+    pub todo_dirty: BTreeSet<TaskId>,
+    /// The plan file could not be written; said once.
+    pub todo_fault: Option<String>,
+    pub parent: ParentView,
+    pub progress_at: Millis,
+    pub progress_text: String,
+    /// When the brief is given up waiting for.
+    pub brief_by: Option<Millis>,
+    pub hand_back: HandBackView,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Job {
+    Survey,
+    Inspect(Subject),
+    Check(Subject),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    pub reply: ReplyTo,
+    pub session: HostSessionId,
+    pub call: String,
+}
+
+/// What is known of the conversation that asked.
+#[derive(Default, Debug)]
+pub struct ParentView {
+    /// A turn was seen to begin in it since the mission was accepted.
+    pub seen_busy: bool,
+    pub idle: bool,
+    pub looking: bool,
+    pub look_at: Option<Millis>,
+}
+
+#[derive(Default, Debug)]
+pub struct HandBackView {
+    pub sending: bool,
+    pub try_at: Option<Millis>,
+}
+
+/// Signs of life of one attempt.
+#[derive(Debug)]
+pub struct Pulse {
+    pub stage: Stage,
+    /// Last evidence that the turn goes on.
+    pub sign_at: Millis,
+    pub look_at: Millis,
+    pub looking: bool,
+    /// Looks in a row that found the session not busy and its last message unfinished.
+    pub doubtful: u32,
+    /// The idle notice came before the prompt was acknowledged.
+    pub idle_early: bool,
+    /// Last finished message of the assistant since the last prompt.
+    pub finished: Option<HostMessage>,
+    /// Messages already counted, so that a repeated event costs nothing.
+    pub counted: BTreeSet<String>,
+    pub spent: Spent,
+    pub open_calls: BTreeSet<String>,
+    pub open_asks: u32,
+    /// The host waits for its provider until then.
+    pub host_retry_until: Option<Millis>,
+    /// The same turn is prompted once more at this time.
+    pub retry_at: Option<Millis>,
+    pub salvaging: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing has been asked of the host yet.
+    New,
+    Creating,
+    Prompting,
+    Running,
+}
+
+impl Pulse {
+    pub fn new(now: Millis) -> Self {
+        Self {
+            stage: Stage::New,
+            sign_at: now,
+            look_at: now.plus(LOOK_MS),
+            looking: false,
+            doubtful: 0,
+            idle_early: false,
+            finished: None,
+            counted: BTreeSet::new(),
+            spent: Spent::default(),
+            open_calls: BTreeSet::new(),
+            open_asks: 0,
+            host_retry_until: None,
+            retry_at: None,
+            salvaging: false,
+        }
+    }
+
+    pub fn sign(&mut self, now: Millis) {
+        self.sign_at = now;
+        self.look_at = now.plus(LOOK_MS);
+        self.doubtful = 0;
+    }
+
+    pub fn prompted(&mut self, now: Millis) {
+        self.stage = Stage::Prompting;
+        self.finished = None;
+        self.idle_early = false;
+        self.retry_at = None;
+        self.host_retry_until = None;
+        self.open_calls.clear();
+        self.sign(now);
+    }
+
+    /// Whether the silence has an explanation: an open tool call, an ask that waits for the user, a retry the
+    /// host has announced.
+    pub fn excused(&self, now: Millis) -> bool {
+        !self.open_calls.is_empty() || self.open_asks > 0 || self.host_retry_until.is_some_and(|t| t > now)
+    }
+}
+
+impl Live {
+    /// Marks a job as under way; none when it is already.
+    pub fn begin(&mut self, job: Job) -> Option<u64> {
+        if self.jobs.contains_key(&job) {
+            return None;
+        }
+        self.next_round += 1;
+        self.jobs.insert(job, self.next_round);
+        Some(self.next_round)
+    }
+
+    /// True when this is the answer to the job that is under way.
+    pub fn end(&mut self, job: &Job, round: u64) -> bool {
+        let current = self.jobs.get(job) == Some(&round);
+        if current {
+            self.jobs.remove(job);
+        }
+        current
+    }
+}

@@ -1,0 +1,289 @@
+//! The engine's core: `step(now, input)` changes the state by facts and says which facts and which actions
+//! follow. It is sync, total and knows no clock, chance, file or wire.
+//!
+//! - Facts (`event.rs`) change state only through `Mission::apply`; the same code replays them.
+//! - `advance` looks at the state of a mission and asks for whatever is due and not yet under way. Live operation
+//!   and recovery both end in it, so there is one path and not two.
+//! - What is not in the journal (who waits for an answer, signs of life, jobs under way) lives in `live.rs` and may
+//!   be lost at any time.
+//!
+//! The caller writes the facts down before it carries out any action.
+mod attempts;
+mod control;
+pub mod event;
+mod gate;
+mod hand_back;
+mod io;
+mod live;
+mod plan;
+mod recover;
+mod schedule;
+pub mod state;
+mod tools;
+mod turns;
+
+use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, TaskId};
+use crate::domain::lease::LeaseTable;
+use crate::domain::mission::{MissionState, Phase};
+use event::Event;
+pub use io::{Action, Answer, Control, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
+use live::Live;
+pub use recover::replay;
+pub(crate) use schedule::{may_write, patterns as declared};
+use state::{Attempt, Mission};
+use std::collections::BTreeMap;
+
+/// Most work attempts at one task.
+pub const MAX_ATTEMPTS: u32 = 3;
+/// Most times the gate of the whole sends work back.
+pub const MAX_REWORK: u32 = 2;
+/// Most times the whole is put before its gate because the tree moved under the verdict.
+pub const MAX_WHOLE_ROUNDS: u32 = 6;
+/// Most planner or reviewer turns at one time.
+pub const MAX_PLANNERS: usize = 10;
+pub const MAX_REVIEWERS: usize = 10;
+
+/// How long a finished mission stays in memory.
+pub const RETAIN_MS: u64 = 30 * 60_000;
+
+/// What a step produced. Events must be durable before any action is carried out.
+#[derive(Default, Debug, PartialEq)]
+pub struct Turn {
+    pub events: Vec<(MissionId, Event)>,
+    pub actions: Vec<Action>,
+}
+
+#[derive(Default)]
+pub struct Core {
+    missions: BTreeMap<MissionId, Mission>,
+    live: BTreeMap<MissionId, Live>,
+    /// Every host session of every mission in memory.
+    sessions: BTreeMap<HostSessionId, (MissionId, AttemptId)>,
+    /// Who may write what, by place.
+    leases: BTreeMap<String, LeaseTable>,
+    /// Reports and checks that came from attempts that no longer count.
+    pub late_reports: u64,
+    now: Millis,
+    turn: Turn,
+}
+
+impl Core {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn step(&mut self, now: Millis, input: Input) -> Turn {
+        self.now = self.now.max(now);
+        match input {
+            Input::Create { reply, mission, created } => self.create(reply, mission, created),
+            Input::Control { reply, mission, control } => self.control(reply, &mission, control),
+            Input::Attach { reply, mission, parent } => self.attach(reply, &mission, parent),
+            Input::Tool { reply, session, call, tool } => self.tool(reply, session, call, tool),
+            Input::Write { reply, session, paths } => self.write(reply, &session, paths),
+            Input::CallDropped { reply } => self.call_dropped(reply),
+            Input::Host { event } => self.host_event(event),
+            Input::SessionCreated { mission, attempt, result } => {
+                self.session_created(&mission, &attempt, result)
+            }
+            Input::PromptTaken { mission, attempt, result } => self.prompt_taken(&mission, &attempt, result),
+            Input::Looked { mission, attempt, result } => self.looked(&mission, &attempt, result),
+            Input::Salvaged { mission, attempt, found } => self.salvaged(&mission, &attempt, found),
+            Input::ParentLooked { mission, result } => self.parent_looked(&mission, result),
+            Input::HandBackTaken { mission, result } => self.hand_back_taken(&mission, result),
+            Input::Surveyed { mission, checks, tree, baseline, remark } => {
+                self.surveyed(&mission, Event::Surveyed { checks, tree, baseline, remark });
+            }
+            Input::Inspected { mission, subject, round, result } => {
+                self.inspected(&mission, subject, round, result)
+            }
+            Input::Checked { mission, subject, round, results } => {
+                self.checked(&mission, subject, round, results)
+            }
+            Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
+            Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
+            Input::Forget { mission } => self.forget(&mission),
+            Input::Tick => {}
+        }
+        self.settle();
+        std::mem::take(&mut self.turn)
+    }
+
+    /// Everything that follows from the new state: timers that are due, work that can start, notices.
+    fn settle(&mut self) {
+        self.timers();
+        for id in self.missions.keys().cloned().collect::<Vec<_>>() {
+            self.advance(&id);
+        }
+        self.start_queued();
+        self.show_progress();
+        self.drop_settled();
+    }
+
+    /// When the core wants the next `Tick` at the latest.
+    pub fn next_wake(&self) -> Option<Millis> {
+        self.missions.keys().filter_map(|id| self.wake_of(id)).min()
+    }
+
+    pub fn mission(&self, id: &MissionId) -> Option<&Mission> {
+        self.missions.get(id)
+    }
+    pub fn missions(&self) -> impl Iterator<Item = &Mission> {
+        self.missions.values()
+    }
+    /// The attempt a host session works for, the newest one where a session was used again.
+    pub fn attempt_of(&self, session: &HostSessionId) -> Option<(&Mission, &Attempt)> {
+        let (mission, attempt) = self.sessions.get(session)?;
+        let mission = self.missions.get(mission)?;
+        Some((mission, mission.attempts.get(attempt)?))
+    }
+    /// The paths a task holds, and whether `path` is free for it; for the check on the hot path.
+    pub fn leases(&self, place: &str) -> Option<&LeaseTable> {
+        self.leases.get(place)
+    }
+
+    // ---- the one way to change state
+
+    fn emit(&mut self, id: &MissionId, event: Event) {
+        let Some(mission) = self.missions.get_mut(id) else { return };
+        let before = mission.state;
+        if let Err(fault) = mission.apply(self.now, &event) {
+            // The rules above never produce such a fact; a debug build stops, a release build leaves it out.
+            debug_assert!(false, "{id}: {event:?}: {fault}");
+            return;
+        }
+        self.index(id, &event);
+        self.turn.events.push((id.clone(), event));
+        let after = self.missions[id].state;
+        if before != after {
+            self.state_changed(id, after);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        self.turn.actions.push(action);
+    }
+    fn answer(&mut self, to: ReplyTo, answer: Answer) {
+        self.act(Action::Answer { to, answer });
+    }
+    fn say(&mut self, to: ReplyTo, title: impl Into<String>, output: impl Into<String>) {
+        self.answer(to, Answer::Tool { title: title.into(), output: output.into(), metadata: Vec::new() });
+    }
+    fn refuse(&mut self, to: ReplyTo, refusal: Refusal) {
+        self.answer(to, Answer::Refused(refusal));
+    }
+
+    /// What facts mean outside the mission itself: which session belongs to whom, who holds which path.
+    fn index(&mut self, id: &MissionId, event: &Event) {
+        let mission = &self.missions[id];
+        match event {
+            Event::AttemptOpened { attempt, session: Some(session), .. }
+            | Event::AttemptSession { attempt, session } => {
+                self.sessions.insert(session.clone(), (id.clone(), attempt.clone()));
+            }
+            Event::TaskChanged { task, to, .. } => {
+                schedule::index_lease(
+                    self.leases.entry(mission.place().into()).or_default(),
+                    mission,
+                    task,
+                    *to,
+                );
+            }
+            Event::PathTaken { task, path } => {
+                schedule::index_path(
+                    self.leases.entry(mission.place().into()).or_default(),
+                    mission,
+                    task,
+                    path,
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn phase(&mut self, id: &MissionId, to: Phase) {
+        if self.missions.get(id).is_some_and(|m| m.phase != Some(to)) {
+            self.emit(id, Event::PhaseChanged { to });
+        }
+    }
+
+    fn state(&mut self, id: &MissionId, to: MissionState, reason: impl Into<String>) {
+        self.emit(id, Event::StateChanged { to, reason: reason.into() });
+    }
+
+    fn live(&mut self, id: &MissionId) -> &mut Live {
+        self.live.entry(id.clone()).or_default()
+    }
+
+    fn task_changed(
+        &mut self,
+        id: &MissionId,
+        task: &TaskId,
+        to: crate::domain::task::TaskState,
+        note: Option<String>,
+    ) {
+        self.emit(id, Event::TaskChanged { task: task.clone(), to, note });
+        self.live(id).todo_dirty.insert(task.clone());
+    }
+
+    /// Whatever is due for a mission and not yet under way. One change may make the next one due, so it goes
+    /// round until nothing follows.
+    fn advance(&mut self, id: &MissionId) {
+        loop {
+            let before = (self.turn.events.len(), self.turn.actions.len());
+            self.advance_once(id);
+            if before == (self.turn.events.len(), self.turn.actions.len()) {
+                return;
+            }
+        }
+    }
+
+    fn advance_once(&mut self, id: &MissionId) {
+        let Some(mission) = self.missions.get(id) else { return };
+        if mission.running() {
+            match mission.phase {
+                None => self.phase(id, Phase::Briefing),
+                Some(Phase::Briefing) => self.advance_brief(id),
+                Some(Phase::Planning) => self.advance_plan(id),
+                Some(Phase::Executing) => self.advance_tasks(id),
+                Some(Phase::Reviewing) => self.advance_whole(id),
+                Some(Phase::Integrating) => self.advance_integration(id),
+            }
+        }
+        self.advance_attempts(id);
+        self.update_todo(id);
+        self.advance_hand_back(id);
+    }
+
+    /// Missions with nothing left to do leave memory after a while; their journal stays.
+    fn drop_settled(&mut self) {
+        let gone: Vec<_> = self
+            .missions
+            .keys()
+            .filter(|id| self.drop_at(id).is_some_and(|at| at <= self.now))
+            .cloned()
+            .collect();
+        for id in gone {
+            self.forget(&id);
+        }
+    }
+
+    /// When a mission leaves memory; none while there is anything left to do.
+    fn drop_at(&self, id: &MissionId) -> Option<Millis> {
+        let mission = self.missions.get(id)?;
+        let over = mission.settled() && mission.open_attempts().next().is_none();
+        over.then(|| mission.ended_at.unwrap_or(self.now).plus(RETAIN_MS))
+    }
+
+    fn forget(&mut self, id: &MissionId) {
+        if let Some(mission) = self.missions.remove(id) {
+            self.sessions.retain(|_, (owner, _)| owner != id);
+            if let Some(table) = self.leases.get_mut(mission.place()) {
+                schedule::release_all(table, &mission);
+            }
+            if !self.missions.values().any(|m| m.place() == mission.place()) {
+                self.leases.remove(mission.place());
+            }
+        }
+        self.live.remove(id);
+    }
+}

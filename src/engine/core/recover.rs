@@ -1,0 +1,88 @@
+//! A mission of an earlier process: replayed, then simply advanced. What its turns became is asked of the host.
+use super::event::*;
+use super::io::*;
+use super::live::{LOOK_MS, Pulse};
+use super::state::Mission;
+use super::{Core, schedule};
+use crate::domain::ids::{Millis, MissionId};
+use crate::domain::mission::MissionState;
+use crate::ports::host::ToastKind;
+
+impl Core {
+    pub(super) fn adopt(&mut self, id: MissionId, events: Vec<(Millis, Event)>, host_restarted: bool) {
+        if self.missions.contains_key(&id) {
+            return;
+        }
+        let Some(mission) = replay(&id, &events) else { return };
+        for attempt in mission.attempts.values() {
+            if let Some(session) = &attempt.session {
+                let newer = self
+                    .sessions
+                    .get(session)
+                    .is_none_or(|(_, a)| mission.attempts.get(a).is_none_or(|a| a.token < attempt.token));
+                if newer {
+                    self.sessions.insert(session.clone(), (id.clone(), attempt.id.clone()));
+                }
+            }
+        }
+        let table = self.leases.entry(mission.place().to_owned()).or_default();
+        for task in mission.tasks.iter().filter(|t| t.state.is_active()) {
+            schedule::index_lease(table, &mission, &task.spec.id, crate::domain::task::TaskState::Assigned);
+        }
+        self.missions.insert(id.clone(), mission);
+        let now = self.now;
+        let patience = self.missions[&id].created.options.turn_timeout_ms;
+        let open: Vec<_> = self.missions[&id].open_attempts().map(|a| a.id.clone()).collect();
+        let live = self.live(&id);
+        // A conversation whose host was stopped is not going to call the tool any more.
+        live.parent.idle = host_restarted;
+        live.parent.look_at = Some(now);
+        live.brief_by = Some(now.plus(if host_restarted { 2 * LOOK_MS } else { patience }));
+        // A report that was answered to a call is first looked for, once the shim has had time to ask again.
+        live.hand_back.try_at = Some(now.plus(if host_restarted { 0 } else { LOOK_MS }));
+        for attempt in open {
+            live.pulses.insert(attempt, Pulse::new(now));
+        }
+        if host_restarted {
+            self.after_host_restart(&id);
+        }
+    }
+
+    fn after_host_restart(&mut self, id: &MissionId) {
+        let mission = &self.missions[id];
+        let directory = mission.created.directory.clone();
+        let title = mission.created.title.clone();
+        if mission.state == MissionState::Running && !mission.created.options.auto_resume {
+            let session = mission.parent.clone();
+            self.state(id, MissionState::Paused, "the host was restarted");
+            let text = format!(
+                "[Gantry] Mission {id} ({title}) was interrupted when OpenCode stopped, and is paused. Nothing finished was lost. Ask the Commander to resume it, or to cancel it."
+            );
+            self.act(Action::Tell { directory: directory.clone(), session, text });
+            self.act(Action::Toast {
+                directory,
+                kind: ToastKind::Warning,
+                title: "Mission paused".into(),
+                message: format!("{title}: interrupted when OpenCode stopped"),
+            });
+        } else if mission.state.is_open() && mission.state != MissionState::Paused {
+            self.act(Action::Toast {
+                directory,
+                kind: ToastKind::Info,
+                title: "Mission resumed".into(),
+                message: title,
+            });
+        }
+    }
+}
+
+/// The state a journal describes; none when it does not begin with the mission's acceptance. A fact that does not
+/// fit is left out, as it was when it was refused.
+pub fn replay(id: &MissionId, events: &[(Millis, Event)]) -> Option<Mission> {
+    let ((at, Event::Created(created)), rest) = events.split_first()? else { return None };
+    let mut mission = Mission::new(id.clone(), *at, created.clone());
+    for (at, event) in rest {
+        let _ = mission.apply(*at, event);
+    }
+    Some(mission)
+}

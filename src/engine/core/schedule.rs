@@ -1,0 +1,238 @@
+//! Which task works next: dependencies, leases, the ceiling of workers, then priority and critical path.
+use super::event::*;
+use super::io::*;
+use super::state::{Mission, Task};
+use super::{Core, MAX_ATTEMPTS, MAX_REVIEWERS};
+use crate::domain::ids::{HostSessionId, MissionId, Role, TaskId};
+use crate::domain::lease::{Check, Holder, LeaseTable, Pattern};
+use crate::domain::mission::Phase;
+use crate::domain::task::TaskState;
+use crate::engine::prompts;
+use std::cmp::Reverse;
+
+impl Core {
+    pub(super) fn advance_tasks(&mut self, id: &MissionId) {
+        self.publish_todo(id);
+        self.unlock(id);
+        self.start_work(id);
+        self.advance_task_gates(id);
+        let mission = &self.missions[id];
+        if mission.tasks.iter().all(|t| t.state.is_over()) {
+            if mission.tasks.iter().any(|t| t.state == TaskState::Completed) {
+                self.phase(id, Phase::Reviewing);
+            } else {
+                self.finish(id, "no task could be completed");
+            }
+        }
+    }
+
+    /// Pending tasks become ready when all they depend on is accepted, skipped when it never will be.
+    fn unlock(&mut self, id: &MissionId) {
+        let mission = &self.missions[id];
+        let state_of = |dep: &TaskId| mission.task(dep).map(|t| t.state);
+        let mut changes = Vec::new();
+        for task in mission.tasks.iter().filter(|t| t.state == TaskState::Pending) {
+            let dead = |s: Option<TaskState>| {
+                matches!(s, None | Some(TaskState::Failed | TaskState::Skipped | TaskState::Cancelled))
+            };
+            if let Some(dep) = task.spec.depends_on.iter().find(|d| dead(state_of(d))) {
+                changes.push((
+                    task.spec.id.clone(),
+                    TaskState::Skipped,
+                    Some(format!("{dep} was not completed")),
+                ));
+            } else if task.spec.depends_on.iter().all(|d| state_of(d) == Some(TaskState::Completed)) {
+                changes.push((task.spec.id.clone(), TaskState::Ready, None));
+            }
+        }
+        for (task, to, note) in changes {
+            self.task_changed(id, &task, to, note);
+        }
+    }
+
+    fn start_work(&mut self, id: &MissionId) {
+        for task in self.waiting_work(id) {
+            if self.active(Role::Worker) >= self.missions[id].created.options.workers as usize {
+                return;
+            }
+            let Some(t) = self.missions[id].task(&task) else { continue };
+            let (state, ordinal) = (t.state, t.attempts + 1);
+            if state == TaskState::Ready {
+                // Held until the task is over; see `index_lease`, which does the same on replay.
+                if !self.grant(id, &task) {
+                    continue;
+                }
+                self.task_changed(id, &task, TaskState::Assigned, None);
+            }
+            // Sent back by a review: the same conversation knows the work.
+            let session = if state == TaskState::InProgress { self.last_session(id, &task) } else { None };
+            self.open_attempt(id, AttemptKind::Work(task), ordinal, session);
+        }
+    }
+
+    /// Tasks that want a worker, in the order they are to get one: work sent back first, for it holds leases;
+    /// then by priority, longest remaining path, and place in the plan.
+    fn waiting_work(&self, id: &MissionId) -> Vec<TaskId> {
+        let mission = &self.missions[id];
+        let remaining = mission.plan.as_ref().map(|p| p.remaining_path()).unwrap_or_default();
+        let idle = |t: &Task| {
+            t.state == TaskState::InProgress
+                && !mission.open_attempts().any(|a| a.kind == AttemptKind::Work(t.spec.id.clone()))
+        };
+        let mut waiting: Vec<_> = mission
+            .tasks
+            .iter()
+            .enumerate()
+            .filter(|(_, t)| t.state == TaskState::Ready || idle(t))
+            .map(|(place, t)| {
+                let minutes = remaining.get(&t.spec.id).copied().unwrap_or(0.0);
+                (
+                    (
+                        t.state != TaskState::InProgress,
+                        Reverse(t.spec.priority),
+                        Reverse((minutes * 1000.0) as u64),
+                        place,
+                    ),
+                    t.spec.id.clone(),
+                )
+            })
+            .collect();
+        waiting.sort();
+        waiting.into_iter().map(|(_, id)| id).collect()
+    }
+
+    fn last_session(&self, id: &MissionId, task: &TaskId) -> Option<HostSessionId> {
+        let of_task = |a: &&super::state::Attempt| a.kind == AttemptKind::Work(task.clone());
+        self.missions[id].attempts.values().filter(of_task).max_by_key(|a| a.token)?.session.clone()
+    }
+
+    /// Attempts of a role that are open, in all missions.
+    pub(super) fn active(&self, role: Role) -> usize {
+        self.missions.values().flat_map(Mission::open_attempts).filter(|a| a.role() == role).count()
+    }
+
+    pub(super) fn reviewer_free(&self) -> bool {
+        self.active(Role::Reviewer) < MAX_REVIEWERS
+    }
+
+    /// Takes the lease on the files a task declares; false while another task holds any of them.
+    fn grant(&mut self, id: &MissionId, task: &TaskId) -> bool {
+        let mission = &self.missions[id];
+        let Some(spec) = mission.task(task) else { return false };
+        let table = self.leases.entry(mission.place().to_owned()).or_default();
+        table.grant(&holder(mission, task), &patterns(spec), mission.next_token).is_ok()
+    }
+
+    /// Changes wanted: the same task once more with the findings, or its end.
+    pub(super) fn send_back(&mut self, id: &MissionId, task: &TaskId, why: &str) {
+        if self.missions[id].task(task).is_some_and(|t| t.attempts < MAX_ATTEMPTS) {
+            self.task_changed(id, task, TaskState::InProgress, Some(prompts::clip(why, 300)));
+        } else {
+            let note = format!("not approved after {MAX_ATTEMPTS} attempts: {}", prompts::clip(why, 300));
+            self.task_changed(id, task, TaskState::Failed, Some(note.clone()));
+            self.task_given_up(id, task, &note);
+        }
+    }
+
+    // ---- writes of workers
+
+    /// A write tool of a mission's session wants these paths (relative to the project, confined already).
+    pub(super) fn write(&mut self, reply: ReplyTo, session: &HostSessionId, paths: Vec<String>) {
+        let denied = self.check_write(session, &paths).err();
+        self.answer(reply, Answer::Write { denied });
+    }
+
+    fn check_write(&mut self, session: &HostSessionId, paths: &[String]) -> Result<(), String> {
+        let Some((id, attempt)) = self.owner_of(session) else { return Ok(()) };
+        let (task, place) = {
+            let mission = &self.missions[&id];
+            let attempt = mission.attempts.get(&attempt);
+            (may_write(mission, attempt)?, mission.place().to_owned())
+        };
+        let todo = self.missions[&id].created.options.todo.clone();
+        for path in paths {
+            if *path == todo {
+                return Err(format!(
+                    "{path} is kept by Gantry: it follows the plan by itself. Leave it out."
+                ));
+            }
+            let mission = &self.missions[&id];
+            let me = holder(mission, &task);
+            match self.leases.get(&place).map_or(Check::Free, |t| t.check(&me, path)) {
+                Check::Mine => {}
+                Check::Free => {
+                    self.emit(&id, Event::PathTaken { task: task.clone(), path: path.clone() });
+                }
+                Check::Held { holder, .. } => {
+                    let title = self
+                        .missions
+                        .get(&holder.mission)
+                        .and_then(|m| m.task(&holder.task))
+                        .map_or("", |t| &t.spec.title);
+                    return Err(format!(
+                        "{path} is being changed by task {} ({title}). Work on your own files; if the task cannot be done without it, report status blocked.",
+                        holder.task
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The task a session may write for; else the sentence for its model.
+pub(crate) fn may_write(
+    mission: &Mission,
+    attempt: Option<&super::state::Attempt>,
+) -> Result<TaskId, String> {
+    let Some(attempt) = attempt else { return Err("this conversation belongs to no task; stop here".into()) };
+    let AttemptKind::Work(task) = &attempt.kind else {
+        return Err(format!(
+            "the {} reads only: hand in {} instead of changing files",
+            attempt.role().name(),
+            attempt.submit_tool()
+        ));
+    };
+    if !attempt.open() {
+        return Err(format!("task {task} is no longer yours; stop here"));
+    }
+    if attempt.submission.is_some() {
+        return Err(format!("the report on task {task} is handed in; stop here"));
+    }
+    debug_assert!(mission.task(task).is_some());
+    Ok(task.clone())
+}
+
+fn holder(mission: &Mission, task: &TaskId) -> Holder {
+    Holder { mission: mission.id.clone(), task: task.clone() }
+}
+
+pub(crate) fn patterns(task: &Task) -> Vec<Pattern> {
+    task.spec.files.iter().filter_map(|f| Pattern::parse(f).ok()).collect()
+}
+
+/// Leases follow the task's state: held from its assignment to its end, whoever works on it.
+pub(super) fn index_lease(table: &mut LeaseTable, mission: &Mission, id: &TaskId, to: TaskState) {
+    let Some(task) = mission.task(id) else { return };
+    let me = holder(mission, id);
+    if to == TaskState::Assigned {
+        let granted = table.grant(&me, &patterns(task), mission.next_token);
+        debug_assert!(granted.is_ok(), "{id} was assigned over a held lease: {granted:?}");
+        for path in &task.taken {
+            index_path(table, mission, id, path);
+        }
+    } else if !to.is_active() {
+        table.release(&me);
+    }
+}
+
+pub(super) fn index_path(table: &mut LeaseTable, mission: &Mission, task: &TaskId, path: &str) {
+    let taken = table.extend(&holder(mission, task), path);
+    debug_assert!(taken.is_ok(), "{path} was given to {task} while held: {taken:?}");
+}
+
+pub(super) fn release_all(table: &mut LeaseTable, mission: &Mission) {
+    for task in &mission.tasks {
+        table.release(&holder(mission, &task.spec.id));
+    }
+}

@@ -1,0 +1,394 @@
+//! The state of a mission, and how each fact changes it.
+//!
+//! `apply` is the only way state changes, live and on replay. It is total: a fact that does not fit (a foreign
+//! or damaged journal) is refused with a sentence and leaves the state as it was.
+use super::event::*;
+use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
+use crate::domain::mission::{MissionState, Phase};
+use crate::domain::plan::{Plan, TaskSpec};
+use crate::domain::task::TaskState;
+use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
+use std::collections::BTreeMap;
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Mission {
+    pub id: MissionId,
+    pub created: Created,
+    pub created_at: Millis,
+    pub ended_at: Option<Millis>,
+    pub state: MissionState,
+    pub reason: String,
+    pub phase: Option<Phase>,
+    /// The conversation the report is owed to; at first the one that asked.
+    pub parent: HostSessionId,
+    pub brief: Option<Brief>,
+    pub brief_source: Option<BriefSource>,
+    pub survey: Option<Survey>,
+    pub plan_faults: Vec<String>,
+    pub plan_refusals: u32,
+    pub plan: Option<Plan>,
+    pub plan_source: Option<PlanSource>,
+    /// In the order of the plan.
+    pub tasks: Vec<Task>,
+    pub attempts: BTreeMap<AttemptId, Attempt>,
+    pub next_attempt: u64,
+    pub next_token: u64,
+    pub steers: Vec<String>,
+    /// The gate of the whole: last look, checks and verdict.
+    pub whole: Gate,
+    /// Times the gate of the whole sent work back.
+    pub rework: u32,
+    pub report: Option<String>,
+    pub report_calls: Vec<String>,
+    pub handed_back: Option<HandBack>,
+    pub spent: Spent,
+    /// The newest tree anyone looked at.
+    pub last_tree: Option<TreeId>,
+    /// Times the whole was put before its gate since the plan was made.
+    pub whole_rounds: u32,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Survey {
+    pub checks: Vec<String>,
+    pub tree: Option<TreeId>,
+    pub baseline: Vec<CheckResult>,
+    pub remark: Option<String>,
+}
+
+impl Survey {
+    /// Whether this very command failed before any work was done.
+    pub fn failed_before(&self, command: &str) -> bool {
+        self.baseline.iter().any(|r| r.command == command && !r.passed())
+    }
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Task {
+    pub spec: TaskSpec,
+    pub state: TaskState,
+    pub note: Option<String>,
+    /// Work attempts opened so far.
+    pub attempts: u32,
+    /// Of the last worker.
+    pub summary: Option<String>,
+    /// What the next worker has to mend.
+    pub findings: Vec<Finding>,
+    pub taken: Vec<String>,
+    /// The tree its first attempt began on. Leases make this exact for the paths it holds: whoever changed
+    /// them before was looked at before the lease was given up.
+    pub base: Option<TreeId>,
+    pub gate: Gate,
+    /// Work attempts that failed (not those sent back by a review).
+    pub failures: u32,
+}
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Gate {
+    pub inspection: Option<Inspection>,
+    pub checks: Option<Vec<CheckResult>>,
+    pub verdict: Option<Verdict>,
+    /// Review attempts of this round that failed to give a verdict.
+    pub lost_reviews: u32,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Attempt {
+    pub id: AttemptId,
+    pub kind: AttemptKind,
+    pub token: u64,
+    pub ordinal: u32,
+    pub opened_at: Millis,
+    pub session: Option<HostSessionId>,
+    /// Prompts by reason, in order.
+    pub prompts: Vec<PromptReason>,
+    pub submission: Option<Submission>,
+    pub outcome: Option<Outcome>,
+}
+
+impl Attempt {
+    pub fn open(&self) -> bool {
+        self.outcome.is_none()
+    }
+    pub fn role(&self) -> Role {
+        match self.kind {
+            AttemptKind::Planning => Role::Planner,
+            AttemptKind::Work(_) => Role::Worker,
+            AttemptKind::Review(_) => Role::Reviewer,
+        }
+    }
+    pub fn prompted(&self, reason: PromptReason) -> usize {
+        self.prompts.iter().filter(|r| **r == reason).count()
+    }
+    /// The tool that ends this kind of work.
+    pub fn submit_tool(&self) -> &'static str {
+        match self.kind {
+            AttemptKind::Planning => "submit_plan",
+            AttemptKind::Work(_) => "submit_report",
+            AttemptKind::Review(_) => "submit_review",
+        }
+    }
+}
+
+impl Mission {
+    pub fn new(id: MissionId, at: Millis, created: Created) -> Self {
+        Self {
+            id,
+            parent: created.parent.clone(),
+            created,
+            created_at: at,
+            ended_at: None,
+            state: MissionState::Pending,
+            reason: String::new(),
+            phase: None,
+            brief: None,
+            brief_source: None,
+            survey: None,
+            plan_faults: Vec::new(),
+            plan_refusals: 0,
+            plan: None,
+            plan_source: None,
+            tasks: Vec::new(),
+            attempts: BTreeMap::new(),
+            next_attempt: 1,
+            next_token: 1,
+            steers: Vec::new(),
+            whole: Gate::default(),
+            rework: 0,
+            report: None,
+            report_calls: Vec::new(),
+            handed_back: None,
+            spent: Spent::default(),
+            last_tree: None,
+            whole_rounds: 0,
+        }
+    }
+
+    pub fn task(&self, id: &TaskId) -> Option<&Task> {
+        self.tasks.iter().find(|t| t.spec.id == *id)
+    }
+    fn task_mut(&mut self, id: &TaskId) -> Result<&mut Task, String> {
+        self.tasks.iter_mut().find(|t| t.spec.id == *id).ok_or_else(|| format!("no task {id}"))
+    }
+    fn attempt_mut(&mut self, id: &AttemptId) -> Result<&mut Attempt, String> {
+        self.attempts.get_mut(id).ok_or_else(|| format!("no attempt {id}"))
+    }
+    pub fn gate(&self, subject: &Subject) -> Option<&Gate> {
+        match subject {
+            Subject::Whole => Some(&self.whole),
+            Subject::Task(id) => self.task(id).map(|t| &t.gate),
+        }
+    }
+    fn gate_mut(&mut self, subject: &Subject) -> Result<&mut Gate, String> {
+        match subject {
+            Subject::Whole => Ok(&mut self.whole),
+            Subject::Task(id) => Ok(&mut self.task_mut(id)?.gate),
+        }
+    }
+    pub fn open_attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.values().filter(|a| a.open())
+    }
+    /// The report is written and has not reached the conversation.
+    pub fn owes_report(&self) -> bool {
+        self.report.is_some() && self.handed_back.is_none()
+    }
+    /// Nothing of it is left to do.
+    pub fn settled(&self) -> bool {
+        !self.state.is_open() && !self.owes_report()
+    }
+    pub fn running(&self) -> bool {
+        self.state == MissionState::Running
+    }
+    /// The identity of its place in the file system: one mission at a time works there.
+    pub fn place(&self) -> &str {
+        &self.created.worktree
+    }
+
+    pub fn apply(&mut self, at: Millis, event: &Event) -> Result<(), String> {
+        match event {
+            Event::Created(_) => return Err("a mission is created once".into()),
+            Event::StateChanged { to, reason } => {
+                self.state = self.state.change(*to).map_err(|e| e.to_string())?;
+                self.reason.clone_from(reason);
+                self.ended_at = if self.state.is_open() { None } else { Some(at) };
+                if self.state.is_open() {
+                    self.report = None;
+                    self.handed_back = None;
+                }
+            }
+            Event::PhaseChanged { to } => {
+                self.phase = Some(*to);
+                if matches!(to, Phase::Reviewing) {
+                    self.whole = Gate::default();
+                    self.whole_rounds += 1;
+                }
+            }
+            Event::Briefed { brief, source } => {
+                self.brief = Some(brief.clone());
+                self.brief_source = Some(*source);
+            }
+            Event::Surveyed { checks, tree, baseline, remark } => {
+                self.last_tree.clone_from(tree);
+                self.survey = Some(Survey {
+                    checks: checks.clone(),
+                    tree: tree.clone(),
+                    baseline: baseline.clone(),
+                    remark: remark.clone(),
+                });
+            }
+            Event::PlanRefused { faults } => {
+                self.plan_refusals += 1;
+                self.plan_faults.clone_from(faults);
+            }
+            Event::Planned { plan, source, .. } => {
+                let old = std::mem::take(&mut self.tasks);
+                let kept = |spec: &TaskSpec| {
+                    old.iter().find(|t| t.spec.id == spec.id && t.state == TaskState::Completed).cloned()
+                };
+                self.tasks =
+                    plan.tasks.iter().map(|s| kept(s).unwrap_or_else(|| Task::new(s.clone()))).collect();
+                self.rework = 0;
+                self.whole_rounds = 0;
+                self.plan = Some(plan.clone());
+                self.plan_source = Some(*source);
+            }
+            Event::TaskAdded { spec } => {
+                self.rework += 1;
+                self.tasks.push(Task::new(spec.clone()));
+                if let Some(plan) = &mut self.plan {
+                    plan.tasks.push(spec.clone());
+                }
+            }
+            Event::TaskChanged { task, to, note } => self.apply_task(task, *to, note)?,
+            Event::AttemptOpened { attempt, kind, token, ordinal, session } => {
+                self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
+            }
+            Event::AttemptSession { attempt, session } => {
+                self.attempt_mut(attempt)?.session = Some(session.clone());
+            }
+            Event::Prompted { attempt, reason } => self.attempt_mut(attempt)?.prompts.push(*reason),
+            Event::Submitted { attempt, submission } => self.apply_submitted(attempt, submission)?,
+            Event::AttemptClosed { attempt, outcome, usage } => {
+                self.apply_closed(attempt, outcome, *usage)?
+            }
+            Event::PathTaken { task, path } => self.task_mut(task)?.taken.push(path.clone()),
+            Event::Inspected { subject, inspection } => {
+                if inspection.tree.is_some() {
+                    self.last_tree.clone_from(&inspection.tree);
+                }
+                self.gate_mut(subject)?.inspection = Some(inspection.clone());
+            }
+            Event::Checked { subject, results } => self.gate_mut(subject)?.checks = Some(results.clone()),
+            Event::Judged { subject, verdict } => {
+                if let Subject::Task(id) = subject {
+                    let task = self.task_mut(id)?;
+                    task.findings = if verdict.approved { Vec::new() } else { verdict.findings.clone() };
+                }
+                self.gate_mut(subject)?.verdict = Some(verdict.clone());
+            }
+            Event::Steered { text } => self.steers.push(text.clone()),
+            Event::Reported { text, calls } => {
+                self.report = Some(text.clone());
+                self.report_calls.clone_from(calls);
+            }
+            Event::HandedBack { how } => self.handed_back = Some(*how),
+            Event::Attached { parent } => self.parent = parent.clone(),
+        }
+        Ok(())
+    }
+
+    fn apply_task(&mut self, id: &TaskId, to: TaskState, note: &Option<String>) -> Result<(), String> {
+        let task = self.task_mut(id)?;
+        task.state = task.state.change(to).map_err(|e| format!("{id}: {e}"))?;
+        task.note.clone_from(note);
+        if to == TaskState::InReview {
+            task.gate = Gate::default();
+        }
+        Ok(())
+    }
+
+    fn apply_opened(
+        &mut self,
+        at: Millis,
+        id: &AttemptId,
+        kind: &AttemptKind,
+        token: u64,
+        ordinal: u32,
+        session: &Option<HostSessionId>,
+    ) -> Result<(), String> {
+        if token < self.next_token {
+            return Err(format!("attempt {id} has the used token {token}"));
+        }
+        if let AttemptKind::Work(task) = kind {
+            let base = self.last_tree.clone();
+            let task = self.task_mut(task)?;
+            if task.attempts == 0 {
+                task.base = base;
+            }
+            task.attempts += 1;
+        }
+        self.next_token = token + 1;
+        self.next_attempt += 1;
+        self.attempts.insert(
+            id.clone(),
+            Attempt {
+                id: id.clone(),
+                kind: kind.clone(),
+                token,
+                ordinal,
+                opened_at: at,
+                session: session.clone(),
+                prompts: Vec::new(),
+                submission: None,
+                outcome: None,
+            },
+        );
+        Ok(())
+    }
+
+    fn apply_submitted(&mut self, id: &AttemptId, submission: &Submission) -> Result<(), String> {
+        let attempt = self.attempt_mut(id)?;
+        attempt.submission = Some(submission.clone());
+        let kind = attempt.kind.clone();
+        if let (AttemptKind::Work(task), Submission::Report { summary, .. }) = (kind, submission) {
+            self.task_mut(&task)?.summary = Some(summary.clone());
+        }
+        Ok(())
+    }
+
+    fn apply_closed(&mut self, id: &AttemptId, outcome: &Outcome, usage: Spent) -> Result<(), String> {
+        let attempt = self.attempt_mut(id)?;
+        if !attempt.open() {
+            return Err(format!("attempt {id} is closed already"));
+        }
+        attempt.outcome = Some(outcome.clone());
+        let kind = attempt.kind.clone();
+        self.spent.tokens += usage.tokens;
+        self.spent.cost += usage.cost;
+        if matches!(outcome, Outcome::Failed { .. }) {
+            match kind {
+                AttemptKind::Planning => {}
+                AttemptKind::Work(task) => self.task_mut(&task)?.failures += 1,
+                AttemptKind::Review(subject) => self.gate_mut(&subject)?.lost_reviews += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Task {
+    fn new(spec: TaskSpec) -> Self {
+        Self {
+            spec,
+            state: TaskState::Pending,
+            note: None,
+            attempts: 0,
+            summary: None,
+            findings: Vec::new(),
+            taken: Vec::new(),
+            base: None,
+            gate: Gate::default(),
+            failures: 0,
+        }
+    }
+}

@@ -1,0 +1,609 @@
+//! The one loop that owns the core: take inputs, step, write the facts down, then act and answer.
+//!
+//! While a commit is under way no input is taken: what waits is written together with the next commit. A commit that
+//! fails takes its actions with it, and the missions concerned go back to what the store holds.
+use super::Ports;
+use super::core::event::Event;
+use super::core::{Action, Answer, Core, Input, Refusal, ReplyTo};
+use super::effects::{Effects, Work};
+use super::handle::{MissionView, Opened};
+use super::index::Index;
+use super::journal::{self, JournalError};
+use crate::domain::ids::{Directory, Millis, MissionId};
+use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, StoreError};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+/// A mission whose owner has been silent this long may be taken over.
+pub const OWNER_TTL_MS: u64 = 15_000;
+const HEARTBEAT: Duration = Duration::from_millis(OWNER_TTL_MS / 3);
+/// Inputs taken into one commit.
+const BATCH: usize = 256;
+/// Most open missions taken over in one directory.
+const MAX_OPEN: u32 = 1_000;
+/// Wait before a mission whose commit failed is read again.
+const RELOAD_AFTER: Duration = Duration::from_secs(1);
+
+pub enum Message {
+    Ask { reply: ReplyTo, input: Box<Input>, tx: oneshot::Sender<Answer> },
+    Tell(Box<Input>),
+    Open { directory: Directory, host_restarted: bool, tx: OpenReply },
+    View { mission: MissionId, tx: oneshot::Sender<Option<Box<MissionView>>> },
+    Shutdown { tx: oneshot::Sender<()> },
+}
+
+type OpenReply = oneshot::Sender<Result<Opened, StoreError>>;
+
+/// How a job came back.
+enum Done {
+    Input(Option<Box<Input>>),
+    Opened { directory: Directory, host_restarted: bool, found: Result<Found, StoreError>, tx: OpenReply },
+    Reloaded { mission: MissionId, found: Result<Option<Loaded>, StoreError> },
+    Marked(Directory),
+    Heard { asked: BTreeSet<MissionId>, held: Result<Vec<MissionId>, StoreError> },
+}
+
+struct Found {
+    ours: Vec<Loaded>,
+    held: Vec<(MissionRow, OwnerIdentity)>,
+}
+
+struct Loaded {
+    mission: MissionId,
+    token: OwnerToken,
+    seq: u64,
+    events: Vec<(Millis, Event)>,
+}
+
+/// A directory that was opened; answered once what was found in it has been taken in.
+struct Open {
+    directory: Directory,
+    held: Vec<(MissionRow, OwnerIdentity)>,
+    tx: OpenReply,
+}
+
+type Write = std::pin::Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+
+/// What was decided and is being written down.
+struct Commit {
+    actions: Vec<Action>,
+    opens: Vec<Open>,
+    missions: BTreeSet<MissionId>,
+    created: Vec<MissionId>,
+    counts: BTreeMap<MissionId, u64>,
+}
+
+pub struct Dispatcher {
+    ports: Ports,
+    effects: Effects,
+    index: Arc<Index>,
+    core: Core,
+    rx: mpsc::Receiver<Message>,
+    replies: HashMap<ReplyTo, oneshot::Sender<Answer>>,
+    /// Missions we own: the right to write, and the last record written.
+    owned: BTreeMap<MissionId, (OwnerToken, u64)>,
+    jobs: JoinSet<Done>,
+    /// What the core is told when a job breaks down, by job.
+    broken: HashMap<tokio::task::Id, Input>,
+    stoppable: BTreeMap<MissionId, Vec<AbortHandle>>,
+    inbox: VecDeque<Input>,
+    marked: BTreeMap<Directory, bool>,
+    marking: BTreeSet<Directory>,
+    opens: Vec<Open>,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+impl Dispatcher {
+    pub fn new(ports: Ports, index: Arc<Index>, rx: mpsc::Receiver<Message>) -> Self {
+        Self {
+            effects: Effects::new(ports.clone()),
+            ports,
+            index,
+            core: Core::new(),
+            rx,
+            replies: HashMap::new(),
+            owned: BTreeMap::new(),
+            jobs: JoinSet::new(),
+            broken: HashMap::new(),
+            stoppable: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            marked: BTreeMap::new(),
+            marking: BTreeSet::new(),
+            opens: Vec::new(),
+            stopping: None,
+        }
+    }
+
+    pub async fn run(mut self) {
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut commit: Option<(Commit, Write)> = None;
+        while self.stopping.is_none() {
+            let wake = self.wake();
+            let free = commit.is_none();
+            tokio::select! {
+                result = written(&mut commit), if !free => {
+                    if let Some((commit, _)) = commit.take() {
+                        self.committed(commit, result);
+                    }
+                }
+                message = self.rx.recv(), if free => match message {
+                    Some(message) => self.receive(message),
+                    None => break,
+                },
+                Some(done) = self.jobs.join_next_with_id(), if free && !self.jobs.is_empty() => self.job_done(done),
+                () = sleep_until(wake), if free => self.inbox.push_back(Input::Tick),
+                _ = heartbeat.tick() => self.heartbeat(),
+            }
+            if commit.is_none() {
+                self.receive_waiting();
+                commit = self.turn();
+            }
+        }
+        if let Some((waiting, future)) = commit.take() {
+            let result = future.await;
+            self.committed(waiting, result);
+        }
+        self.stop().await;
+    }
+
+    fn wake(&self) -> Instant {
+        let now = self.ports.clock.now();
+        // Nothing due: the heartbeat wakes the loop often enough.
+        let ms = self.core.next_wake().map_or(OWNER_TTL_MS, |at| at.since(now).max(1));
+        Instant::now() + Duration::from_millis(ms.min(OWNER_TTL_MS))
+    }
+
+    // ---- inputs
+
+    fn receive(&mut self, message: Message) {
+        match message {
+            Message::Ask { reply, input, tx } => {
+                self.replies.insert(reply, tx);
+                self.inbox.push_back(*input);
+            }
+            Message::Tell(input) => self.inbox.push_back(*input),
+            Message::Open { directory, host_restarted, tx } => self.open(directory, host_restarted, tx),
+            Message::View { mission, tx } => {
+                let view = self.core.mission(&mission).map(|m| Box::new(MissionView::of(m)));
+                // The asker may be gone.
+                let _ = tx.send(view);
+            }
+            Message::Shutdown { tx } => self.stopping = Some(tx),
+        }
+    }
+
+    fn receive_waiting(&mut self) {
+        while self.inbox.len() < BATCH && self.stopping.is_none() {
+            if let Ok(message) = self.rx.try_recv() {
+                self.receive(message);
+            } else if let Some(done) = self.jobs.try_join_next_with_id() {
+                self.job_done(done);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn job_done(&mut self, done: Result<(tokio::task::Id, Done), tokio::task::JoinError>) {
+        match done {
+            Ok((id, done)) => {
+                self.broken.remove(&id);
+                self.take_done(done);
+            }
+            Err(error) => {
+                let fallback = self.broken.remove(&error.id());
+                if error.is_panic() {
+                    tracing::error!(%error, "a job broke down");
+                    self.inbox.extend(fallback);
+                }
+            }
+        }
+    }
+
+    fn take_done(&mut self, done: Done) {
+        match done {
+            Done::Input(input) => self.inbox.extend(input.map(|i| *i)),
+            Done::Opened { directory, host_restarted, found, tx } => {
+                self.opened(directory, host_restarted, found, tx)
+            }
+            Done::Reloaded { mission, found } => self.reloaded(mission, found),
+            Done::Marked(directory) => {
+                self.marking.remove(&directory);
+                self.mark_directory(directory);
+            }
+            Done::Heard { asked, held: Ok(held) } => {
+                for mission in asked.into_iter().filter(|m| !held.contains(m)) {
+                    tracing::warn!(%mission, "another process has taken the mission over");
+                    self.let_go(&mission);
+                }
+            }
+            Done::Heard { held: Err(error), .. } => {
+                tracing::warn!(%error, "the store did not take a heartbeat")
+            }
+        }
+    }
+
+    // ---- the turn
+
+    /// Steps the core through all that waits. What it decides goes to the store as one commit; when nothing is to be
+    /// written, the actions are carried out at once.
+    fn turn(&mut self) -> Option<(Commit, Write)> {
+        let mut events = Vec::new();
+        let mut actions = Vec::new();
+        let now = self.ports.clock.now();
+        while let Some(input) = self.inbox.pop_front() {
+            let turn = self.core.step(now, input);
+            events.extend(turn.events);
+            for action in turn.actions {
+                match action {
+                    Action::Salvage { mission, attempt, role, text } => {
+                        let found = (self.ports.salvage)(role, &text);
+                        self.inbox.push_back(Input::Salvaged { mission, attempt, found });
+                    }
+                    action => actions.push(action),
+                }
+            }
+        }
+        let opens = std::mem::take(&mut self.opens);
+        if events.is_empty() {
+            self.perform(actions);
+            self.answer_opens(opens);
+            return None;
+        }
+        let (created, batch, counts) = self.batch(now, events);
+        let mut missions: BTreeSet<_> = counts.keys().cloned().collect();
+        missions.extend(actions.iter().filter_map(mission_of));
+        let commit = Commit {
+            actions,
+            opens,
+            missions,
+            created: created.iter().map(|a| a.mission.clone()).collect(),
+            counts,
+        };
+        let ports = self.ports.clone();
+        let write = async move {
+            for first in created {
+                ports.store.create(ports.identity.clone(), OWNER_TTL_MS, now, first).await?;
+            }
+            if batch.is_empty() { Ok(()) } else { ports.store.append(batch).await }
+        };
+        Some((commit, Box::pin(write)))
+    }
+
+    fn batch(
+        &mut self,
+        now: Millis,
+        events: Vec<(MissionId, Event)>,
+    ) -> (Vec<Append>, Vec<Append>, BTreeMap<MissionId, u64>) {
+        let mut by_mission: BTreeMap<MissionId, Vec<(Millis, String, String)>> = BTreeMap::new();
+        let mut new = BTreeSet::new();
+        for (mission, event) in events {
+            if matches!(event, Event::Created(_)) {
+                new.insert(mission.clone());
+                let token = OwnerToken { owner: self.ports.identity.owner.clone(), fence: 1 };
+                self.owned.insert(mission.clone(), (token, 0));
+            }
+            let (kind, body) = journal::encode(&event);
+            by_mission.entry(mission).or_default().push((now, kind, body));
+        }
+        let (mut created, mut batch, mut counts) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for (mission, records) in by_mission {
+            // A mission that was let go in this very turn is not ours to write any more.
+            let (Some((owner, after)), Some(state)) = (self.owned.get(&mission), self.core.mission(&mission))
+            else {
+                continue;
+            };
+            counts.insert(mission.clone(), records.len() as u64);
+            let append = Append {
+                mission: mission.clone(),
+                owner: owner.clone(),
+                after: *after,
+                records,
+                row: journal::row(state),
+            };
+            if new.contains(&mission) { created.push(append) } else { batch.push(append) }
+        }
+        (created, batch, counts)
+    }
+
+    fn committed(&mut self, commit: Commit, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => {
+                for (mission, n) in &commit.counts {
+                    if let Some((_, seq)) = self.owned.get_mut(mission) {
+                        *seq += n;
+                    }
+                }
+                for mission in &commit.missions {
+                    self.index.publish(&self.core, mission);
+                }
+                self.mark(&commit.missions);
+                self.perform(commit.actions);
+                self.answer_opens(commit.opens);
+            }
+            Err(StoreError::Duplicate(existing)) => self.duplicate(commit, existing),
+            Err(error) => self.refused(commit, &error),
+        }
+    }
+
+    /// The request was made before, by an earlier process: the answer is the mission it made then.
+    fn duplicate(&mut self, commit: Commit, existing: MissionId) {
+        for action in &commit.actions {
+            if let Action::Answer { to, answer: Answer::Created { .. } } = action {
+                let answer = Answer::Created { mission: existing.clone(), queued_behind: Vec::new() };
+                self.send(*to, answer);
+            }
+        }
+        self.refused(commit, &StoreError::Duplicate(existing));
+    }
+
+    /// Nothing of the turn happened: who waits is told, and the missions go back to what is on disk.
+    fn refused(&mut self, commit: Commit, error: &StoreError) {
+        tracing::error!(%error, "the store refused a commit");
+        for action in commit.actions {
+            if let Action::Answer { to, .. } = action {
+                self.send(to, Answer::Refused(Refusal::Store(error.to_string())));
+            }
+        }
+        for open in commit.opens {
+            let _ = open.tx.send(Err(error.clone()));
+        }
+        for mission in commit.missions {
+            let persisted = !commit.created.contains(&mission);
+            let fenced = matches!(error, StoreError::Fenced(m) if *m == mission);
+            self.let_go(&mission);
+            if persisted && !fenced {
+                self.reload(mission, Duration::ZERO);
+            }
+        }
+    }
+
+    fn let_go(&mut self, mission: &MissionId) {
+        self.owned.remove(mission);
+        self.stop_jobs(mission);
+        self.inbox.push_back(Input::Forget { mission: mission.clone() });
+        // Its sessions stay fenced until it is read again: an answer from a dropped state would be a guess.
+    }
+
+    // ---- actions
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Answer { to, answer } => self.send(to, answer),
+                Action::StopWork { mission } => self.stop_jobs(&mission),
+                action => {
+                    if let Some(work) = self.effects.work(action) {
+                        self.spawn(work);
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, to: ReplyTo, answer: Answer) {
+        if let Some(tx) = self.replies.remove(&to) {
+            // Who asked may have gone; nothing depends on the answer being read.
+            let _ = tx.send(answer);
+        }
+    }
+
+    fn spawn(&mut self, work: Work) {
+        let handle = self.jobs.spawn(async move { Done::Input(work.job.await.map(Box::new)) });
+        if let Some(broken) = work.broken {
+            self.broken.insert(handle.id(), broken);
+        }
+        if let (true, Some(mission)) = (work.stoppable, work.mission) {
+            let handles = self.stoppable.entry(mission).or_default();
+            handles.retain(|h| !h.is_finished());
+            handles.push(handle);
+        }
+    }
+
+    fn stop_jobs(&mut self, mission: &MissionId) {
+        for handle in self.stoppable.remove(mission).unwrap_or_default() {
+            handle.abort();
+        }
+    }
+
+    /// Keeps the markers that tell a starting host whether work was left in its directory. One write at a time for a
+    /// directory, so that the last word is the newest.
+    fn mark(&mut self, missions: &BTreeSet<MissionId>) {
+        let directories: BTreeSet<_> = missions
+            .iter()
+            .filter_map(|m| self.core.mission(m))
+            .map(|m| m.created.directory.clone())
+            .collect();
+        directories.into_iter().for_each(|d| self.mark_directory(d));
+    }
+
+    fn mark_directory(&mut self, directory: Directory) {
+        let open = self.core.missions().any(|m| m.created.directory == directory && !m.settled());
+        if self.marked.get(&directory) == Some(&open) || !self.marking.insert(directory.clone()) {
+            return;
+        }
+        self.marked.insert(directory.clone(), open);
+        let markers = self.ports.markers.clone();
+        self.jobs.spawn_blocking(move || {
+            if let Err(error) = markers.set(&directory, open) {
+                tracing::warn!(%error, %directory, "the marker of open work could not be kept");
+            }
+            Done::Marked(directory)
+        });
+    }
+
+    // ---- ownership
+
+    fn heartbeat(&mut self) {
+        if self.owned.is_empty() {
+            return;
+        }
+        let settled: Vec<_> = self.owned.keys().filter(|m| self.core.mission(m).is_none()).cloned().collect();
+        for mission in settled {
+            self.owned.remove(&mission);
+        }
+        let ports = self.ports.clone();
+        let asked = self.owned.keys().cloned().collect();
+        self.jobs.spawn(async move {
+            let held =
+                ports.store.heartbeat(ports.identity.owner.clone(), OWNER_TTL_MS, ports.clock.now()).await;
+            Done::Heard { asked, held }
+        });
+    }
+
+    fn open(&mut self, directory: Directory, host_restarted: bool, tx: OpenReply) {
+        let ports = self.ports.clone();
+        let ours: BTreeSet<_> = self.owned.keys().cloned().collect();
+        self.jobs.spawn(async move {
+            let found = find(&ports, &directory, &ours).await;
+            Done::Opened { directory, host_restarted, found, tx }
+        });
+    }
+
+    fn opened(
+        &mut self,
+        directory: Directory,
+        host_restarted: bool,
+        found: Result<Found, StoreError>,
+        tx: OpenReply,
+    ) {
+        match found {
+            Ok(found) => {
+                for loaded in found.ours {
+                    self.adopt(loaded, host_restarted);
+                }
+                self.opens.push(Open { directory, held: found.held, tx });
+            }
+            Err(error) => {
+                let _ = tx.send(Err(error));
+            }
+        }
+    }
+
+    fn answer_opens(&mut self, opens: Vec<Open>) {
+        for Open { directory, held, tx } in opens {
+            let mine: Vec<_> =
+                self.core.missions().filter(|m| m.created.directory == directory && !m.settled()).collect();
+            let missions = mine.iter().map(|m| journal::row(m)).collect();
+            let sessions =
+                mine.iter().flat_map(|m| m.attempts.values().filter_map(|a| a.session.clone())).collect();
+            let _ = tx.send(Ok(Opened { missions, sessions, held }));
+        }
+    }
+
+    fn adopt(&mut self, loaded: Loaded, host_restarted: bool) {
+        let Loaded { mission, token, seq, events } = loaded;
+        tracing::info!(%mission, seq, "mission taken over");
+        self.owned.insert(mission.clone(), (token, seq));
+        self.inbox.push_back(Input::Adopt { mission, events, host_restarted });
+    }
+
+    fn reload(&mut self, mission: MissionId, after: Duration) {
+        let ports = self.ports.clone();
+        self.jobs.spawn(async move {
+            tokio::time::sleep(after).await;
+            let found = load(&ports, &mission).await;
+            Done::Reloaded { mission, found }
+        });
+    }
+
+    fn reloaded(&mut self, mission: MissionId, found: Result<Option<Loaded>, StoreError>) {
+        match found {
+            Ok(Some(loaded)) => self.adopt(loaded, false),
+            Ok(None) => tracing::warn!(%mission, "another process has the mission now"),
+            Err(error) => {
+                tracing::error!(%error, %mission, "the mission cannot be read back; trying again");
+                self.reload(mission, RELOAD_AFTER);
+            }
+        }
+    }
+
+    // ---- the end
+
+    async fn stop(mut self) {
+        self.rx.close();
+        self.jobs.abort_all();
+        while self.jobs.join_next().await.is_some() {}
+        if let Err(error) = self.ports.store.release(self.ports.identity.owner.clone()).await {
+            tracing::warn!(%error, "the missions could not be given up; they are free after their lease");
+        }
+        if let Some(tx) = self.stopping.take() {
+            let _ = tx.send(());
+        }
+    }
+}
+
+async fn written(commit: &mut Option<(Commit, Write)>) -> Result<(), StoreError> {
+    match commit {
+        Some((_, write)) => write.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Open missions of a directory: those that are free are claimed and read.
+async fn find(ports: &Ports, directory: &Directory, ours: &BTreeSet<MissionId>) -> Result<Found, StoreError> {
+    let rows = ports.store.missions(Some(directory.clone()), true, MAX_OPEN).await?;
+    let mut found = Found { ours: Vec::new(), held: Vec::new() };
+    for row in rows.into_iter().rev().filter(|r| !ours.contains(&r.id)) {
+        match claim(ports, &row.id).await? {
+            Claim::Held { by, .. } => found.held.push((row, by)),
+            Claim::Granted(token) => found.ours.push(read(ports, &row.id, token).await?),
+            Claim::Unknown => {}
+        }
+    }
+    Ok(found)
+}
+
+async fn load(ports: &Ports, mission: &MissionId) -> Result<Option<Loaded>, StoreError> {
+    match claim(ports, mission).await? {
+        Claim::Granted(token) => read(ports, mission, token).await.map(Some),
+        Claim::Held { .. } | Claim::Unknown => Ok(None),
+    }
+}
+
+async fn claim(ports: &Ports, mission: &MissionId) -> Result<Claim, StoreError> {
+    let now = ports.clock.now();
+    ports.store.claim(mission.clone(), ports.identity.clone(), OWNER_TTL_MS, now, ports.alive).await
+}
+
+async fn read(ports: &Ports, mission: &MissionId, token: OwnerToken) -> Result<Loaded, StoreError> {
+    let records = ports.store.load(mission.clone()).await?;
+    let seq = records.last().map_or(0, |r| r.seq);
+    let events = decode_all(&records).map_err(|e| StoreError::Corrupt {
+        path: ports.store.location(),
+        detail: format!("mission {mission}: {e}"),
+    })?;
+    Ok(Loaded { mission: mission.clone(), token, seq, events })
+}
+
+pub fn decode_all(records: &[Record]) -> Result<Vec<(Millis, Event)>, JournalError> {
+    records.iter().map(|r| Ok((r.at, journal::decode(&r.kind, &r.body)?))).collect()
+}
+
+/// The mission an action leaves a mark of in the core, so that losing the action means reading the mission anew.
+fn mission_of(action: &Action) -> Option<MissionId> {
+    match action {
+        Action::CreateSession { mission, .. }
+        | Action::Prompt { mission, .. }
+        | Action::Look { mission, .. }
+        | Action::LookAtParent { mission, .. }
+        | Action::HandBack { mission, .. }
+        | Action::Survey { mission, .. }
+        | Action::Inspect { mission, .. }
+        | Action::Check { mission, .. }
+        | Action::Salvage { mission, .. }
+        | Action::StopWork { mission }
+        | Action::PublishTodo { mission, .. }
+        | Action::UpdateTodo { mission, .. } => Some(mission.clone()),
+        Action::Answer { .. }
+        | Action::Abort { .. }
+        | Action::Tell { .. }
+        | Action::Toast { .. }
+        | Action::Progress { .. } => None,
+    }
+}

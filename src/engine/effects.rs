@@ -1,0 +1,339 @@
+//! Actions carried out at the ports. Each runs as a job of its own and comes back as an input.
+use super::Ports;
+use super::core::event::{Inspection, Subject};
+use super::core::{Action, Input, Look};
+use crate::domain::ids::{Directory, HostSessionId, MissionId};
+use crate::domain::lease::Pattern;
+use crate::domain::verdict::{CheckResult, Finding, TreeId};
+use crate::ports::host::{HostError, NewSession};
+use crate::ports::workspace::{TodoPlan, WorkspaceError};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Longest diff a reviewer is given, in bytes.
+const MAX_DIFF: usize = 60_000;
+/// Time limit of one check.
+const CHECK_TIMEOUT_MS: u64 = 600_000;
+/// Check runs at one time, over all missions: they use as many cores as they find.
+const MAX_CHECK_RUNS: usize = 3;
+/// Messages fetched by a look.
+const LOOK_MESSAGES: u32 = 8;
+
+pub type Job = Pin<Box<dyn Future<Output = Option<Input>> + Send>>;
+
+#[derive(Clone)]
+pub struct Effects {
+    ports: Ports,
+    check_runs: Arc<Semaphore>,
+}
+
+/// An action as a job: what it is for, and what the core is told should the job itself break.
+pub struct Work {
+    pub mission: Option<MissionId>,
+    /// Ended by `StopWork`.
+    pub stoppable: bool,
+    pub broken: Option<Input>,
+    pub job: Job,
+}
+
+impl Effects {
+    pub fn new(ports: Ports) -> Self {
+        Self { ports, check_runs: Arc::new(Semaphore::new(MAX_CHECK_RUNS)) }
+    }
+
+    /// Not for answers, salvage and stops, which the dispatcher carries out itself.
+    pub fn work(&self, action: Action) -> Option<Work> {
+        match action {
+            Action::Answer { .. } | Action::Salvage { .. } | Action::StopWork { .. } => None,
+            Action::Survey { .. } | Action::Inspect { .. } | Action::Check { .. } => {
+                Some(self.tree_work(action))
+            }
+            Action::PublishTodo { .. } | Action::UpdateTodo { .. } => Some(self.todo_work(action)),
+            other => Some(self.host_work(other)),
+        }
+    }
+
+    fn host_work(&self, action: Action) -> Work {
+        let host = self.ports.host.clone();
+        let failed = || {
+            HostError::Refused(crate::ports::host::HostFault {
+                name: "InternalError".into(),
+                message: "the call broke down inside Gantry".into(),
+                status: None,
+            })
+        };
+        match action {
+            Action::CreateSession { mission, attempt, directory, parent, title, role, adopt } => {
+                let key = attempt.0.clone();
+                let broken = Input::SessionCreated {
+                    mission: mission.clone(),
+                    attempt: attempt.clone(),
+                    result: Err(failed()),
+                };
+                let new = NewSession { directory, parent: Some(parent), title, role, key, adopt };
+                work(Some(&mission.clone()), Some(broken), async move {
+                    let result = host.create(new).await;
+                    Some(Input::SessionCreated { mission, attempt, result })
+                })
+            }
+            Action::Prompt { mission, attempt, directory, session, role, text } => {
+                let broken = Input::PromptTaken {
+                    mission: mission.clone(),
+                    attempt: attempt.clone(),
+                    result: Err(failed()),
+                };
+                work(Some(&mission.clone()), Some(broken), async move {
+                    let result = host.prompt(directory, session, role, text, false).await;
+                    Some(Input::PromptTaken { mission, attempt, result })
+                })
+            }
+            Action::Look { mission, attempt, directory, session } => {
+                let broken = Input::Looked {
+                    mission: mission.clone(),
+                    attempt: attempt.clone(),
+                    result: Err(failed()),
+                };
+                let effects = self.clone();
+                work(Some(&mission.clone()), Some(broken), async move {
+                    let result = effects.look(directory, session).await;
+                    Some(Input::Looked { mission, attempt, result })
+                })
+            }
+            Action::LookAtParent { mission, directory, session } => {
+                let broken = Input::ParentLooked { mission: mission.clone(), result: Err(failed()) };
+                let effects = self.clone();
+                work(Some(&mission.clone()), Some(broken), async move {
+                    let result = effects.look(directory, session).await;
+                    Some(Input::ParentLooked { mission, result })
+                })
+            }
+            Action::HandBack { mission, directory, session, text } => {
+                let broken = Input::HandBackTaken { mission: mission.clone(), result: Err(failed()) };
+                work(Some(&mission.clone()), Some(broken), async move {
+                    let role = crate::domain::ids::Role::Commander;
+                    let result = host.prompt(directory, session, role, text, true).await;
+                    Some(Input::HandBackTaken { mission, result })
+                })
+            }
+            other => self.notice(other),
+        }
+    }
+
+    /// What nobody waits for; a failure is logged.
+    fn notice(&self, action: Action) -> Work {
+        let host = self.ports.host.clone();
+        work(None, None, async move {
+            let result = match action {
+                Action::Abort { directory, session } => host.abort(directory, session).await,
+                Action::Tell { directory, session, text } => {
+                    host.prompt(directory, session, crate::domain::ids::Role::Commander, text, true).await
+                }
+                Action::Toast { directory, kind, title, message } => {
+                    host.toast(directory, kind, title, message).await
+                }
+                Action::Progress { directory, session, call, title, metadata } => {
+                    host.progress(directory, session, call, title, metadata).await
+                }
+                _ => Ok(()),
+            };
+            if let Err(error) = result {
+                tracing::debug!(%error, "a notice did not reach the host");
+            }
+            None
+        })
+    }
+
+    async fn look(&self, directory: Directory, session: HostSessionId) -> Result<Look, HostError> {
+        let host = &self.ports.host;
+        // Messages after the state: a turn that ends in between is seen as busy, and looked at again.
+        let states = host.status(directory.clone(), vec![session.clone()]).await?;
+        let state = states.first().map_or(crate::ports::host::TurnState::Absent, |(_, s)| *s);
+        let messages = host.messages(directory, session, LOOK_MESSAGES).await?;
+        Ok(Look { state, messages })
+    }
+
+    // ---- tree and checks
+
+    fn tree_work(&self, action: Action) -> Work {
+        let effects = self.clone();
+        match action {
+            Action::Survey { mission, root, checks, todo } => {
+                let broken = Input::Surveyed {
+                    mission: mission.clone(),
+                    checks: Vec::new(),
+                    tree: None,
+                    baseline: Vec::new(),
+                    remark: Some("the project could not be looked at".into()),
+                };
+                stoppable(work(Some(&mission.clone()), Some(broken), async move {
+                    Some(effects.survey(mission, root, checks, todo).await)
+                }))
+            }
+            Action::Inspect { mission, subject, round, root, base, todo, scope } => {
+                let broken = Input::Inspected {
+                    mission: mission.clone(),
+                    subject: subject.clone(),
+                    round,
+                    result: Err("the look at the tree broke down".into()),
+                };
+                stoppable(work(Some(&mission.clone()), Some(broken), async move {
+                    let scope = matches!(subject, Subject::Task(_)).then_some(scope);
+                    let result = effects
+                        .inspect(PathBuf::from(root), base, todo, scope)
+                        .await
+                        .map_err(|e| e.to_string());
+                    Some(Input::Inspected { mission, subject, round, result })
+                }))
+            }
+            Action::Check { mission, subject, round, root, commands } => {
+                let not_run = commands.iter().map(|c| CheckResult {
+                    command: c.clone(),
+                    outcome: crate::domain::verdict::CheckOutcome::NotRun,
+                    millis: 0,
+                    tail: String::new(),
+                });
+                let broken = Input::Checked {
+                    mission: mission.clone(),
+                    subject: subject.clone(),
+                    round,
+                    results: not_run.collect(),
+                };
+                stoppable(work(Some(&mission.clone()), Some(broken), async move {
+                    let results = effects.run_checks(Path::new(&root), &commands).await;
+                    Some(Input::Checked { mission, subject, round, results })
+                }))
+            }
+            other => self.notice(other),
+        }
+    }
+
+    async fn survey(
+        &self,
+        mission: MissionId,
+        root: String,
+        checks: Option<Vec<String>>,
+        todo: String,
+    ) -> Input {
+        let path = PathBuf::from(&root);
+        let (tree, remark) = match self.ports.tree.hash(path.clone(), vec![todo]).await {
+            Ok(tree) => (Some(tree), None),
+            Err(error) => (None, Some(format!("changes cannot be shown as a diff: {error}"))),
+        };
+        let checks = match checks {
+            Some(checks) => checks,
+            None => self.ports.checks.detect(path.clone()).await,
+        };
+        let baseline = self.run_checks(&path, &checks).await;
+        Input::Surveyed { mission, checks, tree, baseline, remark }
+    }
+
+    async fn run_checks(&self, root: &Path, commands: &[String]) -> Vec<CheckResult> {
+        let mut results = Vec::new();
+        // Closed only with the process; then nobody reads the results either.
+        let Ok(_permit) = self.check_runs.acquire().await else { return results };
+        for command in commands {
+            results.push(self.ports.checks.run(root.to_path_buf(), command.clone(), CHECK_TIMEOUT_MS).await);
+        }
+        results
+    }
+
+    async fn inspect(
+        &self,
+        root: PathBuf,
+        base: Option<TreeId>,
+        todo: String,
+        scope: Option<Vec<String>>,
+    ) -> Result<Inspection, WorkspaceError> {
+        let tree = self.ports.tree.hash(root.clone(), vec![todo]).await?;
+        let Some(base) = base else {
+            return Ok(Inspection { tree: Some(tree), ..Inspection::default() });
+        };
+        let mut changed = self.ports.tree.changed(root.clone(), base.clone(), tree.clone()).await?;
+        if let Some(scope) = scope {
+            let patterns: Vec<_> = scope.iter().filter_map(|s| Pattern::parse(s).ok()).collect();
+            changed.retain(|path| patterns.iter().any(|p| p.covers(path)));
+        }
+        let diff = if changed.is_empty() {
+            "(nothing was changed)".to_owned()
+        } else {
+            self.ports.tree.diff(root, base, tree.clone(), changed.clone(), MAX_DIFF).await?
+        };
+        let findings = conflict_markers(&diff);
+        Ok(Inspection { tree: Some(tree), changed, diff, findings })
+    }
+
+    fn todo_work(&self, action: Action) -> Work {
+        let todo = self.ports.todo.clone();
+        match action {
+            Action::PublishTodo { mission, root, file, title, items } => {
+                let broken = Input::TodoWritten {
+                    mission: mission.clone(),
+                    result: Err("writing it broke down".into()),
+                };
+                work(Some(&mission.clone()), Some(broken), async move {
+                    let plan = TodoPlan { mission: mission.0.clone(), title, items };
+                    let result =
+                        todo.publish(Path::new(&root).join(file), plan).await.map_err(|e| e.to_string());
+                    Some(Input::TodoWritten { mission, result })
+                })
+            }
+            Action::UpdateTodo { mission, root, file, states } => {
+                let broken = Input::TodoWritten {
+                    mission: mission.clone(),
+                    result: Err("writing it broke down".into()),
+                };
+                work(Some(&mission.clone()), Some(broken), async move {
+                    let result = todo
+                        .update(Path::new(&root).join(file), mission.0.clone(), states)
+                        .await
+                        .map_err(|e| e.to_string());
+                    Some(Input::TodoWritten { mission, result })
+                })
+            }
+            other => self.notice(other),
+        }
+    }
+}
+
+fn work(
+    mission: Option<&MissionId>,
+    broken: Option<Input>,
+    job: impl Future<Output = Option<Input>> + Send + 'static,
+) -> Work {
+    Work { mission: mission.cloned(), stoppable: false, broken, job: Box::pin(job) }
+}
+
+fn stoppable(work: Work) -> Work {
+    Work { stoppable: true, ..work }
+}
+
+/// Conflict markers that a change brings in.
+fn conflict_markers(diff: &str) -> Vec<Finding> {
+    let mut file = None;
+    let mut findings = Vec::new();
+    for line in diff.lines() {
+        if let Some(path) = line.strip_prefix("+++ b/") {
+            file = Some(path.to_owned());
+        } else if line.starts_with("+<<<<<<< ") || line.starts_with("+>>>>>>> ") {
+            let finding = Finding::of("high", "a conflict marker was left in the file");
+            findings.push(Finding { file: file.clone(), ..finding });
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::conflict_markers;
+
+    #[test]
+    fn conflict_markers_are_found_in_added_lines_only() {
+        let diff = "+++ b/src/a.js\n <<<<<<< old\n+<<<<<<< HEAD\n+x\n->>>>>>> gone\n+>>>>>>> branch\n+ <<<<<<< in text\n";
+        let found = conflict_markers(diff);
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|f| f.file.as_deref() == Some("src/a.js")));
+    }
+}

@@ -1,0 +1,267 @@
+//! The only door into the engine: a cheap handle that others clone.
+use super::Ports;
+use super::core::event::Created;
+use super::core::state::Mission;
+use super::core::{Answer, Control, HostInput, Input, Refusal, ReplyTo, ToolInput, replay};
+use super::dispatcher::{Dispatcher, Message};
+use super::index::Index;
+use super::journal;
+use crate::domain::ids::{Directory, HostSessionId, MissionId};
+use crate::ports::store::{MissionRow, OwnerIdentity, StoreError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{mpsc, oneshot};
+
+/// Inputs that may wait for the loop. Calls wait for a place; events that find none are dropped and counted,
+/// for the looks at the host make up for lost events.
+const QUEUE: usize = 4096;
+
+#[derive(Clone)]
+pub struct Handle {
+    tx: mpsc::Sender<Message>,
+    index: Arc<Index>,
+    ports: Ports,
+    next_reply: Arc<AtomicU64>,
+    dropped_events: Arc<AtomicU64>,
+}
+
+/// What opening a directory found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opened {
+    /// Missions of the directory that are not settled and are now ours.
+    pub missions: Vec<MissionRow>,
+    /// Host sessions that belong to them.
+    pub sessions: Vec<HostSessionId>,
+    /// Open missions that another process works on.
+    pub held: Vec<(MissionRow, OwnerIdentity)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskView {
+    pub id: String,
+    pub title: String,
+    pub state: String,
+    pub depends_on: Vec<String>,
+    pub files: Vec<String>,
+    pub attempts: u32,
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct MissionView {
+    pub row: MissionRow,
+    pub tasks: Vec<TaskView>,
+    pub report: Option<String>,
+}
+
+impl MissionView {
+    pub fn of(mission: &Mission) -> Self {
+        let tasks = mission.tasks.iter().map(|t| TaskView {
+            id: t.spec.id.0.clone(),
+            title: t.spec.title.clone(),
+            state: t.state.name().into(),
+            depends_on: t.spec.depends_on.iter().map(|d| d.0.clone()).collect(),
+            files: t.spec.files.clone(),
+            attempts: t.attempts,
+            note: t.note.clone(),
+        });
+        Self { row: journal::row(mission), tasks: tasks.collect(), report: mission.report.clone() }
+    }
+}
+
+/// Starts the engine; the future runs until the handle's `shutdown`.
+pub fn start(ports: Ports) -> (Handle, impl Future<Output = ()> + Send) {
+    let (tx, rx) = mpsc::channel(QUEUE);
+    let index = Arc::new(Index::default());
+    let dispatcher = Dispatcher::new(ports.clone(), index.clone(), rx);
+    let handle = Handle {
+        tx,
+        index,
+        ports,
+        next_reply: Arc::new(AtomicU64::new(1)),
+        dropped_events: Arc::new(AtomicU64::new(0)),
+    };
+    (handle, dispatcher.run())
+}
+
+impl Handle {
+    pub fn reply(&self) -> ReplyTo {
+        ReplyTo(self.next_reply.fetch_add(1, Ordering::Relaxed))
+    }
+
+    async fn ask(&self, reply: ReplyTo, input: Input) -> Result<Answer, Refusal> {
+        let (tx, rx) = oneshot::channel();
+        let stopping =
+            || Refusal::Cancelled("Gantry is stopping; the mission goes on at the next start".into());
+        self.tx.send(Message::Ask { reply, input: Box::new(input), tx }).await.map_err(|_| stopping())?;
+        match rx.await {
+            Ok(Answer::Refused(refusal)) => Err(refusal),
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(stopping()),
+        }
+    }
+
+    /// Takes over the directory's open missions that nobody works on.
+    pub async fn open(&self, directory: Directory, host_restarted: bool) -> Result<Opened, Refusal> {
+        let (tx, rx) = oneshot::channel();
+        let stopping = || Refusal::Cancelled("Gantry is stopping".into());
+        self.tx.send(Message::Open { directory, host_restarted, tx }).await.map_err(|_| stopping())?;
+        rx.await.map_err(|_| stopping())?.map_err(|e: StoreError| Refusal::Store(e.to_string()))
+    }
+
+    /// Durable when it returns.
+    pub async fn create(&self, created: Created) -> Result<(MissionId, Vec<MissionId>), Refusal> {
+        let reply = self.reply();
+        let mission = self.ports.ids.mission();
+        match self.ask(reply, Input::Create { reply, mission, created }).await? {
+            Answer::Created { mission, queued_behind } => Ok((mission, queued_behind)),
+            other => Err(Refusal::Conflict(format!("unexpected answer {other:?}"))),
+        }
+    }
+
+    pub async fn control(&self, mission: MissionId, control: Control) -> Result<(), Refusal> {
+        let reply = self.reply();
+        self.ask(reply, Input::Control { reply: Some(reply), mission, control }).await.map(|_| ())
+    }
+
+    pub async fn attach(&self, mission: MissionId, parent: HostSessionId) -> Result<(), Refusal> {
+        let reply = self.reply();
+        self.ask(reply, Input::Attach { reply, mission, parent }).await.map(|_| ())
+    }
+
+    /// `reply` comes from `reply()`, so that the caller can take the call back with `drop_call`.
+    pub async fn tool(
+        &self,
+        reply: ReplyTo,
+        session: HostSessionId,
+        call: String,
+        tool: ToolInput,
+    ) -> Result<Answer, Refusal> {
+        self.ask(reply, Input::Tool { reply, session, call, tool }).await
+    }
+
+    pub async fn drop_call(&self, reply: ReplyTo) {
+        // A closed loop has answered the call already.
+        let _ = self.tx.send(Message::Tell(Box::new(Input::CallDropped { reply }))).await;
+    }
+
+    /// Whether a tool call of this session may go on; `Err` is the sentence for its model. Most calls are answered
+    /// from the index; a path that is not declared goes to the loop, for taking it is a fact to write down.
+    pub async fn lease_check(
+        &self,
+        session: &HostSessionId,
+        tool: &str,
+        paths: &[String],
+    ) -> Result<(), String> {
+        match self.lease_check_now(session, tool, paths) {
+            Some(result) => result,
+            None => self.lease_take(session, paths).await,
+        }
+    }
+
+    /// The part of `lease_check` that needs no wait; none when the loop has to decide.
+    pub fn lease_check_now(
+        &self,
+        session: &HostSessionId,
+        tool: &str,
+        paths: &[String],
+    ) -> Option<Result<(), String>> {
+        let Some(entry) = self.index.get(session) else { return Some(Ok(())) };
+        if paths.is_empty() {
+            // What a shell command writes cannot be foreseen; who may not write may not run one either.
+            return Some(if tool == "bash" { entry.may.map(|_| ()) } else { Ok(()) });
+        }
+        let declared = match &entry.may {
+            Ok(declared) => declared,
+            Err(why) => return Some(Err(why.clone())),
+        };
+        let mut all_declared = true;
+        for path in paths {
+            match self.ports.tree.confine(&entry.root, path) {
+                Ok(path) => all_declared &= path != entry.todo && declared.iter().any(|p| p.covers(&path)),
+                Err(error) => {
+                    return Some(Err(format!("{error}. Only files of the project can be changed.")));
+                }
+            }
+        }
+        all_declared.then_some(Ok(()))
+    }
+
+    async fn lease_take(&self, session: &HostSessionId, paths: &[String]) -> Result<(), String> {
+        let Some(entry) = self.index.get(session) else { return Ok(()) };
+        let relative = paths.iter().filter_map(|p| self.ports.tree.confine(&entry.root, p).ok()).collect();
+        let reply = self.reply();
+        match self.ask(reply, Input::Write { reply, session: session.clone(), paths: relative }).await {
+            Ok(Answer::Write { denied: None }) => Ok(()),
+            Ok(Answer::Write { denied: Some(why) }) => Err(why),
+            Ok(other) => Err(format!("unexpected answer {other:?}")),
+            Err(refusal) => Err(refusal.to_string()),
+        }
+    }
+
+    /// In order. What does not fit is dropped and counted.
+    pub fn events(&self, events: Vec<HostInput>) {
+        for event in events {
+            if self.tx.try_send(Message::Tell(Box::new(Input::Host { event }))).is_err() {
+                self.dropped_events.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub fn dropped_events(&self) -> u64 {
+        self.dropped_events.load(Ordering::Relaxed)
+    }
+
+    /// From memory, else from the store.
+    pub async fn view(&self, mission: MissionId) -> Result<MissionView, Refusal> {
+        let (tx, rx) = oneshot::channel();
+        if self.tx.send(Message::View { mission: mission.clone(), tx }).await.is_ok()
+            && let Ok(Some(view)) = rx.await
+        {
+            return Ok(*view);
+        }
+        read_mission(&self.ports, mission).await
+    }
+
+    pub async fn newest(&self, directory: Directory) -> Result<MissionId, Refusal> {
+        let rows = self
+            .ports
+            .store
+            .missions(Some(directory), false, 1)
+            .await
+            .map_err(|e| Refusal::Store(e.to_string()))?;
+        rows.into_iter()
+            .next()
+            .map(|r| r.id)
+            .ok_or_else(|| Refusal::NotFound("this project has had no mission yet".into()))
+    }
+
+    /// Refuses new work, writes down what is decided, ends jobs and gives the missions up to the next process.
+    pub async fn shutdown(&self) {
+        let (tx, rx) = oneshot::channel();
+        if self.tx.send(Message::Shutdown { tx }).await.is_ok() {
+            let _ = rx.await;
+        }
+    }
+}
+
+/// A mission as its journal tells it, whoever owns it.
+pub async fn read_mission(ports: &Ports, mission: MissionId) -> Result<MissionView, Refusal> {
+    read_journal(&*ports.store, mission).await
+}
+
+pub async fn read_journal(
+    store: &dyn crate::ports::store::Store,
+    mission: MissionId,
+) -> Result<MissionView, Refusal> {
+    let records = store.load(mission.clone()).await.map_err(|e| Refusal::Store(e.to_string()))?;
+    if records.is_empty() {
+        return Err(Refusal::NotFound(format!(
+            "there is no mission {mission}; `gantry missions` lists them"
+        )));
+    }
+    let events = super::dispatcher::decode_all(&records).map_err(|e| Refusal::Store(e.to_string()))?;
+    let mission = replay(&mission, &events)
+        .ok_or_else(|| Refusal::Store(format!("the journal of {mission} is damaged")))?;
+    Ok(MissionView::of(&mission))
+}

@@ -1,0 +1,57 @@
+//! Which host session may write what: read by every tool call of a mission, written by the dispatcher after each
+//! commit. An answer from here is always one that the journal already supports.
+use super::core::Core;
+use super::core::event::AttemptKind;
+use super::core::state::{Attempt, Mission};
+use crate::domain::ids::{HostSessionId, MissionId};
+use crate::domain::lease::Pattern;
+use dashmap::DashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(Clone)]
+pub struct Entry {
+    pub mission: MissionId,
+    pub root: PathBuf,
+    /// The plan file, which only Gantry writes.
+    pub todo: String,
+    /// Declared files of the task the session works on; else why it may not write, said to its model.
+    pub may: Result<Arc<[Pattern]>, String>,
+}
+
+#[derive(Default)]
+pub struct Index {
+    sessions: DashMap<HostSessionId, Entry>,
+}
+
+impl Index {
+    pub fn get(&self, session: &HostSessionId) -> Option<Entry> {
+        self.sessions.get(session).map(|e| e.clone())
+    }
+
+    /// Brings the entries of one mission up to its state; drops them when it left memory.
+    pub fn publish(&self, core: &Core, id: &MissionId) {
+        let Some(mission) = core.mission(id) else {
+            self.sessions.retain(|_, e| e.mission != *id);
+            return;
+        };
+        for session in mission.attempts.values().filter_map(|a| a.session.as_ref()) {
+            if let Some((mission, attempt)) = core.attempt_of(session) {
+                self.sessions.insert(session.clone(), entry(mission, attempt));
+            }
+        }
+    }
+}
+
+fn entry(mission: &Mission, attempt: &Attempt) -> Entry {
+    let declared = |attempt: &Attempt| match &attempt.kind {
+        AttemptKind::Work(task) => mission.task(task).map(super::core::declared).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    Entry {
+        mission: mission.id.clone(),
+        root: PathBuf::from(&mission.created.worktree),
+        todo: mission.created.options.todo.clone(),
+        may: super::core::may_write(mission, Some(attempt)).map(|_| declared(attempt).into()),
+    }
+}

@@ -1,0 +1,216 @@
+//! Any event at all, lawful in its place or not: the stored form has no opinion on that.
+use crate::domain::ids::{AttemptId, Directory, HostSessionId, TaskId};
+use crate::domain::mission::{MissionState, Phase};
+use crate::domain::plan::{Plan, Priority, TaskSpec};
+use crate::domain::task::TaskState;
+use crate::domain::verdict::{CheckOutcome, CheckResult, Finding, TreeId, Verdict};
+use crate::engine::core::event::*;
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Texts with everything JSON has to escape, and everything else.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z ]{0,12}", any::<String>(), Just("\0\u{7f}\u{2028}\"\\\r\n😀".to_owned())]
+}
+fn texts() -> impl Strategy<Value = Vec<String>> {
+    vec(text(), 0..3)
+}
+/// All numbers JSON has; the edges of precision among them.
+fn number() -> impl Strategy<Value = f64> {
+    use proptest::num::f64::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
+    prop_oneof![
+        POSITIVE | NEGATIVE | NORMAL | SUBNORMAL | ZERO,
+        0.0..1e6,
+        select(vec![0.1 + 0.2, f64::MAX, f64::MIN, f64::MIN_POSITIVE])
+    ]
+}
+/// Random numbers are rarely at the edge where 64 bits do not fit a float.
+fn whole() -> impl Strategy<Value = u64> {
+    prop_oneof![any::<u64>(), select(vec![0, u64::MAX, (1 << 53) + 1])]
+}
+fn task_id() -> impl Strategy<Value = TaskId> {
+    text().prop_map(TaskId)
+}
+fn attempt_id() -> impl Strategy<Value = AttemptId> {
+    text().prop_map(AttemptId)
+}
+fn session() -> impl Strategy<Value = HostSessionId> {
+    text().prop_map(HostSessionId)
+}
+fn tree() -> impl Strategy<Value = Option<TreeId>> {
+    of(text().prop_map(TreeId))
+}
+
+fn created() -> impl Strategy<Value = Created> {
+    let options = (of(texts()), text(), any::<u32>(), whole(), any::<bool>()).prop_map(
+        |(checks, todo, workers, turn_timeout_ms, auto_resume)| Options {
+            checks,
+            todo,
+            workers,
+            turn_timeout_ms,
+            auto_resume,
+        },
+    );
+    (text(), text(), session(), text(), text(), text(), options).prop_map(
+        |(directory, worktree, parent, text, key, title, options)| Created {
+            directory: Directory(directory),
+            worktree,
+            parent,
+            text,
+            key,
+            title,
+            options,
+        },
+    )
+}
+
+fn spec() -> impl Strategy<Value = TaskSpec> {
+    let lists = (texts(), vec(task_id(), 0..3), texts(), texts());
+    let priority = select(vec![Priority::Low, Priority::Normal, Priority::High]);
+    (task_id(), text(), text(), lists, priority, number()).prop_map(
+        |(id, title, description, (files, depends_on, capabilities, checks), priority, estimate_minutes)| {
+            TaskSpec {
+                id,
+                title,
+                description,
+                files,
+                depends_on,
+                capabilities,
+                priority,
+                checks,
+                estimate_minutes,
+            }
+        },
+    )
+}
+
+fn findings() -> impl Strategy<Value = Vec<Finding>> {
+    let finding = (of(text()), of(any::<u32>()), text(), text())
+        .prop_map(|(file, line, severity, message)| Finding { file, line, severity, message });
+    vec(finding, 0..3)
+}
+
+fn results() -> impl Strategy<Value = Vec<CheckResult>> {
+    let outcome = prop_oneof![
+        Just(CheckOutcome::Passed),
+        any::<i32>().prop_map(CheckOutcome::Failed),
+        Just(CheckOutcome::TimedOut),
+        Just(CheckOutcome::NotRun),
+    ];
+    let result = (text(), outcome, whole(), text())
+        .prop_map(|(command, outcome, millis, tail)| CheckResult { command, outcome, millis, tail });
+    vec(result, 0..3)
+}
+
+fn subject() -> impl Strategy<Value = Subject> {
+    prop_oneof![task_id().prop_map(Subject::Task), Just(Subject::Whole)]
+}
+
+fn kind() -> impl Strategy<Value = AttemptKind> {
+    prop_oneof![
+        Just(AttemptKind::Planning),
+        task_id().prop_map(AttemptKind::Work),
+        subject().prop_map(AttemptKind::Review)
+    ]
+}
+
+fn submission() -> impl Strategy<Value = Submission> {
+    let status = select(vec![ReportStatus::Done, ReportStatus::Partial, ReportStatus::Blocked]);
+    prop_oneof![
+        Just(Submission::Plan),
+        (status, text(), texts(), of(text()))
+            .prop_map(|(status, summary, files, notes)| Submission::Report { status, summary, files, notes }),
+        (any::<bool>(), text(), findings()).prop_map(|(approved, summary, findings)| Submission::Review {
+            approved,
+            summary,
+            findings
+        }),
+    ]
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        Just(Outcome::Done),
+        text().prop_map(|reason| Outcome::Failed { reason }),
+        Just(Outcome::Aborted)
+    ]
+}
+
+/// What is said of the mission as a whole.
+fn of_mission() -> BoxedStrategy<Event> {
+    let brief = (text(), texts(), texts()).prop_map(|(text, acceptance, constraints)| Brief {
+        text,
+        acceptance,
+        constraints,
+    });
+    let brief_source = select(vec![BriefSource::Commander, BriefSource::User]);
+    let plan = (text(), vec(spec(), 0..3)).prop_map(|(summary, tasks)| Plan { summary, tasks });
+    let plan_source = select(vec![PlanSource::Planner, PlanSource::Repaired, PlanSource::Rules]);
+    let how = select(vec![HandBack::ToolResult, HandBack::Message, HandBack::Nobody]);
+    prop_oneof![
+        created().prop_map(Event::Created),
+        (select(MissionState::ALL.to_vec()), text())
+            .prop_map(|(to, reason)| Event::StateChanged { to, reason }),
+        select(Phase::ALL.to_vec()).prop_map(|to| Event::PhaseChanged { to }),
+        (brief, brief_source).prop_map(|(brief, source)| Event::Briefed { brief, source }),
+        (texts(), tree(), results(), of(text())).prop_map(|(checks, tree, baseline, remark)| {
+            Event::Surveyed { checks, tree, baseline, remark }
+        }),
+        texts().prop_map(|faults| Event::PlanRefused { faults }),
+        (plan, plan_source, texts()).prop_map(|(plan, source, remarks)| Event::Planned {
+            plan,
+            source,
+            remarks
+        }),
+        text().prop_map(|text| Event::Steered { text }),
+        (text(), texts()).prop_map(|(text, calls)| Event::Reported { text, calls }),
+        how.prop_map(|how| Event::HandedBack { how }),
+        session().prop_map(|parent| Event::Attached { parent }),
+    ]
+    .boxed()
+}
+
+/// What is said of its tasks, attempts and gates.
+fn of_work() -> BoxedStrategy<Event> {
+    let reason =
+        select(vec![PromptReason::First, PromptReason::Nudge, PromptReason::Continue, PromptReason::Retry]);
+    let usage = (whole(), number()).prop_map(|(tokens, cost)| Spent { tokens, cost });
+    let inspection = (tree(), texts(), text(), findings())
+        .prop_map(|(tree, changed, diff, findings)| Inspection { tree, changed, diff, findings });
+    let verdict = (any::<bool>(), tree(), text(), findings())
+        .prop_map(|(approved, tree, summary, findings)| Verdict { approved, tree, summary, findings });
+    prop_oneof![
+        spec().prop_map(|spec| Event::TaskAdded { spec }),
+        (task_id(), select(TaskState::ALL.to_vec()), of(text()))
+            .prop_map(|(task, to, note)| { Event::TaskChanged { task, to, note } }),
+        (attempt_id(), kind(), whole(), any::<u32>(), of(session())).prop_map(
+            |(attempt, kind, token, ordinal, session)| Event::AttemptOpened {
+                attempt,
+                kind,
+                token,
+                ordinal,
+                session
+            }
+        ),
+        (attempt_id(), session()).prop_map(|(attempt, session)| Event::AttemptSession { attempt, session }),
+        (attempt_id(), reason).prop_map(|(attempt, reason)| Event::Prompted { attempt, reason }),
+        (attempt_id(), submission())
+            .prop_map(|(attempt, submission)| Event::Submitted { attempt, submission }),
+        (attempt_id(), outcome(), usage).prop_map(|(attempt, outcome, usage)| Event::AttemptClosed {
+            attempt,
+            outcome,
+            usage
+        }),
+        (task_id(), text()).prop_map(|(task, path)| Event::PathTaken { task, path }),
+        (subject(), inspection).prop_map(|(subject, inspection)| Event::Inspected { subject, inspection }),
+        (subject(), results()).prop_map(|(subject, results)| Event::Checked { subject, results }),
+        (subject(), verdict).prop_map(|(subject, verdict)| Event::Judged { subject, verdict }),
+    ]
+    .boxed()
+}
+
+pub(super) fn arb_event() -> impl Strategy<Value = Event> {
+    prop_oneof![of_mission(), of_work()]
+}

@@ -1,0 +1,286 @@
+//! What agents are told. Pure text from a mission's state; every part is bounded.
+use super::core::MAX_ATTEMPTS;
+use super::core::event::{AttemptKind, PromptReason, Subject};
+use super::core::state::{Attempt, Mission, Task};
+use crate::domain::ids::TaskId;
+use crate::domain::verdict::{CheckResult, Finding};
+use std::fmt::Write;
+
+/// Longest brief, in bytes, that is passed on.
+const MAX_BRIEF: usize = 24_000;
+/// Longest report of one dependency.
+const MAX_DEPENDENCY: usize = 2_000;
+/// Longest output of one check.
+const MAX_OUTPUT: usize = 3_000;
+
+pub fn session_title(mission: &Mission, attempt: &Attempt) -> String {
+    let title = &mission.created.title;
+    match &attempt.kind {
+        AttemptKind::Planning => format!("Plan: {title}"),
+        AttemptKind::Work(task) => format!("{task}: {}", task_title(mission, task)),
+        AttemptKind::Review(Subject::Task(task)) => format!("Review {task}: {}", task_title(mission, task)),
+        AttemptKind::Review(Subject::Whole) => format!("Integration review: {title}"),
+    }
+}
+
+fn task_title<'a>(mission: &'a Mission, task: &TaskId) -> &'a str {
+    mission.task(task).map_or("", |t| &t.spec.title)
+}
+
+pub fn prompt(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> String {
+    match reason {
+        PromptReason::First => first(mission, attempt),
+        PromptReason::Nudge => format!(
+            "You ended your turn without calling {}. {}\nIf the work is finished, call {} now; if not, finish it first.",
+            attempt.submit_tool(),
+            subject_line(mission, attempt),
+            attempt.submit_tool()
+        ),
+        PromptReason::Continue => format!(
+            "The host was restarted in the middle of your turn. {}\nLook at what is already there, go on where you stood, and end with {}.",
+            subject_line(mission, attempt),
+            attempt.submit_tool()
+        ),
+        PromptReason::Retry => format!(
+            "The model provider failed in the middle of your turn. {}\nGo on where you stood, and end with {}.",
+            subject_line(mission, attempt),
+            attempt.submit_tool()
+        ),
+    }
+}
+
+fn subject_line(mission: &Mission, attempt: &Attempt) -> String {
+    match &attempt.kind {
+        AttemptKind::Planning => "Your work: Plan the mission.".into(),
+        AttemptKind::Work(task) => {
+            format!(
+                "Your work: Task {task}: {} (Attempt {} of {MAX_ATTEMPTS}).",
+                task_title(mission, task),
+                attempt.ordinal
+            )
+        }
+        AttemptKind::Review(Subject::Task(task)) => {
+            format!(
+                "Your work: Review of task {task}: {} (Attempt {} of {MAX_ATTEMPTS}).",
+                task_title(mission, task),
+                attempt.ordinal
+            )
+        }
+        AttemptKind::Review(Subject::Whole) => "Your work: Integration review.".into(),
+    }
+}
+
+fn first(mission: &Mission, attempt: &Attempt) -> String {
+    match &attempt.kind {
+        AttemptKind::Planning => planning(mission),
+        AttemptKind::Work(task) => mission.task(task).map(|t| work(mission, t, attempt)).unwrap_or_default(),
+        AttemptKind::Review(Subject::Task(task)) => {
+            mission.task(task).map(|t| task_review(mission, t, attempt)).unwrap_or_default()
+        }
+        AttemptKind::Review(Subject::Whole) => whole_review(mission),
+    }
+}
+
+fn planning(mission: &Mission) -> String {
+    let mut out = String::from("Plan the mission.\n\n");
+    brief(&mut out, mission);
+    if let Some(survey) = &mission.survey {
+        if survey.checks.is_empty() {
+            out.push_str("\nThe project has no checks of its own that could be found.\n");
+        } else {
+            out.push_str("\nThe project's own checks, as they stand before any work:\n");
+            results(&mut out, &survey.baseline, false);
+            out.push_str(
+                "A task's `checks` may be these commands, or one of them narrowed to files of the project.\n",
+            );
+        }
+        if let Some(remark) = &survey.remark {
+            let _ = writeln!(out, "Note: {remark}");
+        }
+    }
+    out.push_str(
+        "\nLook at the code first. Then cut the work into tasks that can be done side by side: each with the files it may \
+         change, so that no two tasks without an order between them share a file; dependencies only where one truly needs \
+         the other's result. Hand the plan in with submit_plan.\n",
+    );
+    out
+}
+
+fn work(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "Task {}: {}", task.spec.id, task.spec.title);
+    let _ = writeln!(out, "Attempt {} of {MAX_ATTEMPTS}", attempt.ordinal);
+    if attempt.ordinal > 1 && !task.findings.is_empty() {
+        out.push_str("\nThe last attempt was sent back. Mend all of this:\n");
+        findings(&mut out, &task.findings);
+    } else if attempt.ordinal > 1
+        && let Some(note) = &task.note
+    {
+        let _ =
+            writeln!(out, "\nThe last attempt failed: {note}. Look at what it left behind before you begin.");
+    }
+    if !task.spec.description.is_empty() {
+        let _ = writeln!(out, "\n{}", clip(&task.spec.description, MAX_BRIEF));
+    }
+    if !task.spec.files.is_empty() {
+        let _ = writeln!(out, "\nFiles of this task: {}", task.spec.files.join(", "));
+    }
+    if !task.spec.checks.is_empty() {
+        let _ = writeln!(out, "These must pass at the end: {}", task.spec.checks.join("; "));
+    }
+    out.push_str("\nThe mission this belongs to, for context only:\n");
+    brief(&mut out, mission);
+    dependencies(&mut out, mission, task);
+    steers(&mut out, mission);
+    out.push_str(
+        "\nDo this task and nothing else; others work on other files at the same time. When it is done, call submit_report \
+         and end your turn.\n",
+    );
+    out
+}
+
+fn dependencies(out: &mut String, mission: &Mission, task: &Task) {
+    for dep in task.spec.depends_on.iter().filter_map(|d| mission.task(d)) {
+        if let Some(summary) = &dep.summary {
+            let _ = writeln!(
+                out,
+                "\nDone before, {} ({}): {}",
+                dep.spec.id,
+                dep.spec.title,
+                clip(summary, MAX_DEPENDENCY)
+            );
+        }
+    }
+}
+
+fn task_review(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "Review of task {}: {}", task.spec.id, task.spec.title);
+    let _ = writeln!(out, "Attempt {} of {MAX_ATTEMPTS}", attempt.ordinal);
+    if !task.spec.description.is_empty() {
+        let _ = writeln!(out, "\n{}", clip(&task.spec.description, MAX_BRIEF));
+    }
+    if let Some(summary) = &task.summary {
+        let _ = writeln!(out, "\nThe worker says: {}", clip(summary, MAX_DEPENDENCY));
+    }
+    if !task.findings.is_empty() {
+        out.push_str("\nFound in the last attempt; each must be mended now:\n");
+        findings(&mut out, &task.findings);
+    }
+    gate_text(&mut out, &task.gate);
+    out.push_str("\nThe mission this belongs to, for context only:\n");
+    brief(&mut out, mission);
+    out.push_str(
+        "\nJudge whether this task is done, correctly and completely; read the files where the diff does not tell. Other \
+         tasks are not yours to judge. Hand in submit_review: approve, or changes with findings that can be acted on.\n",
+    );
+    out
+}
+
+fn whole_review(mission: &Mission) -> String {
+    let mut out = String::from("Integration review\n\n");
+    brief(&mut out, mission);
+    out.push_str("\nThe tasks:\n");
+    for task in &mission.tasks {
+        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.spec.title);
+    }
+    gate_text(&mut out, &mission.whole);
+    steers(&mut out, mission);
+    out.push_str(
+        "\nJudge the work as a whole against the brief: do the parts fit together, is anything missing, is anything \
+         broken? Hand in submit_review: approve, or changes with findings that can be acted on.\n",
+    );
+    out
+}
+
+fn gate_text(out: &mut String, gate: &super::core::state::Gate) {
+    if let Some(checks) = &gate.checks
+        && !checks.is_empty()
+    {
+        out.push_str("\nChecks:\n");
+        results(out, checks, true);
+    }
+    if let Some(inspection) = &gate.inspection {
+        let _ = writeln!(out, "\nChanged: {}", clip(&inspection.changed.join(", "), 4_000));
+        let _ = writeln!(out, "\n```diff\n{}\n```", inspection.diff.trim_end());
+    }
+}
+
+fn brief(out: &mut String, mission: &Mission) {
+    let Some(brief) = &mission.brief else { return };
+    let _ = writeln!(out, "{}", clip(&brief.text, MAX_BRIEF));
+    list(out, "It is done when", &brief.acceptance);
+    list(out, "Constraints", &brief.constraints);
+}
+
+fn list(out: &mut String, head: &str, items: &[String]) {
+    if !items.is_empty() {
+        let _ = writeln!(out, "{head}:");
+        for item in items {
+            let _ = writeln!(out, "- {}", clip(item, 1_000));
+        }
+    }
+}
+
+fn steers(out: &mut String, mission: &Mission) {
+    list(out, "\nThe user has added since (this comes first)", &mission.steers);
+}
+
+fn findings(out: &mut String, findings: &[Finding]) {
+    for finding in findings {
+        let _ = writeln!(out, "- {}", clip(&finding.line_text(), MAX_OUTPUT));
+    }
+}
+
+fn results(out: &mut String, results: &[CheckResult], with_output: bool) {
+    for result in results {
+        let _ = writeln!(out, "- `{}`: {}", result.command, super::report::outcome(result));
+        if with_output && !result.passed() {
+            let _ = writeln!(out, "```\n{}\n```", clip_end(&result.tail, MAX_OUTPUT));
+        }
+    }
+}
+
+/// The first `max` bytes, cut between characters and marked.
+pub fn clip(text: &str, max: usize) -> String {
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let end = (0..=max).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    format!("{}…", &text[..end])
+}
+
+/// The last `max` bytes, cut between characters and marked.
+pub fn clip_end(text: &str, max: usize) -> String {
+    let text = text.trim_end();
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let start = (text.len() - max..=text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(text.len());
+    format!("…{}", &text[start..])
+}
+
+/// `0:07`, `12:40`, `1:02:03`.
+pub fn duration(ms: u64) -> String {
+    let s = ms / 1000;
+    let (h, m, s) = (s / 3600, s / 60 % 60, s % 60);
+    if h > 0 { format!("{h}:{m:02}:{s:02}") } else { format!("{m}:{s:02}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clipping_keeps_characters_whole() {
+        assert_eq!(clip("añb", 2), "a…");
+        assert_eq!(clip("añb", 4), "añb");
+        assert_eq!(clip_end("añb", 2), "…b");
+        assert_eq!(clip_end("abc\n", 3), "abc");
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!([0, 7_000, 760_000, 3_723_000].map(duration), ["0:00", "0:07", "12:40", "1:02:03"]);
+    }
+}

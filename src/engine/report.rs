@@ -1,0 +1,186 @@
+//! What people are told of a mission: its report, its status, its live title. Pure text from the state.
+use super::core::Answer;
+use super::core::state::{Mission, Task};
+use super::prompts::{clip, duration};
+use crate::domain::mission::MissionState;
+use crate::domain::task::TaskState;
+use crate::domain::verdict::{CheckOutcome, CheckResult};
+use std::fmt::Write;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    pub done: u32,
+    pub running: u32,
+    pub waiting: u32,
+    pub failed: u32,
+    pub total: u32,
+}
+
+pub fn counts(mission: &Mission) -> Counts {
+    let mut counts = Counts { total: mission.tasks.len() as u32, ..Counts::default() };
+    for task in &mission.tasks {
+        match task.state {
+            TaskState::Completed => counts.done += 1,
+            TaskState::Failed | TaskState::Skipped | TaskState::Cancelled => counts.failed += 1,
+            s if s.is_active() => counts.running += 1,
+            _ => counts.waiting += 1,
+        }
+    }
+    counts
+}
+
+/// The first line of the report; stands in the conversation once it was delivered.
+pub fn headline(mission: &Mission) -> String {
+    format!("Mission {}: {}", mission.id, mission.state.name())
+}
+
+pub fn report(mission: &Mission) -> String {
+    let mut out = String::new();
+    let c = counts(mission);
+    let _ = writeln!(out, "{}", headline(mission));
+    let _ = writeln!(out, "{}", mission.created.title);
+    let took = duration(mission.ended_at.unwrap_or(mission.created_at).since(mission.created_at));
+    let _ = writeln!(out, "{} of {} tasks done in {took}. {}.", c.done, c.total, sentence(&mission.reason));
+    if !mission.tasks.is_empty() {
+        out.push_str("\nTasks:\n");
+        for task in &mission.tasks {
+            task_line(&mut out, task);
+        }
+    }
+    checks(&mut out, mission);
+    if let Some(inspection) = &mission.whole.inspection
+        && !inspection.changed.is_empty()
+    {
+        let _ = writeln!(out, "\nChanged files: {}", clip(&inspection.changed.join(", "), 4_000));
+    }
+    if let Some(verdict) = &mission.whole.verdict {
+        let _ = writeln!(out, "\nIntegration review: {}", clip(&verdict.summary, 2_000));
+        for finding in &verdict.findings {
+            let _ = writeln!(out, "- {}", clip(&finding.line_text(), 1_000));
+        }
+    }
+    out
+}
+
+fn task_line(out: &mut String, task: &Task) {
+    let mark = match task.state {
+        TaskState::Completed => "x",
+        TaskState::Failed => "!",
+        TaskState::Skipped | TaskState::Cancelled => "-",
+        _ => " ",
+    };
+    let _ = write!(out, "- [{mark}] {}: {}", task.spec.id, task.spec.title);
+    if task.attempts > 1 {
+        let _ = write!(out, " ({} attempts)", task.attempts);
+    }
+    if let (true, Some(note)) = (task.state != TaskState::Completed, &task.note) {
+        let _ = write!(out, " — {}", clip(note, 300));
+    }
+    out.push('\n');
+}
+
+fn checks(out: &mut String, mission: &Mission) {
+    let Some(survey) = &mission.survey else { return };
+    let Some(now) = &mission.whole.checks else { return };
+    if now.is_empty() {
+        out.push_str("\nChecks: the project has none that could be found.\n");
+        return;
+    }
+    out.push_str("\nChecks (before → after):\n");
+    for result in now {
+        let before =
+            survey.baseline.iter().find(|b| b.command == result.command).map_or("not run".into(), outcome);
+        let _ = writeln!(out, "- `{}`: {before} → {}", result.command, outcome(result));
+    }
+}
+
+pub fn outcome(result: &CheckResult) -> String {
+    match result.outcome {
+        CheckOutcome::Passed => "passed".into(),
+        CheckOutcome::Failed(code) => format!("failed (exit {code})"),
+        CheckOutcome::TimedOut => "timed out".into(),
+        CheckOutcome::NotRun => "could not be started".into(),
+    }
+}
+
+/// One line: where the mission is. Without elapsed time, so that equal lines mean nothing new.
+pub fn progress(mission: &Mission) -> String {
+    let c = counts(mission);
+    let place = match (mission.state, mission.phase) {
+        (MissionState::Running, Some(phase)) => phase.name(),
+        (state, _) => state.name(),
+    };
+    if c.total == 0 {
+        return place.to_owned();
+    }
+    let mut out =
+        format!("{place} · {}/{} done, {} running, {} waiting", c.done, c.total, c.running, c.waiting);
+    if c.failed > 0 {
+        let _ = write!(out, ", {} failed", c.failed);
+    }
+    out
+}
+
+pub fn progress_metadata(mission: &Mission) -> Vec<(String, String)> {
+    let c = counts(mission);
+    vec![
+        ("mission".into(), mission.id.0.clone()),
+        ("state".into(), mission.state.name().into()),
+        ("phase".into(), mission.phase.map_or("", |p| p.name()).into()),
+        ("done".into(), c.done.to_string()),
+        ("running".into(), c.running.to_string()),
+        ("waiting".into(), c.waiting.to_string()),
+        ("failed".into(), c.failed.to_string()),
+        ("total".into(), c.total.to_string()),
+    ]
+}
+
+/// A few lines for who asks how it stands.
+pub fn status(mission: &Mission) -> String {
+    if let Some(report) = &mission.report {
+        return report.clone();
+    }
+    let mut out = format!("Mission {}: {}\n{}\n", mission.id, progress(mission), mission.created.title);
+    for task in &mission.tasks {
+        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.spec.title);
+    }
+    out
+}
+
+/// The result of the `mission` call.
+pub fn tool_answer(mission: &Mission) -> Answer {
+    Answer::Tool {
+        title: format!(
+            "{} · {}",
+            mission.state.name(),
+            duration(mission.ended_at.unwrap_or_default().since(mission.created_at))
+        ),
+        output: mission.report.clone().unwrap_or_default(),
+        metadata: progress_metadata(mission),
+    }
+}
+
+/// Title and text of the toast at the end.
+pub fn end_notice(mission: &Mission) -> (String, String) {
+    let c = counts(mission);
+    let title = match mission.state {
+        MissionState::Completed => "Mission completed",
+        MissionState::PartiallyCompleted => "Mission partly completed",
+        MissionState::Stopped | MissionState::Cancelled => "Mission cancelled",
+        MissionState::Timeout => "Mission out of time",
+        _ => "Mission failed",
+    };
+    let took = duration(mission.ended_at.unwrap_or_default().since(mission.created_at));
+    let tokens =
+        if mission.spent.tokens > 0 { format!(", {} tokens", mission.spent.tokens) } else { String::new() };
+    let cost = if mission.spent.cost > 0.0 { format!(", ${:.2}", mission.spent.cost) } else { String::new() };
+    (
+        title.into(),
+        format!("{}: {}/{} tasks in {took}{tokens}{cost}", clip(&mission.created.title, 60), c.done, c.total),
+    )
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.trim_end_matches('.').chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

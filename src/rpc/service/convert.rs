@@ -1,0 +1,135 @@
+//! Between wire types and the engine's.
+use crate::domain::ids::{HostSessionId, Millis};
+use crate::engine::core::event::Options;
+use crate::engine::core::{Control, HostInput, Refusal};
+use crate::engine::handle::{MissionView, TaskView};
+use crate::ports::store::MissionRow;
+use crate::protocol::errors::*;
+use crate::protocol::types::*;
+use crate::rpc::{RpcError, host_types as host};
+
+pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
+    let mut options = Options::default();
+    let invalid = |text: String| Err(RpcError::new(INVALID_PARAMS, text));
+    if let Some(workers) = wire.workers {
+        if !(1..=50).contains(&workers) {
+            return invalid(format!("option workers is {workers}: it must be 1 to 50"));
+        }
+        options.workers = workers;
+    }
+    if let Some(seconds) = wire.turn_timeout_seconds {
+        if !(10..=86_400).contains(&seconds) {
+            return invalid(format!("option turnTimeoutSeconds is {seconds}: it must be 10 to 86400"));
+        }
+        options.turn_timeout_ms = u64::from(seconds) * 1000;
+    }
+    if let Some(todo) = &wire.todo {
+        let inside = !todo.is_empty()
+            && !todo.starts_with('/')
+            && !todo.contains('\\')
+            && todo.split('/').all(|p| !matches!(p, "" | "." | ".."));
+        if !inside {
+            return invalid(format!(
+                "option todo is {todo:?}: it must be a path inside the project, such as TODO.md"
+            ));
+        }
+        options.todo.clone_from(todo);
+    }
+    if let Some(checks) = &wire.checks {
+        if checks.iter().any(|c| c.trim().is_empty()) {
+            return invalid(
+                "option checks has an empty command: leave it out, or write [] for no checks".into(),
+            );
+        }
+        options.checks = Some(checks.clone());
+    }
+    options.auto_resume = wire.resume != Some(ResumePolicy::Report);
+    Ok(options)
+}
+
+pub fn control(action: ControlAction, text: Option<String>) -> Result<Control, RpcError> {
+    Ok(match action {
+        ControlAction::Pause => Control::Pause,
+        ControlAction::Resume => Control::Resume,
+        ControlAction::Cancel => Control::Cancel { by: "you" },
+        ControlAction::Retry => Control::Retry,
+        ControlAction::Steer => match text.filter(|t| !t.trim().is_empty()) {
+            Some(text) => Control::Steer { text },
+            None => {
+                return Err(RpcError::new(
+                    INVALID_PARAMS,
+                    "steer needs a text: what the workers are to be told",
+                ));
+            }
+        },
+    })
+}
+
+pub fn refusal(refusal: Refusal) -> RpcError {
+    let code = match &refusal {
+        Refusal::NotFound(_) => NOT_FOUND,
+        Refusal::Conflict(_) => CONFLICT,
+        Refusal::Invalid(_) => INVALID_PARAMS,
+        Refusal::Store(_) => STORE,
+        Refusal::Cancelled(_) => CANCELLED,
+    };
+    RpcError::new(code, refusal.to_string())
+}
+
+pub fn summary(row: &MissionRow) -> MissionSummary {
+    MissionSummary {
+        id: row.id.0.clone(),
+        title: row.title.clone(),
+        state: row.state.clone(),
+        phase: row.phase.clone(),
+        parent_session: row.parent_session.clone(),
+        directory: row.directory.0.clone(),
+        done: row.done,
+        running: row.running,
+        waiting: row.waiting,
+        failed: row.failed,
+        total: row.total,
+        created_at: row.created_at.0,
+        ended_at: row.ended_at.map(|m| m.0),
+    }
+}
+
+pub fn detail(view: &MissionView) -> MissionDetail {
+    let task = |t: &TaskView| TaskDetail {
+        id: t.id.clone(),
+        title: t.title.clone(),
+        state: t.state.clone(),
+        depends_on: t.depends_on.clone(),
+        files: t.files.clone(),
+        attempts: t.attempts,
+        note: t.note.clone(),
+    };
+    MissionDetail {
+        mission: summary(&view.row),
+        tasks: view.tasks.iter().map(task).collect(),
+        report: view.report.clone(),
+    }
+}
+
+pub fn host_event(event: HostEvent) -> HostInput {
+    match event {
+        HostEvent::Status { session, state, retry_at, .. } => HostInput::Status {
+            session: HostSessionId(session),
+            state: host::turn_state(state),
+            retry_at: retry_at.map(Millis),
+        },
+        HostEvent::Error { session, error } => {
+            HostInput::Error { session: HostSessionId(session), fault: host::fault(error) }
+        }
+        HostEvent::Message { session, message } => {
+            HostInput::Message { session: HostSessionId(session), message: host::message(message) }
+        }
+        HostEvent::Tool { session, call, state, .. } => {
+            HostInput::ToolMoved { session: HostSessionId(session), call, state: host::call_state(state) }
+        }
+        HostEvent::Permission { session, open, .. } => {
+            HostInput::Permission { session: HostSessionId(session), open }
+        }
+        HostEvent::Deleted { session } => HostInput::Deleted { session: HostSessionId(session) },
+    }
+}

@@ -1,0 +1,288 @@
+//! The sidecar's side of the wire: each method of the table, served by the engine's handle.
+mod convert;
+pub use convert::{detail, summary};
+mod tool_args;
+
+pub use tool_args::salvage;
+
+use super::{CallContext, Router, RpcError};
+use crate::domain::ids::{Directory, HostSessionId, MissionId};
+use crate::engine::core::event::{Created, Options};
+use crate::engine::core::{Answer, Refusal, ToolInput};
+use crate::engine::handle::{Handle, Opened};
+use crate::protocol::errors::*;
+use crate::protocol::methods as m;
+use crate::protocol::tools::TOOLS;
+use crate::protocol::types::*;
+use dashmap::DashMap;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Longest text after `/task`, in bytes.
+const MAX_TEXT: usize = 100_000;
+
+/// What the service says about its own process.
+#[derive(Clone)]
+pub struct About {
+    pub home: String,
+    pub store: String,
+}
+
+#[derive(Clone)]
+struct Workspace {
+    worktree: String,
+    options: Options,
+}
+
+struct Service {
+    engine: Handle,
+    about: About,
+    workspaces: DashMap<Directory, Workspace>,
+    stop: CancellationToken,
+}
+
+/// `stop` is fired when the other end asks the process to end.
+pub fn router(engine: Handle, about: About, stop: CancellationToken) -> Router {
+    let service = Arc::new(Service { engine, about, workspaces: DashMap::new(), stop });
+    macro_rules! served {
+        ($method:ident) => {{
+            let service = service.clone();
+            move |params, context| {
+                let service = service.clone();
+                async move { service.$method(params, context).await }
+            }
+        }};
+    }
+    let (hello, events, end) = (service.clone(), service.clone(), service.clone());
+    Router::builder()
+        .sync(m::Initialize, move |params, _| hello.initialize(&params))
+        .request(m::WorkspaceOpen, served!(workspace_open))
+        .request(m::WorkspaceClose, served!(workspace_close))
+        .request(m::MissionCreate, served!(mission_create))
+        .request(m::MissionAttach, served!(mission_attach))
+        .request(m::MissionStatus, served!(mission_status))
+        .request(m::MissionControl, served!(mission_control))
+        .sync(m::ToolList, |_, _| Ok(tool_list()))
+        .request(m::ToolCall, served!(tool_call))
+        .request(m::LeaseCheck, served!(lease_check))
+        .sync(m::Shutdown, move |_, _| {
+            end.stop.cancel();
+            Ok(Empty {})
+        })
+        .notification(m::EventBatch, move |params, _| {
+            events.engine.events(params.events.into_iter().map(convert::host_event).collect());
+        })
+        .build()
+}
+
+fn tool_list() -> ToolListResult {
+    let tools = TOOLS.iter().map(|t| ToolInfo {
+        name: t.name.into(),
+        description: t.description.into(),
+        input_schema: (t.schema)().to_value(),
+        roles: t.roles.iter().map(ToString::to_string).collect(),
+    });
+    ToolListResult { tools: tools.collect() }
+}
+
+impl Service {
+    fn initialize(&self, params: &InitializeParams) -> Result<InitializeResult, RpcError> {
+        if params.protocol_version != PROTOCOL_VERSION {
+            let text = format!(
+                "plugin {} speaks protocol {}, gantry {} speaks {PROTOCOL_VERSION}: install the same version of both",
+                params.client.version,
+                params.protocol_version,
+                env!("CARGO_PKG_VERSION"),
+            );
+            return Err(RpcError::new(VERSION_MISMATCH, text));
+        }
+        tracing::info!(client = %params.client.version, host_pid = params.host.pid, "connected");
+        Ok(InitializeResult {
+            protocol_version: PROTOCOL_VERSION,
+            server: Peer { name: "gantry".into(), version: env!("CARGO_PKG_VERSION").into() },
+            pid: std::process::id(),
+            home: self.about.home.clone(),
+            store: self.about.store.clone(),
+        })
+    }
+
+    async fn workspace_open(
+        &self,
+        p: WorkspaceOpenParams,
+        _: CallContext,
+    ) -> Result<WorkspaceOpenResult, RpcError> {
+        let options = convert::options(&p.options)?;
+        let directory = Directory(p.directory);
+        self.workspaces.insert(directory.clone(), Workspace { worktree: p.worktree, options });
+        let opened = self.engine.open(directory, !p.reattach).await.map_err(convert::refusal)?;
+        Ok(WorkspaceOpenResult {
+            missions: opened.missions.iter().map(convert::summary).collect(),
+            sessions: opened.sessions.into_iter().map(|s| s.0).collect(),
+        })
+    }
+
+    async fn workspace_close(&self, p: DirectoryParams, _: CallContext) -> Result<Empty, RpcError> {
+        self.workspaces.remove(&Directory(p.directory));
+        Ok(Empty {})
+    }
+
+    fn workspace(&self, directory: &Directory) -> Result<Workspace, RpcError> {
+        let found = self.workspaces.get(directory).map(|w| w.clone());
+        found.ok_or_else(|| {
+            RpcError::new(NOT_FOUND, format!("{directory} is not open: call workspace/open first"))
+        })
+    }
+
+    async fn mission_create(
+        &self,
+        p: MissionCreateParams,
+        _: CallContext,
+    ) -> Result<MissionCreateResult, RpcError> {
+        let (mission, queued_behind) =
+            self.create(Directory(p.directory), p.parent_session, p.text, p.key).await?;
+        let view = self.engine.view(mission).await.map_err(convert::refusal)?;
+        Ok(MissionCreateResult {
+            mission: convert::summary(&view.row),
+            queued_behind: queued_behind.into_iter().map(|m| m.0).collect(),
+        })
+    }
+
+    async fn create(
+        &self,
+        directory: Directory,
+        parent: String,
+        text: String,
+        key: String,
+    ) -> Result<(MissionId, Vec<MissionId>), RpcError> {
+        let text = text.trim().to_owned();
+        if text.is_empty() {
+            return Err(RpcError::new(INVALID_PARAMS, "say what is to be done: /task followed by the work"));
+        }
+        if text.len() > MAX_TEXT {
+            let fault = format!(
+                "the task is {} bytes long, at most {MAX_TEXT} are taken: put the rest into a file and name it",
+                text.len()
+            );
+            return Err(RpcError::new(INVALID_PARAMS, fault));
+        }
+        let workspace = self.workspace(&directory)?;
+        let opened = self.engine.open(directory.clone(), false).await.map_err(convert::refusal)?;
+        refuse_when_held(&opened)?;
+        let created = Created {
+            title: title(&text),
+            directory,
+            worktree: workspace.worktree,
+            parent: HostSessionId(parent),
+            text,
+            key,
+            options: workspace.options,
+        };
+        self.engine.create(created).await.map_err(convert::refusal)
+    }
+
+    async fn mission_attach(
+        &self,
+        p: MissionAttachParams,
+        _: CallContext,
+    ) -> Result<MissionDetail, RpcError> {
+        let mission = MissionId(p.mission);
+        self.engine
+            .attach(mission.clone(), HostSessionId(p.parent_session))
+            .await
+            .map_err(convert::refusal)?;
+        self.detail(mission).await
+    }
+
+    async fn mission_status(
+        &self,
+        p: MissionStatusParams,
+        _: CallContext,
+    ) -> Result<MissionDetail, RpcError> {
+        let mission = self.meant(p.mission, p.directory).await?;
+        self.detail(mission).await
+    }
+
+    async fn mission_control(
+        &self,
+        p: MissionControlParams,
+        _: CallContext,
+    ) -> Result<MissionDetail, RpcError> {
+        let control = convert::control(p.action, p.text)?;
+        let mission = self.meant(p.mission, p.directory).await?;
+        self.engine.control(mission.clone(), control).await.map_err(convert::refusal)?;
+        self.detail(mission).await
+    }
+
+    async fn meant(&self, mission: Option<String>, directory: String) -> Result<MissionId, RpcError> {
+        match mission {
+            Some(id) => Ok(MissionId(id)),
+            None => self.engine.newest(Directory(directory)).await.map_err(convert::refusal),
+        }
+    }
+
+    async fn detail(&self, mission: MissionId) -> Result<MissionDetail, RpcError> {
+        self.engine.view(mission).await.map(|v| convert::detail(&v)).map_err(convert::refusal)
+    }
+
+    async fn tool_call(&self, p: ToolCallParams, context: CallContext) -> Result<ToolCallResult, RpcError> {
+        let tool = tool_args::tool_input(&p.tool, p.args)?;
+        let session = HostSessionId(p.session);
+        let answer = match self.tool(&session, &p.call, tool.clone(), &context).await {
+            // The Commander was asked without `/task`: the brief is the request.
+            Err(Refusal::NotFound(_)) if matches!(tool, ToolInput::Mission { .. }) => {
+                let ToolInput::Mission { brief, .. } = &tool else {
+                    return Err(RpcError::cancelled("tool/call"));
+                };
+                self.create(Directory(p.directory), session.0.clone(), brief.clone(), p.call.clone()).await?;
+                self.tool(&session, &p.call, tool, &context).await
+            }
+            answer => answer,
+        };
+        match answer.map_err(convert::refusal)? {
+            Answer::Tool { title, output, metadata } => {
+                let metadata = metadata.into_iter().map(|(k, v)| (k, v.into())).collect();
+                Ok(ToolCallResult { title, output, metadata })
+            }
+            other => Err(RpcError::new(INTERNAL_ERROR, format!("unexpected answer {other:?}"))),
+        }
+    }
+
+    async fn tool(
+        &self,
+        session: &HostSessionId,
+        call: &str,
+        tool: ToolInput,
+        context: &CallContext,
+    ) -> Result<Answer, Refusal> {
+        let reply = self.engine.reply();
+        tokio::select! {
+            answer = self.engine.tool(reply, session.clone(), call.to_owned(), tool) => answer,
+            () = context.cancel.cancelled() => {
+                self.engine.drop_call(reply).await;
+                Err(Refusal::Cancelled("the call was cancelled".into()))
+            }
+        }
+    }
+
+    async fn lease_check(&self, p: LeaseCheckParams, _: CallContext) -> Result<LeaseCheckResult, RpcError> {
+        let session = HostSessionId(p.session);
+        let checked = self.engine.lease_check(&session, &p.tool, &p.paths).await;
+        Ok(LeaseCheckResult { allow: checked.is_ok(), reason: checked.err() })
+    }
+}
+
+/// Two processes at work in one tree would put their changes into each other's verdicts.
+fn refuse_when_held(opened: &Opened) -> Result<(), RpcError> {
+    let Some((row, by)) = opened.held.first() else { return Ok(()) };
+    let text = format!(
+        "another OpenCode (gantry process {}) is running mission {} in this project: wait for it, or cancel it there",
+        by.pid, row.id
+    );
+    Err(RpcError::new(CONFLICT, text))
+}
+
+/// The first line, short enough for a list.
+fn title(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or(text);
+    crate::engine::prompts::clip(line, 80)
+}

@@ -1,0 +1,12 @@
+//! The real host: finding or fetching it, and running it in an environment of its own.
+
+mod env;
+mod fetch;
+mod process;
+mod server;
+
+pub use env::{HostEnv, Leftover};
+pub use fetch::{BINARY_VAR, VERSION, find};
+pub(crate) use process::kill_group;
+pub use process::{Finished, HostProcess};
+pub use server::Server;

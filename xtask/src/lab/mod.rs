@@ -1,0 +1,7 @@
+//! See the crate's documentation.
+
+pub mod demo;
+pub mod host;
+pub mod model;
+pub mod sample;
+pub mod tui;
