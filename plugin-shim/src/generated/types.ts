@@ -207,7 +207,9 @@ export type WorkspaceOptions = {
   /** Most workers at one time, 1 to 50 (default 10). */
   workers?: number,
   /** Seconds without progress after which a turn is ended, 10 to 86400 (default 600). */
-  turnTimeoutSeconds?: number, };
+  turnTimeoutSeconds?: number,
+  /** Seconds from its start after which a mission is ended, 60 to 86400 (default 86400). */
+  maxDurationSeconds?: number, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {

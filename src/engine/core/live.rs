@@ -1,6 +1,6 @@
 //! What is true only for this process and this moment: who waits for an answer, signs of life, jobs under way.
 //! Nothing here is written down, and losing all of it costs at most a question to the host.
-use super::event::{Spent, Subject};
+use super::event::{PromptReason, Spent, Subject};
 use super::io::ReplyTo;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
 use crate::ports::host::HostMessage;
@@ -89,8 +89,10 @@ pub struct Pulse {
     pub open_asks: u32,
     /// The host waits for its provider until then.
     pub host_retry_until: Option<Millis>,
-    /// The same turn is prompted once more at this time.
-    pub retry_at: Option<Millis>,
+    /// A prompt that waits: for its backoff, or for the breaker.
+    pub due: Option<(Millis, PromptReason)>,
+    /// The prompt under way is the breaker's probe.
+    pub probe: bool,
     pub salvaging: bool,
 }
 
@@ -99,6 +101,8 @@ pub enum Stage {
     /// Nothing has been asked of the host yet.
     New,
     Creating,
+    /// A prompt is due, see `Pulse::due`.
+    Waiting,
     Prompting,
     Running,
 }
@@ -118,7 +122,8 @@ impl Pulse {
             open_calls: BTreeSet::new(),
             open_asks: 0,
             host_retry_until: None,
-            retry_at: None,
+            due: None,
+            probe: false,
             salvaging: false,
         }
     }
@@ -133,7 +138,7 @@ impl Pulse {
         self.stage = Stage::Prompting;
         self.finished = None;
         self.idle_early = false;
-        self.retry_at = None;
+        self.due = None;
         self.host_retry_until = None;
         self.open_calls.clear();
         self.sign(now);

@@ -22,6 +22,7 @@ pub mod state;
 mod tools;
 mod turns;
 
+use crate::domain::breaker::Breaker;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::lease::LeaseTable;
 use crate::domain::mission::{MissionState, Phase};
@@ -63,6 +64,8 @@ pub struct Core {
     leases: BTreeMap<String, LeaseTable>,
     /// Reports and checks that came from attempts that no longer count.
     pub late_reports: u64,
+    /// Of the provider behind the host.
+    breaker: Breaker,
     now: Millis,
     turn: Turn,
 }
@@ -111,6 +114,7 @@ impl Core {
     /// Everything that follows from the new state: timers that are due, work that can start, notices.
     fn settle(&mut self) {
         self.timers();
+        self.degrade();
         for id in self.missions.keys().cloned().collect::<Vec<_>>() {
             self.advance(&id);
         }
