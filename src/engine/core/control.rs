@@ -7,6 +7,7 @@ use super::state::Mission;
 use crate::domain::ids::{HostSessionId, Millis, MissionId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::task::TaskState;
+use crate::engine::prompts::clip;
 use crate::engine::report;
 use crate::ports::host::ToastKind;
 
@@ -32,6 +33,14 @@ impl Core {
         self.state(&id, MissionState::Queued, "accepted");
         self.start_queued();
         let queued_behind = self.ahead_of(&id);
+        let created = &self.missions[&id].created;
+        let title = if queued_behind.is_empty() { "Mission accepted" } else { "Mission queued behind another" };
+        self.act(Action::Toast {
+            directory: created.directory.clone(),
+            kind: ToastKind::Info,
+            title: title.into(),
+            message: clip(&created.title, 60),
+        });
         self.answer(reply, Answer::Created { mission: id, queued_behind });
     }
 
