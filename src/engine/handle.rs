@@ -111,6 +111,12 @@ impl Handle {
         rx.await.map_err(|_| stopping())?.map_err(|e: StoreError| Refusal::Store(e.to_string()))
     }
 
+    /// The host no longer works in the directory; its missions are left to whoever opens it next.
+    pub async fn close(&self, directory: Directory) {
+        // A loop that has stopped has given them up already.
+        let _ = self.tx.send(Message::Close { directory }).await;
+    }
+
     /// Durable when it returns.
     pub async fn create(&self, created: Created) -> Result<(MissionId, Vec<MissionId>), Refusal> {
         let reply = self.reply();

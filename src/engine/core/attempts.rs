@@ -87,7 +87,9 @@ impl Core {
         attempt: &AttemptId,
         result: Result<HostSessionId, HostError>,
     ) {
-        if self.open(id, attempt).is_none() {
+        // Answers to what an earlier state of the mission asked for: closed since, or asked again.
+        let awaited = self.open(id, attempt).is_some() && self.pulse(id, attempt).stage == Stage::Creating;
+        if !awaited {
             self.late_reports += 1;
             return;
         }
@@ -154,6 +156,10 @@ impl Core {
             return;
         };
         debug_assert!(a.session.is_some());
+        if self.pulse(id, attempt).stage != Stage::Prompting {
+            self.late_reports += 1;
+            return;
+        }
         let now = self.now;
         match result {
             Ok(()) => {

@@ -34,7 +34,8 @@ impl Core {
         self.start_queued();
         let queued_behind = self.ahead_of(&id);
         let created = &self.missions[&id].created;
-        let title = if queued_behind.is_empty() { "Mission accepted" } else { "Mission queued behind another" };
+        let title =
+            if queued_behind.is_empty() { "Mission accepted" } else { "Mission queued behind another" };
         self.act(Action::Toast {
             directory: created.directory.clone(),
             kind: ToastKind::Info,

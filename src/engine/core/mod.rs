@@ -28,7 +28,7 @@ use crate::domain::lease::LeaseTable;
 use crate::domain::mission::{MissionState, Phase};
 use event::Event;
 pub use io::{Action, Answer, Control, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
-use live::Live;
+use live::{Live, Waiter};
 pub use recover::replay;
 pub(crate) use schedule::{may_write, patterns as declared};
 use state::{Attempt, Mission};
@@ -64,6 +64,10 @@ pub struct Core {
     leases: BTreeMap<String, LeaseTable>,
     /// Reports and checks that came from attempts that no longer count.
     pub late_reports: u64,
+    /// Missions taken over or read again so far.
+    adopted: u64,
+    /// Who waits for missions that are being read again.
+    parked: BTreeMap<MissionId, Vec<Waiter>>,
     /// Of the provider behind the host.
     breaker: Breaker,
     now: Millis,
@@ -104,7 +108,7 @@ impl Core {
             }
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
-            Input::Forget { mission } => self.forget(&mission),
+            Input::Forget { mission, gone } => self.let_go(&mission, gone),
             Input::Tick => {}
         }
         self.settle();
@@ -276,6 +280,23 @@ impl Core {
         let mission = self.missions.get(id)?;
         let over = mission.settled() && mission.open_attempts().next().is_none();
         over.then(|| mission.ended_at.unwrap_or(self.now).plus(RETAIN_MS))
+    }
+
+    /// Its state is dropped; the journal has it.
+    fn let_go(&mut self, id: &MissionId, gone: Option<String>) {
+        let mut waiters = self.live.remove(id).map(|l| l.waiters).unwrap_or_default();
+        waiters.extend(self.parked.remove(id).unwrap_or_default());
+        match gone {
+            Some(why) => {
+                for waiter in waiters {
+                    self.refuse(waiter.reply, Refusal::Cancelled(why.clone()));
+                }
+            }
+            None => {
+                self.parked.insert(id.clone(), waiters);
+            }
+        }
+        self.forget(id);
     }
 
     fn forget(&mut self, id: &MissionId) {

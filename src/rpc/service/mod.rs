@@ -120,7 +120,9 @@ impl Service {
     }
 
     async fn workspace_close(&self, p: DirectoryParams, _: CallContext) -> Result<Empty, RpcError> {
-        self.workspaces.remove(&Directory(p.directory));
+        let directory = Directory(p.directory);
+        self.workspaces.remove(&directory);
+        self.engine.close(directory).await;
         Ok(Empty {})
     }
 
