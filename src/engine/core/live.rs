@@ -92,6 +92,8 @@ pub struct Pulse {
     /// The same turn is prompted once more at this time.
     pub retry_at: Option<Millis>,
     pub salvaging: bool,
+    /// Whether the host took the last prompt is not known: it was sent by an earlier process, or answered too late.
+    pub unsure: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +122,7 @@ impl Pulse {
             host_retry_until: None,
             retry_at: None,
             salvaging: false,
+            unsure: false,
         }
     }
 
@@ -133,6 +136,7 @@ impl Pulse {
         self.stage = Stage::Prompting;
         self.finished = None;
         self.idle_early = false;
+        self.unsure = false;
         self.retry_at = None;
         self.host_retry_until = None;
         self.open_calls.clear();

@@ -21,6 +21,8 @@ mod schedule;
 pub mod state;
 mod tools;
 mod turns;
+#[cfg(test)]
+mod tests;
 
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::lease::LeaseTable;
