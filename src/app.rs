@@ -4,11 +4,12 @@ use crate::adapters::sqlite::SqliteStore;
 use crate::adapters::system::{self, dirs, process};
 use crate::adapters::todo::TodoFiles;
 use crate::domain::ids::{Directory, MissionId};
-use crate::engine::handle::{self, MissionView};
+use crate::engine::handle;
 use crate::engine::{Ports, handle::read_journal};
-use crate::ports::store::{MissionRow, Store, StoreError};
+use crate::ports::store::{Store, StoreError};
 use crate::protocol::errors::STORE;
 use crate::protocol::methods::Initialize;
+use crate::protocol::types::{MissionDetail, MissionSummary};
 use crate::rpc::service::{self, About};
 use crate::rpc::{self, Limits, Router, RpcError};
 use crate::telemetry;
@@ -83,13 +84,22 @@ fn ports(home: &Path, store: Arc<dyn Store>, host: Arc<StdioHost>) -> Ports {
         store,
         host,
         tree: Arc::new(system::GitTree::new(home)),
-        checks: Arc::new(system::CommandChecks),
+        checks: Arc::new(checks()),
         todo: Arc::new(TodoFiles::new(home)),
         markers: Arc::new(system::OpenMarkers::new(home)),
         identity: process::identity(),
         alive: process::alive,
         salvage: service::salvage,
     }
+}
+
+fn checks() -> system::CommandChecks {
+    std::env::current_exe().map_or_else(|_| system::CommandChecks::default(), system::CommandChecks::watched)
+}
+
+/// The other half of `checks`: see `system::watchdog`.
+pub fn watchdog() {
+    system::watchdog::watch(std::io::stdin().lock());
 }
 
 fn refusing(error: StoreError) -> Router {
@@ -120,18 +130,22 @@ fn reading<T>(read: impl AsyncFnOnce(&SqliteStore) -> anyhow::Result<T>) -> anyh
     runtime.block_on(async { read(&SqliteStore::open(&path)?).await.map(Some) })
 }
 
-pub fn missions(directory: Option<&Path>, open_only: bool, limit: u32) -> anyhow::Result<Vec<MissionRow>> {
+pub fn missions(
+    directory: Option<&Path>,
+    open_only: bool,
+    limit: u32,
+) -> anyhow::Result<Vec<MissionSummary>> {
     // The folder as the host names it, which is what missions are filed under.
     let directory = directory.map(|d| d.canonicalize().unwrap_or_else(|_| d.to_path_buf()));
     let directory = directory.map(|d| Directory(d.display().to_string()));
     let rows = reading(async |store| Ok(store.missions(directory, open_only, limit).await?))?;
-    Ok(rows.unwrap_or_default())
+    Ok(rows.unwrap_or_default().iter().map(service::summary).collect())
 }
 
-pub fn mission(id: &str) -> anyhow::Result<MissionView> {
+pub fn mission(id: &str) -> anyhow::Result<MissionDetail> {
     let id = MissionId::new(id);
     match reading(async |store| Ok(read_journal(store, id.clone()).await?))? {
-        Some(view) => Ok(view),
+        Some(view) => Ok(service::detail(&view)),
         None => bail!("there is no mission {id}; `gantry missions` lists them"),
     }
 }

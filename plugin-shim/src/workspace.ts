@@ -37,6 +37,7 @@ export class Workspace implements Tenant {
   private queue: HostEvent[] = []
   private queueTimer: NodeJS.Timeout | undefined
   private bin: string | undefined
+  private wasOpened = false
 
   constructor(
     readonly directory: string,
@@ -52,7 +53,7 @@ export class Workspace implements Tenant {
 
   // What the user and the models ask for.
 
-  createMission(parentSession: string, text: string, key: string): Promise<MissionCreateResult> {
+  async createMission(parentSession: string, text: string, key: string): Promise<MissionCreateResult> {
     // A binary that was put right since the last try is found; one that runs is kept.
     if (this.bin === undefined || !this.pool.peek(this.bin)?.running) this.bin = this.find()
     const created = this.sidecar()
@@ -83,8 +84,8 @@ export class Workspace implements Tenant {
   }
 
   /** Takes up the missions that a stopped host left open. */
-  resume(): Promise<void> {
-    return this.sidecar().open(this)
+  async resume(): Promise<void> {
+    await this.sidecar().open(this)
   }
 
   // Events of the host.
@@ -115,10 +116,11 @@ export class Workspace implements Tenant {
   // What the keeper of the sidecar asks.
 
   openParams(): WorkspaceOpenParams {
-    return { directory: this.directory, worktree: this.worktree, options: this.options.workspace }
+    return { directory: this.directory, worktree: this.worktree, options: this.options.workspace, reattach: this.wasOpened }
   }
 
   opened(result: WorkspaceOpenResult): void {
+    this.wasOpened = true
     this.missions.clear()
     for (const mission of result.missions) this.track(mission)
     for (const session of result.sessions) this.pool.children.set(session, this)

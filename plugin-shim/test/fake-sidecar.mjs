@@ -12,7 +12,7 @@ const record = (entry) => appendFileSync(file("record.jsonl"), `${JSON.stringify
 
 const FIELDS = {
   "initialize": ["protocolVersion", "client", "host"],
-  "workspace/open": ["directory", "worktree", "options"],
+  "workspace/open": ["directory", "worktree", "options", "reattach"],
   "workspace/close": ["directory"],
   "mission/create": ["directory", "parentSession", "text", "key"],
   "mission/status": ["directory", "mission?"],

@@ -1,7 +1,6 @@
 //! `gantry missions`
 use super::{exit, output};
 use crate::app;
-use crate::ports::store::MissionRow;
 use crate::protocol::types::MissionSummary;
 use std::path::PathBuf;
 
@@ -30,8 +29,7 @@ pub fn run(args: &Args) -> u8 {
         }
     };
     if args.json {
-        let list: Vec<MissionSummary> = rows.iter().map(crate::rpc::service::summary).collect();
-        output::line(&serde_json::to_string(&list).unwrap_or_else(|_| "[]".into()));
+        output::line(&serde_json::to_string(&rows).unwrap_or_else(|_| "[]".into()));
     } else if rows.is_empty() {
         output::line("No missions yet. In OpenCode, type /task followed by the work.");
     } else {
@@ -40,7 +38,7 @@ pub fn run(args: &Args) -> u8 {
     exit::DONE
 }
 
-fn table_line(row: &MissionRow) -> String {
+fn table_line(row: &MissionSummary) -> String {
     let place = row.phase.as_deref().unwrap_or(&row.state);
     format!("{}  {place:<19}  {:>3}/{:<3}  {}", row.id, row.done, row.total, row.title)
 }

@@ -1,8 +1,7 @@
 //! `gantry show ID`
 use super::{exit, output};
 use crate::app;
-use crate::engine::handle::MissionView;
-use crate::rpc::service;
+use crate::protocol::types::MissionDetail;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,18 +21,18 @@ pub fn run(args: &Args) -> u8 {
         }
     };
     if args.json {
-        output::line(&serde_json::to_string(&service::detail(&view)).unwrap_or_default());
+        output::line(&serde_json::to_string(&view).unwrap_or_default());
     } else {
         output::line(&text(&view));
     }
     exit::DONE
 }
 
-fn text(view: &MissionView) -> String {
+fn text(view: &MissionDetail) -> String {
     if let Some(report) = &view.report {
         return report.trim_end().to_owned();
     }
-    let row = &view.row;
+    let row = &view.mission;
     let mut lines = vec![
         format!("Mission {}: {}", row.id, row.phase.as_deref().unwrap_or(&row.state)),
         row.title.clone(),

@@ -18,6 +18,12 @@ use item::Line;
 use section::{Section, sections};
 use std::collections::{HashMap, HashSet};
 
+/// The file that exists for a moment beside the plan file called `name` while it is written. Whoever compares the
+/// project's tree leaves it out, as the plan file itself.
+pub fn temp_file_name(name: &str) -> String {
+    format!(".{name}.gantry-tmp")
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TodoState {
     Open,

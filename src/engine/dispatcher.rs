@@ -8,7 +8,7 @@ use super::core::{Action, Answer, Core, Input, Refusal, ReplyTo};
 use super::effects::{Effects, Work};
 use super::handle::{MissionView, Opened};
 use super::index::Index;
-use super::journal::{self, JournalError};
+use super::journal;
 use crate::domain::ids::{Directory, Millis, MissionId};
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -25,6 +25,7 @@ const HEARTBEAT: Duration = Duration::from_millis(OWNER_TTL_MS / 3);
 const BATCH: usize = 256;
 /// Most open missions taken over in one directory.
 const MAX_OPEN: u32 = 1_000;
+const TAKEN_OVER: &str = "another Gantry process has taken the mission over; stop here";
 /// Wait before a mission whose commit failed is read again.
 const RELOAD_AFTER: Duration = Duration::from_secs(1);
 
@@ -32,6 +33,7 @@ pub enum Message {
     Ask { reply: ReplyTo, input: Box<Input>, tx: oneshot::Sender<Answer> },
     Tell(Box<Input>),
     Open { directory: Directory, host_restarted: bool, tx: OpenReply },
+    Close { directory: Directory },
     View { mission: MissionId, tx: oneshot::Sender<Option<Box<MissionView>>> },
     Shutdown { tx: oneshot::Sender<()> },
 }
@@ -168,6 +170,7 @@ impl Dispatcher {
             }
             Message::Tell(input) => self.inbox.push_back(*input),
             Message::Open { directory, host_restarted, tx } => self.open(directory, host_restarted, tx),
+            Message::Close { directory } => self.close(&directory),
             Message::View { mission, tx } => {
                 let view = self.core.mission(&mission).map(|m| Box::new(MissionView::of(m)));
                 // The asker may be gone.
@@ -219,7 +222,7 @@ impl Dispatcher {
             Done::Heard { asked, held: Ok(held) } => {
                 for mission in asked.into_iter().filter(|m| !held.contains(m)) {
                     tracing::warn!(%mission, "another process has taken the mission over");
-                    self.let_go(&mission);
+                    self.let_go(&mission, Some(TAKEN_OVER));
                 }
             }
             Done::Heard { held: Err(error), .. } => {
@@ -356,18 +359,46 @@ impl Dispatcher {
         for mission in commit.missions {
             let persisted = !commit.created.contains(&mission);
             let fenced = matches!(error, StoreError::Fenced(m) if *m == mission);
-            self.let_go(&mission);
             if persisted && !fenced {
+                self.let_go(&mission, None);
                 self.reload(mission, Duration::ZERO);
+            } else {
+                self.let_go(&mission, Some(if fenced { TAKEN_OVER } else { "the mission was not accepted" }));
             }
         }
     }
 
-    fn let_go(&mut self, mission: &MissionId) {
+    /// Drops the state of a mission; for good with the reason, or until it has been read again.
+    fn let_go(&mut self, mission: &MissionId, gone: Option<&str>) {
         self.owned.remove(mission);
         self.stop_jobs(mission);
-        self.inbox.push_back(Input::Forget { mission: mission.clone() });
-        // Its sessions stay fenced until it is read again: an answer from a dropped state would be a guess.
+        if let Some(why) = gone {
+            self.index.revoke(mission, why);
+        }
+        self.inbox.push_back(Input::Forget { mission: mission.clone(), gone: gone.map(str::to_owned) });
+    }
+
+    /// The host has closed a directory: its missions are free for whoever opens it next.
+    fn close(&mut self, directory: &Directory) {
+        let here: Vec<_> = self
+            .core
+            .missions()
+            .filter(|m| m.created.directory == *directory)
+            .map(|m| m.id.clone())
+            .collect();
+        for mission in &here {
+            self.let_go(
+                mission,
+                Some("the directory was closed in OpenCode; the mission goes on when it is opened again"),
+            );
+        }
+        let (ports, directory) = (self.ports.clone(), directory.clone());
+        self.jobs.spawn(async move {
+            if let Err(error) = ports.store.release(ports.identity.owner.clone(), Some(directory)).await {
+                tracing::warn!(%error, "the missions of a closed directory could not be given up");
+            }
+            Done::Input(None)
+        });
     }
 
     // ---- actions
@@ -515,7 +546,10 @@ impl Dispatcher {
     fn reloaded(&mut self, mission: MissionId, found: Result<Option<Loaded>, StoreError>) {
         match found {
             Ok(Some(loaded)) => self.adopt(loaded, false),
-            Ok(None) => tracing::warn!(%mission, "another process has the mission now"),
+            Ok(None) => {
+                tracing::warn!(%mission, "another process has the mission now");
+                self.let_go(&mission, Some(TAKEN_OVER));
+            }
             Err(error) => {
                 tracing::error!(%error, %mission, "the mission cannot be read back; trying again");
                 self.reload(mission, RELOAD_AFTER);
@@ -529,7 +563,7 @@ impl Dispatcher {
         self.rx.close();
         self.jobs.abort_all();
         while self.jobs.join_next().await.is_some() {}
-        if let Err(error) = self.ports.store.release(self.ports.identity.owner.clone()).await {
+        if let Err(error) = self.ports.store.release(self.ports.identity.owner.clone(), None).await {
             tracing::warn!(%error, "the missions could not be given up; they are free after their lease");
         }
         if let Some(tx) = self.stopping.take() {
@@ -581,8 +615,10 @@ async fn read(ports: &Ports, mission: &MissionId, token: OwnerToken) -> Result<L
     Ok(Loaded { mission: mission.clone(), token, seq, events })
 }
 
-pub fn decode_all(records: &[Record]) -> Result<Vec<(Millis, Event)>, JournalError> {
-    records.iter().map(|r| Ok((r.at, journal::decode(&r.kind, &r.body)?))).collect()
+/// A journal as facts; an error names the record.
+pub fn decode_all(records: &[Record]) -> Result<Vec<(Millis, Event)>, String> {
+    let decode = |r: &Record| journal::decode(&r.kind, &r.body).map_err(|e| format!("record {}: {e}", r.seq));
+    records.iter().map(|r| Ok((r.at, decode(r)?))).collect()
 }
 
 /// The mission an action leaves a mark of in the core, so that losing the action means reading the mission anew.

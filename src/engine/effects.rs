@@ -4,6 +4,7 @@ use super::core::event::{Inspection, Subject};
 use super::core::{Action, Input, Look};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::lease::Pattern;
+use crate::domain::todo::temp_file_name;
 use crate::domain::verdict::{CheckResult, Finding, TreeId};
 use crate::ports::host::{HostError, NewSession};
 use crate::ports::workspace::{TodoPlan, WorkspaceError};
@@ -218,7 +219,7 @@ impl Effects {
         todo: String,
     ) -> Input {
         let path = PathBuf::from(&root);
-        let (tree, remark) = match self.ports.tree.hash(path.clone(), vec![todo]).await {
+        let (tree, remark) = match self.ports.tree.hash(path.clone(), plan_files(&todo)).await {
             Ok(tree) => (Some(tree), None),
             Err(error) => (None, Some(format!("changes cannot be shown as a diff: {error}"))),
         };
@@ -247,7 +248,7 @@ impl Effects {
         todo: String,
         scope: Option<Vec<String>>,
     ) -> Result<Inspection, WorkspaceError> {
-        let tree = self.ports.tree.hash(root.clone(), vec![todo]).await?;
+        let tree = self.ports.tree.hash(root.clone(), plan_files(&todo)).await?;
         let Some(base) = base else {
             return Ok(Inspection { tree: Some(tree), ..Inspection::default() });
         };
@@ -308,6 +309,13 @@ fn work(
 
 fn stoppable(work: Work) -> Work {
     Work { stoppable: true, ..work }
+}
+
+/// The plan file follows the mission and is no part of its result; nor is the file it is written through.
+fn plan_files(todo: &str) -> Vec<String> {
+    let (folder, name) = todo.rsplit_once('/').map_or(("", todo), |(folder, name)| (folder, name));
+    let temp = temp_file_name(name);
+    vec![todo.to_owned(), if folder.is_empty() { temp } else { format!("{folder}/{temp}") }]
 }
 
 /// Conflict markers that a change brings in.

@@ -1,11 +1,13 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
-use super::core::event::Created;
+pub use super::core::event::{Created, Options, ReportStatus};
 use super::core::state::Mission;
-use super::core::{Answer, Control, HostInput, Input, Refusal, ReplyTo, ToolInput, replay};
+pub use super::core::{Answer, Control, HostInput, Refusal, ToolInput};
+use super::core::{Input, ReplyTo, replay};
 use super::dispatcher::{Dispatcher, Message};
 use super::index::Index;
 use super::journal;
+pub use super::prompts::clip;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::ports::store::{MissionRow, OwnerIdentity, StoreError};
 use std::sync::Arc;
@@ -109,6 +111,12 @@ impl Handle {
         rx.await.map_err(|_| stopping())?.map_err(|e: StoreError| Refusal::Store(e.to_string()))
     }
 
+    /// The host no longer works in the directory; its missions are left to whoever opens it next.
+    pub async fn close(&self, directory: Directory) {
+        // A loop that has stopped has given them up already.
+        let _ = self.tx.send(Message::Close { directory }).await;
+    }
+
     /// Durable when it returns.
     pub async fn create(&self, created: Created) -> Result<(MissionId, Vec<MissionId>), Refusal> {
         let reply = self.reply();
@@ -177,7 +185,7 @@ impl Handle {
         };
         let mut all_declared = true;
         for path in paths {
-            match self.ports.tree.confine(&entry.root, path) {
+            match self.ports.tree.confine(&entry.root, &entry.absolute(path)) {
                 Ok(path) => all_declared &= path != entry.todo && declared.iter().any(|p| p.covers(&path)),
                 Err(error) => {
                     return Some(Err(format!("{error}. Only files of the project can be changed.")));
@@ -189,7 +197,10 @@ impl Handle {
 
     async fn lease_take(&self, session: &HostSessionId, paths: &[String]) -> Result<(), String> {
         let Some(entry) = self.index.get(session) else { return Ok(()) };
-        let relative = paths.iter().filter_map(|p| self.ports.tree.confine(&entry.root, p).ok()).collect();
+        let relative = paths
+            .iter()
+            .filter_map(|p| self.ports.tree.confine(&entry.root, &entry.absolute(p)).ok())
+            .collect();
         let reply = self.reply();
         match self.ask(reply, Input::Write { reply, session: session.clone(), paths: relative }).await {
             Ok(Answer::Write { denied: None }) => Ok(()),
@@ -221,6 +232,11 @@ impl Handle {
             return Ok(*view);
         }
         read_mission(&self.ports, mission).await
+    }
+
+    /// Whether missions can work in the project at all.
+    pub fn writable(&self, root: &std::path::Path) -> Result<(), Refusal> {
+        self.ports.tree.writable(root).map_err(|e| Refusal::Invalid(e.to_string()))
     }
 
     pub async fn newest(&self, directory: Directory) -> Result<MissionId, Refusal> {
@@ -260,7 +276,8 @@ pub async fn read_journal(
             "there is no mission {mission}; `gantry missions` lists them"
         )));
     }
-    let events = super::dispatcher::decode_all(&records).map_err(|e| Refusal::Store(e.to_string()))?;
+    let events = super::dispatcher::decode_all(&records)
+        .map_err(|e| Refusal::Store(format!("mission {mission}: {e}")))?;
     let mission = replay(&mission, &events)
         .ok_or_else(|| Refusal::Store(format!("the journal of {mission} is damaged")))?;
     Ok(MissionView::of(&mission))

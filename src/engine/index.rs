@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub struct Entry {
     pub mission: MissionId,
     pub root: PathBuf,
+    /// What relative paths of the session start from.
+    pub directory: PathBuf,
     /// The plan file, which only Gantry writes.
     pub todo: String,
     /// Declared files of the task the session works on; else why it may not write, said to its model.
@@ -24,9 +26,23 @@ pub struct Index {
     sessions: DashMap<HostSessionId, Entry>,
 }
 
+impl Entry {
+    /// The path a model wrote, as a text that means the same from anywhere.
+    pub fn absolute(&self, path: &str) -> String {
+        self.directory.join(path).to_string_lossy().into_owned()
+    }
+}
+
 impl Index {
     pub fn get(&self, session: &HostSessionId) -> Option<Entry> {
         self.sessions.get(session).map(|e| e.clone())
+    }
+
+    /// Nothing of the mission may be written any more, for this reason.
+    pub fn revoke(&self, mission: &MissionId, why: &str) {
+        for mut entry in self.sessions.iter_mut().filter(|e| e.mission == *mission) {
+            entry.may = Err(why.to_owned());
+        }
     }
 
     /// Brings the entries of one mission up to its state; drops them when it left memory.
@@ -51,6 +67,7 @@ fn entry(mission: &Mission, attempt: &Attempt) -> Entry {
     Entry {
         mission: mission.id.clone(),
         root: PathBuf::from(&mission.created.worktree),
+        directory: PathBuf::from(mission.created.directory.as_str()),
         todo: mission.created.options.todo.clone(),
         may: super::core::may_write(mission, Some(attempt)).map(|_| declared(attempt).into()),
     }

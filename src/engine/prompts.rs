@@ -101,7 +101,7 @@ fn planning(mission: &Mission) -> String {
             out.push_str("\nThe project's own checks, as they stand before any work:\n");
             results(&mut out, &survey.baseline, false);
             out.push_str(
-                "A task's `checks` may be these commands, or one of them narrowed to files of the project.\n",
+                "A task's `checks` may be these commands, or one of them narrowed to files of the project (`npm test -- test/a.test.js`, `pytest tests/test_a.py`).\n",
             );
         }
         if let Some(remark) = &survey.remark {

@@ -37,6 +37,8 @@ pub trait Tree: Send + Sync {
         paths: Vec<String>,
         max_bytes: usize,
     ) -> Fut<'_, Result<String, WorkspaceError>>;
+    /// Whether files of the project can be changed at all. Changes nothing.
+    fn writable(&self, root: &std::path::Path) -> Result<(), WorkspaceError>;
     /// Resolves what a model wrote as a path (absolute or relative, with symlinks and `..`) to a path relative
     /// to the root. The file itself need not exist; its nearest existing folder counts. Synchronous: one or two
     /// system calls, on the hot path of a tool call.

@@ -25,6 +25,7 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
                 "directory": "/home/ann/shop",
                 "worktree": "/home/ann/shop",
                 "options": { "resume": "report", "checks": ["npm test"], "workers": 4 },
+                "reattach": false,
             }),
             json!({ "missions": [mission("running")], "sessions": ["ses_1", "ses_7"] }),
         ),
@@ -191,6 +192,7 @@ fn message() -> Value {
         "completed": true,
         "finish": "stop",
         "usage": { "input": 1200, "output": 80, "reasoning": 0, "cacheRead": 900, "cacheWrite": 0, "cost": 0.004 },
+        "calls": [{ "call": "call_3", "tool": "mission", "state": "completed" }],
     })
 }
 

@@ -18,7 +18,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("adapters/opencode", &["domain", "ports", "adapters::opencode", "protocol", "rpc"]),
     ("adapters", &["domain", "ports", "adapters::<own>"]),
     ("protocol", &["domain", "protocol"]),
-    ("rpc", &["domain", "protocol", "engine::handle", "rpc"]),
+    // The values of the ports (what a host message is) are what wire types are turned into.
+    ("rpc", &["domain", "ports", "protocol", "engine::handle", "rpc"]),
     ("web", &["domain", "protocol", "engine::handle", "web"]),
     ("cli", &["app", "protocol", "cli"]),
     ("telemetry", &["domain", "telemetry"]),

@@ -139,14 +139,6 @@ export const TOOLS = [
                   "low"
                 ]
               },
-              "mode": {
-                "type": "string",
-                "enum": [
-                  "normal",
-                  "race",
-                  "fractal"
-                ]
-              },
               "checks": {
                 "description": "Commands that must pass for this task: the project's own checks, narrowed to paths of the project.",
                 "type": "array",

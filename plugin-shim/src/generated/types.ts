@@ -71,7 +71,11 @@ export type Message = { id: string, role: MessageRole,
   /** The text parts, joined. */
   text: string,
   /** Whether the host has finished writing it. */
-  completed: boolean, finish?: string, error?: HostFault, usage: Usage, };
+  completed: boolean, finish?: string, error?: HostFault, usage: Usage,
+  /** The tool calls of the message. */
+  calls: Array<MessageCall>, };
+
+export type MessageCall = { call: string, tool: string, state: ToolState, };
 
 export type MessageRole = "user" | "assistant";
 
@@ -182,7 +186,9 @@ export type WorkspaceOpenParams = {
   /** The directory the host runs in. */
   directory: string,
   /** Root of the working tree; equals `directory` outside version control. */
-  worktree: string, options: WorkspaceOptions, };
+  worktree: string, options: WorkspaceOptions,
+  /** True when this host process had the directory open before (the sidecar was restarted, not the host). */
+  reattach: boolean, };
 
 export type WorkspaceOpenResult = {
   /** Missions of this directory that are not at an end. */
@@ -201,7 +207,9 @@ export type WorkspaceOptions = {
   /** Most workers at one time, 1 to 50 (default 10). */
   workers?: number,
   /** Seconds without progress after which a turn is ended, 10 to 86400 (default 600). */
-  turnTimeoutSeconds?: number, };
+  turnTimeoutSeconds?: number,
+  /** Seconds from its start after which a mission is ended, 60 to 86400 (default 86400). */
+  maxDurationSeconds?: number, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {

@@ -5,7 +5,7 @@
 //! publishes: a reader, and whoever looks after a crash, finds the old text or the new one.
 use super::lock::Lock;
 use super::versions::Versions;
-use crate::domain::todo::{Document, NoSection};
+use crate::domain::todo::{Document, NoSection, temp_file_name};
 use crate::ports::workspace::WorkspaceError;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions, Permissions};
@@ -84,11 +84,8 @@ fn change_locked(
     })
 }
 
-/// The name of the file that exists for a moment beside the plan file `file` while it is written. Whoever
-/// compares the project's tree has to leave it out, as the plan file itself.
-pub fn temp_name(file: &Path) -> PathBuf {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    file.with_file_name(format!(".{name}.gantry-tmp"))
+fn temp_name(file: &Path) -> PathBuf {
+    file.with_file_name(temp_file_name(&file.file_name().unwrap_or_default().to_string_lossy()))
 }
 
 fn open(folder: &Path) -> io::Result<(Lock, Versions)> {

@@ -4,7 +4,6 @@ mod files;
 mod lock;
 mod versions;
 
-pub use change::temp_name;
 pub use files::TodoFiles;
 
 #[cfg(test)]

@@ -20,9 +20,19 @@ pub(super) fn allow(asked: &str, known: &[String]) -> Option<String> {
         if rest.is_empty() {
             return Some(check.clone());
         }
+        // `npm test -- test/a.js`: what follows goes to the script.
+        let rest = if is_script(&words) { rest.strip_prefix(&["--"]).unwrap_or(rest) } else { rest };
+        if is_script(&words) && !rest.is_empty() && rest.iter().all(|word| is_plain_path(word)) {
+            return Some(format!("{} -- {}", check.trim(), rest.join(" ")));
+        }
         let extensible = takes_paths(&words) && rest.iter().all(|word| is_plain_path(word));
         extensible.then(|| format!("{} {}", check.trim(), rest.join(" ")))
     })
+}
+
+/// Runs a script of package.json, which takes what stands after `--` as its own arguments.
+fn is_script(words: &[&str]) -> bool {
+    matches!(words, ["npm" | "pnpm" | "yarn" | "bun", "test"] | ["npm" | "pnpm" | "yarn" | "bun", "run", _])
 }
 
 /// Appending to a command with shell syntax could change what it does (`… | tee`), so such a one stands as it is.

@@ -177,13 +177,19 @@ fn all_faults_come_at_once_and_the_list_is_bounded() {
 
 #[test]
 fn checks_are_the_projects_own_or_narrowed_to_paths() {
-    let allowed =
-        ["npm test", " npm  test ", "npm test src/a.test.js", "pytest -q tests/test_a.py::test_b ./x/y"];
+    let allowed = [
+        "npm test",
+        " npm  test ",
+        "npm test src/a.test.js",
+        "npm test -- src/b.test.js",
+        "pytest -q tests/test_a.py::test_b ./x/y",
+    ];
     let left_out = [
         "rm -rf .",
         "npm",
         "npm test --runner=./evil",
         "npm test evil",
+        "npm test -- --eval=x",
         "npm test ../x.js",
         "npm test /abs.js",
         "npm test src/$(id).js",
@@ -202,7 +208,13 @@ fn checks_are_the_projects_own_or_narrowed_to_paths() {
     let (plan, remarks) = validate(draft, &rules()).expect("checks are never faults");
     assert_eq!(
         plan.tasks[0].checks,
-        ["npm test", "npm test src/a.test.js", "pytest -q tests/test_a.py::test_b ./x/y", "make check"]
+        [
+            "npm test",
+            "npm test -- src/a.test.js",
+            "npm test -- src/b.test.js",
+            "pytest -q tests/test_a.py::test_b ./x/y",
+            "make check"
+        ]
     );
     assert_eq!(remarks.len(), left_out.len());
     for (remark, check) in remarks.iter().zip(left_out) {

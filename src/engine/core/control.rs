@@ -4,11 +4,15 @@ use super::event::*;
 use super::io::*;
 use super::live::{HandBackView, Job, LOOK_MS};
 use super::state::Mission;
-use crate::domain::ids::{HostSessionId, MissionId};
+use crate::domain::ids::{HostSessionId, Millis, MissionId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::task::TaskState;
+use crate::engine::prompts::clip;
 use crate::engine::report;
 use crate::ports::host::ToastKind;
+
+/// Times a failed mission may be put back to pending.
+const MAX_RETRIES: u32 = 3;
 
 impl Core {
     pub(super) fn create(&mut self, reply: ReplyTo, id: MissionId, created: Created) {
@@ -29,6 +33,15 @@ impl Core {
         self.state(&id, MissionState::Queued, "accepted");
         self.start_queued();
         let queued_behind = self.ahead_of(&id);
+        let created = &self.missions[&id].created;
+        let title =
+            if queued_behind.is_empty() { "Mission accepted" } else { "Mission queued behind another" };
+        self.act(Action::Toast {
+            directory: created.directory.clone(),
+            kind: ToastKind::Info,
+            title: title.into(),
+            message: clip(&created.title, 60),
+        });
         self.answer(reply, Answer::Created { mission: id, queued_behind });
     }
 
@@ -117,7 +130,7 @@ impl Core {
         match control {
             Control::Cancel { by } => match state.cancelled() {
                 None => return refused("cancelled: it has ended"),
-                Some(end) => self.cancel(id, end, by),
+                Some(end) => self.end_work(id, end, format!("cancelled by {by}")),
             },
             Control::Pause if state == MissionState::Running => {
                 self.state(id, MissionState::Paused, "paused by the user; running turns end by themselves");
@@ -138,6 +151,11 @@ impl Core {
     fn retry(&mut self, id: &MissionId, state: MissionState) -> Result<(), Refusal> {
         match state {
             MissionState::PartiallyCompleted => self.state(id, MissionState::Running, "reopened by the user"),
+            MissionState::Failed | MissionState::Timeout if self.missions[id].retries >= MAX_RETRIES => {
+                return Err(Refusal::Conflict(format!(
+                    "it was retried {MAX_RETRIES} times already: start a new mission with what is left"
+                )));
+            }
             MissionState::Failed | MissionState::Timeout => {
                 self.state(id, MissionState::Pending, "retried by the user");
                 self.state(id, MissionState::Queued, "retried by the user");
@@ -166,7 +184,8 @@ impl Core {
         Ok(())
     }
 
-    fn cancel(&mut self, id: &MissionId, end: MissionState, by: &'static str) {
+    /// Ends turns, jobs and tasks, then the mission.
+    fn end_work(&mut self, id: &MissionId, end: MissionState, reason: String) {
         self.stop_turns(id);
         self.act(Action::StopWork { mission: id.clone() });
         self.live(id).jobs.clear();
@@ -177,7 +196,7 @@ impl Core {
                 self.task_changed(id, &task, *to, None);
             }
         }
-        self.state(id, end, format!("cancelled by {by}"));
+        self.state(id, end, reason);
     }
 
     /// Ends every turn of the mission in the host.
@@ -206,7 +225,49 @@ impl Core {
         } else {
             MissionState::PartiallyCompleted
         };
+        self.recover(id);
         self.state(id, end, reason);
+    }
+
+    /// A mission whose provider fails runs degraded for as long as the breaker is not closed.
+    pub(super) fn degrade(&mut self) {
+        let closed = self.breaker.is_closed();
+        let wrong = if closed { MissionState::Degraded } else { MissionState::Running };
+        for id in
+            self.missions.values().filter(|m| m.state == wrong).map(|m| m.id.clone()).collect::<Vec<_>>()
+        {
+            if closed {
+                self.recover(&id);
+                continue;
+            }
+            self.state(&id, MissionState::Degraded, "the model provider keeps failing");
+            self.act(Action::Toast {
+                directory: self.missions[&id].created.directory.clone(),
+                kind: ToastKind::Warning,
+                title: "Model provider failing".into(),
+                message: "The mission waits and tries again; nothing is lost.".into(),
+            });
+        }
+    }
+
+    fn recover(&mut self, id: &MissionId) {
+        if self.missions[id].state == MissionState::Degraded {
+            self.state(id, MissionState::Running, "the model provider answers again");
+        }
+    }
+
+    /// Past its time limit a running mission ends by itself.
+    pub(super) fn time_limit(&mut self, id: &MissionId) {
+        if self.time_is_up_at(id).is_some_and(|at| at <= self.now) {
+            let hours = self.missions[id].created.options.max_duration_ms / 3_600_000;
+            self.recover(id);
+            self.end_work(id, MissionState::Timeout, format!("its time limit of {hours} h is over"));
+        }
+    }
+
+    pub(super) fn time_is_up_at(&self, id: &MissionId) -> Option<Millis> {
+        let mission = self.missions.get(id).filter(|m| m.running())?;
+        Some(mission.started_at?.plus(mission.created.options.max_duration_ms))
     }
 
     /// Every way into an end state passes here, so that the report is owed in the same transaction.

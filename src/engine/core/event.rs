@@ -123,6 +123,8 @@ pub struct Options {
     pub todo: String,
     pub workers: u32,
     pub turn_timeout_ms: u64,
+    /// From the first start to the timeout of the mission.
+    pub max_duration_ms: u64,
     /// Go on by itself after the host was stopped.
     pub auto_resume: bool,
 }
@@ -134,6 +136,7 @@ impl Default for Options {
             todo: "TODO.md".into(),
             workers: 10,
             turn_timeout_ms: 600_000,
+            max_duration_ms: 86_400_000,
             auto_resume: true,
         }
     }

@@ -110,6 +110,8 @@ pub enum Input {
     /// The store refused its last events; it goes back to what is on disk (or away, when nothing is).
     Forget {
         mission: MissionId,
+        /// Why it does not come back; none when it is read again at once, and who waits for it goes on waiting.
+        gone: Option<String>,
     },
     Tick,
 }

@@ -1,6 +1,6 @@
 //! What is true only for this process and this moment: who waits for an answer, signs of life, jobs under way.
 //! Nothing here is written down, and losing all of it costs at most a question to the host.
-use super::event::{Spent, Subject};
+use super::event::{PromptReason, Spent, Subject};
 use super::io::ReplyTo;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
 use crate::ports::host::HostMessage;
@@ -89,8 +89,10 @@ pub struct Pulse {
     pub open_asks: u32,
     /// The host waits for its provider until then.
     pub host_retry_until: Option<Millis>,
-    /// The same turn is prompted once more at this time.
-    pub retry_at: Option<Millis>,
+    /// A prompt that waits: for its backoff, or for the breaker.
+    pub due: Option<(Millis, PromptReason)>,
+    /// The prompt under way is the breaker's probe.
+    pub probe: bool,
     pub salvaging: bool,
     /// Whether the host took the last prompt is not known: it was sent by an earlier process, or answered too late.
     pub unsure: bool,
@@ -101,6 +103,8 @@ pub enum Stage {
     /// Nothing has been asked of the host yet.
     New,
     Creating,
+    /// A prompt is due, see `Pulse::due`.
+    Waiting,
     Prompting,
     Running,
 }
@@ -120,7 +124,8 @@ impl Pulse {
             open_calls: BTreeSet::new(),
             open_asks: 0,
             host_retry_until: None,
-            retry_at: None,
+            due: None,
+            probe: false,
             salvaging: false,
             unsure: false,
         }
@@ -137,7 +142,7 @@ impl Pulse {
         self.finished = None;
         self.idle_early = false;
         self.unsure = false;
-        self.retry_at = None;
+        self.due = None;
         self.host_retry_until = None;
         self.open_calls.clear();
         self.sign(now);

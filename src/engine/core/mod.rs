@@ -19,17 +19,18 @@ mod plan;
 mod recover;
 mod schedule;
 pub mod state;
-mod tools;
-mod turns;
 #[cfg(test)]
 mod tests;
+mod tools;
+mod turns;
 
+use crate::domain::breaker::Breaker;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::lease::LeaseTable;
 use crate::domain::mission::{MissionState, Phase};
 use event::Event;
 pub use io::{Action, Answer, Control, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
-use live::Live;
+use live::{Live, Waiter};
 pub use recover::replay;
 pub(crate) use schedule::{may_write, patterns as declared};
 use state::{Attempt, Mission};
@@ -65,6 +66,12 @@ pub struct Core {
     leases: BTreeMap<String, LeaseTable>,
     /// Reports and checks that came from attempts that no longer count.
     pub late_reports: u64,
+    /// Missions taken over or read again so far.
+    adopted: u64,
+    /// Who waits for missions that are being read again.
+    parked: BTreeMap<MissionId, Vec<Waiter>>,
+    /// Of the provider behind the host.
+    breaker: Breaker,
     now: Millis,
     turn: Turn,
 }
@@ -103,7 +110,7 @@ impl Core {
             }
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
-            Input::Forget { mission } => self.forget(&mission),
+            Input::Forget { mission, gone } => self.let_go(&mission, gone),
             Input::Tick => {}
         }
         self.settle();
@@ -113,6 +120,7 @@ impl Core {
     /// Everything that follows from the new state: timers that are due, work that can start, notices.
     fn settle(&mut self) {
         self.timers();
+        self.degrade();
         for id in self.missions.keys().cloned().collect::<Vec<_>>() {
             self.advance(&id);
         }
@@ -274,6 +282,23 @@ impl Core {
         let mission = self.missions.get(id)?;
         let over = mission.settled() && mission.open_attempts().next().is_none();
         over.then(|| mission.ended_at.unwrap_or(self.now).plus(RETAIN_MS))
+    }
+
+    /// Its state is dropped; the journal has it.
+    fn let_go(&mut self, id: &MissionId, gone: Option<String>) {
+        let mut waiters = self.live.remove(id).map(|l| l.waiters).unwrap_or_default();
+        waiters.extend(self.parked.remove(id).unwrap_or_default());
+        match gone {
+            Some(why) => {
+                for waiter in waiters {
+                    self.refuse(waiter.reply, Refusal::Cancelled(why.clone()));
+                }
+            }
+            None => {
+                self.parked.insert(id.clone(), waiters);
+            }
+        }
+        self.forget(id);
     }
 
     fn forget(&mut self, id: &MissionId) {

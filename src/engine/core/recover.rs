@@ -33,7 +33,13 @@ impl Core {
         let now = self.now;
         let patience = self.missions[&id].created.options.turn_timeout_ms;
         let open: Vec<_> = self.missions[&id].open_attempts().map(|a| a.id.clone()).collect();
+        self.adopted += 1;
+        let rounds = self.adopted << 32;
+        let parked = self.parked.remove(&id).unwrap_or_default();
         let live = self.live(&id);
+        live.waiters = parked;
+        // Jobs of the state before may still answer; their rounds are not these.
+        live.next_round = rounds;
         // A conversation whose host was stopped is not going to call the tool any more.
         live.parent.idle = host_restarted;
         live.parent.look_at = Some(now);

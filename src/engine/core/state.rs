@@ -15,7 +15,11 @@ pub struct Mission {
     pub id: MissionId,
     pub created: Created,
     pub created_at: Millis,
+    /// When it first ran; its time limit counts from here.
+    pub started_at: Option<Millis>,
     pub ended_at: Option<Millis>,
+    /// Times it was put back to pending by a retry.
+    pub retries: u32,
     pub state: MissionState,
     pub reason: String,
     pub phase: Option<Phase>,
@@ -137,7 +141,9 @@ impl Mission {
             parent: created.parent.clone(),
             created,
             created_at: at,
+            started_at: None,
             ended_at: None,
+            retries: 0,
             state: MissionState::Pending,
             reason: String::new(),
             phase: None,
@@ -196,8 +202,9 @@ impl Mission {
     pub fn settled(&self) -> bool {
         !self.state.is_open() && !self.owes_report()
     }
+    /// Work on it goes on; at half pace while the provider is being waited for.
     pub fn running(&self) -> bool {
-        self.state == MissionState::Running
+        matches!(self.state, MissionState::Running | MissionState::Degraded)
     }
     /// The identity of its place in the file system: one mission at a time works there.
     pub fn place(&self) -> &str {
@@ -210,6 +217,14 @@ impl Mission {
             Event::StateChanged { to, reason } => {
                 self.state = self.state.change(*to).map_err(|e| e.to_string())?;
                 self.reason.clone_from(reason);
+                match to {
+                    MissionState::Running => self.started_at = self.started_at.or(Some(at)),
+                    MissionState::Pending => {
+                        self.started_at = None;
+                        self.retries += 1;
+                    }
+                    _ => {}
+                }
                 self.ended_at = if self.state.is_open() { None } else { Some(at) };
                 if self.state.is_open() {
                     self.report = None;
@@ -327,8 +342,8 @@ impl Mission {
             }
             task.attempts += 1;
         }
-        self.next_token = token + 1;
-        self.next_attempt += 1;
+        self.next_token = token.saturating_add(1);
+        self.next_attempt = self.next_attempt.saturating_add(1);
         self.attempts.insert(
             id.clone(),
             Attempt {
@@ -363,7 +378,7 @@ impl Mission {
         }
         attempt.outcome = Some(outcome.clone());
         let kind = attempt.kind.clone();
-        self.spent.tokens += usage.tokens;
+        self.spent.tokens = self.spent.tokens.saturating_add(usage.tokens);
         self.spent.cost += usage.cost;
         if matches!(outcome, Outcome::Failed { .. }) {
             match kind {

@@ -67,7 +67,8 @@ impl Core {
         pulse.sign(now);
         if pulse.counted.insert(message.id.clone()) {
             let u = &message.usage;
-            pulse.spent.tokens += u.input + u.output + u.reasoning + u.cache_read + u.cache_write;
+            let tokens = [u.input, u.output, u.reasoning, u.cache_read, u.cache_write];
+            pulse.spent.tokens = tokens.into_iter().fold(pulse.spent.tokens, u64::saturating_add);
             pulse.spent.cost += u.cost;
             pulse.finished = Some(message);
         }
@@ -77,9 +78,9 @@ impl Core {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
         match pulse.stage {
-            Stage::New | Stage::Creating => {}
+            Stage::New | Stage::Creating | Stage::Waiting => {}
             Stage::Prompting => pulse.idle_early = true,
-            Stage::Running if pulse.retry_at.is_some() || pulse.salvaging => {}
+            Stage::Running if pulse.salvaging => {}
             Stage::Running => match pulse.finished.clone() {
                 Some(last) if ends_turn(&last) => self.turn_ended(id, attempt, &last),
                 _ => pulse.look_at = now,
@@ -92,6 +93,9 @@ impl Core {
         let Some(a) = self.open(id, attempt) else { return };
         let (role, submitted) = (a.role(), a.submission.is_some());
         self.pulse(id, attempt).open_calls.clear();
+        if last.error.is_none() {
+            self.provider_answered(id, attempt, true);
+        }
         if submitted {
             self.close(id, attempt, Outcome::Done);
         } else if let Some(fault) = &last.error {
@@ -133,7 +137,7 @@ impl Core {
         let pulse = self.pulse(id, attempt);
         pulse.looking = false;
         pulse.look_at = now.plus(LOOK_MS);
-        if pulse.stage != Stage::Running || pulse.retry_at.is_some() || pulse.salvaging {
+        if pulse.stage != Stage::Running || pulse.salvaging {
             return;
         }
         let look = match result {
@@ -199,6 +203,7 @@ impl Core {
 
     pub(super) fn timers(&mut self) {
         for id in self.missions.keys().cloned().collect::<Vec<_>>() {
+            self.time_limit(&id);
             self.attempt_timers(&id);
             self.parent_timers(&id);
         }
@@ -210,10 +215,10 @@ impl Core {
         let limit = self.missions[id].created.options.turn_timeout_ms;
         let directory = self.missions[id].created.directory.clone();
         for (attempt, session) in open {
-            self.due_retry(id, &attempt);
+            self.prompt_due(id, &attempt);
             let now = self.now;
             let pulse = self.pulse(id, &attempt);
-            if pulse.stage != Stage::Running || pulse.retry_at.is_some() {
+            if pulse.stage != Stage::Running {
                 continue;
             }
             let Some(session) = session else { continue };
@@ -236,13 +241,17 @@ impl Core {
         let limit = mission.created.options.turn_timeout_ms;
         let attempts =
             mission.open_attempts().filter_map(|a| live.pulses.get(&a.id)).filter_map(|p| match p.stage {
-                Stage::Running if p.retry_at.is_some() => p.retry_at,
+                Stage::Waiting => p.due.map(|(at, _)| at),
                 Stage::Running if p.looking => Some(p.sign_at.plus(limit)),
                 Stage::Running if p.excused(self.now) => Some(p.look_at),
                 Stage::Running => Some(p.look_at.min(p.sign_at.plus(limit))),
                 _ => None,
             });
-        attempts.chain(self.parent_wakes(mission, live)).chain(self.drop_at(id)).min()
+        attempts
+            .chain(self.parent_wakes(mission, live))
+            .chain(self.drop_at(id))
+            .chain(self.time_is_up_at(id))
+            .min()
     }
 
     pub(super) fn owner_of(&self, session: &HostSessionId) -> Option<(MissionId, AttemptId)> {

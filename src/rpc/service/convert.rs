@@ -1,8 +1,6 @@
 //! Between wire types and the engine's.
 use crate::domain::ids::{HostSessionId, Millis};
-use crate::engine::core::event::Options;
-use crate::engine::core::{Control, HostInput, Refusal};
-use crate::engine::handle::{MissionView, TaskView};
+use crate::engine::handle::{Control, HostInput, MissionView, Options, Refusal, TaskView};
 use crate::ports::store::MissionRow;
 use crate::protocol::errors::*;
 use crate::protocol::types::*;
@@ -22,6 +20,12 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
             return invalid(format!("option turnTimeoutSeconds is {seconds}: it must be 10 to 86400"));
         }
         options.turn_timeout_ms = u64::from(seconds) * 1000;
+    }
+    if let Some(seconds) = wire.max_duration_seconds {
+        if !(60..=86_400).contains(&seconds) {
+            return invalid(format!("option maxDurationSeconds is {seconds}: it must be 60 to 86400"));
+        }
+        options.max_duration_ms = u64::from(seconds) * 1000;
     }
     if let Some(todo) = &wire.todo {
         let inside = !todo.is_empty()

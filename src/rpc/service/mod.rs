@@ -7,9 +7,7 @@ pub use tool_args::salvage;
 
 use super::{CallContext, Router, RpcError};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
-use crate::engine::core::event::{Created, Options};
-use crate::engine::core::{Answer, Refusal, ToolInput};
-use crate::engine::handle::{Handle, Opened};
+use crate::engine::handle::{Answer, Created, Handle, Opened, Options, Refusal, ToolInput, clip};
 use crate::protocol::errors::*;
 use crate::protocol::methods as m;
 use crate::protocol::tools::TOOLS;
@@ -122,7 +120,9 @@ impl Service {
     }
 
     async fn workspace_close(&self, p: DirectoryParams, _: CallContext) -> Result<Empty, RpcError> {
-        self.workspaces.remove(&Directory(p.directory));
+        let directory = Directory(p.directory);
+        self.workspaces.remove(&directory);
+        self.engine.close(directory).await;
         Ok(Empty {})
     }
 
@@ -166,6 +166,7 @@ impl Service {
             return Err(RpcError::new(INVALID_PARAMS, fault));
         }
         let workspace = self.workspace(&directory)?;
+        self.engine.writable(std::path::Path::new(&workspace.worktree)).map_err(convert::refusal)?;
         let opened = self.engine.open(directory.clone(), false).await.map_err(convert::refusal)?;
         refuse_when_held(&opened)?;
         let created = Created {
@@ -284,5 +285,5 @@ fn refuse_when_held(opened: &Opened) -> Result<(), RpcError> {
 /// The first line, short enough for a list.
 fn title(text: &str) -> String {
     let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or(text);
-    crate::engine::prompts::clip(line, 80)
+    clip(line, 80)
 }

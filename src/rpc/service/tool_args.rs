@@ -2,8 +2,7 @@
 use crate::domain::ids::{MissionId, Role};
 use crate::domain::plan::{Draft, DraftTask};
 use crate::domain::verdict::Finding;
-use crate::engine::core::event::ReportStatus;
-use crate::engine::core::{Control, ToolInput};
+use crate::engine::handle::{Control, ReportStatus, ToolInput};
 use crate::protocol::errors::NOT_FOUND;
 use crate::protocol::tools as t;
 use crate::rpc::RpcError;

@@ -72,6 +72,15 @@ impl Tree for GitTree {
         })
     }
 
+    fn writable(&self, root: &Path) -> Result<(), WorkspaceError> {
+        rustix::fs::access(root, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).map_err(|e| {
+            WorkspaceError::File {
+                path: root.display().to_string(),
+                reason: format!("the project cannot be written ({e}): make it writable, or work on a copy"),
+            }
+        })
+    }
+
     fn confine(&self, root: &Path, path: &str) -> Result<String, WorkspaceError> {
         super::confine::confine(root, path)
     }

@@ -33,8 +33,16 @@ fn every_order_arrived(w: &World, case: &str) {
         let AttemptKind::Work(task) = &attempt.kind else { continue };
         let session = attempt.session.clone().expect("a session");
         let (head, nth) = (format!("Task {task}:"), format!("Attempt {} of", attempt.ordinal));
-        let told = w.outside.sessions[&session].messages.iter().any(|m| m.text.starts_with(&head) && m.text.contains(&nth));
-        assert!(told, "{case}: attempt {} at {task} ended without its order:\n{}", attempt.ordinal, w.story());
+        let told = w.outside.sessions[&session]
+            .messages
+            .iter()
+            .any(|m| m.text.starts_with(&head) && m.text.contains(&nth));
+        assert!(
+            told,
+            "{case}: attempt {} at {task} ended without its order:\n{}",
+            attempt.ordinal,
+            w.story()
+        );
     }
 }
 

@@ -93,7 +93,11 @@ pub fn subject(title: &str) -> String {
 }
 
 pub fn gone() -> HostError {
-    HostError::Refused(HostFault { name: "NotFoundError".into(), message: "no such session".into(), status: Some(404) })
+    HostError::Refused(HostFault {
+        name: "NotFoundError".into(),
+        message: "no such session".into(),
+        status: Some(404),
+    })
 }
 
 impl Outside {
@@ -124,7 +128,13 @@ impl Outside {
 
     // ---- calls of the engine
 
-    pub fn create(&mut self, key: AttemptId, title: &str, role: Role, adopt: bool) -> Result<HostSessionId, HostError> {
+    pub fn create(
+        &mut self,
+        key: AttemptId,
+        title: &str,
+        role: Role,
+        adopt: bool,
+    ) -> Result<HostSessionId, HostError> {
         if let Some(fault) = self.create_faults.pop_front() {
             return Err(fault);
         }
@@ -138,7 +148,13 @@ impl Outside {
         Ok(id)
     }
 
-    pub fn prompt(&mut self, now: Millis, id: &HostSessionId, role: Role, text: &str) -> Result<(), HostError> {
+    pub fn prompt(
+        &mut self,
+        now: Millis,
+        id: &HostSessionId,
+        role: Role,
+        text: &str,
+    ) -> Result<(), HostError> {
         if let Some(fault) = self.prompt_faults.pop_front() {
             return Err(fault);
         }
@@ -172,7 +188,9 @@ impl Outside {
     fn usual(&self, subject: &str) -> Steps {
         match subject {
             "Commander" => vec![(200, Step::Call(brief("the brief"))), (100, Step::Say("told the user"))],
-            "Plan" => vec![(1_000, Step::Call(ToolInput::Plan(self.plan.clone()))), (100, Step::Say("planned"))],
+            "Plan" => {
+                vec![(1_000, Step::Call(ToolInput::Plan(self.plan.clone()))), (100, Step::Say("planned"))]
+            }
             s if s.contains("eview") => vec![(2_000, Step::Call(approve())), (100, Step::Say("reviewed"))],
             task => vec![(10_000, Step::Call(report(task))), (100, Step::Say("worked"))],
         }
@@ -229,7 +247,8 @@ impl Outside {
             Step::Call(tool) => {
                 let call = format!("{id}.c{}", session.messages.len());
                 session.open_call = Some((call.clone(), tool.clone()));
-                let open = HostCall { call: call.clone(), tool: tool_name(&tool).into(), state: CallState::Running };
+                let open =
+                    HostCall { call: call.clone(), tool: tool_name(&tool).into(), state: CallState::Running };
                 if let Some(last) = session.messages.last_mut() {
                     last.calls.push(open);
                 }
@@ -284,7 +303,10 @@ impl Outside {
         last.finish = error.is_none().then(|| "stop".into());
         last.error = error;
         last.usage = Usage { input: 100, output: 10, cost: 0.5, ..Usage::default() };
-        last.calls.iter_mut().filter(|c| c.state == CallState::Running).for_each(|c| c.state = CallState::Error);
+        last.calls
+            .iter_mut()
+            .filter(|c| c.state == CallState::Running)
+            .for_each(|c| c.state = CallState::Error);
         let message = last.clone();
         if seen {
             self.event(now, HostInput::Message { session: id.clone(), message });

@@ -25,7 +25,8 @@ fn of(subject: &Subject) -> &str {
 }
 
 fn line(event: &Event, names: &mut BTreeMap<String, String>) -> String {
-    let mut name = |attempt: &crate::domain::ids::AttemptId| names.entry(attempt.0.clone()).or_default().clone();
+    let mut name =
+        |attempt: &crate::domain::ids::AttemptId| names.entry(attempt.0.clone()).or_default().clone();
     match event {
         Event::StateChanged { to, .. } => format!("state {}", to.name()),
         Event::PhaseChanged { to } => format!("phase {}", to.name()),
@@ -49,7 +50,9 @@ fn line(event: &Event, names: &mut BTreeMap<String, String>) -> String {
         Event::PathTaken { task, path } => format!("taken {task}: {path}"),
         Event::Inspected { subject, .. } => format!("inspected {}", of(subject)),
         Event::Checked { subject, results } => format!("checked {}: {}", of(subject), results.len()),
-        Event::Judged { subject, verdict } => format!("judged {}: {}", of(subject), if verdict.approved { "yes" } else { "no" }),
+        Event::Judged { subject, verdict } => {
+            format!("judged {}: {}", of(subject), if verdict.approved { "yes" } else { "no" })
+        }
         Event::HandedBack { how } => format!("handed back: {how:?}"),
         other => other.kind().into(),
     }

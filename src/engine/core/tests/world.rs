@@ -83,7 +83,9 @@ impl World {
     fn create(&mut self, id: MissionId, created: Created) -> MissionId {
         let (parent, reply) = (created.parent.clone(), self.reply());
         self.step(Input::Create { reply, mission: id.clone(), created });
-        let Answer::Created { mission, .. } = &self.answers[&reply] else { panic!("{:?}", self.answers[&reply]) };
+        let Answer::Created { mission, .. } = &self.answers[&reply] else {
+            panic!("{:?}", self.answers[&reply])
+        };
         let mission = mission.clone();
         if !self.outside.session(&parent).busy {
             self.outside.begin(self.now, &parent, &format!("Carry out mission {mission}"));
@@ -123,7 +125,8 @@ impl World {
 
     /// Esc: the open call of the conversation is cancelled, its turn aborted.
     pub fn escape(&mut self, session: &str) {
-        let open = self.calls.iter().find(|(r, (s, _))| s.as_str() == session && !self.answers.contains_key(r));
+        let open =
+            self.calls.iter().find(|(r, (s, _))| s.as_str() == session && !self.answers.contains_key(r));
         if let Some(reply) = open.map(|(r, _)| *r) {
             self.step(Input::CallDropped { reply });
         }
@@ -182,15 +185,17 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Event(event) => self.step(Input::Host { event }),
-            Happening::Step { session, turn, step } => match self.outside.play(self.now, &session, turn, step) {
-                Some(Made::Call { call, tool }) => self.tool(session, call, tool),
-                Some(Made::Write(path)) => {
-                    let reply = self.reply();
-                    self.writes.insert(reply, (session.clone(), path.clone()));
-                    self.step(Input::Write { reply, session, paths: vec![path] });
+            Happening::Step { session, turn, step } => {
+                match self.outside.play(self.now, &session, turn, step) {
+                    Some(Made::Call { call, tool }) => self.tool(session, call, tool),
+                    Some(Made::Write(path)) => {
+                        let reply = self.reply();
+                        self.writes.insert(reply, (session.clone(), path.clone()));
+                        self.step(Input::Write { reply, session, paths: vec![path] });
+                    }
+                    None => {}
                 }
-                None => {}
-            },
+            }
         }
     }
 
@@ -230,7 +235,10 @@ impl World {
                 self.completed.insert((id.clone(), task.clone()));
             }
             Event::AttemptOpened { kind: AttemptKind::Work(task), .. } => {
-                assert!(!self.completed.contains(&(id.clone(), task.clone())), "{task} was done and is worked on again");
+                assert!(
+                    !self.completed.contains(&(id.clone(), task.clone())),
+                    "{task} was done and is worked on again"
+                );
             }
             _ => {}
         }
@@ -240,7 +248,11 @@ impl World {
         let touched: BTreeSet<_> = events.iter().map(|(id, _)| id).collect();
         for id in touched {
             if let Some(live) = self.core.mission(id) {
-                assert_eq!(replay(id, &self.log[id]).as_ref(), Some(live), "the journal of {id} tells another story");
+                assert_eq!(
+                    replay(id, &self.log[id]).as_ref(),
+                    Some(live),
+                    "the journal of {id} tells another story"
+                );
             }
         }
         let open = self.core.missions().flat_map(Mission::open_attempts);
@@ -251,7 +263,8 @@ impl World {
 
     /// One mission at a time at work in a place, and no declared path in the hands of two tasks.
     fn check_places(&self) {
-        let at_work: Vec<_> = self.core.missions().filter(|m| m.running() || m.state == MissionState::Paused).collect();
+        let at_work: Vec<_> =
+            self.core.missions().filter(|m| m.running() || m.state == MissionState::Paused).collect();
         let places: BTreeSet<_> = at_work.iter().map(|m| m.place()).collect();
         assert_eq!(places.len(), at_work.len(), "two missions at work in one place");
         for mission in at_work {
@@ -381,7 +394,8 @@ impl World {
     pub fn take_over(&self, now: Millis, events: usize, outside: &Outside, host_restarted: bool) -> World {
         let (id, log) = self.log.first_key_value().expect("a mission");
         let mut events = log[..events].to_vec();
-        let mut world = World { now: now.plus(50), host_ms: self.host_ms, outside: outside.clone(), ..World::new() };
+        let mut world =
+            World { now: now.plus(50), host_ms: self.host_ms, outside: outside.clone(), ..World::new() };
         for (_, event) in &events {
             world.witness(id, event);
         }
@@ -401,7 +415,11 @@ impl World {
 
     /// The shim sends what had no answer yet once more, under the same ids.
     fn call_again(&mut self) {
-        let open = self.outside.sessions.iter().filter_map(|(id, s)| s.open_call.clone().map(|(c, t)| (id.clone(), c, t)));
+        let open = self
+            .outside
+            .sessions
+            .iter()
+            .filter_map(|(id, s)| s.open_call.clone().map(|(c, t)| (id.clone(), c, t)));
         for (session, call, tool) in open.collect::<Vec<_>>() {
             self.tool(session, call, tool);
         }
@@ -432,7 +450,11 @@ impl World {
     pub fn session_of(&self, what: &str) -> HostSessionId {
         let mut found = self.outside.sessions.iter().filter(|(_, s)| subject(&s.title) == what);
         let n = |id: &HostSessionId| id.as_str()[1..].parse::<u32>().unwrap_or_default();
-        found.by_ref().map(|(id, _)| id.clone()).max_by_key(n).unwrap_or_else(|| panic!("no session of {what}"))
+        found
+            .by_ref()
+            .map(|(id, _)| id.clone())
+            .max_by_key(n)
+            .unwrap_or_else(|| panic!("no session of {what}"))
     }
 
     pub fn turns_of(&self, what: &str) -> Vec<&str> {
@@ -454,14 +476,18 @@ impl World {
     }
 
     pub fn story(&self) -> String {
-        let line = |(id, log): (&MissionId, &Vec<(Millis, Event)>)| format!("{id}:\n  {}", super::trace::lines(log).join("\n  "));
+        let line = |(id, log): (&MissionId, &Vec<(Millis, Event)>)| {
+            format!("{id}:\n  {}", super::trace::lines(log).join("\n  "))
+        };
         self.log.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 }
 
 fn is_work(input: &Input, of: &MissionId) -> bool {
     match input {
-        Input::Surveyed { mission, .. } | Input::Inspected { mission, .. } | Input::Checked { mission, .. } => mission == of,
+        Input::Surveyed { mission, .. }
+        | Input::Inspected { mission, .. }
+        | Input::Checked { mission, .. } => mission == of,
         _ => false,
     }
 }

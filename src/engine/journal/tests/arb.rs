@@ -44,12 +44,13 @@ fn tree() -> impl Strategy<Value = Option<TreeId>> {
 }
 
 fn created() -> impl Strategy<Value = Created> {
-    let options = (of(texts()), text(), any::<u32>(), whole(), any::<bool>()).prop_map(
-        |(checks, todo, workers, turn_timeout_ms, auto_resume)| Options {
+    let options = (of(texts()), text(), any::<u32>(), whole(), whole(), any::<bool>()).prop_map(
+        |(checks, todo, workers, turn_timeout_ms, max_duration_ms, auto_resume)| Options {
             checks,
             todo,
             workers,
             turn_timeout_ms,
+            max_duration_ms,
             auto_resume,
         },
     );

@@ -17,8 +17,9 @@ use super::server::Server;
 use crate::lab::model::Model;
 use crate::lab::tui::Tui;
 
-/// Carried by every process started here and, because children inherit it, by all that those start.
-const MARK_VAR: &str = "GANTRY_LAB_MARK";
+/// Carried by every process started here and, because children inherit it, by all that those start. The name does not
+/// begin with GANTRY_: the sidecar keeps such variables from the checks it runs.
+const MARK_VAR: &str = "LAB_MARK";
 /// Configuration the host adds to that of its files.
 const CONTENT_VAR: &str = "OPENCODE_CONFIG_CONTENT";
 /// Taken over from the caller; everything else is left out so that no setting of the user gets in.
