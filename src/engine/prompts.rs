@@ -49,6 +49,16 @@ pub fn prompt(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> Str
     }
 }
 
+/// How the prompt begins, and no other of the same conversation does; what comes later in it may change with the
+/// mission's state.
+pub fn opening(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> String {
+    let text = prompt(mission, attempt, reason);
+    match reason {
+        PromptReason::First => text.split_inclusive('\n').take(2).collect(),
+        _ => text,
+    }
+}
+
 fn subject_line(mission: &Mission, attempt: &Attempt) -> String {
     match &attempt.kind {
         AttemptKind::Planning => "Your work: Plan the mission.".into(),

@@ -74,6 +74,7 @@ impl Core {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
         pulse.stage = Stage::Running;
+        pulse.unsure = true;
         pulse.look_at = now;
     }
 
@@ -274,6 +275,20 @@ impl Core {
                 id,
                 attempt,
                 format!("its turn was cut off {} times ({why})", MAX_CONTINUES + 1),
+            );
+        }
+    }
+
+    /// The last prompt was written down, and the host has none of it: it is sent once more.
+    pub(super) fn prompt_again(&mut self, id: &MissionId, attempt: &AttemptId, reason: PromptReason) {
+        let Some(a) = self.open(id, attempt) else { return };
+        if a.prompted(reason) <= MAX_CONTINUES {
+            self.prompt(id, attempt, reason);
+        } else {
+            self.close_failed(
+                id,
+                attempt,
+                format!("the host did not take its prompt {} times", MAX_CONTINUES + 1),
             );
         }
     }

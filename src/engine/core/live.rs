@@ -94,6 +94,8 @@ pub struct Pulse {
     /// The prompt under way is the breaker's probe.
     pub probe: bool,
     pub salvaging: bool,
+    /// Whether the host took the last prompt is not known: it was sent by an earlier process, or answered too late.
+    pub unsure: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +127,7 @@ impl Pulse {
             due: None,
             probe: false,
             salvaging: false,
+            unsure: false,
         }
     }
 
@@ -138,6 +141,7 @@ impl Pulse {
         self.stage = Stage::Prompting;
         self.finished = None;
         self.idle_early = false;
+        self.unsure = false;
         self.due = None;
         self.host_retry_until = None;
         self.open_calls.clear();

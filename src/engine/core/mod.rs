@@ -19,6 +19,8 @@ mod plan;
 mod recover;
 mod schedule;
 pub mod state;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod turns;
 

@@ -7,6 +7,7 @@ use super::event::*;
 use super::io::*;
 use super::live::{DOUBT_MS, LOOK_MS, STABLE_LOOKS, Stage};
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId};
+use crate::engine::prompts;
 use crate::ports::host::{CallState, HostError, HostMessage, Speaker, TurnState};
 
 impl Core {
@@ -149,6 +150,11 @@ impl Core {
         if matches!(look.state, TurnState::Busy | TurnState::Retry) {
             return;
         }
+        if std::mem::take(&mut self.pulse(id, attempt).unsure)
+            && let Some(reason) = self.lost_prompt(id, attempt, &look)
+        {
+            return self.prompt_again(id, attempt, reason);
+        }
         match look.messages.last() {
             Some(last)
                 if last.speaker == Speaker::Assistant
@@ -160,6 +166,17 @@ impl Core {
             }
             _ => self.turn_in_doubt(id, attempt),
         }
+    }
+
+    /// The last prompt, when the conversation shows that it never arrived. A window of the assistant's messages alone
+    /// belongs to a long turn, which some prompt began.
+    fn lost_prompt(&self, id: &MissionId, attempt: &AttemptId, look: &Look) -> Option<PromptReason> {
+        let a = self.open(id, attempt)?;
+        let reason = *a.prompts.last()?;
+        let opening = prompts::opening(&self.missions[id], a, reason);
+        let mut asked = look.messages.iter().filter(|m| m.speaker == Speaker::User).peekable();
+        let cut_off = asked.peek().is_none() && !look.messages.is_empty();
+        (!cut_off && !asked.any(|m| m.text.starts_with(&opening))).then_some(reason)
     }
 
     /// A message that was counted before the prompt that is now awaited says nothing of it.
