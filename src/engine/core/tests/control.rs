@@ -267,6 +267,7 @@ fn the_time_limit_ends_a_mission_and_a_retry_goes_on() {
     w.run();
     assert_eq!(w.state(&m), "timeout");
     assert!(w.now.since(begin) < 125_000);
+    w.run_for(1_000);
     assert!(w.outside.sessions.values().all(|s| !s.busy));
     w.control(&m, Control::Retry).expect("retried");
     w.run();

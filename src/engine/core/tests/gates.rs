@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::ids::MissionId;
 use crate::domain::plan::DraftTask;
 use crate::domain::verdict::CheckOutcome;
+use crate::engine::core::event::Options;
 
 const PASS: CheckOutcome = CheckOutcome::Passed;
 const FAIL: CheckOutcome = CheckOutcome::Failed(1);
@@ -72,10 +73,11 @@ fn a_reviewer_of_the_whole_can_send_it_back_too() {
 
 #[test]
 fn a_check_of_a_task_that_fails_sends_it_back_without_a_review() {
-    let check = "npm test a.test.js";
+    let check = "pytest tests/test_a.py";
     let mut w = planned(vec![DraftTask { checks: vec![check.into()], ..task("T1", "a", "") }]);
     w.outside.checks.insert(check.into(), [FAIL, PASS].into());
-    let m = w.task("do it");
+    let options = Options { checks: Some(vec!["pytest".into()]), ..w.options() };
+    let m = w.task_in("u0", "/p", "do it", options);
     w.run();
     assert_eq!(
         w.trace(&m, &["judged T1", "open review T1"]),
