@@ -7,6 +7,7 @@ mod leases;
 mod missions;
 mod outside;
 mod planning;
+mod provider;
 mod reports;
 mod trace;
 mod turns;
