@@ -5,6 +5,7 @@ use super::io::*;
 use super::live::{DOUBT_MS, Pulse, Stage};
 use super::state::Attempt;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId};
+use crate::domain::mission::MissionState;
 use crate::domain::retry;
 use crate::domain::task::TaskState;
 use crate::engine::prompts;
@@ -107,6 +108,9 @@ impl Core {
     pub(super) fn prompt(&mut self, id: &MissionId, attempt: &AttemptId, reason: PromptReason) {
         if self.open(id, attempt).is_none() {
             return;
+        }
+        if self.missions[id].state == MissionState::Paused {
+            return self.prompt_later(id, attempt, reason, self.now);
         }
         if !self.breaker.admit(self.now) {
             // While a probe is under way the breaker names no time; its outcome comes with a later step.
@@ -303,6 +307,7 @@ impl Core {
         let now = self.now;
         if let Some((at, reason)) = self.pulse(id, attempt).due
             && at <= now
+            && self.missions[id].state != MissionState::Paused
         {
             self.pulse(id, attempt).due = None;
             self.prompt(id, attempt, reason);

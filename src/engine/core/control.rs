@@ -58,19 +58,14 @@ impl Core {
 
     /// One mission at a time works in a place: two would put their changes into each other's verdicts.
     pub(super) fn start_queued(&mut self) {
-        let queued: Vec<_> = self
-            .missions
-            .values()
-            .filter(|m| m.state == MissionState::Queued)
-            .map(|m| m.id.clone())
-            .collect();
-        for id in queued {
-            let place = self.missions[&id].place().to_owned();
-            let busy = self.missions.values().any(|m| {
-                m.id != id && m.place() == place && (m.state.is_open() && m.state != MissionState::Queued)
-            });
+        let waits = |m: &&Mission| matches!(m.state, MissionState::Pending | MissionState::Queued);
+        for id in self.missions.values().filter(waits).map(|m| m.id.clone()).collect::<Vec<_>>() {
+            if self.missions[&id].state == MissionState::Pending {
+                self.state(&id, MissionState::Queued, "accepted");
+            }
+            let place = self.missions[&id].place();
             let ahead = self.missions.values().any(|m| m.id < id && m.place() == place && m.state.is_open());
-            if !busy && !ahead {
+            if !ahead && !self.place_taken(&id) {
                 self.state(&id, MissionState::Running, "started");
                 self.advance(&id);
             }
@@ -100,6 +95,13 @@ impl Core {
             }
             Some(_) => {}
         }
+    }
+
+    /// Whether another mission is at work in the place of this one.
+    fn place_taken(&self, id: &MissionId) -> bool {
+        let place = self.missions[id].place();
+        let at_work = |m: &Mission| m.state.is_open() && m.state != MissionState::Queued;
+        self.missions.values().any(|m| m.id != *id && m.place() == place && at_work(m))
     }
 
     pub(super) fn advance_brief(&mut self, id: &MissionId) {
@@ -175,6 +177,10 @@ impl Core {
     /// What was completed stays; all else is done again under the same plan.
     fn retry(&mut self, id: &MissionId, state: MissionState) -> Result<(), Refusal> {
         match state {
+            MissionState::PartiallyCompleted if self.place_taken(id) => {
+                let text = "another mission is at work in this project: retry when it has ended";
+                return Err(Refusal::Conflict(text.into()));
+            }
             MissionState::PartiallyCompleted => self.state(id, MissionState::Running, "reopened by the user"),
             MissionState::Failed | MissionState::Timeout if self.missions[id].retries >= MAX_RETRIES => {
                 return Err(Refusal::Conflict(format!(
@@ -184,7 +190,6 @@ impl Core {
             MissionState::Failed | MissionState::Timeout => {
                 self.state(id, MissionState::Pending, "retried by the user");
                 self.state(id, MissionState::Queued, "retried by the user");
-                self.start_queued();
             }
             _ => {
                 let text = format!(
@@ -230,8 +235,7 @@ impl Core {
         let open: Vec<_> =
             self.missions[id].open_attempts().map(|a| (a.id.clone(), a.session.clone())).collect();
         for (attempt, session) in open {
-            let usage = self.live(id).pulses.get(&attempt).map(|p| p.spent).unwrap_or_default();
-            self.emit(id, Event::AttemptClosed { attempt, outcome: Outcome::Aborted, usage });
+            self.close(id, &attempt, Outcome::Aborted);
             if let Some(session) = session {
                 self.act(Action::Abort { directory: directory.clone(), session });
             }
@@ -297,15 +301,19 @@ impl Core {
 
     /// Every way into an end state passes here, so that the report is owed in the same transaction.
     pub(super) fn state_changed(&mut self, id: &MissionId, to: MissionState) {
-        if to.is_open() {
-            return;
+        if !to.is_open() {
+            self.owe_report(id);
         }
+    }
+
+    /// The mission is at its end: writes the report, answers who waits, tells the user.
+    pub(super) fn owe_report(&mut self, id: &MissionId) {
         let text = report::report(&self.missions[id]);
         let calls = self.live(id).waiters.iter().map(|w| w.call.clone()).collect();
         self.emit(id, Event::Reported { text, calls });
         self.answer_waiters(id);
         let mission = &self.missions[id];
-        let kind = match to {
+        let kind = match mission.state {
             MissionState::Completed => ToastKind::Success,
             MissionState::PartiallyCompleted | MissionState::Stopped | MissionState::Cancelled => {
                 ToastKind::Warning

@@ -32,18 +32,15 @@ impl Core {
     pub(super) fn advance_whole(&mut self, id: &MissionId) {
         // Integration of what was reviewed waits for nothing but its own gate.
         self.publish_todo(id);
-        if self.missions[id].whole.verdict.is_none() {
-            self.advance_gate(id, Subject::Whole);
-        }
+        self.advance_gate(id, Subject::Whole);
     }
 
     fn advance_gate(&mut self, id: &MissionId, subject: Subject) {
         let mission = &self.missions[id];
         let Some(gate) = mission.gate(&subject) else { return };
-        if gate.verdict.is_some() {
-            return;
-        }
-        if gate.inspection.is_none() {
+        if let Some(verdict) = gate.verdict.clone() {
+            self.carry_out(id, subject, verdict);
+        } else if gate.inspection.is_none() {
             self.inspect(id, subject);
         } else if gate.checks.is_none() {
             self.check(id, subject);
@@ -150,14 +147,18 @@ impl Core {
             return;
         }
         verdict.tree = gate.inspection.as_ref().and_then(|i| i.tree.clone());
-        let (approved, why) = (verdict.approved, verdict.summary.clone());
-        let findings = verdict.findings.clone();
-        self.emit(id, Event::Judged { subject: subject.clone(), verdict });
+        self.emit(id, Event::Judged { subject, verdict });
+    }
+
+    /// What follows from a verdict; not while the mission is paused.
+    fn carry_out(&mut self, id: &MissionId, subject: Subject, verdict: Verdict) {
         match subject {
-            Subject::Task(task) if approved => self.task_changed(id, &task, TaskState::Completed, None),
-            Subject::Task(task) => self.send_back(id, &task, &why),
-            Subject::Whole if approved => self.phase(id, Phase::Integrating),
-            Subject::Whole => self.rework(id, findings, &why),
+            Subject::Task(task) if verdict.approved => {
+                self.task_changed(id, &task, TaskState::Completed, None)
+            }
+            Subject::Task(task) => self.send_back(id, &task, &verdict.summary),
+            Subject::Whole if verdict.approved => self.phase(id, Phase::Integrating),
+            Subject::Whole => self.rework(id, verdict.findings, &verdict.summary),
         }
     }
 
@@ -196,6 +197,10 @@ impl Core {
     }
 
     fn integrated(&mut self, id: &MissionId, result: Result<Inspection, String>) {
+        // Paused meanwhile: it is looked at again when it goes on.
+        if !self.missions[id].running() {
+            return;
+        }
         let approved = self.missions[id].whole.verdict.as_ref().and_then(|v| v.tree.clone());
         let now = match result {
             Ok(inspection) => inspection.tree,

@@ -75,7 +75,12 @@ impl Core {
             let brief = Brief { text, ..brief };
             self.emit(&id, Event::Briefed { brief, source: BriefSource::Commander });
         }
-        if self.missions[&id].report.is_some() {
+        if let Some(text) = self.missions[&id].report.clone() {
+            let mut calls = self.missions[&id].report_calls.clone();
+            if !calls.contains(&call) {
+                calls.push(call);
+                self.emit(&id, Event::Reported { text, calls });
+            }
             let text = report::tool_answer(&self.missions[&id]);
             return self.answer(reply, text);
         }
@@ -85,10 +90,11 @@ impl Core {
         live.progress_text.clear();
     }
 
-    /// The mission a conversation's call is about: one that waits for its brief, else the newest that is not done.
+    /// The mission a conversation's call is about: the oldest that waits for its brief (turns of a conversation follow each
+    /// other), else the newest that is not done.
     pub(super) fn mission_of_parent(&self, session: &HostSessionId) -> Option<MissionId> {
         let mine = |m: &&Mission| m.parent == *session && !m.settled();
-        let waiting = self.missions.values().filter(mine).rfind(|m| m.brief.is_none());
+        let waiting = self.missions.values().filter(mine).find(|m| m.brief.is_none());
         waiting.or_else(|| self.missions.values().rfind(mine)).map(|m| m.id.clone())
     }
 
@@ -204,6 +210,9 @@ impl Core {
 
     pub(super) fn advance_hand_back(&mut self, id: &MissionId) {
         let now = self.now;
+        if !self.missions[id].state.is_open() && self.missions[id].report.is_none() {
+            self.owe_report(id);
+        }
         if !self.missions[id].owes_report() {
             return;
         }

@@ -73,7 +73,7 @@ pub struct HandBackView {
 #[derive(Debug)]
 pub struct Pulse {
     pub stage: Stage,
-    /// Last evidence that the turn goes on.
+    /// Last evidence that the turn goes on; in the future while the host waits for its provider.
     pub sign_at: Millis,
     pub look_at: Millis,
     pub looking: bool,
@@ -88,8 +88,6 @@ pub struct Pulse {
     pub spent: Spent,
     pub open_calls: BTreeSet<String>,
     pub open_asks: u32,
-    /// The host waits for its provider until then.
-    pub host_retry_until: Option<Millis>,
     /// A prompt that waits: for its backoff, or for the breaker.
     pub due: Option<(Millis, PromptReason)>,
     /// The prompt under way is the breaker's probe.
@@ -124,7 +122,6 @@ impl Pulse {
             spent: Spent::default(),
             open_calls: BTreeSet::new(),
             open_asks: 0,
-            host_retry_until: None,
             due: None,
             probe: false,
             salvaging: false,
@@ -144,15 +141,19 @@ impl Pulse {
         self.idle_early = false;
         self.unsure = false;
         self.due = None;
-        self.host_retry_until = None;
         self.open_calls.clear();
         self.sign(now);
     }
 
-    /// Whether the silence has an explanation: an open tool call, an ask that waits for the user, a retry the
-    /// host has announced.
-    pub fn excused(&self, now: Millis) -> bool {
-        !self.open_calls.is_empty() || self.open_asks > 0 || self.host_retry_until.is_some_and(|t| t > now)
+    /// The host will try its provider again then: silence counts from there.
+    pub fn waits_until(&mut self, now: Millis, at: Millis) {
+        self.sign(now);
+        self.sign_at = at.max(now);
+    }
+
+    /// Whether the silence has an explanation: an open tool call, or an ask that waits for the user.
+    pub fn excused(&self) -> bool {
+        !self.open_calls.is_empty() || self.open_asks > 0
     }
 }
 

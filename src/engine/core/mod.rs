@@ -291,7 +291,11 @@ impl Core {
 
     /// Its state is dropped; the journal has it.
     fn let_go(&mut self, id: &MissionId, gone: Option<String>) {
-        let mut waiters = self.live.remove(id).map(|l| l.waiters).unwrap_or_default();
+        let live = self.live.remove(id).unwrap_or_default();
+        if live.pulses.values().any(|p| p.probe) {
+            self.breaker.forgotten();
+        }
+        let mut waiters = live.waiters;
         waiters.extend(self.parked.remove(id).unwrap_or_default());
         match gone {
             Some(why) => {

@@ -56,13 +56,14 @@ impl Core {
                 return;
             }
             let Some(t) = self.missions[id].task(&task) else { continue };
-            let (state, ordinal) = (t.state, t.attempts + 1);
+            let (state, ordinal, note) = (t.state, t.attempts + 1, t.note.clone());
             if state == TaskState::Ready {
                 // Held until the task is over; see `index_lease`, which does the same on replay.
                 if !self.grant(id, &task) {
                     continue;
                 }
-                self.task_changed(id, &task, TaskState::Assigned, None);
+                // Why the last attempt failed stays with the task until its next worker has been told.
+                self.task_changed(id, &task, TaskState::Assigned, note);
             }
             // Sent back by a review: the same conversation knows the work.
             let session = if state == TaskState::InProgress { self.last_session(id, &task) } else { None };
@@ -76,7 +77,7 @@ impl Core {
         let mission = &self.missions[id];
         let remaining = mission.plan.as_ref().map(|p| p.remaining_path()).unwrap_or_default();
         let idle = |t: &Task| {
-            t.state == TaskState::InProgress
+            matches!(t.state, TaskState::Assigned | TaskState::InProgress)
                 && !mission.open_attempts().any(|a| a.kind == AttemptKind::Work(t.spec.id.clone()))
         };
         let mut waiting: Vec<_> = mission

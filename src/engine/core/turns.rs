@@ -7,6 +7,7 @@ use super::event::*;
 use super::io::*;
 use super::live::{DOUBT_MS, LOOK_MS, STABLE_LOOKS, Stage};
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId};
+use crate::domain::mission::MissionState;
 use crate::engine::prompts;
 use crate::ports::host::{CallState, HostError, HostMessage, Speaker, TurnState};
 
@@ -32,7 +33,8 @@ impl Core {
         match event {
             HostInput::Status { state: TurnState::Idle, .. } => self.said_idle(id, attempt),
             HostInput::Status { state: TurnState::Retry, retry_at, .. } => {
-                self.pulse(id, attempt).host_retry_until = retry_at.or(Some(now.plus(LOOK_MS)));
+                let at = retry_at.unwrap_or(now.plus(LOOK_MS));
+                self.pulse(id, attempt).waits_until(now, at);
             }
             HostInput::Status { .. } => self.pulse(id, attempt).sign(now),
             // The turn's last message carries the same error; the idle notice that follows leads to it.
@@ -222,7 +224,7 @@ impl Core {
                 continue;
             }
             let Some(session) = session else { continue };
-            if now.since(pulse.sign_at) >= limit && !pulse.excused(now) {
+            if now.since(pulse.sign_at) >= limit && !pulse.excused() {
                 self.act(Action::Abort { directory: directory.clone(), session });
                 let reason = format!("no progress for {} s", limit / 1000);
                 self.close_failed(id, &attempt, reason);
@@ -241,9 +243,13 @@ impl Core {
         let limit = mission.created.options.turn_timeout_ms;
         let attempts =
             mission.open_attempts().filter_map(|a| live.pulses.get(&a.id)).filter_map(|p| match p.stage {
+                // No turn begins while it is paused.
+                Stage::Waiting if mission.state == MissionState::Paused => None,
                 Stage::Waiting => p.due.map(|(at, _)| at),
+                // The answer to the look comes first.
+                Stage::Running if p.looking && p.excused() => None,
                 Stage::Running if p.looking => Some(p.sign_at.plus(limit)),
-                Stage::Running if p.excused(self.now) => Some(p.look_at),
+                Stage::Running if p.excused() => Some(p.look_at),
                 Stage::Running => Some(p.look_at.min(p.sign_at.plus(limit))),
                 _ => None,
             });

@@ -5,6 +5,7 @@ use super::outside::*;
 use super::world::{Moment, World};
 use super::*;
 use crate::engine::core::event::*;
+use crate::engine::core::{Action, Control, Input};
 
 /// A diamond in which T2 is sent back once.
 fn mission() -> World {
@@ -50,7 +51,10 @@ fn every_order_arrived(w: &World, case: &str) {
 fn each_way(w: &World, moment: &Moment, events: usize) -> Vec<String> {
     let last = &w.trace(&"m1".into(), &[])[events - 1];
     let mut wrong = Vec::new();
-    for (outside, place) in [(&moment.before, "before its actions"), (&moment.after, "after its actions")] {
+    // Actions wait for the whole commit.
+    let whole = events == moment.events;
+    let worlds = [(&moment.before, "before its actions"), (&moment.after, "after its actions")];
+    for (outside, place) in worlds.into_iter().take(1 + usize::from(whole)) {
         for host_restarted in [false, true] {
             let case = format!("{events} ({last}), {place}, host restarted: {host_restarted}");
             let run = || {
@@ -84,4 +88,104 @@ fn cut_off_at_any_fact() {
         from = moment.events + 1;
     }
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn told_to_report_first_it_pauses_and_nothing_is_prompted_until_it_is_resumed() {
+    let mut w = diamond();
+    let options = Options { auto_resume: false, ..w.options() };
+    w.task_in("u0", "/p", "do it", options);
+    w.run_until(|w| w.turns_of("T1").len() == 1);
+    let moment = w.moments.last().expect("a commit").clone();
+    let mut next = w.take_over(moment.now, moment.events, &moment.after, true);
+    let turns = next.outside.turns.len();
+    next.run_for(3_600_000);
+    assert_eq!(next.state(&"m1".into()), "paused");
+    assert_eq!(next.outside.turns.len(), turns);
+    let told = next
+        .actions
+        .iter()
+        .filter(|(_, a)| matches!(a, Action::Tell { text, .. } if text.contains("is paused")));
+    assert_eq!(told.count(), 1);
+    next.control(&"m1".into(), Control::Resume).expect("resumed");
+    in_the_end(&mut next, "resumed");
+    // A sidecar that was restarted alone goes on: the host never stopped.
+    let mut next = w.take_over(moment.now, moment.events, &moment.after, false);
+    in_the_end(&mut next, "sidecar alone");
+}
+
+#[test]
+fn a_new_process_of_the_same_host_leaves_running_turns_alone() {
+    let mut w = diamond();
+    w.task("do it");
+    w.run_until(|w| w.turns_of("T3").len() == 1);
+    w.run_for(2_000);
+    let moment = w.moments.last().expect("a commit").clone();
+    let outside = w.outside.clone();
+    let mut next = w.take_over(w.now, moment.events, &outside, false);
+    in_the_end(&mut next, "sidecar alone");
+    for t in ["T1", "T2", "T3", "T4"] {
+        assert_eq!(next.turns_of(t).len(), 1, "{t}");
+    }
+    assert_eq!(next.trace(&"m1".into(), &["prompt"]).iter().filter(|l| l.ends_with("Continue")).count(), 0);
+}
+
+#[test]
+fn a_restarted_host_is_asked_to_go_on_in_the_same_conversations() {
+    let mut w = diamond();
+    w.task("do it");
+    w.run_until(|w| w.turns_of("T3").len() == 1);
+    w.run_for(2_000);
+    let moment = w.moments.last().expect("a commit").clone();
+    let outside = w.outside.clone();
+    let mut next = w.take_over(w.now, moment.events, &outside, true);
+    in_the_end(&mut next, "host restarted");
+    let again = next.trace(&"m1".into(), &["prompt"]);
+    let again: Vec<_> = again.iter().filter(|l| l.ends_with("Continue")).collect();
+    assert_eq!(again, ["prompt T2 #1: Continue", "prompt T3 #1: Continue"]);
+    assert!(next.turns_of("T2")[1].starts_with("The host was restarted in the middle of your turn."));
+}
+
+#[test]
+fn leases_are_held_again_after_a_take_over() {
+    let mut w = planned(vec![task("T1", "a", ""), task("T2", "", "")]);
+    w.outside.script("T1", vec![vec![]]);
+    w.outside.script("T2", vec![vec![(500, Step::Write("c"))]]);
+    w.task("do it");
+    w.run_until(|w| !w.trace(&"m1".into(), &["taken"]).is_empty());
+    let moment = w.moments.last().expect("a commit").clone();
+    let mut next = w.take_over(moment.now, moment.events, &moment.after, false);
+    let (s1, s2) = (next.session_of("T1"), next.session_of("T2"));
+    assert_eq!([next.write(&s1, "a"), next.write(&s2, "c")], [None, None]);
+    assert!(next.write(&s1, "c").is_some_and(|why| why.contains("task T2")));
+    assert!(next.write(&s2, "a").is_some_and(|why| why.contains("task T1")));
+}
+
+#[test]
+fn answers_to_an_earlier_state_of_a_mission_change_nothing() {
+    let mut w = diamond();
+    w.task("do it");
+    w.run();
+    let events = w.log[&"m1".into()].len();
+    for (at, action) in w.actions.clone() {
+        let late = match action {
+            Action::CreateSession { mission, attempt, .. } => {
+                Input::SessionCreated { mission, attempt, result: Ok("s99".into()) }
+            }
+            Action::Prompt { mission, attempt, .. } => {
+                Input::PromptTaken { mission, attempt, result: Err(gone()) }
+            }
+            Action::Check { mission, subject, round, .. } => {
+                Input::Checked { mission, subject, round, results: Vec::new() }
+            }
+            Action::Inspect { mission, subject, round, .. } => {
+                Input::Inspected { mission, subject, round, result: Err("late".into()) }
+            }
+            Action::LookAtParent { mission, .. } => Input::ParentLooked { mission, result: Err(gone()) },
+            _ => continue,
+        };
+        w.step(late);
+        assert_eq!(w.log[&"m1".into()].len(), events, "what was asked at {at:?}");
+    }
+    assert_eq!(w.core.late_reports, 17, "ten host sessions, six looks at the tree, one check");
 }

@@ -1,9 +1,16 @@
 //! The core against a scripted world: literal expectations, no time but virtual time, and after every step the
 //! promises that hold always (see `world.rs`).
+mod control;
 mod crashes;
+mod gates;
+mod leases;
 mod missions;
 mod outside;
+mod planning;
+mod provider;
+mod reports;
 mod trace;
+mod turns;
 mod world;
 
 use crate::domain::plan::{Draft, DraftTask};

@@ -199,7 +199,7 @@ impl World {
         }
     }
 
-    fn tool(&mut self, session: HostSessionId, call: String, tool: ToolInput) {
+    pub fn tool(&mut self, session: HostSessionId, call: String, tool: ToolInput) {
         let reply = self.reply();
         self.calls.insert(reply, (session.clone(), call.clone()));
         self.step(Input::Tool { reply, session, call, tool });
