@@ -10,6 +10,7 @@ use super::handle::{MissionView, Opened};
 use super::index::Index;
 use super::journal;
 use crate::domain::ids::{Directory, Millis, MissionId};
+use crate::ports::host::ToastKind;
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ const HEARTBEAT: Duration = Duration::from_millis(OWNER_TTL_MS / 3);
 const BATCH: usize = 256;
 /// Most open missions taken over in one directory.
 const MAX_OPEN: u32 = 1_000;
+/// After this many a call that waits for the mission is told why; a headless host would never end else.
+const RELOADS_BEFORE_ANSWER: u32 = 30;
 const TAKEN_OVER: &str = "another Gantry process has taken the mission over; stop here";
 /// Wait before a mission whose commit failed is read again.
 const RELOAD_AFTER: Duration = Duration::from_secs(1);
@@ -96,6 +99,8 @@ pub struct Dispatcher {
     marked: BTreeMap<Directory, bool>,
     marking: BTreeSet<Directory>,
     opens: Vec<Open>,
+    /// Missions that wait for the store, with the times they could not be read back.
+    stalled: BTreeMap<MissionId, u32>,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -116,6 +121,7 @@ impl Dispatcher {
             marked: BTreeMap::new(),
             marking: BTreeSet::new(),
             opens: Vec::new(),
+            stalled: BTreeMap::new(),
             stopping: None,
         }
     }
@@ -360,12 +366,29 @@ impl Dispatcher {
             let persisted = !commit.created.contains(&mission);
             let fenced = matches!(error, StoreError::Fenced(m) if *m == mission);
             if persisted && !fenced {
+                self.tell_stalled(&mission, error);
                 self.let_go(&mission, None);
                 self.reload(mission, Duration::ZERO);
             } else {
                 self.let_go(&mission, Some(if fenced { TAKEN_OVER } else { "the mission was not accepted" }));
             }
         }
+    }
+
+    /// One notice for each time a mission has to wait for its store.
+    fn tell_stalled(&mut self, mission: &MissionId, error: &StoreError) {
+        let Some(directory) = self.core.mission(mission).map(|m| m.created.directory.clone()) else { return };
+        if self.stalled.insert(mission.clone(), 0).is_some() {
+            return;
+        }
+        let (host, message) = (self.ports.host.clone(), format!("{error}. It goes on by itself then."));
+        self.jobs.spawn(async move {
+            // Nobody to tell is no reason to stop.
+            let _ = host
+                .toast(directory, ToastKind::Warning, "Mission waits for its store".into(), message)
+                .await;
+            Done::Input(None)
+        });
     }
 
     /// Drops the state of a mission; for good with the reason, or until it has been read again.
@@ -529,6 +552,7 @@ impl Dispatcher {
 
     fn adopt(&mut self, loaded: Loaded, host_restarted: bool) {
         let Loaded { mission, token, seq, events } = loaded;
+        self.stalled.remove(&mission);
         tracing::info!(%mission, seq, "mission taken over");
         self.owned.insert(mission.clone(), (token, seq));
         self.inbox.push_back(Input::Adopt { mission, events, host_restarted });
@@ -552,6 +576,13 @@ impl Dispatcher {
             }
             Err(error) => {
                 tracing::error!(%error, %mission, "the mission cannot be read back; trying again");
+                let tries = self.stalled.entry(mission.clone()).or_default();
+                *tries += 1;
+                if *tries == RELOADS_BEFORE_ANSWER {
+                    let why =
+                        format!("{error}. The mission is kept as it is, and goes on when that is mended");
+                    self.inbox.push_back(Input::Forget { mission: mission.clone(), gone: Some(why) });
+                }
                 self.reload(mission, RELOAD_AFTER);
             }
         }
