@@ -630,6 +630,7 @@ fn mission_of(action: &Action) -> Option<MissionId> {
         | Action::LookAtParent { mission, .. }
         | Action::HandBack { mission, .. }
         | Action::Survey { mission, .. }
+        | Action::Baseline { mission, .. }
         | Action::Inspect { mission, .. }
         | Action::Check { mission, .. }
         | Action::Salvage { mission, .. }

@@ -5,7 +5,7 @@ use super::core::{Action, Input, Look};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::lease::Pattern;
 use crate::domain::todo::temp_file_name;
-use crate::domain::verdict::{CheckResult, Finding, TreeId};
+use crate::domain::verdict::{CheckOutcome, CheckResult, Finding, TreeId};
 use crate::ports::host::{HostError, NewSession};
 use crate::ports::workspace::{TodoPlan, WorkspaceError};
 use std::future::Future;
@@ -49,9 +49,10 @@ impl Effects {
     pub fn work(&self, action: Action) -> Option<Work> {
         match action {
             Action::Answer { .. } | Action::Salvage { .. } | Action::StopWork { .. } => None,
-            Action::Survey { .. } | Action::Inspect { .. } | Action::Check { .. } => {
-                Some(self.tree_work(action))
-            }
+            Action::Survey { .. }
+            | Action::Baseline { .. }
+            | Action::Inspect { .. }
+            | Action::Check { .. } => Some(self.tree_work(action)),
             Action::PublishTodo { .. } | Action::UpdateTodo { .. } => Some(self.todo_work(action)),
             other => Some(self.host_work(other)),
         }
@@ -166,11 +167,17 @@ impl Effects {
                     mission: mission.clone(),
                     checks: Vec::new(),
                     tree: None,
-                    baseline: Vec::new(),
                     remark: Some("the project could not be looked at".into()),
                 };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
                     Some(effects.survey(mission, root, checks, todo).await)
+                }))
+            }
+            Action::Baseline { mission, root, commands } => {
+                let broken = Input::Baselined { mission: mission.clone(), results: not_run(&commands) };
+                stoppable(work(Some(&mission.clone()), Some(broken), async move {
+                    let results = effects.run_checks(Path::new(&root), &commands).await;
+                    Some(Input::Baselined { mission, results })
                 }))
             }
             Action::Inspect { mission, subject, round, root, base, todo, scope } => {
@@ -190,17 +197,11 @@ impl Effects {
                 }))
             }
             Action::Check { mission, subject, round, root, commands } => {
-                let not_run = commands.iter().map(|c| CheckResult {
-                    command: c.clone(),
-                    outcome: crate::domain::verdict::CheckOutcome::NotRun,
-                    millis: 0,
-                    tail: String::new(),
-                });
                 let broken = Input::Checked {
                     mission: mission.clone(),
                     subject: subject.clone(),
                     round,
-                    results: not_run.collect(),
+                    results: not_run(&commands),
                 };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
                     let results = effects.run_checks(Path::new(&root), &commands).await;
@@ -227,8 +228,7 @@ impl Effects {
             Some(checks) => checks,
             None => self.ports.checks.detect(path.clone()).await,
         };
-        let baseline = self.run_checks(&path, &checks).await;
-        Input::Surveyed { mission, checks, tree, baseline, remark }
+        Input::Surveyed { mission, checks, tree, remark }
     }
 
     async fn run_checks(&self, root: &Path, commands: &[String]) -> Vec<CheckResult> {
@@ -309,6 +309,16 @@ fn work(
 
 fn stoppable(work: Work) -> Work {
     Work { stoppable: true, ..work }
+}
+
+fn not_run(commands: &[String]) -> Vec<CheckResult> {
+    let result = |command: &String| CheckResult {
+        command: command.clone(),
+        outcome: CheckOutcome::NotRun,
+        millis: 0,
+        tail: String::new(),
+    };
+    commands.iter().map(result).collect()
 }
 
 /// The plan file follows the mission and is no part of its result; nor is the file it is written through.

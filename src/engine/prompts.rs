@@ -99,7 +99,10 @@ fn planning(mission: &Mission) -> String {
             out.push_str("\nThe project has no checks of its own that could be found.\n");
         } else {
             out.push_str("\nThe project's own checks, as they stand before any work:\n");
-            results(&mut out, &survey.baseline, false);
+            match &survey.baseline {
+                Some(baseline) => results(&mut out, baseline, false),
+                None => list(&mut out, "(their outcome is not known yet)", &survey.checks),
+            }
             out.push_str(
                 "A task's `checks` may be these commands, or one of them narrowed to files of the project (`npm test -- test/a.test.js`, `pytest tests/test_a.py`).\n",
             );

@@ -7,6 +7,7 @@ use super::state::Mission;
 use crate::domain::ids::{HostSessionId, Millis, MissionId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::task::TaskState;
+use crate::domain::verdict::CheckResult;
 use crate::engine::prompts::clip;
 use crate::engine::report;
 use crate::ports::host::ToastKind;
@@ -71,6 +72,31 @@ impl Core {
         }
     }
 
+    /// A look at the project and its checks before any work; the Commander and the planner need not wait for it.
+    pub(super) fn advance_survey(&mut self, id: &MissionId) {
+        let mission = &self.missions[id];
+        let created = &mission.created;
+        let (root, todo) = (created.worktree.clone(), created.options.todo.clone());
+        let mission = id.clone();
+        match &self.missions[id].survey {
+            None => {
+                let checks = created.options.checks.clone();
+                if self.live(id).begin(Job::Survey).is_some() {
+                    self.act(Action::Survey { mission, root, checks, todo });
+                }
+            }
+            Some(survey) if survey.baseline.is_none() => {
+                let commands = survey.checks.clone();
+                if commands.is_empty() {
+                    self.emit(id, Event::Baselined { results: Vec::new() });
+                } else if self.live(id).begin(Job::Baseline).is_some() {
+                    self.act(Action::Baseline { mission, root, commands });
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
     /// Whether another mission is at work in the place of this one.
     fn place_taken(&self, id: &MissionId) -> bool {
         let place = self.missions[id].place();
@@ -80,18 +106,8 @@ impl Core {
 
     pub(super) fn advance_brief(&mut self, id: &MissionId) {
         let mission = &self.missions[id];
-        let created = mission.created.clone();
-        let (surveyed, briefed) = (mission.survey.is_some(), mission.brief.is_some());
-        if surveyed && briefed {
-            return self.phase(id, Phase::Planning);
-        }
-        if !surveyed && self.live(id).begin(Job::Survey).is_some() {
-            self.act(Action::Survey {
-                mission: id.clone(),
-                root: created.worktree,
-                checks: created.options.checks,
-                todo: created.options.todo,
-            });
+        if mission.brief.is_some() && mission.survey.is_some() {
+            self.phase(id, Phase::Planning);
         }
     }
 
@@ -99,6 +115,15 @@ impl Core {
         let wanted = self.live(id).jobs.remove(&Job::Survey).is_some();
         if wanted && self.missions.get(id).is_some_and(|m| m.survey.is_none() && m.state.is_open()) {
             self.emit(id, event);
+        }
+    }
+
+    pub(super) fn baselined(&mut self, id: &MissionId, results: Vec<CheckResult>) {
+        let wanted = self.live(id).jobs.remove(&Job::Baseline).is_some();
+        let missing =
+            |m: &Mission| m.survey.as_ref().is_some_and(|s| s.baseline.is_none()) && m.state.is_open();
+        if wanted && self.missions.get(id).is_some_and(missing) {
+            self.emit(id, Event::Baselined { results });
         }
     }
 

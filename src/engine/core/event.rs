@@ -24,8 +24,11 @@ pub enum Event {
     Surveyed {
         checks: Vec<String>,
         tree: Option<TreeId>,
-        baseline: Vec<CheckResult>,
         remark: Option<String>,
+    },
+    /// How its checks ended before any work.
+    Baselined {
+        results: Vec<CheckResult>,
     },
     PlanRefused {
         faults: Vec<String>,
@@ -259,6 +262,7 @@ impl Event {
             Event::PhaseChanged { .. } => "phase_changed",
             Event::Briefed { .. } => "briefed",
             Event::Surveyed { .. } => "surveyed",
+            Event::Baselined { .. } => "baselined",
             Event::PlanRefused { .. } => "plan_refused",
             Event::Planned { .. } => "planned",
             Event::TaskAdded { .. } => "task_added",

@@ -76,8 +76,11 @@ pub enum Input {
         mission: MissionId,
         checks: Vec<String>,
         tree: Option<TreeId>,
-        baseline: Vec<CheckResult>,
         remark: Option<String>,
+    },
+    Baselined {
+        mission: MissionId,
+        results: Vec<CheckResult>,
     },
     Inspected {
         mission: MissionId,
@@ -252,6 +255,12 @@ pub enum Action {
         root: String,
         checks: Option<Vec<String>>,
         todo: String,
+    },
+    /// Runs the checks on the project as it is before any work.
+    Baseline {
+        mission: MissionId,
+        root: String,
+        commands: Vec<String>,
     },
     Inspect {
         mission: MissionId,

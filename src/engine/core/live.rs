@@ -41,6 +41,7 @@ pub struct Live {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Job {
     Survey,
+    Baseline,
     Inspect(Subject),
     Check(Subject),
 }

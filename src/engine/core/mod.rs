@@ -106,9 +106,10 @@ impl Core {
             Input::Salvaged { mission, attempt, found } => self.salvaged(&mission, &attempt, found),
             Input::ParentLooked { mission, result } => self.parent_looked(&mission, result),
             Input::HandBackTaken { mission, result } => self.hand_back_taken(&mission, result),
-            Input::Surveyed { mission, checks, tree, baseline, remark } => {
-                self.surveyed(&mission, Event::Surveyed { checks, tree, baseline, remark });
+            Input::Surveyed { mission, checks, tree, remark } => {
+                self.surveyed(&mission, Event::Surveyed { checks, tree, remark });
             }
+            Input::Baselined { mission, results } => self.baselined(&mission, results),
             Input::Inspected { mission, subject, round, result } => {
                 self.inspected(&mission, subject, round, result)
             }
@@ -256,6 +257,10 @@ impl Core {
 
     fn advance_once(&mut self, id: &MissionId) {
         let Some(mission) = self.missions.get(id) else { return };
+        if mission.running() {
+            self.advance_survey(id);
+        }
+        let mission = &self.missions[id];
         if mission.running() {
             match mission.phase {
                 None => self.phase(id, Phase::Briefing),

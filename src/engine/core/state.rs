@@ -56,14 +56,15 @@ pub struct Mission {
 pub struct Survey {
     pub checks: Vec<String>,
     pub tree: Option<TreeId>,
-    pub baseline: Vec<CheckResult>,
+    /// Absent while the checks are still running.
+    pub baseline: Option<Vec<CheckResult>>,
     pub remark: Option<String>,
 }
 
 impl Survey {
     /// Whether this very command failed before any work was done.
     pub fn failed_before(&self, command: &str) -> bool {
-        self.baseline.iter().any(|r| r.command == command && !r.passed())
+        self.baseline.iter().flatten().any(|r| r.command == command && !r.passed())
     }
 }
 
@@ -242,14 +243,17 @@ impl Mission {
                 self.brief = Some(brief.clone());
                 self.brief_source = Some(*source);
             }
-            Event::Surveyed { checks, tree, baseline, remark } => {
+            Event::Surveyed { checks, tree, remark } => {
                 self.last_tree.clone_from(tree);
                 self.survey = Some(Survey {
                     checks: checks.clone(),
                     tree: tree.clone(),
-                    baseline: baseline.clone(),
+                    baseline: None,
                     remark: remark.clone(),
                 });
+            }
+            Event::Baselined { results } => {
+                self.survey.as_mut().ok_or("a baseline without a survey")?.baseline = Some(results.clone());
             }
             Event::PlanRefused { faults } => {
                 self.plan_refusals += 1;

@@ -320,8 +320,12 @@ impl World {
         match action {
             Action::Survey { mission, checks, .. } => {
                 let checks = checks.unwrap_or_default();
-                let (tree, baseline) = (Some(self.tree()), self.run_checks(&checks));
-                self.later(300, Input::Surveyed { mission, checks, tree, baseline, remark: None });
+                let tree = Some(self.tree());
+                self.later(300, Input::Surveyed { mission, checks, tree, remark: None });
+            }
+            Action::Baseline { mission, commands, .. } => {
+                let results = self.run_checks(&commands);
+                self.later(300, Input::Baselined { mission, results });
             }
             Action::Inspect { mission, subject, round, .. } => {
                 let result = match self.outside.tree_faults.pop_front() {
@@ -486,6 +490,7 @@ impl World {
 fn is_work(input: &Input, of: &MissionId) -> bool {
     match input {
         Input::Surveyed { mission, .. }
+        | Input::Baselined { mission, .. }
         | Input::Inspected { mission, .. }
         | Input::Checked { mission, .. } => mission == of,
         _ => false,
