@@ -155,7 +155,7 @@ async fn two_missions_of_a_directory_follow_each_other() {
     let first = rig.host.task("ses_user", "first").await.expect("accepted");
     let second = rig.host.task("ses_other", "second").await.expect("accepted");
     assert_eq!(second.mission.state, "queued");
-    assert_eq!(second.queued_behind, [first.mission.id.clone()]);
+    assert_eq!(second.queued_behind, std::slice::from_ref(&first.mission.id));
     gate.add_permits(1);
     until("two reports", || rig.host.delivered().len() == 2).await;
     for mission in [&first, &second] {
