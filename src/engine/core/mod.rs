@@ -28,7 +28,7 @@ use crate::domain::breaker::Breaker;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::lease::LeaseTable;
 use crate::domain::mission::{MissionState, Phase};
-use event::Event;
+use event::{Brief, Event};
 pub use io::{Action, Answer, Control, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
 use live::{Live, Waiter};
 pub use recover::replay;
@@ -56,6 +56,13 @@ pub struct Turn {
     pub actions: Vec<Action>,
 }
 
+/// Calls that wait through the reading of their mission, and what they had asked for: it may not have reached the disk.
+#[derive(Default)]
+struct Parked {
+    waiters: Vec<Waiter>,
+    brief: Option<Brief>,
+}
+
 #[derive(Default)]
 pub struct Core {
     missions: BTreeMap<MissionId, Mission>,
@@ -69,7 +76,7 @@ pub struct Core {
     /// Missions taken over or read again so far.
     adopted: u64,
     /// Who waits for missions that are being read again.
-    parked: BTreeMap<MissionId, Vec<Waiter>>,
+    parked: BTreeMap<MissionId, Parked>,
     /// Of the provider behind the host.
     breaker: Breaker,
     now: Millis,
@@ -296,7 +303,9 @@ impl Core {
             self.breaker.forgotten();
         }
         let mut waiters = live.waiters;
-        waiters.extend(self.parked.remove(id).unwrap_or_default());
+        let parked = self.parked.remove(id).unwrap_or_default();
+        waiters.extend(parked.waiters);
+        let brief = self.missions.get(id).and_then(|m| m.brief.clone()).or(parked.brief);
         match gone {
             Some(why) => {
                 for waiter in waiters {
@@ -304,7 +313,7 @@ impl Core {
                 }
             }
             None => {
-                self.parked.insert(id.clone(), waiters);
+                self.parked.insert(id.clone(), Parked { waiters, brief });
             }
         }
         self.forget(id);

@@ -36,8 +36,9 @@ impl Core {
         self.adopted += 1;
         let rounds = self.adopted << 32;
         let parked = self.parked.remove(&id).unwrap_or_default();
+        let lost = parked.brief.filter(|_| !parked.waiters.is_empty());
         let live = self.live(&id);
-        live.waiters = parked;
+        live.waiters = parked.waiters;
         // Jobs of the state before may still answer; their rounds are not these.
         live.next_round = rounds;
         // A conversation whose host was stopped is not going to call the tool any more.
@@ -48,6 +49,11 @@ impl Core {
         live.hand_back.try_at = Some(now.plus(if host_restarted { 0 } else { LOOK_MS }));
         for attempt in open {
             live.pulses.insert(attempt, Pulse::new(now));
+        }
+        if let Some(brief) = lost
+            && self.missions[&id].brief.is_none()
+        {
+            self.emit(&id, Event::Briefed { brief, source: BriefSource::Commander });
         }
         if host_restarted {
             self.after_host_restart(&id);

@@ -5,7 +5,7 @@ use super::outside::*;
 use super::world::{Moment, World};
 use super::*;
 use crate::engine::core::event::*;
-use crate::engine::core::{Action, Control, Input};
+use crate::engine::core::{Action, Answer, Control, Input, Refusal};
 
 /// A diamond in which T2 is sent back once.
 fn mission() -> World {
@@ -188,4 +188,35 @@ fn answers_to_an_earlier_state_of_a_mission_change_nothing() {
         assert_eq!(w.log[&"m1".into()].len(), events, "what was asked at {at:?}");
     }
     assert_eq!(w.core.late_reports, 17, "ten host sessions, six looks at the tree, one check");
+}
+
+#[test]
+fn a_call_goes_on_waiting_while_its_mission_is_read_again_even_where_its_brief_was_lost() {
+    for from in ["briefed", "task T1 assigned"] {
+        let mut w = diamond();
+        let m = w.task("do it");
+        w.run_until(|w| !w.trace(&"m1".into(), &[from]).is_empty());
+        // The commit with this fact is refused.
+        let kept = w.trace(&m, &[]).iter().position(|l| l.starts_with(from)).expect("it is there");
+        let events = w.log[&m][..kept].to_vec();
+        w.log.insert(m.clone(), events.clone());
+        w.step(Input::Forget { mission: m.clone(), gone: None });
+        w.step(Input::Adopt { mission: m.clone(), events, host_restarted: false });
+        in_the_end(&mut w, from);
+        assert_eq!(
+            w.trace(&m, &["briefed", "handed"]),
+            ["briefed by Commander: the brief", "handed back: ToolResult"]
+        );
+    }
+}
+
+#[test]
+fn a_call_is_told_when_its_mission_does_not_come_back() {
+    let mut w = diamond();
+    let m = w.task("do it");
+    w.run_until(|w| w.turns_of("T1").len() == 1);
+    w.step(Input::Forget { mission: m.clone(), gone: Some("taken over".into()) });
+    let told = w.answers.values().filter(|a| **a == Answer::Refused(Refusal::Cancelled("taken over".into())));
+    assert_eq!(told.count(), 1);
+    assert!(w.core.mission(&m).is_none());
 }
