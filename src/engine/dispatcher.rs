@@ -71,6 +71,13 @@ struct Open {
     tx: OpenReply,
 }
 
+/// Why a mission waits for its store, and how often it could not be read back.
+#[derive(Default)]
+struct Stall {
+    error: String,
+    tries: u32,
+}
+
 type Write = std::pin::Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 /// What was decided and is being written down.
@@ -99,8 +106,8 @@ pub struct Dispatcher {
     marked: BTreeMap<Directory, bool>,
     marking: BTreeSet<Directory>,
     opens: Vec<Open>,
-    /// Missions that wait for the store, with the times they could not be read back.
-    stalled: BTreeMap<MissionId, u32>,
+    /// Missions that wait for the store to be read back.
+    stalled: BTreeMap<MissionId, Stall>,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -170,10 +177,15 @@ impl Dispatcher {
 
     fn receive(&mut self, message: Message) {
         match message {
-            Message::Ask { reply, input, tx } => {
-                self.replies.insert(reply, tx);
-                self.inbox.push_back(*input);
-            }
+            Message::Ask { reply, input, tx } => match self.waits_for_store(&input) {
+                Some(why) => {
+                    let _ = tx.send(Answer::Refused(Refusal::Store(why)));
+                }
+                None => {
+                    self.replies.insert(reply, tx);
+                    self.inbox.push_back(*input);
+                }
+            },
             Message::Tell(input) => self.inbox.push_back(*input),
             Message::Open { directory, host_restarted, tx } => self.open(directory, host_restarted, tx),
             Message::Close { directory } => self.close(&directory),
@@ -375,10 +387,19 @@ impl Dispatcher {
         }
     }
 
+    /// Why a call of a mission's session cannot be taken now: the mission's state is not in memory, and the core would
+    /// take the session for a stranger's.
+    fn waits_for_store(&self, input: &Input) -> Option<String> {
+        let (Input::Tool { session, .. } | Input::Write { session, .. }) = input else { return None };
+        let mission = self.index.get(session)?.mission;
+        self.stalled.get(&mission).map(|stall| stall.error.clone())
+    }
+
     /// One notice for each time a mission has to wait for its store.
     fn tell_stalled(&mut self, mission: &MissionId, error: &StoreError) {
         let Some(directory) = self.core.mission(mission).map(|m| m.created.directory.clone()) else { return };
-        if self.stalled.insert(mission.clone(), 0).is_some() {
+        let stall = Stall { error: error.to_string(), tries: 0 };
+        if self.stalled.insert(mission.clone(), stall).is_some() {
             return;
         }
         let (host, message) = (self.ports.host.clone(), format!("{error}. It goes on by itself then."));
@@ -572,13 +593,14 @@ impl Dispatcher {
             Ok(Some(loaded)) => self.adopt(loaded, false),
             Ok(None) => {
                 tracing::warn!(%mission, "another process has the mission now");
+                self.stalled.remove(&mission);
                 self.let_go(&mission, Some(TAKEN_OVER));
             }
             Err(error) => {
                 tracing::error!(%error, %mission, "the mission cannot be read back; trying again");
-                let tries = self.stalled.entry(mission.clone()).or_default();
-                *tries += 1;
-                if *tries == RELOADS_BEFORE_ANSWER {
+                let stall = self.stalled.entry(mission.clone()).or_default();
+                *stall = Stall { error: error.to_string(), tries: stall.tries + 1 };
+                if stall.tries == RELOADS_BEFORE_ANSWER {
                     let why =
                         format!("{error}. The mission is kept as it is, and goes on when that is mended");
                     self.inbox.push_back(Input::Forget { mission: mission.clone(), gone: Some(why) });
