@@ -93,14 +93,16 @@ impl Handle {
 
     async fn ask(&self, reply: ReplyTo, input: Input) -> Result<Answer, Refusal> {
         let (tx, rx) = oneshot::channel();
-        let stopping =
-            || Refusal::Cancelled("Gantry is stopping; the mission goes on at the next start".into());
-        self.tx.send(Message::Ask { reply, input: Box::new(input), tx }).await.map_err(|_| stopping())?;
-        match rx.await {
-            Ok(Answer::Refused(refusal)) => Err(refusal),
-            Ok(answer) => Ok(answer),
-            Err(_) => Err(stopping()),
+        if self.tx.send(Message::Ask { reply, input: Box::new(input), tx }).await.is_ok() {
+            match rx.await {
+                Ok(Answer::Refused(refusal)) => return Err(refusal),
+                Ok(answer) => return Ok(answer),
+                Err(_) => {}
+            }
         }
+        // The engine is stopping and the process with it. An answer would end the call; without one the plugin asks the
+        // next process, which goes on with the mission.
+        std::future::pending().await
     }
 
     /// Takes over the directory's open missions that nobody works on.

@@ -5,12 +5,12 @@
 use super::Core;
 use super::event::*;
 use super::io::*;
-use super::live::{LOOK_MS, Live, PROGRESS_IDLE_MS, PROGRESS_MS, Waiter};
+use super::live::{DOUBT_MS, LOOK_MS, Live, PROGRESS_IDLE_MS, PROGRESS_MS, STABLE_LOOKS, Waiter};
 use super::state::Mission;
 use crate::domain::ids::{HostSessionId, Millis, MissionId};
 use crate::domain::mission::Phase;
 use crate::engine::{prompts, report};
-use crate::ports::host::{CallState, HostError, Speaker, TurnState};
+use crate::ports::host::{CallState, HostError, HostFault, Speaker, TurnState};
 
 /// How long the host may take to show that it took a tool result before the conversation is looked at.
 const CONFIRM_MS: u64 = 15_000;
@@ -35,6 +35,11 @@ impl Core {
                 HostInput::Status { .. } => {
                     parent.seen_busy = true;
                     parent.idle = false;
+                    parent.doubtful = 0;
+                }
+                // Ended by the user while the brief was being written.
+                HostInput::Error { fault, .. } if is_abort(fault) && self.missions[&id].brief.is_none() => {
+                    let _ = self.apply_control(&id, Control::Cancel { by: "you" });
                 }
                 HostInput::ToolMoved { call, state: CallState::Completed, .. } => {
                     self.result_taken(&id, call)
@@ -200,12 +205,28 @@ impl Core {
         let asked =
             look.messages.iter().rposition(|m| m.speaker == Speaker::User && m.text.contains(id.as_str()));
         let (Some(asked), Some(last)) = (asked, look.messages.last()) else { return };
-        if asked + 1 == look.messages.len() {
-            // Asked, and no answer begun: a host that was stopped in between never will.
-            if look.state == TurnState::Absent && self.live(id).parent.idle {
-                self.brief_from_user(id);
-            }
-        } else if last.error.as_ref().is_some_and(|e| e.name == "MessageAbortedError") {
+        let finished =
+            last.speaker == Speaker::Assistant && last.completed && asked + 1 < look.messages.len();
+        if last.error.as_ref().is_some_and(is_abort) {
+            let _ = self.apply_control(id, Control::Cancel { by: "you" });
+        } else if finished || self.live(id).parent.restarted {
+            self.brief_from_user(id);
+        } else if self.live(id).parent.idle {
+            self.parent_in_doubt(id, asked + 1 == look.messages.len());
+        }
+    }
+
+    /// The turn is over and its answer is not finished: the host may still be writing that down.
+    fn parent_in_doubt(&mut self, id: &MissionId, unanswered: bool) {
+        let now = self.now;
+        let parent = &mut self.live(id).parent;
+        parent.doubtful += 1;
+        parent.look_at = Some(now.plus(DOUBT_MS));
+        if parent.doubtful < STABLE_LOOKS {
+            return;
+        }
+        if unanswered {
+            // A turn that ends before it has begun was ended by the user.
             let _ = self.apply_control(id, Control::Cancel { by: "you" });
         } else {
             self.brief_from_user(id);
@@ -297,4 +318,8 @@ impl Core {
             }
         }
     }
+}
+
+fn is_abort(fault: &HostFault) -> bool {
+    fault.name == "MessageAbortedError"
 }

@@ -58,6 +58,10 @@ pub struct Waiter {
 pub struct ParentView {
     /// A turn was seen to begin in it since the mission was accepted.
     pub seen_busy: bool,
+    /// The host was started anew since: a turn that had begun will not go on.
+    pub restarted: bool,
+    /// Looks in a row that found its turn over and its answer not finished.
+    pub doubtful: u32,
     pub idle: bool,
     pub looking: bool,
     pub look_at: Option<Millis>,

@@ -43,6 +43,7 @@ impl Core {
         live.next_round = rounds;
         // A conversation whose host was stopped is not going to call the tool any more.
         live.parent.idle = host_restarted;
+        live.parent.restarted = host_restarted;
         live.parent.look_at = Some(now);
         live.brief_by = Some(now.plus(if host_restarted { 2 * LOOK_MS } else { patience }));
         // A report that was answered to a call is first looked for, once the shim has had time to ask again.
