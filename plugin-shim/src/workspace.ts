@@ -38,6 +38,8 @@ export class Workspace implements Tenant {
   private queueTimer: NodeJS.Timeout | undefined
   private bin: string | undefined
   private wasOpened = false
+  /** Conversations whose last mission has ended, in the turn that still has to take its report. */
+  private readonly leaving = new Set<string>()
 
   constructor(
     readonly directory: string,
@@ -93,6 +95,8 @@ export class Workspace implements Tenant {
   push(event: HostEvent): void {
     this.queue.push(event)
     if (event.type === "deleted") this.pool.children.delete(event.session)
+    const over = event.type === "deleted" || (event.type === "status" && event.state === "idle")
+    if (over && this.leaving.delete(event.session)) this.releaseParent(event.session)
     // Ends of turns are what the engine waits for.
     if (event.type === "error" || (event.type === "status" && event.state === "idle")) this.flush()
     else this.queueTimer ??= setTimeout(() => this.flush(), BATCH_MS)
@@ -145,7 +149,7 @@ export class Workspace implements Tenant {
   /** After a call that may have ended a mission of the conversation. */
   private settle(session: string): void {
     this.refresh().then(
-      () => this.releaseParent(session),
+      () => this.leaving.add(session),
       (error) => log(`mission/status: ${messageOf(error)}`),
     )
   }
@@ -156,7 +160,8 @@ export class Workspace implements Tenant {
       this.pool.parents.set(mission.parentSession, this)
     } else {
       this.missions.delete(mission.id)
-      this.releaseParent(mission.parentSession)
+      // The sidecar is still to see that the conversation took the report: that it is idle again comes last.
+      this.leaving.add(mission.parentSession)
     }
   }
 

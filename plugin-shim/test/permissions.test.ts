@@ -115,7 +115,7 @@ test("the roles are there, each with its own tools and no way to spawn", () => {
   }
   const of = (name: string, tool: string) => evaluate([asMap(config.permission), asMap(config.agent?.[name]?.permission)], tool, "f")
   assert.deepEqual(["planner", "reviewer", "commander", "worker"].map((name) => of(name, "edit")), ["deny", "deny", "deny", "ask"])
-  assert.deepEqual(config.command?.task, { template: "$ARGUMENTS", description: (config.command?.task as any).description, agent: "commander", subtask: false })
+  assert.deepEqual(config.command?.task, { template: "$99", description: (config.command?.task as any).description, agent: "commander", subtask: false })
 })
 
 test("a user's own agent of a role's name wins field by field, but not in tools, task and existence", () => {

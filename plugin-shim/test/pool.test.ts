@@ -137,6 +137,8 @@ test("without need the process is ended; a mission nobody waits for keeps it unt
   await it.callTool(tool("ses_1", "quick"), never)
   await until("it has ended", () => !isAlive(pid))
   assert.equal(pool.pids().length, 0)
+  assert.equal(pool.parents.size, 1, "the conversation is still in the turn that takes the report")
+  it.push({ type: "status", session: "ses_1", state: "idle" })
   assert.equal(pool.parents.size, 0)
   assert.equal(fake.records().at(-1)?.end, true, "by the end of its stdin")
 })

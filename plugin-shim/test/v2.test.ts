@@ -314,7 +314,7 @@ const TABLE: [string, { type: string; data?: object }[], HostEvent[]][] = [
   [
     "a question and its answer",
     [{ type: "permission.asked", data: { id: "q", sessionID: S, action: "edit", resources: ["x"] } }, { type: "permission.replied", data: { sessionID: S, requestID: "q", reply: "once" } }],
-    [{ type: "permission", session: S, id: "q", open: true, permission: "edit" }, { type: "permission", session: S, id: "q", open: false, permission: "edit" }],
+    [{ type: "permission", session: S, id: "q", open: true, permission: "edit", rejected: false }, { type: "permission", session: S, id: "q", open: false, permission: "edit", rejected: false }],
   ],
   ["a deleted session", [{ type: "session.deleted", data: { sessionID: S } }], [{ type: "deleted", session: S }]],
   ["what concerns no session", [{ type: "agent.updated", data: {} }, { type: "session.deleted" }], []],

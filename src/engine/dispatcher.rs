@@ -10,6 +10,7 @@ use super::handle::{MissionView, Opened};
 use super::index::Index;
 use super::journal;
 use crate::domain::ids::{Directory, Millis, MissionId};
+use crate::ports::host::ToastKind;
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ const HEARTBEAT: Duration = Duration::from_millis(OWNER_TTL_MS / 3);
 const BATCH: usize = 256;
 /// Most open missions taken over in one directory.
 const MAX_OPEN: u32 = 1_000;
+/// After this many a call that waits for the mission is told why; a headless host would never end else.
+const RELOADS_BEFORE_ANSWER: u32 = 30;
 const TAKEN_OVER: &str = "another Gantry process has taken the mission over; stop here";
 /// Wait before a mission whose commit failed is read again.
 const RELOAD_AFTER: Duration = Duration::from_secs(1);
@@ -68,6 +71,13 @@ struct Open {
     tx: OpenReply,
 }
 
+/// Why a mission waits for its store, and how often it could not be read back.
+#[derive(Default)]
+struct Stall {
+    error: String,
+    tries: u32,
+}
+
 type Write = std::pin::Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 /// What was decided and is being written down.
@@ -96,6 +106,8 @@ pub struct Dispatcher {
     marked: BTreeMap<Directory, bool>,
     marking: BTreeSet<Directory>,
     opens: Vec<Open>,
+    /// Missions that wait for the store to be read back.
+    stalled: BTreeMap<MissionId, Stall>,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -116,6 +128,7 @@ impl Dispatcher {
             marked: BTreeMap::new(),
             marking: BTreeSet::new(),
             opens: Vec::new(),
+            stalled: BTreeMap::new(),
             stopping: None,
         }
     }
@@ -164,10 +177,15 @@ impl Dispatcher {
 
     fn receive(&mut self, message: Message) {
         match message {
-            Message::Ask { reply, input, tx } => {
-                self.replies.insert(reply, tx);
-                self.inbox.push_back(*input);
-            }
+            Message::Ask { reply, input, tx } => match self.waits_for_store(&input) {
+                Some(why) => {
+                    let _ = tx.send(Answer::Refused(Refusal::Store(why)));
+                }
+                None => {
+                    self.replies.insert(reply, tx);
+                    self.inbox.push_back(*input);
+                }
+            },
             Message::Tell(input) => self.inbox.push_back(*input),
             Message::Open { directory, host_restarted, tx } => self.open(directory, host_restarted, tx),
             Message::Close { directory } => self.close(&directory),
@@ -360,12 +378,38 @@ impl Dispatcher {
             let persisted = !commit.created.contains(&mission);
             let fenced = matches!(error, StoreError::Fenced(m) if *m == mission);
             if persisted && !fenced {
+                self.tell_stalled(&mission, error);
                 self.let_go(&mission, None);
                 self.reload(mission, Duration::ZERO);
             } else {
                 self.let_go(&mission, Some(if fenced { TAKEN_OVER } else { "the mission was not accepted" }));
             }
         }
+    }
+
+    /// Why a call of a mission's session cannot be taken now: the mission's state is not in memory, and the core would
+    /// take the session for a stranger's.
+    fn waits_for_store(&self, input: &Input) -> Option<String> {
+        let (Input::Tool { session, .. } | Input::Write { session, .. }) = input else { return None };
+        let mission = self.index.get(session)?.mission;
+        self.stalled.get(&mission).map(|stall| stall.error.clone())
+    }
+
+    /// One notice for each time a mission has to wait for its store.
+    fn tell_stalled(&mut self, mission: &MissionId, error: &StoreError) {
+        let Some(directory) = self.core.mission(mission).map(|m| m.created.directory.clone()) else { return };
+        let stall = Stall { error: error.to_string(), tries: 0 };
+        if self.stalled.insert(mission.clone(), stall).is_some() {
+            return;
+        }
+        let (host, message) = (self.ports.host.clone(), format!("{error}. It goes on by itself then."));
+        self.jobs.spawn(async move {
+            // Nobody to tell is no reason to stop.
+            let _ = host
+                .toast(directory, ToastKind::Warning, "Mission waits for its store".into(), message)
+                .await;
+            Done::Input(None)
+        });
     }
 
     /// Drops the state of a mission; for good with the reason, or until it has been read again.
@@ -529,6 +573,7 @@ impl Dispatcher {
 
     fn adopt(&mut self, loaded: Loaded, host_restarted: bool) {
         let Loaded { mission, token, seq, events } = loaded;
+        self.stalled.remove(&mission);
         tracing::info!(%mission, seq, "mission taken over");
         self.owned.insert(mission.clone(), (token, seq));
         self.inbox.push_back(Input::Adopt { mission, events, host_restarted });
@@ -548,10 +593,18 @@ impl Dispatcher {
             Ok(Some(loaded)) => self.adopt(loaded, false),
             Ok(None) => {
                 tracing::warn!(%mission, "another process has the mission now");
+                self.stalled.remove(&mission);
                 self.let_go(&mission, Some(TAKEN_OVER));
             }
             Err(error) => {
                 tracing::error!(%error, %mission, "the mission cannot be read back; trying again");
+                let stall = self.stalled.entry(mission.clone()).or_default();
+                *stall = Stall { error: error.to_string(), tries: stall.tries + 1 };
+                if stall.tries == RELOADS_BEFORE_ANSWER {
+                    let why =
+                        format!("{error}. The mission is kept as it is, and goes on when that is mended");
+                    self.inbox.push_back(Input::Forget { mission: mission.clone(), gone: Some(why) });
+                }
                 self.reload(mission, RELOAD_AFTER);
             }
         }

@@ -475,6 +475,9 @@ pub enum HostEvent {
         /// False once answered.
         open: bool,
         permission: String,
+        /// The answer was no.
+        #[serde(default)]
+        rejected: bool,
     },
     Deleted {
         session: String,

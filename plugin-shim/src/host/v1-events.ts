@@ -33,9 +33,9 @@ export class V1Events {
         return this.part(session, loose(p.part))
       case "permission.asked":
         this.asked.set(text(p.id), text(p.permission))
-        return { type: "permission", session, id: text(p.id), open: true, permission: text(p.permission) }
+        return { type: "permission", session, id: text(p.id), open: true, permission: text(p.permission), rejected: false }
       case "permission.replied":
-        return this.replied(session, text(p.requestID))
+        return this.replied(session, text(p.requestID), p.reply === "reject")
       case "session.deleted":
         this.finished.delete(session)
         return { type: "deleted", session }
@@ -78,10 +78,10 @@ export class V1Events {
     return { type: "tool", session, call, tool: text(part.tool), state }
   }
 
-  private replied(session: string, id: string): HostEvent {
+  private replied(session: string, id: string, rejected: boolean): HostEvent {
     const permission = this.asked.get(id) ?? ""
     this.asked.delete(id)
-    return { type: "permission", session, id, open: false, permission }
+    return { type: "permission", session, id, open: false, permission, rejected }
   }
 }
 
@@ -91,12 +91,13 @@ export function sessionOf(event: V1Event): string | undefined {
   return typeof session === "string" ? session : undefined
 }
 
-/** A message of the host with its parts; text that the user does not see is left out. */
+/** A message of the host with its parts. What a model was told counts, also where the user does not see it; what the host
+ * adds to an answer does not. */
 export function messageOf(info: Loose, parts: Loose[]): Message {
   const message: Message = {
     id: text(info.id),
     role: info.role === "user" ? "user" : "assistant",
-    text: parts.flatMap((part) => (part.type === "text" && part.synthetic !== true && part.text ? [text(part.text)] : [])).join("\n"),
+    text: parts.flatMap((part) => (part.type === "text" && (info.role === "user" || part.synthetic !== true) && part.text ? [text(part.text)] : [])).join("\n"),
     // The host marks only answers as completed; what a user wrote is complete as soon as it is there.
     completed: info.role === "user" || loose(info.time).completed !== undefined,
     usage: usageOf(info),

@@ -48,10 +48,10 @@ export class V2Events {
       case "permission.asked":
       case "permission.v2.asked":
         this.asked.set(text(p.id), text(p.action))
-        return [{ type: "permission", session, id: text(p.id), open: true, permission: text(p.action) }]
+        return [{ type: "permission", session, id: text(p.id), open: true, permission: text(p.action), rejected: false }]
       case "permission.replied":
       case "permission.v2.replied":
-        return [this.replied(session, text(p.requestID))]
+        return [this.replied(session, text(p.requestID), p.reply === "reject")]
       default:
         return event.type.startsWith("session.tool.") ? this.tool(session, event.type, p) : []
     }
@@ -109,10 +109,10 @@ export class V2Events {
     return own.map(([call, { name, state }]) => ({ call, tool: name, state }))
   }
 
-  private replied(session: string, id: string): HostEvent {
+  private replied(session: string, id: string, rejected: boolean): HostEvent {
     const permission = this.asked.get(id) ?? ""
     this.asked.delete(id)
-    return { type: "permission", session, id, open: false, permission }
+    return { type: "permission", session, id, open: false, permission, rejected }
   }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::ids::{MissionId, TaskId};
 use crate::domain::mission::Phase;
 use crate::domain::plan::{Priority, TaskSpec};
 use crate::domain::task::TaskState;
-use crate::domain::verdict::{CheckResult, Finding, Verdict};
+use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
 use crate::engine::prompts;
 
 /// Review attempts of one round before the gate refuses for want of a review.
@@ -204,24 +204,27 @@ impl Core {
         let approved = self.missions[id].whole.verdict.as_ref().and_then(|v| v.tree.clone());
         let now = match result {
             Ok(inspection) => inspection.tree,
+            // Where no tree could ever be read, the verdict was given without one.
+            Err(_) if approved.is_none() => None,
             Err(fault) => {
-                return self.finish(id, format!("reviewed, but the tree could not be read again: {fault}"));
+                return self.not_integrated(id, None, format!("the tree could not be read again: {fault}"));
             }
         };
         if now == approved {
-            self.finish(id, "all gates passed");
+            let all = self.missions[id].tasks.iter().all(|t| t.state == TaskState::Completed);
+            self.finish(id, if all { "all gates passed" } else { "what was completed passed its gates" });
         } else if self.missions[id].whole_rounds < MAX_WHOLE_ROUNDS {
             self.phase(id, Phase::Reviewing);
         } else {
-            let verdict = Verdict {
-                approved: false,
-                tree: now,
-                summary: "the files kept changing under the review".into(),
-                findings: Vec::new(),
-            };
-            self.emit(id, Event::Judged { subject: Subject::Whole, verdict });
-            self.finish(id, "the files kept changing while they were being reviewed");
+            self.not_integrated(id, now, "the files kept changing while they were being reviewed".into());
         }
+    }
+
+    /// There is no verdict for the tree as it is, so the whole does not pass.
+    fn not_integrated(&mut self, id: &MissionId, tree: Option<TreeId>, why: String) {
+        let verdict = Verdict { approved: false, tree, summary: why.clone(), findings: Vec::new() };
+        self.emit(id, Event::Judged { subject: Subject::Whole, verdict });
+        self.finish(id, why);
     }
 }
 

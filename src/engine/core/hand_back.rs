@@ -17,12 +17,8 @@ const CONFIRM_MS: u64 = 15_000;
 
 impl Core {
     pub(super) fn parent_event(&mut self, session: &HostSessionId, event: &HostInput) {
-        let mine: Vec<_> = self
-            .missions
-            .values()
-            .filter(|m| m.parent == *session && !m.settled())
-            .map(|m| m.id.clone())
-            .collect();
+        let mine: Vec<_> =
+            self.missions.values().filter(|m| m.parent == *session).map(|m| m.id.clone()).collect();
         let now = self.now;
         for id in mine {
             let parent = &mut self.live(&id).parent;
@@ -63,6 +59,9 @@ impl Core {
     /// The `mission` tool: states the work, and waits for its end.
     pub(super) fn brief(&mut self, reply: ReplyTo, session: HostSessionId, call: String, brief: Brief) {
         let Some(id) = self.mission_of_parent(&session) else {
+            if let Some(answer) = self.just_reported(&session) {
+                return self.answer(reply, answer);
+            }
             return self
                 .refuse(reply, Refusal::NotFound("there is no open mission in this conversation".into()));
         };
@@ -88,6 +87,13 @@ impl Core {
         live.waiters.retain(|w| w.call != call);
         live.waiters.push(Waiter { reply, session, call });
         live.progress_text.clear();
+    }
+
+    /// The report once more, for a model that calls again in the very turn that got it; a new request comes in a new turn.
+    fn just_reported(&self, session: &HostSessionId) -> Option<Answer> {
+        let last = self.missions.values().rfind(|m| m.parent == *session)?;
+        let in_turn = self.live.get(&last.id).is_some_and(|l| l.parent.seen_busy && !l.parent.idle);
+        in_turn.then(|| report::tool_answer(last))
     }
 
     /// The mission a conversation's call is about: the oldest that waits for its brief (turns of a conversation follow each

@@ -185,6 +185,8 @@ pub enum HostInput {
     Permission {
         session: HostSessionId,
         open: bool,
+        /// The permission that was asked for and refused.
+        refused: Option<String>,
     },
     Deleted {
         session: HostSessionId,

@@ -88,6 +88,8 @@ pub struct Pulse {
     pub spent: Spent,
     pub open_calls: BTreeSet<String>,
     pub open_asks: u32,
+    /// A permission that the turn was refused; the host ends the turn with it.
+    pub refused: Option<String>,
     /// A prompt that waits: for its backoff, or for the breaker.
     pub due: Option<(Millis, PromptReason)>,
     /// The prompt under way is the breaker's probe.
@@ -122,6 +124,7 @@ impl Pulse {
             spent: Spent::default(),
             open_calls: BTreeSet::new(),
             open_asks: 0,
+            refused: None,
             due: None,
             probe: false,
             salvaging: false,
@@ -142,6 +145,7 @@ impl Pulse {
         self.unsure = false;
         self.due = None;
         self.open_calls.clear();
+        self.refused = None;
         self.sign(now);
     }
 

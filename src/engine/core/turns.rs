@@ -49,8 +49,9 @@ impl Core {
                     pulse.open_calls.remove(&call);
                 }
             }
-            HostInput::Permission { open, .. } => {
+            HostInput::Permission { open, refused, .. } => {
                 let pulse = self.pulse(id, attempt);
+                pulse.refused = refused.or(pulse.refused.take());
                 pulse.sign(now);
                 pulse.open_asks = if open { pulse.open_asks + 1 } else { pulse.open_asks.saturating_sub(1) };
             }
@@ -85,9 +86,20 @@ impl Core {
             Stage::Running if pulse.salvaging => {}
             Stage::Running => match pulse.finished.clone() {
                 Some(last) if ends_turn(&last) => self.turn_ended(id, attempt, &last),
-                _ => pulse.look_at = now,
+                _ => match pulse.refused.take() {
+                    Some(permission) => self.turn_refused(id, attempt, &permission),
+                    None => pulse.look_at = now,
+                },
             },
         }
+    }
+
+    /// The host ends a turn whose permission was refused without an error and without a last word.
+    fn turn_refused(&mut self, id: &MissionId, attempt: &AttemptId, permission: &str) {
+        if self.open(id, attempt).is_some_and(|a| a.submission.is_some()) {
+            return self.close(id, attempt, Outcome::Done);
+        }
+        self.close_failed(id, attempt, format!("the permission to use {permission} was refused"));
     }
 
     /// The session is idle and `last` is how the assistant left it.

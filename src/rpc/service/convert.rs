@@ -131,8 +131,9 @@ pub fn host_event(event: HostEvent) -> HostInput {
         HostEvent::Tool { session, call, state, .. } => {
             HostInput::ToolMoved { session: HostSessionId(session), call, state: host::call_state(state) }
         }
-        HostEvent::Permission { session, open, .. } => {
-            HostInput::Permission { session: HostSessionId(session), open }
+        HostEvent::Permission { session, open, permission, rejected, .. } => {
+            let refused = rejected.then_some(permission);
+            HostInput::Permission { session: HostSessionId(session), open, refused }
         }
         HostEvent::Deleted { session } => HostInput::Deleted { session: HostSessionId(session) },
     }

@@ -291,7 +291,9 @@ impl Outside {
         match sign {
             Sign::FalseIdle => self.status(now, id, TurnState::Idle),
             Sign::Tool(state) => self.tool_moved(now, id, "x", *state),
-            Sign::Permission(open) => self.event(now, HostInput::Permission { session, open: *open }),
+            Sign::Permission(open) => {
+                self.event(now, HostInput::Permission { session, open: *open, refused: None })
+            }
             Sign::HostRetry(ms) => {
                 let retry_at = Some(now.plus(*ms));
                 self.event(now, HostInput::Status { session, state: TurnState::Retry, retry_at });
