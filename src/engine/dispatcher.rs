@@ -574,6 +574,10 @@ impl Dispatcher {
     fn adopt(&mut self, loaded: Loaded, host_restarted: bool) {
         let Loaded { mission, token, seq, events } = loaded;
         self.stalled.remove(&mission);
+        // Read by two at once: what was taken in first has gone on since.
+        if self.owned.contains_key(&mission) {
+            return;
+        }
         tracing::info!(%mission, seq, "mission taken over");
         self.owned.insert(mission.clone(), (token, seq));
         self.inbox.push_back(Input::Adopt { mission, events, host_restarted });

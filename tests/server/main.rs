@@ -7,6 +7,7 @@ mod models;
 mod opening;
 mod parts;
 mod rig;
+mod slow;
 mod wire;
 
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! The first calls of a connection: versions, order, options, requests that are refused.
+use std::sync::Arc;
+
 use gantry::adapters::memory::MemoryStore;
 use gantry::protocol::types::PROTOCOL_VERSION;
 use serde_json::{Value, json};
@@ -19,7 +21,7 @@ async fn refused(wire: &Wire, method: &str, params: Value, code: i32, sentence: 
 #[tokio::test]
 async fn ends_of_different_versions_refuse_each_other() {
     let (wire, _shim, far) = wire();
-    let _server = Server::start(&MemoryStore::new(), &project(), 1, far);
+    let _server = Server::start(Arc::new(MemoryStore::new()), &project(), 1, far);
     refused(&wire, "tool/list", json!({}), -32002, "initialize").await;
     let other = serde_json::to_value(hello(PROTOCOL_VERSION + 1)).expect("plain");
     let sentence = format!(

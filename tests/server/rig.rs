@@ -6,7 +6,7 @@ use gantry::adapters::opencode::StdioHost;
 use gantry::adapters::system::SystemClock;
 use gantry::engine::Ports;
 use gantry::engine::handle::{self, Handle};
-use gantry::ports::store::OwnerIdentity;
+use gantry::ports::store::{OwnerIdentity, Store};
 use gantry::rpc::service::{self, About};
 use gantry::rpc::{Limits, PeerHandle, connect};
 use tokio::io::DuplexStream;
@@ -26,12 +26,12 @@ pub struct Server {
 
 impl Server {
     /// A process of its own as far as the store can tell.
-    pub fn start(store: &MemoryStore, project: &Arc<Project>, pid: u32, end: DuplexStream) -> Self {
+    pub fn start(store: Arc<dyn Store>, project: &Arc<Project>, pid: u32, end: DuplexStream) -> Self {
         let host = Arc::new(StdioHost::default());
         let ports = Ports {
             clock: Arc::new(SystemClock),
             ids: project.clone(),
-            store: Arc::new(store.clone()),
+            store,
             host: host.clone(),
             tree: project.clone(),
             checks: project.clone(),
@@ -83,7 +83,7 @@ impl Rig {
     pub async fn with(store: MemoryStore, project: Arc<Project>, pid: u32) -> Self {
         let host = FakeHost::new(project.clone());
         let (wire, near, far) = wire();
-        let server = Server::start(&store, &project, pid, far);
+        let server = Server::start(Arc::new(store.clone()), &project, pid, far);
         host.connect(near, false).await;
         Self { store, project, host, wire, server }
     }
@@ -96,7 +96,7 @@ impl Rig {
             self.host.restart();
         }
         let (wire, near, far) = wire();
-        self.server = Server::start(&self.store, &self.project, pid, far);
+        self.server = Server::start(Arc::new(self.store.clone()), &self.project, pid, far);
         self.wire = wire;
         self.host.connect(near, !host_restarted).await;
         self

@@ -63,9 +63,8 @@ impl Core {
             if self.missions[&id].state == MissionState::Pending {
                 self.state(&id, MissionState::Queued, "accepted");
             }
-            let place = self.missions[&id].place();
-            let ahead = self.missions.values().any(|m| m.id < id && m.place() == place && m.state.is_open());
-            if !ahead && !self.place_taken(&id) {
+            // Oldest first, so one that waits longer has the place by now.
+            if !self.place_taken(&id) {
                 self.state(&id, MissionState::Running, "started");
                 self.advance(&id);
             }

@@ -116,7 +116,7 @@ impl Core {
         self.active(Role::Reviewer) < MAX_REVIEWERS
     }
 
-    /// Takes the lease on the files a task declares; false while another task holds any of them.
+    /// Takes the lease on the files of a task; false while another task holds any of them.
     fn grant(&mut self, id: &MissionId, task: &TaskId) -> bool {
         let mission = &self.missions[id];
         let Some(spec) = mission.task(task) else { return false };
@@ -208,8 +208,10 @@ fn holder(mission: &Mission, task: &TaskId) -> Holder {
     Holder { mission: mission.id.clone(), task: task.clone() }
 }
 
+/// What a task holds while it is active: the files it declares, and those an earlier attempt took on the way.
 pub(crate) fn patterns(task: &Task) -> Vec<Pattern> {
-    task.spec.files.iter().filter_map(|f| Pattern::parse(f).ok()).collect()
+    let declared = task.spec.files.iter().filter_map(|f| Pattern::parse(f).ok());
+    declared.chain(task.taken.iter().map(|path| Pattern::exact(path))).collect()
 }
 
 /// Leases follow the task's state: held from its assignment to its end, whoever works on it.
@@ -219,9 +221,6 @@ pub(super) fn index_lease(table: &mut LeaseTable, mission: &Mission, id: &TaskId
     if to == TaskState::Assigned {
         let granted = table.grant(&me, &patterns(task), mission.next_token);
         debug_assert!(granted.is_ok(), "{id} was assigned over a held lease: {granted:?}");
-        for path in &task.taken {
-            index_path(table, mission, id, path);
-        }
     } else if !to.is_active() {
         table.release(&me);
     }

@@ -2,7 +2,8 @@
 use super::outside::*;
 use super::*;
 use crate::domain::ids::HostSessionId;
-use crate::engine::core::event::ReportStatus;
+use crate::domain::plan::DraftTask;
+use crate::engine::core::event::{Options, ReportStatus};
 
 /// How far two tasks overlapped: the work attempts open at one time.
 fn side_by_side(a: &str, b: &str) -> usize {
@@ -83,27 +84,23 @@ fn a_file_declared_by_a_task_that_waits_is_free_until_it_starts() {
 
 #[test]
 fn a_task_that_lost_a_path_while_it_waited_for_its_next_attempt_waits_for_the_path() {
-    let mut w = planned(vec![task("T1", "", ""), task("T2", "", ""), task("T3", "", "")]);
-    let options = crate::engine::core::event::Options { workers: 2, ..w.options() };
-    // T1 takes c and is blocked; T3 gets the free worker, T2 the path.
-    w.outside.script(
-        "T1",
-        vec![vec![
-            (500, Step::Write("c")),
-            (500, Step::Call(reported(ReportStatus::Blocked, "no"))),
-            (1, Step::Say("x")),
-        ]],
-    );
-    w.outside.script(
-        "T2",
-        vec![vec![(5_000, Step::Write("c")), (60_000, Step::Call(report("T2"))), (1, Step::Say("x"))]],
-    );
-    w.outside.script("T3", vec![vec![(60_000, Step::Call(report("T3"))), (1, Step::Say("x"))]]);
-    let m = w.task_in("u0", "/p", "do it", options);
+    let urgent = DraftTask { priority: Some("high".into()), ..task("T3", "", "T0") };
+    let mut w =
+        planned(vec![task("T0", "", ""), task("T1", "", ""), task("T2", "", ""), urgent, task("T4", "", "")]);
+    let end = || (1, Step::Say("x"));
+    // T1 takes c and is blocked. T3 gets its worker; T2 gets the path before T4 makes room for T1 again.
+    let blocked = Step::Call(reported(ReportStatus::Blocked, "no"));
+    w.outside.script("T1", vec![vec![(500, Step::Write("c")), (20_000, blocked), end()]]);
+    w.outside.script("T2", vec![vec![(25_000, Step::Write("c")), (90_000, Step::Call(report("T2"))), end()]]);
+    w.outside.script("T3", vec![vec![(120_000, Step::Call(report("T3"))), end()]]);
+    w.outside.script("T4", vec![vec![(30_000, Step::Call(report("T4"))), end()]]);
+    let m = w.task_in("u0", "/p", "do it", Options { workers: 3, ..w.options() });
     w.run();
     assert_eq!(w.state(&m), "completed");
-    let order = w.trace(&m, &["taken", "open T1", "task T2 completed"]);
-    assert_eq!(order.first().map(String::as_str), Some("open T1 #1"), "{order:?}");
+    assert_eq!(
+        w.trace(&m, &["taken", "open T1", "close T4", "task T2 completed"]),
+        ["open T1 #1", "taken T1: c", "taken T2: c", "close T4 #1: done", "task T2 completed", "open T1 #2"]
+    );
 }
 
 #[test]

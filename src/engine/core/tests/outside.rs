@@ -42,8 +42,17 @@ pub enum Sign {
 
 #[derive(Clone, Debug)]
 pub enum Happening {
-    Step { session: HostSessionId, turn: u64, step: Step },
+    Step {
+        session: HostSessionId,
+        turn: u64,
+        step: Step,
+    },
     Event(HostInput),
+    /// A turn that was admitted before.
+    Begin {
+        session: HostSessionId,
+        text: String,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -74,6 +83,8 @@ pub struct Outside {
     pub turns: Vec<(Millis, String, String)>,
     pub create_faults: VecDeque<HostError>,
     pub prompt_faults: VecDeque<HostError>,
+    /// The host admits prompts at once and begins their turns so much later, with a last idle notice in between.
+    pub slow_ms: Option<u64>,
     /// The report is stored, but its caller does not learn of it.
     pub hand_back_faults: VecDeque<HostError>,
     /// Content of the project: grows by one with every change.
@@ -164,7 +175,14 @@ impl Outside {
         }
         assert!(!session.busy, "a prompt into the running turn of {id} ({}): {text}", session.title);
         assert_eq!(session.role, Some(role), "{id} ({}) belongs to another role", session.title);
-        self.begin(now, id, text);
+        match self.slow_ms {
+            None => self.begin(now, id, text),
+            Some(ms) => {
+                let idle = HostInput::Status { session: id.clone(), state: TurnState::Idle, retry_at: None };
+                self.at(now.plus(20), Happening::Event(idle));
+                self.at(now.plus(ms), Happening::Begin { session: id.clone(), text: text.into() });
+            }
+        }
         Ok(())
     }
 

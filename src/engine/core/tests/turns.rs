@@ -147,6 +147,17 @@ fn an_idle_notice_that_overtakes_the_answer_to_the_prompt_is_not_lost() {
 }
 
 #[test]
+fn an_idle_notice_of_the_turn_before_does_not_end_the_one_that_is_about_to_begin() {
+    let mut w = planned(vec![task("T1", "a", "")]);
+    w.outside.slow_ms = Some(900);
+    w.outside.script("T1", vec![vec![(500, Step::Say("all done"))]]);
+    let m = w.task("do it");
+    w.run();
+    assert_eq!(prompts(&w, &m), ["#1: First", "#1: Nudge", "close #1: done"]);
+    assert_eq!(w.state(&m), "completed");
+}
+
+#[test]
 fn a_lost_idle_event_costs_seconds_at_most() {
     let mut w = planned(vec![task("T1", "a", "")]);
     w.outside.script("T1", vec![vec![(1_000, Step::Call(report("T1"))), (100, Step::EndUnseen("x"))]]);

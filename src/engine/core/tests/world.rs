@@ -185,6 +185,7 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Event(event) => self.step(Input::Host { event }),
+            Happening::Begin { session, text } => self.outside.begin(self.now, &session, &text),
             Happening::Step { session, turn, step } => {
                 match self.outside.play(self.now, &session, turn, step) {
                     Some(Made::Call { call, tool }) => self.tool(session, call, tool),
