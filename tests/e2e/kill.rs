@@ -140,9 +140,12 @@ fn assert_files_written(project: &Path) {
 
 // ---- the sidecar
 
+/// When to kill, and the requests that are held meanwhile: role, text of the prompt, turn.
+type Moment<'a> = (&'a str, &'a [(Role, &'a str, usize)]);
+
 #[test]
 fn a_sidecar_killed_again_and_again_comes_back_and_the_mission_ends_in_the_same_call() {
-    let moments: [(&str, &[(Role, &str, usize)]); 6] = [
+    let moments: [Moment; 6] = [
         ("before the brief", &[(Role::Commander, "Call the tool `mission`", 0)]),
         ("planning", &[(Role::Planner, "Plan the mission", 0)]),
         ("two at work", &[(Role::Worker, "Task T2: ", 0), (Role::Worker, "Task T3: ", 1)]),
@@ -182,28 +185,30 @@ fn a_sidecar_killed_again_and_again_comes_back_and_the_mission_ends_in_the_same_
 }
 
 #[test]
-fn a_sidecar_ended_in_the_middle_of_a_check_takes_it_along_and_runs_it_again() {
-    for with in [Signal::TERM] {
-        let (stage, checks) = checked();
-        let mut host = stage.env.run_command("task", TASK).unwrap();
-        let first = checks.wait_running(&stage);
-        kill_sidecar(&stage, with);
-        let gone = Instant::now() + PROMPTLY;
-        while Checks::running(&stage).contains(&first) {
-            assert!(Instant::now() < gone, "the check of a sidecar that got {with:?} goes on");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let second = checks.wait_running(&stage);
-        assert_ne!(second, first);
-        checks.let_pass(&stage);
-        let finished = host.wait(PATIENCE).unwrap();
+fn a_sidecar_ended_in_the_middle_of_a_check_takes_it_along_and_the_next_one_runs_it_again() {
+    let (stage, checks) = checked();
+    let mut host = stage.env.run_command("task", TASK).unwrap();
+    let first = checks.wait_running(&stage);
+    kill_sidecar(&stage, Signal::TERM);
+    wait_check_gone(&stage, first);
+    let second = checks.wait_running(&stage);
+    assert_ne!(second, first);
+    checks.let_pass(&stage);
+    let finished = host.wait(PATIENCE).unwrap();
 
-        let told = stage.only();
-        assert_eq!(told.state(), "completed", "{}", told.report());
-        assert_eq!(finished.stdout.trim(), told.report().trim());
-        assert_nothing_ran_twice(&stage, &told);
-        stage.assert_no_misses();
-        stage.assert_nothing_left();
+    let told = stage.only();
+    assert_eq!(told.state(), "completed", "{}", told.report());
+    assert_eq!(finished.stdout.trim(), told.report().trim(), "the call went on with the next sidecar");
+    assert_nothing_ran_twice(&stage, &told);
+    stage.assert_no_misses();
+    stage.assert_nothing_left();
+}
+
+pub fn wait_check_gone(stage: &Stage, check: u32) {
+    let asked = Instant::now();
+    while Checks::running(stage).contains(&check) {
+        assert!(asked.elapsed() < PROMPTLY, "the check goes on");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -271,6 +276,38 @@ fn a_killed_host_takes_its_sidecar_along_and_the_next_one_finishes_the_mission()
     assert_eq!(copies(&server, &told), 1);
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(sidecars(&stage), [0; 0]);
+    assert_eq!(copies(&server, &told), 1);
+    stage.assert_no_misses();
+}
+
+#[test]
+fn a_host_killed_again_and_again_costs_no_finished_work() {
+    let moments = [
+        (Role::Commander, "Call the tool `mission`"),
+        (Role::Planner, "Plan the mission"),
+        (Role::Reviewer, "Review of task T2: "),
+        (Role::Reviewer, "Integration review"),
+    ];
+    let stage = Stage::small(|project| {
+        moments.iter().fold(diamond(project), |script, (role, about)| hold(script, *role, about, 0))
+    });
+    let mut host = stage.env.run_command("task", TASK).unwrap();
+    let mut server: Option<Server> = None;
+    for (role, about) in moments {
+        wait_held(&stage, role, about, 0);
+        server.as_mut().map_or(&mut host, |server| &mut server.process).kill().unwrap();
+        assert_eq!(stage.env.wait_gone(PROMPTLY).unwrap(), [], "{about}");
+        stage.model.open(&gate(about, 0));
+        let next = stage.env.serve().unwrap();
+        next.get("/session").unwrap();
+        server = Some(next);
+    }
+    let server = server.unwrap();
+    let told = wait_settled(&stage, &server);
+
+    assert_eq!(told.state(), "completed", "{}", told.report());
+    assert_nothing_ran_twice(&stage, &told);
+    assert_files_written(&stage.project);
     assert_eq!(copies(&server, &told), 1);
     stage.assert_no_misses();
 }

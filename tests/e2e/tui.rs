@@ -1,14 +1,13 @@
 //! Missions in the host's terminal interface, typed and read in a pseudo terminal.
 
-use std::time::{Duration, Instant};
-
 use gantry::domain::task::TaskState;
 use xtask::lab::demo;
 use xtask::lab::model::{Outcome, Recorded, Role, Rule};
 use xtask::lab::tui::{Key, Screen, Tui};
 
 use crate::kill::{
-    Checks, PROMPTLY, checked, gate, hold, open_two, sidecars, two_held, wait_held, wait_two_at_work,
+    Checks, PROMPTLY, checked, gate, hold, open_two, sidecars, two_held, wait_check_gone, wait_held,
+    wait_two_at_work,
 };
 use crate::script::{self, TASK};
 use crate::support::{BEAT, PATIENCE, Stage};
@@ -234,11 +233,7 @@ fn escape_in_the_middle_of_a_check_ends_it() {
     tui.wait_text("reviewing · 4/4 done", PATIENCE).unwrap();
     wait_no_toast(&tui);
     tui.interrupt(PATIENCE).unwrap();
-    let asked = Instant::now();
-    while Checks::running(&stage).contains(&check) {
-        assert!(asked.elapsed() < PROMPTLY, "the check goes on");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_check_gone(&stage, check);
     tui.wait_text("Mission cancelled", PATIENCE).unwrap();
     assert_stopped(&stage);
     assert_eq!(Checks::running(&stage), [0; 0]);
