@@ -225,6 +225,17 @@ fn a_turn_is_ended_in_the_host_when_its_time_is_over() {
 }
 
 #[test]
+fn a_report_counts_although_its_turn_never_ends() {
+    let mut w = planned(vec![task("T1", "a", "")]);
+    w.outside.script("T1", vec![vec![(1_000, Step::Call(report("T1")))]]);
+    let m = w.task_in("u0", "/p", "do it", Options { turn_timeout_ms: 60_000, ..w.options() });
+    w.run();
+    assert_eq!(w.trace(&m, &["close T1"]), ["close T1 #1: done"]);
+    assert_eq!(w.state(&m), "completed");
+    assert!(w.outside.sessions.values().filter(|s| s.key.is_some()).all(|s| !s.busy), "left running");
+}
+
+#[test]
 fn a_submission_is_taken_once_and_only_from_who_owns_the_work() {
     let mut w = planned(vec![task("T1", "a", "")]);
     w.outside.script("T1", vec![vec![]]);
