@@ -118,18 +118,32 @@ fn assert_nothing_ran_twice(stage: &Stage, told: &Told) {
         assert_eq!((completed.len(), opened.len()), (1, 1), "{id}: {:#?}", told.facts);
         assert!(opened[0] < completed[0], "{id}");
     }
-    let first = |role: Role, start: String| {
-        let requests = stage.model.requests();
-        let count =
-            requests.iter().filter(|r| r.role == role && r.turn == 0 && r.prompt.starts_with(&start)).count();
-        assert_eq!(count, 1, "{role:?} requests that begin with {start:?}");
-    };
-    first(Role::Planner, "Plan the mission".into());
-    first(Role::Reviewer, "Integration review".into());
+    let requests = stage.model.requests();
+    assert_told_once(&requests, Role::Planner, "Plan the mission", told);
+    assert_told_once(&requests, Role::Reviewer, "Integration review", told);
     for (id, ..) in TASKS {
-        first(Role::Worker, format!("Task {id}: "));
-        first(Role::Reviewer, format!("Review of task {id}: "));
+        assert_told_once(&requests, Role::Worker, &format!("Task {id}: "), told);
+        assert_told_once(&requests, Role::Reviewer, &format!("Review of task {id}: "), told);
     }
+}
+
+/// Whoever works on this was told all of it at the beginning of his conversation, and never again.
+fn assert_told_once(requests: &[Recorded], role: Role, start: &str, told: &Told) {
+    let about: Vec<_> = requests.iter().filter(|r| r.role == role && r.prompt.contains(start)).collect();
+    assert!(!about.is_empty(), "no {role:?} request about {start:?}");
+    for request in &about {
+        let body = request.body();
+        let users = body["messages"].as_array().unwrap().iter().filter(|message| message["role"] == "user");
+        let told: Vec<_> = users.filter(|message| said(message).starts_with(start)).collect();
+        assert_eq!(told.len(), 1, "a {role:?} conversation about {start:?}: {body:#}");
+    }
+    let begun = about.iter().filter(|r| r.turn == 0 && r.prompt.starts_with(start)).count();
+    assert!(begun <= 1, "{begun} {role:?} conversations begin with {start:?}: {:#?}", told.facts);
+}
+
+/// The text of a message, which is a string or a list of parts.
+fn said(message: &Value) -> &str {
+    message["content"].as_str().or(message["content"][0]["text"].as_str()).unwrap_or_default()
 }
 
 fn assert_files_written(project: &Path) {
@@ -188,11 +202,12 @@ fn a_sidecar_killed_again_and_again_comes_back_and_the_mission_ends_in_the_same_
 fn a_sidecar_ended_in_the_middle_of_a_check_takes_it_along_and_the_next_one_runs_it_again() {
     let (stage, checks) = checked();
     let mut host = stage.env.run_command("task", TASK).unwrap();
-    let first = checks.wait_running(&stage);
-    kill_sidecar(&stage, Signal::TERM);
-    wait_check_gone(&stage, first);
-    let second = checks.wait_running(&stage);
-    assert_ne!(second, first);
+    for with in [Signal::TERM, Signal::KILL] {
+        let check = checks.wait_running(&stage);
+        kill_sidecar(&stage, with);
+        wait_check_gone(&stage, check);
+    }
+    checks.wait_running(&stage);
     checks.let_pass(&stage);
     let finished = host.wait(PATIENCE).unwrap();
 
