@@ -17,7 +17,8 @@ use crate::lab::model::{Model, Role, Rule, Script};
 use crate::lab::sample;
 
 const IMPORTS: usize = 20;
-const STARTS: usize = 10;
+/// Single starts scatter by more than what is looked for.
+const STARTS: usize = 20;
 const START: Duration = Duration::from_secs(60);
 /// Imports the file it is given, and prints what that took (ms) and how much memory is resident then (bytes).
 const IMPORT: &str = "const from = performance.now(); await import(process.argv.at(-1)); \

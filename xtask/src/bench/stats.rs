@@ -30,6 +30,15 @@ impl Samples {
         self.at(0.50)
     }
 
+    /// Where the median of many more such samples lies with at least 95 % confidence, whatever their distribution:
+    /// two of the samples, by rank. Fewer than six cannot tell.
+    pub(super) fn p50_range(&self) -> Option<(f64, f64)> {
+        let count = self.0.len();
+        let out = (0..count / 2).take_while(|&rank| 2.0 * tail(count, rank) <= 0.05).count();
+        let low = out.checked_sub(1)?;
+        Some((self.0[low], self.0[count - 1 - low]))
+    }
+
     /// Of fewer than a hundred samples this is the greatest.
     pub(super) fn p99(&self) -> f64 {
         self.at(0.99)
@@ -44,9 +53,33 @@ impl Samples {
     }
 }
 
+/// Chance that of this many fair coins at most `heads` show heads. In logarithms: one outcome of two thousand coins is
+/// less than a float can hold.
+fn tail(coins: usize, heads: usize) -> f64 {
+    let mut exactly = coins as f64 * 0.5_f64.ln();
+    let mut at_most = exactly.exp();
+    for head in 1..=heads {
+        exactly += ((coins + 1 - head) as f64 / head as f64).ln();
+        at_most += exactly.exp();
+    }
+    at_most
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn range_of_the_median_has_the_ranks_of_the_sign_test() {
+        let range = |count: u32| Samples::new((1..=count).map(f64::from).collect()).p50_range();
+        // Ranks as tables of the sign test give them.
+        let cases = [(5, None), (6, Some((1.0, 6.0))), (10, Some((2.0, 9.0))), (20, Some((6.0, 15.0)))];
+        for (count, expected) in cases {
+            assert_eq!(range(count), expected, "{count}");
+        }
+        let (low, high) = range(2000).unwrap();
+        assert!((950.0..=960.0).contains(&low) && low + high == 2001.0, "{low} {high}");
+    }
 
     #[test]
     fn ranks_are_nearest_and_never_interpolated() {

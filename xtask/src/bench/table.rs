@@ -34,18 +34,23 @@ impl Row {
         let spread = format!("{} – {}", digits(samples.min()), figure(samples.max()));
         let (wanted, verdict) = match *target {
             None => (String::new(), ""),
-            Some((stat, limit)) => {
-                let (name, value) = match stat {
-                    Stat::P50 => ("p50", samples.p50()),
-                    Stat::P99 => ("p99", samples.p99()),
-                };
-                // A figure that is missing (NaN) meets nothing.
-                (format!("{name} < {limit} {unit}"), if value < limit { "met" } else { "**missed**" })
-            }
+            Some((Stat::P50, limit)) => (format!("p50 < {limit} {unit}"), median(samples, limit)),
+            Some((Stat::P99, limit)) => (format!("p99 < {limit} {unit}"), verdict(samples.p99(), limit)),
         };
         let (count, p50, p99) = (samples.count(), figure(samples.p50()), figure(samples.p99()));
         format!("| {what} | {count} | {p50} | {p99} | {spread} | {wanted} | {verdict} |")
     }
+}
+
+/// A figure that is missing (NaN) meets nothing.
+fn verdict(value: f64, limit: f64) -> &'static str {
+    if value < limit { "met" } else { "**missed**" }
+}
+
+/// A median that the samples place on either side of the limit is not called either.
+fn median(samples: &Samples, limit: f64) -> &'static str {
+    let (low, high) = samples.p50_range().unwrap_or((samples.p50(), samples.p50()));
+    if low < limit && high >= limit { "not settled" } else { verdict(high, limit) }
 }
 
 /// The figures of one part, with remarks on how they came about.
@@ -104,6 +109,14 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(digits(value), expected);
         }
+    }
+
+    #[test]
+    fn a_median_that_scatters_around_its_limit_is_left_open() {
+        let pairs = Samples::new(vec![-150.0, -90.0, -20.0, 5.0, 15.0, 26.0, 60.0, 90.0, 120.0, 169.0]);
+        assert_eq!(median(&pairs, 20.0), "not settled");
+        assert_eq!(median(&pairs, 120.5), "met");
+        assert_eq!(median(&pairs, -90.0), "**missed**");
     }
 
     #[test]
