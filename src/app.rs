@@ -121,7 +121,11 @@ fn reading<T>(read: impl AsyncFnOnce(&SqliteStore) -> anyhow::Result<T>) -> anyh
     runtime.block_on(async { read(&SqliteStore::open(&path)?).await.map(Some) })
 }
 
-pub fn missions(directory: Option<&Path>, open_only: bool, limit: u32) -> anyhow::Result<Vec<MissionSummary>> {
+pub fn missions(
+    directory: Option<&Path>,
+    open_only: bool,
+    limit: u32,
+) -> anyhow::Result<Vec<MissionSummary>> {
     // The folder as the host names it, which is what missions are filed under.
     let directory = directory.map(|d| d.canonicalize().unwrap_or_else(|_| d.to_path_buf()));
     let directory = directory.map(|d| Directory(d.display().to_string()));

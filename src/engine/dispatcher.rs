@@ -125,19 +125,22 @@ impl Dispatcher {
         while self.stopping.is_none() {
             let wake = self.wake();
             let free = commit.is_none();
+            // In a fixed order, so that a run can be repeated; what is rare comes first, and none can starve another for
+            // long: `receive_waiting` takes up to a batch of the rest.
             tokio::select! {
+                biased;
+                _ = heartbeat.tick() => self.heartbeat(),
                 result = written(&mut commit), if !free => {
                     if let Some((commit, _)) = commit.take() {
                         self.committed(commit, result);
                     }
                 }
+                Some(done) = self.jobs.join_next_with_id(), if free && !self.jobs.is_empty() => self.job_done(done),
                 message = self.rx.recv(), if free => match message {
                     Some(message) => self.receive(message),
                     None => break,
                 },
-                Some(done) = self.jobs.join_next_with_id(), if free && !self.jobs.is_empty() => self.job_done(done),
                 () = sleep_until(wake), if free => self.inbox.push_back(Input::Tick),
-                _ = heartbeat.tick() => self.heartbeat(),
             }
             if commit.is_none() {
                 self.receive_waiting();
@@ -429,8 +432,8 @@ impl Dispatcher {
         }
         self.marked.insert(directory.clone(), open);
         let markers = self.ports.markers.clone();
-        self.jobs.spawn_blocking(move || {
-            if let Err(error) = markers.set(&directory, open) {
+        self.jobs.spawn(async move {
+            if let Err(error) = markers.set(directory.clone(), open).await {
                 tracing::warn!(%error, %directory, "the marker of open work could not be kept");
             }
             Done::Marked(directory)

@@ -6,8 +6,8 @@ pub use super::core::{Answer, Control, HostInput, Refusal, ToolInput};
 use super::core::{Input, ReplyTo, replay};
 use super::dispatcher::{Dispatcher, Message};
 use super::index::Index;
-pub use super::prompts::clip;
 use super::journal;
+pub use super::prompts::clip;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::ports::store::{MissionRow, OwnerIdentity, StoreError};
 use std::sync::Arc;
@@ -211,6 +211,11 @@ impl Handle {
                 self.dropped_events.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Host sessions that are known by name, for a gauge: those of missions in memory.
+    pub fn known_sessions(&self) -> usize {
+        self.index.len()
     }
 
     pub fn dropped_events(&self) -> u64 {

@@ -38,6 +38,10 @@ impl Index {
         self.sessions.get(session).map(|e| e.clone())
     }
 
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// Brings the entries of one mission up to its state; drops them when it left memory.
     pub fn publish(&self, core: &Core, id: &MissionId) {
         let Some(mission) = core.mission(id) else {
