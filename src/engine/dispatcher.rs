@@ -83,7 +83,7 @@ pub struct Dispatcher {
     index: Arc<Index>,
     core: Core,
     rx: mpsc::Receiver<Message>,
-    replies: HashMap<ReplyTo, oneshot::Sender<Answer>>,
+    replies: BTreeMap<ReplyTo, oneshot::Sender<Answer>>,
     /// Missions we own: the right to write, and the last record written.
     owned: BTreeMap<MissionId, (OwnerToken, u64)>,
     jobs: JoinSet<Done>,
@@ -95,17 +95,20 @@ pub struct Dispatcher {
     marking: BTreeSet<Directory>,
     opens: Vec<Open>,
     stopping: Option<oneshot::Sender<()>>,
+    /// Wall clock and monotonic clock at the start.
+    began: (Millis, Instant),
 }
 
 impl Dispatcher {
     pub fn new(ports: Ports, index: Arc<Index>, rx: mpsc::Receiver<Message>) -> Self {
         Self {
             effects: Effects::new(ports.clone()),
+            began: (ports.clock.now(), Instant::now()),
             ports,
             index,
             core: Core::new(),
             rx,
-            replies: HashMap::new(),
+            replies: BTreeMap::new(),
             owned: BTreeMap::new(),
             jobs: JoinSet::new(),
             broken: HashMap::new(),
@@ -154,8 +157,15 @@ impl Dispatcher {
         self.stop().await;
     }
 
+    /// The core's time. It starts at the wall clock's and then runs by itself: a wall clock that jumps would end turns
+    /// that are well, or hold up every timer. What owners agree on in the store is wall time.
+    fn now(&self) -> Millis {
+        let (wall, began) = self.began;
+        wall.plus(began.elapsed().as_millis() as u64)
+    }
+
     fn wake(&self) -> Instant {
-        let now = self.ports.clock.now();
+        let now = self.now();
         // Nothing due: the heartbeat wakes the loop often enough.
         let ms = self.core.next_wake().map_or(OWNER_TTL_MS, |at| at.since(now).max(1));
         Instant::now() + Duration::from_millis(ms.min(OWNER_TTL_MS))
@@ -222,7 +232,7 @@ impl Dispatcher {
             Done::Heard { asked, held: Ok(held) } => {
                 for mission in asked.into_iter().filter(|m| !held.contains(m)) {
                     tracing::warn!(%mission, "another process has taken the mission over");
-                    self.let_go(&mission);
+                    self.let_go(&mission, true);
                 }
             }
             Done::Heard { held: Err(error), .. } => {
@@ -238,9 +248,14 @@ impl Dispatcher {
     fn turn(&mut self) -> Option<(Commit, Write)> {
         let mut events = Vec::new();
         let mut actions = Vec::new();
-        let now = self.ports.clock.now();
+        let now = self.now();
+        let mut adopted = BTreeSet::new();
         while let Some(input) = self.inbox.pop_front() {
+            if let Input::Adopt { mission, .. } = &input {
+                adopted.insert(mission.clone());
+            }
             let turn = self.core.step(now, input);
+            self.left(turn.left);
             events.extend(turn.events);
             for action in turn.actions {
                 match action {
@@ -254,6 +269,7 @@ impl Dispatcher {
         }
         let opens = std::mem::take(&mut self.opens);
         if events.is_empty() {
+            adopted.iter().for_each(|mission| self.index.publish(&self.core, mission));
             self.perform(actions);
             self.answer_opens(opens);
             return None;
@@ -261,6 +277,7 @@ impl Dispatcher {
         let (created, batch, counts) = self.batch(now, events);
         let mut missions: BTreeSet<_> = counts.keys().cloned().collect();
         missions.extend(actions.iter().filter_map(mission_of));
+        missions.extend(adopted);
         let commit = Commit {
             actions,
             opens,
@@ -271,7 +288,8 @@ impl Dispatcher {
         let ports = self.ports.clone();
         let write = async move {
             for first in created {
-                ports.store.create(ports.identity.clone(), OWNER_TTL_MS, now, first).await?;
+                let wall = ports.clock.now();
+                ports.store.create(ports.identity.clone(), OWNER_TTL_MS, wall, first).await?;
             }
             if batch.is_empty() { Ok(()) } else { ports.store.append(batch).await }
         };
@@ -359,18 +377,28 @@ impl Dispatcher {
         for mission in commit.missions {
             let persisted = !commit.created.contains(&mission);
             let fenced = matches!(error, StoreError::Fenced(m) if *m == mission);
-            self.let_go(&mission);
+            self.let_go(&mission, fenced);
             if persisted && !fenced {
                 self.reload(mission, Duration::ZERO);
             }
         }
     }
 
-    fn let_go(&mut self, mission: &MissionId) {
+    fn let_go(&mut self, mission: &MissionId, lost: bool) {
         self.owned.remove(mission);
         self.stop_jobs(mission);
-        self.inbox.push_back(Input::Forget { mission: mission.clone() });
-        // Its sessions stay fenced until it is read again: an answer from a dropped state would be a guess.
+        // Until it is read again, an answer from the dropped state would be a guess.
+        self.index.fence(mission, lost);
+        self.inbox.push_back(Input::Forget { mission: mission.clone(), lost });
+    }
+
+    /// Missions that left memory leave the index too; those that were let go stay fenced in it.
+    fn left(&mut self, left: Vec<MissionId>) {
+        for mission in left.into_iter().filter(|m| self.core.mission(m).is_none()) {
+            if self.owned.remove(&mission).is_some() {
+                self.index.publish(&self.core, &mission);
+            }
+        }
     }
 
     // ---- actions
@@ -451,7 +479,8 @@ impl Dispatcher {
             self.owned.remove(&mission);
         }
         let ports = self.ports.clone();
-        let asked = self.owned.keys().cloned().collect();
+        // One that is being written for the first time may not be in the store yet.
+        let asked = self.owned.iter().filter(|(_, (_, seq))| *seq > 0).map(|(m, _)| m.clone()).collect();
         self.jobs.spawn(async move {
             let held =
                 ports.store.heartbeat(ports.identity.owner.clone(), OWNER_TTL_MS, ports.clock.now()).await;
@@ -518,7 +547,10 @@ impl Dispatcher {
     fn reloaded(&mut self, mission: MissionId, found: Result<Option<Loaded>, StoreError>) {
         match found {
             Ok(Some(loaded)) => self.adopt(loaded, false),
-            Ok(None) => tracing::warn!(%mission, "another process has the mission now"),
+            Ok(None) => {
+                tracing::warn!(%mission, "another process has the mission now");
+                self.let_go(&mission, true);
+            }
             Err(error) => {
                 tracing::error!(%error, %mission, "the mission cannot be read back; trying again");
                 self.reload(mission, RELOAD_AFTER);

@@ -42,6 +42,16 @@ impl Index {
         self.sessions.len()
     }
 
+    /// Nothing may be written for a mission that was let go.
+    pub fn fence(&self, id: &MissionId, lost: bool) {
+        let why = if lost {
+            "another OpenCode process works on this mission now; stop here"
+        } else {
+            "Gantry could not write to its store and reads the mission again; wait a moment, then try once more"
+        };
+        self.sessions.iter_mut().filter(|e| e.mission == *id).for_each(|mut e| e.may = Err(why.into()));
+    }
+
     /// Brings the entries of one mission up to its state; drops them when it left memory.
     pub fn publish(&self, core: &Core, id: &MissionId) {
         let Some(mission) = core.mission(id) else {

@@ -63,6 +63,16 @@ fn may_have_written(
     Ok(())
 }
 
+/// A conversation that knows nothing of its work cannot go on with it.
+pub fn first_words(sim: &Sim, session: &HostSessionId, text: &str) {
+    let mut world = sim.world.lock();
+    let empty = world.sessions.get(session).is_some_and(|c| c.messages.is_empty());
+    let follows = ["You ended", "The host was", "The model provider"].iter().any(|s| text.starts_with(s));
+    if empty && follows {
+        world.breach(sim.elapsed(), format!("{session} was never told its work: {text}"));
+    }
+}
+
 /// Whether a task has the path on its lease.
 fn holds(task: &Task, path: &str) -> bool {
     let declared = task.spec.files.iter().filter_map(|f| Pattern::parse(f).ok()).any(|p| p.covers(path));

@@ -52,6 +52,9 @@ impl SimHost {
     ) -> Fut<'static, Result<T, HostError>> {
         let (tx, rx) = oneshot::channel();
         let (sim, power) = (self.sim.clone(), self.power.clone());
+        if power.is_cut() {
+            return Box::pin(std::future::pending());
+        }
         tokio::spawn(async move {
             let (fails, hangs, lost, slow) = {
                 let mut world = sim.world.lock();
@@ -173,6 +176,7 @@ impl Host for SimHost {
                     world.delivered(sim.elapsed(), &text);
                 }
             } else {
+                super::check::first_words(sim, &session, &text);
                 turns::prompt(sim, process, &session, text);
             }
             Ok(())

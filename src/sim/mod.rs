@@ -20,6 +20,7 @@ mod store;
 mod trace;
 mod turns;
 mod user;
+mod watched;
 mod world;
 
 pub use check::LIVENESS_MS;
@@ -37,9 +38,10 @@ use rng::Rng;
 use sidecar::Sidecar;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use watched::Watched;
 use world::World;
 
 /// When the simulated wall clock begins: some day in 2027.
@@ -80,7 +82,7 @@ struct Sim {
     world: Mutex<World>,
     disk: MemoryStore,
     directories: Vec<String>,
-    hosts: Vec<watch::Sender<Epoch>>,
+    hosts: Vec<Watched<Epoch>>,
     sidecars: Vec<Arc<Sidecar>>,
     events: Vec<mpsc::UnboundedSender<HostInput>>,
     began: Instant,
@@ -139,7 +141,7 @@ fn set_up(config: Config) -> (Arc<Sim>, usize) {
         world: Mutex::new(World::new(config.seed, odds, rng, config.mutation, config.steps)),
         disk: MemoryStore::new(),
         directories,
-        hosts: (0..processes).map(|_| watch::Sender::new(Epoch { number: 1, up: true })).collect(),
+        hosts: (0..processes).map(|_| Watched::new(Epoch { number: 1, up: true })).collect(),
         sidecars: (0..processes).map(|n| Arc::new(Sidecar::new(n))).collect(),
         events,
         began: Instant::now(),
@@ -199,6 +201,10 @@ impl Sim {
         self.world.lock().note(self.elapsed(), text);
     }
 
+    fn breach(&self, text: String) {
+        self.world.lock().breach(self.elapsed(), text);
+    }
+
     /// Lets some time pass, and says how much.
     async fn pause(&self, low_ms: u64, high_ms: u64) -> u64 {
         let ms = self.world.lock().rng.range(low_ms, high_ms);
@@ -211,16 +217,15 @@ impl Sim {
     }
 
     fn host_up(&self, process: usize) -> bool {
-        self.hosts[process].borrow().up
+        self.hosts[process].get().up
     }
 
     async fn host_is_up(&self, process: usize) {
-        // The sender lives as long as `self`.
-        let _ = self.hosts[process].subscribe().wait_for(|epoch| epoch.up).await;
+        self.hosts[process].wait_for(|epoch| epoch.up).await;
     }
 
     async fn host_goes(&self, process: usize, number: u32) {
-        let _ = self.hosts[process].subscribe().wait_for(|e| !e.up || e.number != number).await;
+        self.hosts[process].wait_for(|epoch| !epoch.up || epoch.number != number).await;
     }
 
     fn emit(&self, process: usize, event: HostInput) {

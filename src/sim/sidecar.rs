@@ -6,6 +6,7 @@ use super::host_port::SimHost;
 use super::mutation::Mutation;
 use super::place_ports::Machine;
 use super::store::SimStore;
+use super::watched::Watched;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::engine::Ports;
 use crate::engine::handle::{self, Answer, Control, Created, Handle, HostInput, Refusal, ToolInput};
@@ -15,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +46,9 @@ impl Power {
     pub fn owner(&self) -> &str {
         &self.owner
     }
+    pub fn is_cut(&self) -> bool {
+        self.gone.is_cancelled()
+    }
     /// The process dies here; whoever waits for this waits for ever.
     pub async fn cut<T>(&self) -> T {
         self.gone.cancel();
@@ -67,9 +71,9 @@ impl Life {
 
 pub struct Sidecar {
     pub process: usize,
-    life: watch::Sender<Option<Arc<Life>>>,
+    life: Watched<Option<Arc<Life>>>,
     /// Calls that need it to run.
-    wanted: watch::Sender<bool>,
+    wanted: Watched<bool>,
     generation: AtomicU32,
 }
 
@@ -77,19 +81,19 @@ impl Sidecar {
     pub fn new(process: usize) -> Self {
         Self {
             process,
-            life: watch::Sender::new(None),
-            wanted: watch::Sender::new(false),
+            life: Watched::new(None),
+            wanted: Watched::new(false),
             generation: AtomicU32::new(0),
         }
     }
 
     pub fn now(&self) -> Option<Arc<Life>> {
-        self.life.borrow().clone()
+        self.life.get()
     }
 
     /// Something needs the process, as a call does or the start of a host that finds a marker.
     pub fn want(&self) {
-        self.wanted.send_replace(true);
+        self.wanted.set(true);
     }
 
     pub fn crash(&self) -> bool {
@@ -107,37 +111,33 @@ impl Sidecar {
 
     async fn connected(&self) -> Arc<Life> {
         self.want();
-        let mut watch = self.life.subscribe();
         loop {
-            if let Some(life) = watch.borrow_and_update().clone() {
+            if let Some(life) = self.life.wait_for(Option::is_some).await {
                 return life;
-            }
-            if watch.changed().await.is_err() {
-                std::future::pending::<()>().await;
             }
         }
     }
 
     /// A call that outlives the process it was sent to.
-    async fn call<T, F: Future<Output = T>>(&self, call: impl Fn(Handle) -> F) -> T {
+    async fn call<T, F: Future<Output = T>>(&self, call: impl Fn(Arc<Life>) -> F) -> T {
         loop {
             let life = self.connected().await;
             tokio::select! {
                 biased;
                 () = life.power.gone.cancelled() => {}
-                answer = call(life.handle.clone()) => return answer,
+                answer = call(life.clone()) => return answer,
             }
         }
     }
 
     pub async fn create(&self, created: Created) -> Result<MissionId, Refusal> {
-        self.call(|handle| {
+        self.call(|life| {
             let created = created.clone();
             async move {
-                let opened = handle.open(created.directory.clone(), false).await?;
+                let opened = life.handle.open(created.directory.clone(), false).await?;
                 match opened.held.first() {
                     Some((row, _)) => Err(Refusal::Conflict(format!("{} runs there", row.id))),
-                    None => handle.create(created).await.map(|(mission, _)| mission),
+                    None => life.handle.create(created).await.map(|(mission, _)| mission),
                 }
             }
         })
@@ -145,9 +145,9 @@ impl Sidecar {
     }
 
     pub async fn control(&self, mission: &MissionId, control: &Control) -> Result<(), Refusal> {
-        self.call(|handle| {
+        self.call(|life| {
             let (mission, control) = (mission.clone(), control.clone());
-            async move { handle.control(mission, control).await }
+            async move { life.handle.control(mission, control).await }
         })
         .await
     }
@@ -158,12 +158,12 @@ impl Sidecar {
         call: &str,
         tool: &ToolInput,
     ) -> Result<Answer, Refusal> {
-        self.call(|handle| {
+        self.call(|life| {
             let (session, call, tool) = (session.clone(), call.to_owned(), tool.clone());
             async move {
-                let reply = handle.reply();
-                let guard = DropCall { handle: handle.clone(), reply: Some(reply) };
-                let answer = handle.tool(reply, session, call, tool).await;
+                let reply = life.handle.reply();
+                let guard = DropCall { life: life.clone(), reply: Some(reply) };
+                let answer = life.handle.tool(reply, session, call, tool).await;
                 guard.done();
                 answer
             }
@@ -172,9 +172,9 @@ impl Sidecar {
     }
 
     pub async fn may_write(&self, session: &HostSessionId, path: &str) -> Result<(), String> {
-        self.call(|handle| {
+        self.call(|life| {
             let (session, paths) = (session.clone(), [path.to_owned()]);
-            async move { handle.lease_check(&session, "write", &paths).await }
+            async move { life.handle.lease_check(&session, "write", &paths).await }
         })
         .await
     }
@@ -183,17 +183,10 @@ impl Sidecar {
 
     /// Keeps the process running while its host does.
     pub async fn keep(self: Arc<Self>, sim: Arc<Sim>) {
-        let mut host = sim.hosts[self.process].subscribe();
         let mut opened_in = 0;
         loop {
-            let epoch = *host.borrow_and_update();
-            if !epoch.up {
-                if host.changed().await.is_err() {
-                    return;
-                }
-                continue;
-            }
-            self.wait_wanted().await;
+            self.wanted.wait_for(|wanted| *wanted).await;
+            let epoch = sim.hosts[self.process].wait_for(|epoch| epoch.up).await;
             let reattach = opened_in == epoch.number;
             let life = Arc::new(self.start(&sim));
             tokio::select! {
@@ -201,11 +194,11 @@ impl Sidecar {
                 () = life.power.gone.cancelled() => {}
                 () = open(&sim, &life, reattach) => {
                     opened_in = epoch.number;
-                    self.life.send_replace(Some(life.clone()));
+                    self.life.set(Some(life.clone()));
                     life.power.gone.cancelled().await;
                 }
             }
-            self.life.send_replace(None);
+            self.life.set(None);
             life.end();
             sim.note(format!("{} is gone", life.power.owner()));
             sim.world.lock().stats.crashes += 1;
@@ -213,18 +206,9 @@ impl Sidecar {
         }
     }
 
-    async fn wait_wanted(&self) {
-        let mut wanted = self.wanted.subscribe();
-        while !*wanted.borrow_and_update() {
-            if wanted.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
     /// A host that starts anew starts no sidecar before something needs one.
     pub fn unwanted(&self) {
-        self.wanted.send_replace(false);
+        self.wanted.set(false);
     }
 
     fn start(&self, sim: &Arc<Sim>) -> Life {
@@ -249,14 +233,22 @@ impl Sidecar {
             salvage: agents::salvage,
         };
         let (handle, run) = handle::start(ports);
-        let run = tokio::spawn(run).abort_handle();
+        let running = tokio::spawn(run);
+        let run = running.abort_handle();
+        let (sim, watched) = (sim.clone(), power.clone());
+        tokio::spawn(async move {
+            if running.await.is_err_and(|end| end.is_panic()) {
+                sim.breach(format!("the engine of {} broke down", watched.owner()));
+                watched.gone.cancel();
+            }
+        });
         Life { handle, power, run }
     }
 }
 
 /// Tells the engine that nobody waits any more, when the turn that made the call is ended.
 struct DropCall {
-    handle: Handle,
+    life: Arc<Life>,
     reply: Option<crate::engine::core::ReplyTo>,
 }
 
@@ -269,8 +261,10 @@ impl DropCall {
 impl Drop for DropCall {
     fn drop(&mut self) {
         if let Some(reply) = self.reply.take() {
-            let handle = self.handle.clone();
-            tokio::spawn(async move { handle.drop_call(reply).await });
+            let life = self.life.clone();
+            if !life.power.gone.is_cancelled() {
+                tokio::spawn(async move { life.handle.drop_call(reply).await });
+            }
         }
     }
 }
@@ -314,6 +308,7 @@ pub async fn carry(sim: Arc<Sim>, sidecar: Arc<Sidecar>, mut events: mpsc::Unbou
 
 fn deliver(sim: &Sim, sidecar: &Sidecar, event: HostInput) {
     let Some(life) = sidecar.now() else { return };
+    sim.note(format!("event {}", brief(&event)));
     if sim.mutated(Mutation::StaleIdleBelieved)
         && let HostInput::Status { session, state: crate::ports::host::TurnState::Idle, .. } = &event
     {
@@ -326,4 +321,15 @@ fn deliver(sim: &Sim, sidecar: &Sidecar, event: HostInput) {
         }
     }
     life.handle.events(vec![event]);
+}
+
+fn brief(event: &HostInput) -> String {
+    match event {
+        HostInput::Status { session, state, .. } => format!("{session} {state:?}"),
+        HostInput::Error { session, fault } => format!("{session} error {}", fault.name),
+        HostInput::Message { session, message } => format!("{session} message {}", message.id),
+        HostInput::ToolMoved { session, call, state } => format!("{session} {call} {state:?}"),
+        HostInput::Permission { session, open } => format!("{session} asks {open}"),
+        HostInput::Deleted { session } => format!("{session} deleted"),
+    }
 }

@@ -49,6 +49,9 @@ impl SimStore {
     /// A write as the engine sees it: some time, then the effect, then some time, then the answer.
     async fn write<T>(&self, work: impl AsyncFnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.wait().await;
+        if self.power.is_cut() {
+            return self.power.cut().await;
+        }
         let fate = self.fate();
         let answer = match fate {
             Fate::Refused => return Err(StoreError::Full { path: "memory".into() }),

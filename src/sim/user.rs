@@ -1,5 +1,5 @@
 //! The user, and the machine under him: requests, second thoughts, restarts, and the end of all that.
-use super::Sim;
+use super::{Epoch, Sim};
 use super::turns;
 use crate::domain::ids::{Directory, MissionId, Role};
 use crate::domain::mission::MissionState;
@@ -34,7 +34,7 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
     for attempt in 0..5 {
         sim.host_is_up(process).await;
         let created = Created { key: format!("key {n}.{attempt}"), ..created.clone() };
-        let epoch = sim.hosts[process].borrow().number;
+        let epoch = sim.hosts[process].get().number;
         let answer = tokio::select! {
             biased;
             () = sim.host_goes(process, epoch) => continue,
@@ -168,7 +168,8 @@ pub async fn restart_at_random(sim: Arc<Sim>, every_ms: u64) {
 async fn restart(sim: &Arc<Sim>, process: usize) {
     sim.note(format!("host {process} goes"));
     sim.world.lock().stats.restarts += 1;
-    sim.hosts[process].send_modify(|epoch| epoch.up = false);
+    let epoch = sim.hosts[process].get();
+    sim.hosts[process].set(Epoch { up: false, ..epoch });
     turns::kill_all(sim, process);
     let sidecar = &sim.sidecars[process];
     if sim.world.lock().rng.chance(500) {
@@ -183,10 +184,8 @@ async fn restart(sim: &Arc<Sim>, process: usize) {
 
 pub fn start(sim: &Arc<Sim>, process: usize) {
     sim.note(format!("host {process} comes"));
-    sim.hosts[process].send_modify(|epoch| {
-        epoch.number += 1;
-        epoch.up = true;
-    });
+    let number = sim.hosts[process].get().number + 1;
+    sim.hosts[process].set(Epoch { number, up: true });
     // One look at the markers tells whether a sidecar is needed.
     let marked = !sim.world.lock().markers.is_empty();
     if marked {

@@ -52,15 +52,21 @@ impl Core {
             .collect();
         for id in queued {
             let place = self.missions[&id].place().to_owned();
-            let busy = self.missions.values().any(|m| {
-                m.id != id && m.place() == place && (m.state.is_open() && m.state != MissionState::Queued)
-            });
+            let busy = self.place_busy(&id);
             let ahead = self.missions.values().any(|m| m.id < id && m.place() == place && m.state.is_open());
             if !busy && !ahead {
                 self.state(&id, MissionState::Running, "started");
                 self.advance(&id);
             }
         }
+    }
+
+    /// Whether another mission works where this one would.
+    fn place_busy(&self, id: &MissionId) -> bool {
+        let place = self.missions[id].place();
+        let at_work = |m: &&Mission| m.id != *id && m.place() == place && m.state.is_open();
+        self.missions.values().filter(at_work).any(|m| m.state != MissionState::Queued)
+            || self.away.iter().any(|(away, p)| away != id && p == place)
     }
 
     pub(super) fn advance_brief(&mut self, id: &MissionId) {
@@ -137,6 +143,10 @@ impl Core {
     /// What was completed stays; all else is done again under the same plan.
     fn retry(&mut self, id: &MissionId, state: MissionState) -> Result<(), Refusal> {
         match state {
+            MissionState::PartiallyCompleted if self.place_busy(id) => {
+                let text = "another mission is at work in this project: wait for its end, then retry".to_owned();
+                return Err(Refusal::Conflict(text));
+            }
             MissionState::PartiallyCompleted => self.state(id, MissionState::Running, "reopened by the user"),
             MissionState::Failed | MissionState::Timeout => {
                 self.state(id, MissionState::Pending, "retried by the user");

@@ -103,6 +103,7 @@ impl Core {
             // Refused only when it has ended meanwhile, which is what was wanted.
             let _ = self.apply_control(&id, Control::Cancel { by: "you" });
         }
+        self.waiting.values_mut().for_each(|w| w.retain(|w| w.reply != reply));
         self.answer(reply, Answer::Refused(Refusal::Cancelled("the call was cancelled".into())));
     }
 

@@ -107,9 +107,11 @@ pub enum Input {
         events: Vec<(Millis, Event)>,
         host_restarted: bool,
     },
-    /// The store refused its last events; it goes back to what is on disk (or away, when nothing is).
+    /// The store refused its last events, and it goes back to what is on disk (or away, when nothing is). `lost`: another
+    /// process has it now, so its turns in this host are ended.
     Forget {
         mission: MissionId,
+        lost: bool,
     },
     Tick,
 }

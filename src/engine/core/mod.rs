@@ -27,7 +27,7 @@ use crate::domain::lease::LeaseTable;
 use crate::domain::mission::{MissionState, Phase};
 use event::Event;
 pub use io::{Action, Answer, Control, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
-use live::Live;
+use live::{Live, Waiter};
 pub use recover::replay;
 pub(crate) use schedule::{may_write, patterns as declared};
 use state::{Attempt, Mission};
@@ -51,12 +51,18 @@ pub const RETAIN_MS: u64 = 30 * 60_000;
 pub struct Turn {
     pub events: Vec<(MissionId, Event)>,
     pub actions: Vec<Action>,
+    /// Missions that have left memory.
+    pub left: Vec<MissionId>,
 }
 
 #[derive(Default)]
 pub struct Core {
     missions: BTreeMap<MissionId, Mission>,
     live: BTreeMap<MissionId, Live>,
+    /// Calls that wait for a mission which is being read again.
+    waiting: BTreeMap<MissionId, Vec<Waiter>>,
+    /// Open missions that are being read again, with their places: nobody else may begin there meanwhile.
+    away: BTreeMap<MissionId, String>,
     /// Every host session of every mission in memory.
     sessions: BTreeMap<HostSessionId, (MissionId, AttemptId)>,
     /// Who may write what, by place.
@@ -101,7 +107,8 @@ impl Core {
             }
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
-            Input::Forget { mission } => self.forget(&mission),
+            Input::Forget { mission, lost: false } => self.set_aside(&mission),
+            Input::Forget { mission, lost: true } => self.give_up(&mission),
             Input::Tick => {}
         }
         self.settle();
@@ -285,5 +292,33 @@ impl Core {
             }
         }
         self.live.remove(id);
+        self.turn.left.push(id.clone());
+    }
+
+    fn set_aside(&mut self, id: &MissionId) {
+        let waiters = self.live.get_mut(id).map(|l| std::mem::take(&mut l.waiters)).unwrap_or_default();
+        if !waiters.is_empty() {
+            self.waiting.insert(id.clone(), waiters);
+        }
+        if let Some(mission) = self.missions.get(id).filter(|m| m.state.is_open()) {
+            self.away.insert(id.clone(), mission.place().to_owned());
+        }
+        self.forget(id);
+    }
+
+    fn give_up(&mut self, id: &MissionId) {
+        if let Some(mission) = self.missions.get(id) {
+            let directory = mission.created.directory.clone();
+            let sessions: Vec<_> = mission.open_attempts().filter_map(|a| a.session.clone()).collect();
+            for session in sessions {
+                self.act(Action::Abort { directory: directory.clone(), session });
+            }
+        }
+        self.set_aside(id);
+        self.away.remove(id);
+        for waiter in self.waiting.remove(id).unwrap_or_default() {
+            let text = format!("another OpenCode process has taken mission {id} over; its report comes from there");
+            self.refuse(waiter.reply, Refusal::Conflict(text));
+        }
     }
 }

@@ -207,8 +207,11 @@ fn holder(mission: &Mission, task: &TaskId) -> Holder {
     Holder { mission: mission.id.clone(), task: task.clone() }
 }
 
+/// What a task holds while it is worked on: what it declares, and what it took on the way in earlier attempts, for
+/// its half-done work is there.
 pub(crate) fn patterns(task: &Task) -> Vec<Pattern> {
-    task.spec.files.iter().filter_map(|f| Pattern::parse(f).ok()).collect()
+    let taken = task.taken.iter().map(|path| Pattern::exact(path));
+    task.spec.files.iter().filter_map(|f| Pattern::parse(f).ok()).chain(taken).collect()
 }
 
 /// Leases follow the task's state: held from its assignment to its end, whoever works on it.
@@ -218,9 +221,6 @@ pub(super) fn index_lease(table: &mut LeaseTable, mission: &Mission, id: &TaskId
     if to == TaskState::Assigned {
         let granted = table.grant(&me, &patterns(task), mission.next_token);
         debug_assert!(granted.is_ok(), "{id} was assigned over a held lease: {granted:?}");
-        for path in &task.taken {
-            index_path(table, mission, id, path);
-        }
     } else if !to.is_active() {
         table.release(&me);
     }

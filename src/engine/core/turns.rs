@@ -144,6 +144,8 @@ impl Core {
             Err(_) => return,
         };
         if matches!(look.state, TurnState::Busy | TurnState::Retry) {
+            // Only looks in a row count.
+            pulse.doubtful = 0;
             return;
         }
         match look.messages.last() {
