@@ -49,6 +49,17 @@ pub fn prompt(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> Str
     }
 }
 
+/// Whether a message is a prompt of this very attempt: what `first` and `subject_line` both say.
+pub fn is_for(attempt: &Attempt, text: &str) -> bool {
+    let named = match &attempt.kind {
+        AttemptKind::Planning => return text.contains("Plan the mission."),
+        AttemptKind::Review(Subject::Whole) => return text.contains("Integration review"),
+        AttemptKind::Work(task) => format!("Task {task}: "),
+        AttemptKind::Review(Subject::Task(task)) => format!("Review of task {task}: "),
+    };
+    text.contains(&named) && text.contains(&format!("Attempt {} of ", attempt.ordinal))
+}
+
 fn subject_line(mission: &Mission, attempt: &Attempt) -> String {
     match &attempt.kind {
         AttemptKind::Planning => "Your work: Plan the mission.".into(),

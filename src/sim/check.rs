@@ -63,13 +63,14 @@ fn may_have_written(
     Ok(())
 }
 
-/// A conversation that knows nothing of its work cannot go on with it.
+/// A conversation that was not told its work cannot go on with it.
 pub fn first_words(sim: &Sim, session: &HostSessionId, text: &str) {
     let mut world = sim.world.lock();
-    let empty = world.sessions.get(session).is_some_and(|c| c.messages.is_empty());
-    let follows = ["You ended", "The host was", "The model provider"].iter().any(|s| text.starts_with(s));
-    if empty && follows {
-        world.breach(sim.elapsed(), format!("{session} was never told its work: {text}"));
+    let Some(attempt) = world.mirror.attempt_of(session).map(|(_, a)| a.id.0.clone()) else { return };
+    if ["You ended", "The host was", "The model provider"].iter().all(|s| !text.starts_with(s)) {
+        world.told.insert(attempt);
+    } else if !world.told.contains(&attempt) {
+        world.breach(sim.elapsed(), format!("{attempt} was never told its work: {text}"));
     }
 }
 

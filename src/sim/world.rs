@@ -27,6 +27,8 @@ pub struct World {
     pub markers: BTreeSet<Directory>,
     /// Prompts that the engine sent, by attempt.
     pub prompts: BTreeMap<String, usize>,
+    /// Attempts whose first prompt has reached the host.
+    pub told: BTreeSet<String>,
     pub deliveries: Vec<Delivery>,
     /// Missions whose acceptance a user was told of.
     pub accepted: BTreeSet<MissionId>,
@@ -98,6 +100,7 @@ impl World {
             places: BTreeMap::new(),
             markers: BTreeSet::new(),
             prompts: BTreeMap::new(),
+            told: BTreeSet::new(),
             deliveries: Vec::new(),
             accepted: BTreeSet::new(),
             retries: BTreeMap::new(),

@@ -228,7 +228,8 @@ impl Core {
         let text = format!("{}: {}", fault.name, prompts::clip(&fault.message, 300));
         match class {
             retry::Class::Cut => {
-                self.take_up_again(id, attempt, "its answer was cut off at the length limit")
+                let why = "its answer was cut off at the length limit";
+                self.take_up_again(id, attempt, PromptReason::Continue, why)
             }
             c if c.is_transient() && retries < MAX_RETRIES => {
                 let at = self.now.plus(retry::delay_ms(retries as u32));
@@ -238,11 +239,17 @@ impl Core {
         }
     }
 
-    /// Goes on in the same session after the turn was cut off from outside.
-    pub(super) fn take_up_again(&mut self, id: &MissionId, attempt: &AttemptId, why: &str) {
+    /// Goes on in the same session after the turn was cut off from outside, or begins when it never did.
+    pub(super) fn take_up_again(
+        &mut self,
+        id: &MissionId,
+        attempt: &AttemptId,
+        reason: PromptReason,
+        why: &str,
+    ) {
         let Some(a) = self.open(id, attempt) else { return };
-        if a.prompted(PromptReason::Continue) < MAX_CONTINUES {
-            self.prompt(id, attempt, PromptReason::Continue);
+        if a.prompted(PromptReason::Continue) + a.prompted(PromptReason::First) <= MAX_CONTINUES {
+            self.prompt(id, attempt, reason);
         } else {
             self.close_failed(
                 id,

@@ -6,7 +6,9 @@ use super::Core;
 use super::event::*;
 use super::io::*;
 use super::live::{DOUBT_MS, LOOK_MS, STABLE_LOOKS, Stage};
+use super::state::Attempt;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId};
+use crate::engine::prompts;
 use crate::ports::host::{CallState, HostError, HostMessage, Speaker, TurnState};
 
 impl Core {
@@ -148,17 +150,32 @@ impl Core {
             pulse.doubtful = 0;
             return;
         }
+        let told = self.was_told(id, attempt, &look.messages);
         match look.messages.last() {
             Some(last)
-                if last.speaker == Speaker::Assistant
+                if told
+                    && last.speaker == Speaker::Assistant
                     && ends_turn(last)
                     && !self.stale(id, attempt, last) =>
             {
                 self.message_seen(id, attempt, last.clone());
                 self.turn_ended(id, attempt, last);
             }
-            _ => self.turn_in_doubt(id, attempt),
+            _ => self.turn_in_doubt(id, attempt, told),
         }
+    }
+
+    /// Whether the work of this attempt has reached its session. In a session that was used before, the messages of
+    /// an earlier attempt say nothing; where a long turn has pushed the prompt out of sight, it is told once more.
+    fn was_told(&self, id: &MissionId, attempt: &AttemptId, messages: &[HostMessage]) -> bool {
+        let mission = &self.missions[id];
+        let Some(a) = mission.attempts.get(attempt) else { return true };
+        let earlier = |b: &Attempt| b.session == a.session && b.token < a.token;
+        if !mission.attempts.values().any(earlier) {
+            return !messages.is_empty();
+        }
+        let mine = |m: &HostMessage| m.speaker == Speaker::User && prompts::is_for(a, &m.text);
+        messages.iter().any(mine)
     }
 
     /// A message that was counted before the prompt that is now awaited says nothing of it.
@@ -170,14 +187,15 @@ impl Core {
     }
 
     /// Not busy, and the last message is not finished: after some looks that agree, the turn was cut off.
-    fn turn_in_doubt(&mut self, id: &MissionId, attempt: &AttemptId) {
+    fn turn_in_doubt(&mut self, id: &MissionId, attempt: &AttemptId, told: bool) {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
         pulse.doubtful += 1;
         pulse.look_at = now.plus(DOUBT_MS);
         if pulse.doubtful >= STABLE_LOOKS {
             pulse.doubtful = 0;
-            self.take_up_again(id, attempt, "the host was restarted");
+            let reason = if told { PromptReason::Continue } else { PromptReason::First };
+            self.take_up_again(id, attempt, reason, "the host was restarted");
         }
     }
 
