@@ -84,13 +84,22 @@ fn ports(home: &Path, store: Arc<dyn Store>, host: Arc<StdioHost>) -> Ports {
         store,
         host,
         tree: Arc::new(system::GitTree::new(home)),
-        checks: Arc::new(system::CommandChecks),
+        checks: Arc::new(checks()),
         todo: Arc::new(TodoFiles::new(home)),
         markers: Arc::new(system::OpenMarkers::new(home)),
         identity: process::identity(),
         alive: process::alive,
         salvage: service::salvage,
     }
+}
+
+fn checks() -> system::CommandChecks {
+    std::env::current_exe().map_or_else(|_| system::CommandChecks::default(), system::CommandChecks::watched)
+}
+
+/// The other half of `checks`: see `system::watchdog`.
+pub fn watchdog() {
+    system::watchdog::watch(std::io::stdin().lock());
 }
 
 fn refusing(error: StoreError) -> Router {

@@ -22,16 +22,16 @@ export async function openMission(
     const { mission, queuedBehind } = await create(text, randomUUID())
     return { mission: mission.id, text, instruction: briefing(mission.id, queuedBehind.length) }
   } catch (error) {
-    return refusal(sentenceOf(error, logFile()))
+    return refusal(sentenceOf(error, logFile(), "Gantry did not accept the mission because it cannot write its store"))
   }
 }
 
-/** The host puts the words of a headless call into quotes and escapes the quotes inside. */
+/** The host puts the words of a headless call into quotes and a backslash before each quote inside, and no other. */
 export function unquoted(given: string): string {
   const text = given.trim()
   const inner = /^"([\s\S]*)"$/.exec(text)?.[1]
-  if (inner === undefined || /(^|[^\\])(\\\\)*"/.test(inner)) return text
-  return inner.replace(/\\(["\\])/g, "$1").trim()
+  if (inner === undefined || /(^|[^\\])"/.test(inner)) return text
+  return inner.replaceAll('\\"', '"').trim()
 }
 
 function briefing(mission: string, ahead: number): string {

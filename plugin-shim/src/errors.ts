@@ -22,12 +22,12 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** One sentence for the user, whatever went wrong. */
-export function sentenceOf(error: unknown, logFile: string): string {
+/** One sentence for the user or a model, whatever went wrong; `undone` says what did not happen when the store refuses. */
+export function sentenceOf(error: unknown, logFile: string, undone = "Gantry could not write this down, so it did not happen; try it again in a moment"): string {
   if (error instanceof Sentence) return error.message
   if (error instanceof RpcError) {
     const said = error.message.trim()
-    if (error.code === ERROR.STORE) return endSentence(`Gantry did not accept the mission because it cannot write its store: ${said}`)
+    if (error.code === ERROR.STORE) return endSentence(`${undone}: ${said}`)
     if (error.code === ERROR.FULL) return "Gantry has too many requests in flight; try again in a moment."
     if (error.code === ERROR.CONFLICT || error.code === ERROR.NOT_FOUND || error.code === ERROR.INVALID_PARAMS) return endSentence(said)
   }

@@ -7,6 +7,7 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   checks: { is: (v) => Array.isArray(v) && v.every((item) => typeof item === "string"), wants: "a list of commands" },
   todo: { is: (v) => typeof v === "string" && v !== "", wants: "a path relative to the project" },
   workers: { is: (v) => isWhole(v, 1, 50), wants: "a whole number from 1 to 50" },
+  maxDurationSeconds: { is: (v) => isWhole(v, 60, 86_400), wants: "a whole number from 60 to 86400" },
   turnTimeoutSeconds: { is: (v) => isWhole(v, 10, 86_400), wants: "a whole number from 10 to 86400" },
 }
 

@@ -1,17 +1,17 @@
 // What the V1 line of the host calls: one set of hooks per directory. Nothing here waits for the host while it loads, and
 // what concerns no mission returns at once.
-import { stat } from "node:fs/promises"
+import { parse } from "node:path"
 import { COMMAND, type HostConfig, addTo } from "./roles"
-import { openMission } from "./command"
+import { type Opening, openMission } from "./command"
 import { messageOf, sentenceOf } from "./errors"
 import { TOOLS } from "./generated/tools"
 import { V1Host, type V1Client } from "./host/v1"
 import { V1Events, type V1Event, sessionOf } from "./host/v1-events"
 import type { ToolPart } from "./host/v1-progress"
 import { log, logFile } from "./log"
-import { type Options, readOptions } from "./options"
-import { openMarker } from "./paths"
+import { readOptions } from "./options"
 import type { Pool } from "./sidecar/pool"
+import { resumeLater } from "./start-up"
 import { Workspace } from "./workspace"
 
 export interface V1Input {
@@ -20,6 +20,7 @@ export interface V1Input {
   worktree: string
 }
 
+type CommandCall = { command: string; sessionID: string; arguments: string }
 type Part = { type: string; text?: string; [field: string]: unknown }
 interface ToolContext {
   sessionID: string
@@ -29,8 +30,6 @@ interface ToolContext {
   abort: AbortSignal
 }
 
-/** After the load of the host, so that its start is not a millisecond longer. */
-const RESUME_AFTER_MS = 50
 /** The TUI shows no toast before it is drawn. */
 const WARN_AFTER_MS = 3_000
 const NOTHING = Promise.resolve()
@@ -39,12 +38,17 @@ const SCHEMAS = new Map<string, unknown>(TOOLS.map((tool) => [tool.name, tool.in
 export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
   const options = readOptions(given)
   const host = new V1Host(input.client)
-  const workspace = new Workspace(input.directory, input.worktree, options, host, pool)
+  // Outside version control the host names the root of the file system.
+  const worktree = parse(input.worktree).root === input.worktree ? input.directory : input.worktree
+  const workspace = new Workspace(input.directory, worktree, options, host, pool)
   const events = new V1Events()
   const warn = (message: string) => {
     host.toast({ title: "Gantry", message, variant: "warning", duration: 10_000 }).catch((error) => log(`toast: ${messageOf(error)}`))
   }
-  const startUp = scheduleStartUp(workspace, options, warn)
+  const warnLater = (message: string) => timers.push(setTimeout(() => warn(message), WARN_AFTER_MS).unref())
+  const timers: NodeJS.Timeout[] = []
+  const cancelResume = resumeLater(workspace, warn)
+  if (options.warning) warnLater(options.warning)
   let commandIsOurs = true
 
   const take = (event: V1Event, owner: Workspace) => {
@@ -62,7 +66,7 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
   return {
     config: async (config: HostConfig) => {
       commandIsOurs = addTo(config)
-      if (!commandIsOurs) startUp.later(WARN_AFTER_MS, () => warn(`Your own command /${COMMAND} stays; rename it to use Gantry's.`))
+      if (!commandIsOurs) warnLater(`Your own command /${COMMAND} stays; rename it to use Gantry's.`)
     },
 
     tool: Object.fromEntries(TOOLS.map((tool) => [tool.name, toolV1(tool, workspace, host, pool)])),
@@ -73,22 +77,12 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
       if (schema) output.jsonSchema = schema
     },
 
-    "command.execute.before": async (
-      command: { command: string; sessionID: string; arguments: string },
-      output: { parts: Part[] },
-    ) => {
+    "command.execute.before": async (command: CommandCall, output: { parts: Part[] }) => {
       if (command.command !== COMMAND || !commandIsOurs) return
       const opening = await openMission(command.arguments, (text, key) => workspace.createMission(command.sessionID, text, key))
       if (opening.mission === undefined) warn(opening.sentence)
-      // The host sends on the array it handed out, so it is changed in place. Files the user named stay.
-      const others = output.parts.filter((part) => part.type !== "text")
-      const said: Part =
-        opening.mission === undefined
-          ? // A part with an end is printed by a headless host, so the sentence is read even when the model says nothing.
-            { type: "text", text: opening.sentence, time: { start: Date.now(), end: Date.now() } }
-          : { type: "text", text: opening.text }
-      const parts: Part[] = [said, { type: "text", text: opening.instruction, synthetic: true }]
-      output.parts.splice(0, output.parts.length, ...parts, ...(opening.mission === undefined ? [] : others))
+      // The host sends on the array it handed out, so it is changed in place.
+      output.parts.splice(0, output.parts.length, ...partsOf(opening, output.parts))
     },
 
     "tool.execute.before": (about: { tool: string; sessionID: string; callID: string }, output: { args: unknown }): Promise<void> => {
@@ -105,10 +99,22 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
     },
 
     dispose: async () => {
-      startUp.cancel()
+      cancelResume()
+      for (const timer of timers) clearTimeout(timer)
       await workspace.dispose()
     },
   }
+}
+
+/** The user's message as the Commander gets it: the words of the user to be seen, the instruction to be sent only. */
+function partsOf(opening: Opening, given: Part[]): Part[] {
+  const instruction: Part = { type: "text", text: opening.instruction, synthetic: true }
+  if (opening.mission === undefined) {
+    // A part with an end is printed by a headless host, so the sentence is read even when the model says nothing.
+    return [{ type: "text", text: opening.sentence, time: { start: Date.now(), end: Date.now() } }, instruction]
+  }
+  // Files the user named stay.
+  return [{ type: "text", text: opening.text }, instruction, ...given.filter((part) => part.type !== "text")]
 }
 
 function toolV1(tool: (typeof TOOLS)[number], workspace: Workspace, host: V1Host, pool: Pool<Workspace>) {
@@ -129,21 +135,4 @@ function toolV1(tool: (typeof TOOLS)[number], workspace: Workspace, host: V1Host
       }
     },
   }
-}
-
-/** Work that is left for after the load: taking up missions that a stopped host left open, and warnings. */
-function scheduleStartUp(workspace: Workspace, options: Options, warn: (sentence: string) => void) {
-  const timers = new Set<NodeJS.Timeout>()
-  const later = (ms: number, work: () => void) => {
-    timers.add(setTimeout(work, ms).unref())
-  }
-  later(RESUME_AFTER_MS, () => {
-    stat(openMarker(workspace.directory)).then(
-      () => workspace.resume().catch((error) => warn(sentenceOf(error, logFile()))),
-      () => {},
-    )
-  })
-  const { warning } = options
-  if (warning) later(WARN_AFTER_MS, () => warn(warning))
-  return { later, cancel: () => timers.forEach((timer) => clearTimeout(timer)) }
 }

@@ -8,6 +8,10 @@ import { TOOLS } from "./generated/tools"
 import { type PermissionMap, appended, asMap, hides, rulesOf } from "./permissions"
 
 export const COMMAND = "task"
+/** The hook of the command puts the user's words in. Not `$ARGUMENTS`: the host runs what stands as !`command` in a
+ * template with the words filled in, and pasted text is not to be run. A template without any mark gets the words all the
+ * same, so it has the mark of a word that nobody types. */
+const TEMPLATE = "$99"
 export const COMMAND_DESCRIPTION = "Runs a mission: plan, parallel work, review and checks"
 export const COMMANDER = "commander"
 
@@ -126,7 +130,7 @@ export function addTo(config: HostConfig): boolean {
   for (const [name, role] of Object.entries(ROLES)) agents[name] = roleConfig(name, role, agents[name] ?? {})
   const commands = (config.command ??= {})
   if (commands[COMMAND]) return false
-  commands[COMMAND] = { template: "$ARGUMENTS", description: COMMAND_DESCRIPTION, agent: COMMANDER, subtask: false }
+  commands[COMMAND] = { template: TEMPLATE, description: COMMAND_DESCRIPTION, agent: COMMANDER, subtask: false }
   return true
 }
 

@@ -37,6 +37,9 @@ export class Workspace implements Tenant {
   private queue: HostEvent[] = []
   private queueTimer: NodeJS.Timeout | undefined
   private bin: string | undefined
+  private wasOpened = false
+  /** Conversations whose last mission has ended, in the turn that still has to take its report. */
+  private readonly leaving = new Set<string>()
 
   constructor(
     readonly directory: string,
@@ -52,7 +55,7 @@ export class Workspace implements Tenant {
 
   // What the user and the models ask for.
 
-  createMission(parentSession: string, text: string, key: string): Promise<MissionCreateResult> {
+  async createMission(parentSession: string, text: string, key: string): Promise<MissionCreateResult> {
     // A binary that was put right since the last try is found; one that runs is kept.
     if (this.bin === undefined || !this.pool.peek(this.bin)?.running) this.bin = this.find()
     const created = this.sidecar()
@@ -83,8 +86,8 @@ export class Workspace implements Tenant {
   }
 
   /** Takes up the missions that a stopped host left open. */
-  resume(): Promise<void> {
-    return this.sidecar().open(this)
+  async resume(): Promise<void> {
+    await this.sidecar().open(this)
   }
 
   // Events of the host.
@@ -92,6 +95,8 @@ export class Workspace implements Tenant {
   push(event: HostEvent): void {
     this.queue.push(event)
     if (event.type === "deleted") this.pool.children.delete(event.session)
+    const over = event.type === "deleted" || (event.type === "status" && event.state === "idle")
+    if (over && this.leaving.delete(event.session)) this.releaseParent(event.session)
     // Ends of turns are what the engine waits for.
     if (event.type === "error" || (event.type === "status" && event.state === "idle")) this.flush()
     else this.queueTimer ??= setTimeout(() => this.flush(), BATCH_MS)
@@ -115,10 +120,11 @@ export class Workspace implements Tenant {
   // What the keeper of the sidecar asks.
 
   openParams(): WorkspaceOpenParams {
-    return { directory: this.directory, worktree: this.worktree, options: this.options.workspace }
+    return { directory: this.directory, worktree: this.worktree, options: this.options.workspace, reattach: this.wasOpened }
   }
 
   opened(result: WorkspaceOpenResult): void {
+    this.wasOpened = true
     this.missions.clear()
     for (const mission of result.missions) this.track(mission)
     for (const session of result.sessions) this.pool.children.set(session, this)
@@ -143,7 +149,7 @@ export class Workspace implements Tenant {
   /** After a call that may have ended a mission of the conversation. */
   private settle(session: string): void {
     this.refresh().then(
-      () => this.releaseParent(session),
+      () => this.leaving.add(session),
       (error) => log(`mission/status: ${messageOf(error)}`),
     )
   }
@@ -154,7 +160,8 @@ export class Workspace implements Tenant {
       this.pool.parents.set(mission.parentSession, this)
     } else {
       this.missions.delete(mission.id)
-      this.releaseParent(mission.parentSession)
+      // The sidecar is still to see that the conversation took the report: that it is idle again comes last.
+      this.leaving.add(mission.parentSession)
     }
   }
 

@@ -1,6 +1,6 @@
 // A sidecar by script: speaks the wire strictly, keeps a record of what it was sent in its folder, and misbehaves on
 // request. Usage: node fake-sidecar.mjs FOLDER sidecar. In FOLDER: `die` holds how many starts end at once, `mute` makes
-// it answer nothing, `version` is the protocol version it answers with, `refuse` is the error for mission/create.
+// it answer nothing, `deaf` makes it outlive its stdin, `chatter` makes it ask on, `version` is the protocol version it answers with, `refuse` is the error for mission/create.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -12,7 +12,7 @@ const record = (entry) => appendFileSync(file("record.jsonl"), `${JSON.stringify
 
 const FIELDS = {
   "initialize": ["protocolVersion", "client", "host"],
-  "workspace/open": ["directory", "worktree", "options"],
+  "workspace/open": ["directory", "worktree", "options", "reattach"],
   "workspace/close": ["directory"],
   "mission/create": ["directory", "parentSession", "text", "key"],
   "mission/status": ["directory", "mission?"],
@@ -122,6 +122,8 @@ async function handle(method, params, id) {
       if (read("version") === "refuse") throw fail(-32010, "this sidecar speaks protocol 2")
       return { protocolVersion: Number(read("version", "1")), server: { name: "fake", version: "0" }, pid: process.pid, home: folder, store: file("store") }
     case "workspace/open":
+      // Asks on, as one does that has a report to hand over.
+      setInterval(() => existsSync(file("chatter")) && ask("host/session.status", { directory: params.directory, sessions: ["ses_p"] }).catch(() => {}), 30).unref()
       return { missions: missions.filter((mission) => mission.directory === params.directory && !mission.endedAt), sessions }
     case "mission/create": {
       const refusal = read("refuse")

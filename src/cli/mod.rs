@@ -27,6 +27,9 @@ struct Cli {
 enum Command {
     /// Serve one OpenCode process over standard input and output (started by the plugin)
     Sidecar,
+    /// End the checks of a sidecar that was killed (started by the sidecar)
+    #[command(hide = true)]
+    Watchdog,
     /// List missions, newest first
     Missions(missions::Args),
     /// Show one mission: tasks, attempts, report
@@ -47,6 +50,10 @@ pub fn main() -> ExitCode {
     };
     let code = match command {
         Command::Sidecar => sidecar::run(),
+        Command::Watchdog => {
+            crate::app::watchdog();
+            exit::DONE
+        }
         Command::Missions(args) => missions::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Sim(args) => sim::run(&args),

@@ -10,6 +10,7 @@ use super::handle::{MissionView, Opened};
 use super::index::Index;
 use super::journal;
 use crate::domain::ids::{Directory, Millis, MissionId};
+use crate::ports::host::ToastKind;
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -25,6 +26,9 @@ const HEARTBEAT: Duration = Duration::from_millis(OWNER_TTL_MS / 3);
 const BATCH: usize = 256;
 /// Most open missions taken over in one directory.
 const MAX_OPEN: u32 = 1_000;
+/// After this many a call that waits for the mission is told why; a headless host would never end else.
+const RELOADS_BEFORE_ANSWER: u32 = 30;
+const TAKEN_OVER: &str = "another Gantry process has taken the mission over; stop here";
 /// Wait before a mission whose commit failed is read again.
 const RELOAD_AFTER: Duration = Duration::from_secs(1);
 
@@ -32,6 +36,7 @@ pub enum Message {
     Ask { reply: ReplyTo, input: Box<Input>, tx: oneshot::Sender<Answer> },
     Tell(Box<Input>),
     Open { directory: Directory, host_restarted: bool, tx: OpenReply },
+    Close { directory: Directory },
     View { mission: MissionId, tx: oneshot::Sender<Option<Box<MissionView>>> },
     Shutdown { tx: oneshot::Sender<()> },
 }
@@ -66,6 +71,13 @@ struct Open {
     tx: OpenReply,
 }
 
+/// Why a mission waits for its store, and how often it could not be read back.
+#[derive(Default)]
+struct Stall {
+    error: String,
+    tries: u32,
+}
+
 type Write = std::pin::Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 /// What was decided and is being written down.
@@ -94,16 +106,15 @@ pub struct Dispatcher {
     marked: BTreeMap<Directory, bool>,
     marking: BTreeSet<Directory>,
     opens: Vec<Open>,
+    /// Missions that wait for the store to be read back.
+    stalled: BTreeMap<MissionId, Stall>,
     stopping: Option<oneshot::Sender<()>>,
-    /// Wall clock and monotonic clock at the start.
-    began: (Millis, Instant),
 }
 
 impl Dispatcher {
     pub fn new(ports: Ports, index: Arc<Index>, rx: mpsc::Receiver<Message>) -> Self {
         Self {
             effects: Effects::new(ports.clone()),
-            began: (ports.clock.now(), Instant::now()),
             ports,
             index,
             core: Core::new(),
@@ -117,6 +128,7 @@ impl Dispatcher {
             marked: BTreeMap::new(),
             marking: BTreeSet::new(),
             opens: Vec::new(),
+            stalled: BTreeMap::new(),
             stopping: None,
         }
     }
@@ -128,8 +140,8 @@ impl Dispatcher {
         while self.stopping.is_none() {
             let wake = self.wake();
             let free = commit.is_none();
-            // In a fixed order, so that a run can be repeated; what is rare comes first, and none can starve another for
-            // long: `receive_waiting` takes up to a batch of the rest.
+            // In a fixed order, so that a run can be repeated. None starves another for long: what is first is rare, and
+            // `receive_waiting` takes up to a batch of the rest.
             tokio::select! {
                 biased;
                 _ = heartbeat.tick() => self.heartbeat(),
@@ -157,15 +169,8 @@ impl Dispatcher {
         self.stop().await;
     }
 
-    /// The core's time. It starts at the wall clock's and then runs by itself: a wall clock that jumps would end turns
-    /// that are well, or hold up every timer. What owners agree on in the store is wall time.
-    fn now(&self) -> Millis {
-        let (wall, began) = self.began;
-        wall.plus(began.elapsed().as_millis() as u64)
-    }
-
     fn wake(&self) -> Instant {
-        let now = self.now();
+        let now = self.ports.clock.now();
         // Nothing due: the heartbeat wakes the loop often enough.
         let ms = self.core.next_wake().map_or(OWNER_TTL_MS, |at| at.since(now).max(1));
         Instant::now() + Duration::from_millis(ms.min(OWNER_TTL_MS))
@@ -175,12 +180,18 @@ impl Dispatcher {
 
     fn receive(&mut self, message: Message) {
         match message {
-            Message::Ask { reply, input, tx } => {
-                self.replies.insert(reply, tx);
-                self.inbox.push_back(*input);
-            }
+            Message::Ask { reply, input, tx } => match self.waits_for_store(&input) {
+                Some(why) => {
+                    let _ = tx.send(Answer::Refused(Refusal::Store(why)));
+                }
+                None => {
+                    self.replies.insert(reply, tx);
+                    self.inbox.push_back(*input);
+                }
+            },
             Message::Tell(input) => self.inbox.push_back(*input),
             Message::Open { directory, host_restarted, tx } => self.open(directory, host_restarted, tx),
+            Message::Close { directory } => self.close(&directory),
             Message::View { mission, tx } => {
                 let view = self.core.mission(&mission).map(|m| Box::new(MissionView::of(m)));
                 // The asker may be gone.
@@ -232,7 +243,7 @@ impl Dispatcher {
             Done::Heard { asked, held: Ok(held) } => {
                 for mission in asked.into_iter().filter(|m| !held.contains(m)) {
                     tracing::warn!(%mission, "another process has taken the mission over");
-                    self.let_go(&mission, true);
+                    self.let_go(&mission, Some(TAKEN_OVER));
                 }
             }
             Done::Heard { held: Err(error), .. } => {
@@ -248,14 +259,9 @@ impl Dispatcher {
     fn turn(&mut self) -> Option<(Commit, Write)> {
         let mut events = Vec::new();
         let mut actions = Vec::new();
-        let now = self.now();
-        let mut adopted = BTreeSet::new();
+        let now = self.ports.clock.now();
         while let Some(input) = self.inbox.pop_front() {
-            if let Input::Adopt { mission, .. } = &input {
-                adopted.insert(mission.clone());
-            }
             let turn = self.core.step(now, input);
-            self.left(turn.left);
             events.extend(turn.events);
             for action in turn.actions {
                 match action {
@@ -269,7 +275,6 @@ impl Dispatcher {
         }
         let opens = std::mem::take(&mut self.opens);
         if events.is_empty() {
-            adopted.iter().for_each(|mission| self.index.publish(&self.core, mission));
             self.perform(actions);
             self.answer_opens(opens);
             return None;
@@ -277,7 +282,6 @@ impl Dispatcher {
         let (created, batch, counts) = self.batch(now, events);
         let mut missions: BTreeSet<_> = counts.keys().cloned().collect();
         missions.extend(actions.iter().filter_map(mission_of));
-        missions.extend(adopted);
         let commit = Commit {
             actions,
             opens,
@@ -288,8 +292,7 @@ impl Dispatcher {
         let ports = self.ports.clone();
         let write = async move {
             for first in created {
-                let wall = ports.clock.now();
-                ports.store.create(ports.identity.clone(), OWNER_TTL_MS, wall, first).await?;
+                ports.store.create(ports.identity.clone(), OWNER_TTL_MS, now, first).await?;
             }
             if batch.is_empty() { Ok(()) } else { ports.store.append(batch).await }
         };
@@ -377,28 +380,72 @@ impl Dispatcher {
         for mission in commit.missions {
             let persisted = !commit.created.contains(&mission);
             let fenced = matches!(error, StoreError::Fenced(m) if *m == mission);
-            self.let_go(&mission, fenced);
             if persisted && !fenced {
+                self.tell_stalled(&mission, error);
+                self.let_go(&mission, None);
                 self.reload(mission, Duration::ZERO);
+            } else {
+                self.let_go(&mission, Some(if fenced { TAKEN_OVER } else { "the mission was not accepted" }));
             }
         }
     }
 
-    fn let_go(&mut self, mission: &MissionId, lost: bool) {
+    /// Why a call of a mission's session cannot be taken now: the mission's state is not in memory, and the core would
+    /// take the session for a stranger's.
+    fn waits_for_store(&self, input: &Input) -> Option<String> {
+        let (Input::Tool { session, .. } | Input::Write { session, .. }) = input else { return None };
+        let mission = self.index.get(session)?.mission;
+        self.stalled.get(&mission).map(|stall| stall.error.clone())
+    }
+
+    /// One notice for each time a mission has to wait for its store.
+    fn tell_stalled(&mut self, mission: &MissionId, error: &StoreError) {
+        let Some(directory) = self.core.mission(mission).map(|m| m.created.directory.clone()) else { return };
+        let stall = Stall { error: error.to_string(), tries: 0 };
+        if self.stalled.insert(mission.clone(), stall).is_some() {
+            return;
+        }
+        let (host, message) = (self.ports.host.clone(), format!("{error}. It goes on by itself then."));
+        self.jobs.spawn(async move {
+            // Nobody to tell is no reason to stop.
+            let _ = host
+                .toast(directory, ToastKind::Warning, "Mission waits for its store".into(), message)
+                .await;
+            Done::Input(None)
+        });
+    }
+
+    /// Drops the state of a mission; for good with the reason, or until it has been read again.
+    fn let_go(&mut self, mission: &MissionId, gone: Option<&str>) {
         self.owned.remove(mission);
         self.stop_jobs(mission);
-        // Until it is read again, an answer from the dropped state would be a guess.
-        self.index.fence(mission, lost);
-        self.inbox.push_back(Input::Forget { mission: mission.clone(), lost });
+        if let Some(why) = gone {
+            self.index.revoke(mission, why);
+        }
+        self.inbox.push_back(Input::Forget { mission: mission.clone(), gone: gone.map(str::to_owned) });
     }
 
-    /// Missions that left memory leave the index too; those that were let go stay fenced in it.
-    fn left(&mut self, left: Vec<MissionId>) {
-        for mission in left.into_iter().filter(|m| self.core.mission(m).is_none()) {
-            if self.owned.remove(&mission).is_some() {
-                self.index.publish(&self.core, &mission);
-            }
+    /// The host has closed a directory: its missions are free for whoever opens it next.
+    fn close(&mut self, directory: &Directory) {
+        let here: Vec<_> = self
+            .core
+            .missions()
+            .filter(|m| m.created.directory == *directory)
+            .map(|m| m.id.clone())
+            .collect();
+        for mission in &here {
+            self.let_go(
+                mission,
+                Some("the directory was closed in OpenCode; the mission goes on when it is opened again"),
+            );
         }
+        let (ports, directory) = (self.ports.clone(), directory.clone());
+        self.jobs.spawn(async move {
+            if let Err(error) = ports.store.release(ports.identity.owner.clone(), Some(directory)).await {
+                tracing::warn!(%error, "the missions of a closed directory could not be given up");
+            }
+            Done::Input(None)
+        });
     }
 
     // ---- actions
@@ -479,8 +526,7 @@ impl Dispatcher {
             self.owned.remove(&mission);
         }
         let ports = self.ports.clone();
-        // One that is being written for the first time may not be in the store yet.
-        let asked = self.owned.iter().filter(|(_, (_, seq))| *seq > 0).map(|(m, _)| m.clone()).collect();
+        let asked = self.owned.keys().cloned().collect();
         self.jobs.spawn(async move {
             let held =
                 ports.store.heartbeat(ports.identity.owner.clone(), OWNER_TTL_MS, ports.clock.now()).await;
@@ -530,6 +576,11 @@ impl Dispatcher {
 
     fn adopt(&mut self, loaded: Loaded, host_restarted: bool) {
         let Loaded { mission, token, seq, events } = loaded;
+        self.stalled.remove(&mission);
+        // Read by two at once: what was taken in first has gone on since.
+        if self.owned.contains_key(&mission) {
+            return;
+        }
         tracing::info!(%mission, seq, "mission taken over");
         self.owned.insert(mission.clone(), (token, seq));
         self.inbox.push_back(Input::Adopt { mission, events, host_restarted });
@@ -549,10 +600,18 @@ impl Dispatcher {
             Ok(Some(loaded)) => self.adopt(loaded, false),
             Ok(None) => {
                 tracing::warn!(%mission, "another process has the mission now");
-                self.let_go(&mission, true);
+                self.stalled.remove(&mission);
+                self.let_go(&mission, Some(TAKEN_OVER));
             }
             Err(error) => {
                 tracing::error!(%error, %mission, "the mission cannot be read back; trying again");
+                let stall = self.stalled.entry(mission.clone()).or_default();
+                *stall = Stall { error: error.to_string(), tries: stall.tries + 1 };
+                if stall.tries == RELOADS_BEFORE_ANSWER {
+                    let why =
+                        format!("{error}. The mission is kept as it is, and goes on when that is mended");
+                    self.inbox.push_back(Input::Forget { mission: mission.clone(), gone: Some(why) });
+                }
                 self.reload(mission, RELOAD_AFTER);
             }
         }
@@ -564,7 +623,7 @@ impl Dispatcher {
         self.rx.close();
         self.jobs.abort_all();
         while self.jobs.join_next().await.is_some() {}
-        if let Err(error) = self.ports.store.release(self.ports.identity.owner.clone()).await {
+        if let Err(error) = self.ports.store.release(self.ports.identity.owner.clone(), None).await {
             tracing::warn!(%error, "the missions could not be given up; they are free after their lease");
         }
         if let Some(tx) = self.stopping.take() {
@@ -631,6 +690,7 @@ fn mission_of(action: &Action) -> Option<MissionId> {
         | Action::LookAtParent { mission, .. }
         | Action::HandBack { mission, .. }
         | Action::Survey { mission, .. }
+        | Action::Baseline { mission, .. }
         | Action::Inspect { mission, .. }
         | Action::Check { mission, .. }
         | Action::Salvage { mission, .. }

@@ -5,14 +5,13 @@ use super::core::{Action, Input, Look};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::lease::Pattern;
 use crate::domain::todo::temp_file_name;
-use crate::domain::verdict::{CheckResult, Finding, TreeId};
-use crate::ports::host::{Host, HostError, NewSession};
+use crate::domain::verdict::{CheckOutcome, CheckResult, Finding, TreeId};
+use crate::ports::host::{HostError, NewSession};
 use crate::ports::workspace::{TodoPlan, WorkspaceError};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Longest diff a reviewer is given, in bytes.
@@ -21,9 +20,6 @@ const MAX_DIFF: usize = 60_000;
 const CHECK_TIMEOUT_MS: u64 = 600_000;
 /// Check runs at one time, over all missions: they use as many cores as they find.
 const MAX_CHECK_RUNS: usize = 3;
-/// Wait before an abort that the host did not take is repeated; doubles up to the longest.
-const ABORT_AGAIN: Duration = Duration::from_secs(1);
-const ABORT_LONGEST: Duration = Duration::from_secs(64);
 /// Messages fetched by a look.
 const LOOK_MESSAGES: u32 = 8;
 
@@ -53,9 +49,10 @@ impl Effects {
     pub fn work(&self, action: Action) -> Option<Work> {
         match action {
             Action::Answer { .. } | Action::Salvage { .. } | Action::StopWork { .. } => None,
-            Action::Survey { .. } | Action::Inspect { .. } | Action::Check { .. } => {
-                Some(self.tree_work(action))
-            }
+            Action::Survey { .. }
+            | Action::Baseline { .. }
+            | Action::Inspect { .. }
+            | Action::Check { .. } => Some(self.tree_work(action)),
             Action::PublishTodo { .. } | Action::UpdateTodo { .. } => Some(self.todo_work(action)),
             other => Some(self.host_work(other)),
         }
@@ -132,7 +129,7 @@ impl Effects {
         let host = self.ports.host.clone();
         work(None, None, async move {
             let result = match action {
-                Action::Abort { directory, session } => abort(&*host, directory, session).await,
+                Action::Abort { directory, session } => host.abort(directory, session).await,
                 Action::Tell { directory, session, text } => {
                     host.prompt(directory, session, crate::domain::ids::Role::Commander, text, true).await
                 }
@@ -170,11 +167,17 @@ impl Effects {
                     mission: mission.clone(),
                     checks: Vec::new(),
                     tree: None,
-                    baseline: Vec::new(),
                     remark: Some("the project could not be looked at".into()),
                 };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
                     Some(effects.survey(mission, root, checks, todo).await)
+                }))
+            }
+            Action::Baseline { mission, root, commands } => {
+                let broken = Input::Baselined { mission: mission.clone(), results: not_run(&commands) };
+                stoppable(work(Some(&mission.clone()), Some(broken), async move {
+                    let results = effects.run_checks(Path::new(&root), &commands).await;
+                    Some(Input::Baselined { mission, results })
                 }))
             }
             Action::Inspect { mission, subject, round, root, base, todo, scope } => {
@@ -194,17 +197,11 @@ impl Effects {
                 }))
             }
             Action::Check { mission, subject, round, root, commands } => {
-                let not_run = commands.iter().map(|c| CheckResult {
-                    command: c.clone(),
-                    outcome: crate::domain::verdict::CheckOutcome::NotRun,
-                    millis: 0,
-                    tail: String::new(),
-                });
                 let broken = Input::Checked {
                     mission: mission.clone(),
                     subject: subject.clone(),
                     round,
-                    results: not_run.collect(),
+                    results: not_run(&commands),
                 };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
                     let results = effects.run_checks(Path::new(&root), &commands).await;
@@ -231,8 +228,7 @@ impl Effects {
             Some(checks) => checks,
             None => self.ports.checks.detect(path.clone()).await,
         };
-        let baseline = self.run_checks(&path, &checks).await;
-        Input::Surveyed { mission, checks, tree, baseline, remark }
+        Input::Surveyed { mission, checks, tree, remark }
     }
 
     async fn run_checks(&self, root: &Path, commands: &[String]) -> Vec<CheckResult> {
@@ -303,23 +299,6 @@ impl Effects {
     }
 }
 
-/// A turn that goes on would be an orphan: so this one notice is repeated until the host has taken it.
-async fn abort(host: &dyn Host, directory: Directory, session: HostSessionId) -> Result<(), HostError> {
-    let mut wait = ABORT_AGAIN;
-    loop {
-        let error = match host.abort(directory.clone(), session.clone()).await {
-            Err(HostError::Refused(fault)) if fault.status != Some(404) => HostError::Refused(fault),
-            Err(HostError::TimedOut(ms)) => HostError::TimedOut(ms),
-            done => return done,
-        };
-        if wait > ABORT_LONGEST {
-            return Err(error);
-        }
-        tokio::time::sleep(wait).await;
-        wait *= 2;
-    }
-}
-
 fn work(
     mission: Option<&MissionId>,
     broken: Option<Input>,
@@ -330,6 +309,16 @@ fn work(
 
 fn stoppable(work: Work) -> Work {
     Work { stoppable: true, ..work }
+}
+
+fn not_run(commands: &[String]) -> Vec<CheckResult> {
+    let result = |command: &String| CheckResult {
+        command: command.clone(),
+        outcome: CheckOutcome::NotRun,
+        millis: 0,
+        tail: String::new(),
+    };
+    commands.iter().map(result).collect()
 }
 
 /// The plan file follows the mission and is no part of its result; nor is the file it is written through.

@@ -93,14 +93,16 @@ impl Handle {
 
     async fn ask(&self, reply: ReplyTo, input: Input) -> Result<Answer, Refusal> {
         let (tx, rx) = oneshot::channel();
-        let stopping =
-            || Refusal::Cancelled("Gantry is stopping; the mission goes on at the next start".into());
-        self.tx.send(Message::Ask { reply, input: Box::new(input), tx }).await.map_err(|_| stopping())?;
-        match rx.await {
-            Ok(Answer::Refused(refusal)) => Err(refusal),
-            Ok(answer) => Ok(answer),
-            Err(_) => Err(stopping()),
+        if self.tx.send(Message::Ask { reply, input: Box::new(input), tx }).await.is_ok() {
+            match rx.await {
+                Ok(Answer::Refused(refusal)) => return Err(refusal),
+                Ok(answer) => return Ok(answer),
+                Err(_) => {}
+            }
         }
+        // The engine is stopping and the process with it. An answer would end the call; without one the plugin asks the
+        // next process, which goes on with the mission.
+        std::future::pending().await
     }
 
     /// Takes over the directory's open missions that nobody works on.
@@ -109,6 +111,12 @@ impl Handle {
         let stopping = || Refusal::Cancelled("Gantry is stopping".into());
         self.tx.send(Message::Open { directory, host_restarted, tx }).await.map_err(|_| stopping())?;
         rx.await.map_err(|_| stopping())?.map_err(|e: StoreError| Refusal::Store(e.to_string()))
+    }
+
+    /// The host no longer works in the directory; its missions are left to whoever opens it next.
+    pub async fn close(&self, directory: Directory) {
+        // A loop that has stopped has given them up already.
+        let _ = self.tx.send(Message::Close { directory }).await;
     }
 
     /// Durable when it returns.

@@ -42,14 +42,11 @@ impl Index {
         self.sessions.len()
     }
 
-    /// Nothing may be written for a mission that was let go.
-    pub fn fence(&self, id: &MissionId, lost: bool) {
-        let why = if lost {
-            "another OpenCode process works on this mission now; stop here"
-        } else {
-            "Gantry could not write to its store and reads the mission again; wait a moment, then try once more"
-        };
-        self.sessions.iter_mut().filter(|e| e.mission == *id).for_each(|mut e| e.may = Err(why.into()));
+    /// Nothing of the mission may be written any more, for this reason.
+    pub fn revoke(&self, mission: &MissionId, why: &str) {
+        for mut entry in self.sessions.iter_mut().filter(|e| e.mission == *mission) {
+            entry.may = Err(why.to_owned());
+        }
     }
 
     /// Brings the entries of one mission up to its state; drops them when it left memory.

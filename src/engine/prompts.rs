@@ -49,15 +49,14 @@ pub fn prompt(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> Str
     }
 }
 
-/// Whether a message is a prompt of this very attempt: what `first` and `subject_line` both say.
-pub fn is_for(attempt: &Attempt, text: &str) -> bool {
-    let named = match &attempt.kind {
-        AttemptKind::Planning => return text.contains("Plan the mission."),
-        AttemptKind::Review(Subject::Whole) => return text.contains("Integration review"),
-        AttemptKind::Work(task) => format!("Task {task}: "),
-        AttemptKind::Review(Subject::Task(task)) => format!("Review of task {task}: "),
-    };
-    text.contains(&named) && text.contains(&format!("Attempt {} of ", attempt.ordinal))
+/// How the prompt begins, and no other of the same conversation does; what comes later in it may change with the
+/// mission's state.
+pub fn opening(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> String {
+    let text = prompt(mission, attempt, reason);
+    match reason {
+        PromptReason::First => text.split_inclusive('\n').take(2).collect(),
+        _ => text,
+    }
 }
 
 fn subject_line(mission: &Mission, attempt: &Attempt) -> String {
@@ -100,7 +99,10 @@ fn planning(mission: &Mission) -> String {
             out.push_str("\nThe project has no checks of its own that could be found.\n");
         } else {
             out.push_str("\nThe project's own checks, as they stand before any work:\n");
-            results(&mut out, &survey.baseline, false);
+            match &survey.baseline {
+                Some(baseline) => results(&mut out, baseline, false),
+                None => list(&mut out, "(their outcome is not known yet)", &survey.checks),
+            }
             out.push_str(
                 "A task's `checks` may be these commands, or one of them narrowed to files of the project (`npm test -- test/a.test.js`, `pytest tests/test_a.py`).\n",
             );

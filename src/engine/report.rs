@@ -88,8 +88,12 @@ fn checks(out: &mut String, mission: &Mission) {
     }
     out.push_str("\nChecks (before → after):\n");
     for result in now {
-        let before =
-            survey.baseline.iter().find(|b| b.command == result.command).map_or("not run".into(), outcome);
+        let before = survey
+            .baseline
+            .iter()
+            .flatten()
+            .find(|b| b.command == result.command)
+            .map_or("not run".into(), outcome);
         let _ = writeln!(out, "- `{}`: {before} → {}", result.command, outcome(result));
     }
 }

@@ -143,8 +143,8 @@ pub trait Store: Send + Sync {
         now: Millis,
     ) -> Fut<'_, Result<Vec<MissionId>, StoreError>>;
 
-    /// Gives up all missions of this owner (an orderly stop).
-    fn release(&self, owner: String) -> Fut<'_, Result<(), StoreError>>;
+    /// Gives up missions of this owner: of one directory, or all (an orderly stop).
+    fn release(&self, owner: String, directory: Option<Directory>) -> Fut<'_, Result<(), StoreError>>;
 
     /// Missions, newest first; of one directory, or of all.
     fn missions(

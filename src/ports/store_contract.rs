@@ -22,6 +22,7 @@ macro_rules! store_contract {
             claiming_again_renews,
             a_heartbeat_renews_what_is_held,
             a_released_mission_is_free_and_its_fence_grows,
+            the_missions_of_one_directory_are_released,
             missions_are_listed_newest_first,
             numbers_and_texts_come_back_as_they_went,
             many_writers_lose_nothing,
@@ -275,13 +276,23 @@ pub(crate) async fn a_heartbeat_renews_what_is_held(store: Arc<dyn Store>) {
 
 pub(crate) async fn a_released_mission_is_free_and_its_fence_grows(store: Arc<dyn Store>) {
     create(&*store, "m1", 0).await.expect("a mission");
-    assert_eq!(store.release("bob".into()).await, Ok(()));
+    assert_eq!(store.release("bob".into(), None).await, Ok(()));
     assert_eq!(claim(&*store, "bob", 1, yes).await, held("ann", TTL));
-    assert_eq!(store.release("ann".into()).await, Ok(()));
+    assert_eq!(store.release("ann".into(), None).await, Ok(()));
     assert_eq!(store.append(vec![append("m1", 1, 1)]).await, Err(StoreError::Fenced("m1".into())));
     assert_eq!(store.heartbeat("ann".into(), TTL, Millis(0)).await, Ok(vec![]));
     assert_eq!(claim(&*store, "ann", 1, yes).await, granted("ann", 2));
     assert_eq!(store.append(vec![append("m1", 1, 1)]).await, Err(StoreError::Fenced("m1".into())));
+}
+
+pub(crate) async fn the_missions_of_one_directory_are_released(store: Arc<dyn Store>) {
+    for (mission, directory) in [("m1", "/p"), ("m2", "/q")] {
+        let mut first = append(mission, 0, 1);
+        first.row = MissionRow { directory: directory.into(), ..row(mission, 0) };
+        store.create(identity("ann"), TTL, Millis(0), first).await.expect("a mission");
+    }
+    assert_eq!(store.release("ann".into(), Some("/p".into())).await, Ok(()));
+    assert_eq!(store.heartbeat("ann".into(), TTL, Millis(0)).await, Ok(vec!["m2".into()]));
 }
 
 pub(crate) async fn missions_are_listed_newest_first(store: Arc<dyn Store>) {

@@ -149,7 +149,7 @@ pub(super) fn of_notification(name: &str) -> Value {
             "events": [
                 { "type": "tool", "session": "ses_7", "call": "call_2", "tool": "write", "state": "completed" },
                 { "type": "message", "session": "ses_7", "message": message() },
-                { "type": "permission", "session": "ses_7", "id": "per_1", "open": true, "permission": "bash" },
+                { "type": "permission", "session": "ses_7", "id": "per_1", "open": true, "permission": "bash", "rejected": false },
                 { "type": "error", "session": "ses_8", "error": { "name": "APIError", "message": "overloaded", "status": 529 } },
                 { "type": "status", "session": "ses_7", "state": "idle" },
                 { "type": "status", "session": "ses_8", "state": "retry", "retryAt": 1_767_225_660_000_u64 },

@@ -93,6 +93,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub turn_timeout_seconds: Option<u32>,
+        /// Seconds from its start after which a mission is ended, 60 to 86400 (default 86400).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub max_duration_seconds: Option<u32>,
     }
 
     pub enum ResumePolicy {
@@ -471,6 +475,9 @@ pub enum HostEvent {
         /// False once answered.
         open: bool,
         permission: String,
+        /// The answer was no.
+        #[serde(default)]
+        rejected: bool,
     },
     Deleted {
         session: String,

@@ -79,12 +79,7 @@ pub struct Sidecar {
 
 impl Sidecar {
     pub fn new(process: usize) -> Self {
-        Self {
-            process,
-            life: Watched::new(None),
-            wanted: Watched::new(false),
-            generation: AtomicU32::new(0),
-        }
+        Self { process, life: Watched::new(None), wanted: Watched::new(false), generation: AtomicU32::new(0) }
     }
 
     pub fn now(&self) -> Option<Arc<Life>> {
@@ -329,7 +324,7 @@ fn brief(event: &HostInput) -> String {
         HostInput::Error { session, fault } => format!("{session} error {}", fault.name),
         HostInput::Message { session, message } => format!("{session} message {}", message.id),
         HostInput::ToolMoved { session, call, state } => format!("{session} {call} {state:?}"),
-        HostInput::Permission { session, open } => format!("{session} asks {open}"),
+        HostInput::Permission { session, open, .. } => format!("{session} asks {open}"),
         HostInput::Deleted { session } => format!("{session} deleted"),
     }
 }

@@ -198,8 +198,8 @@ impl Store for SimStore {
         Box::pin(self.write(async move || self.disk.heartbeat(owner, ttl_ms, now).await))
     }
 
-    fn release(&self, owner: String) -> Fut<'_, Result<(), StoreError>> {
-        Box::pin(self.write(async move || self.disk.release(owner).await))
+    fn release(&self, owner: String, directory: Option<Directory>) -> Fut<'_, Result<(), StoreError>> {
+        Box::pin(self.write(async move || self.disk.release(owner, directory).await))
     }
 
     fn missions(

@@ -1,6 +1,6 @@
 //! The user, and the machine under him: requests, second thoughts, restarts, and the end of all that.
-use super::{Epoch, Sim};
 use super::turns;
+use super::{Epoch, Sim};
 use crate::domain::ids::{Directory, MissionId, Role};
 use crate::domain::mission::MissionState;
 use crate::engine::handle::{Control, Created, Options, Refusal};

@@ -10,5 +10,6 @@
     reason = "a developer's tool: it measures real time, starts real processes and talks to a terminal"
 )]
 
+pub mod bench;
 pub mod lab;
 pub mod verbs;

@@ -36,7 +36,9 @@ export type HostEvent = { "type": "status", session: string, state: SessionState
   /** For `retry`: when the host tries again, milliseconds since the Unix epoch. */
   retryAt?: number, message?: string, } | { "type": "error", session: string, error: HostFault, } | { "type": "message", session: string, message: Message, } | { "type": "tool", session: string, call: string, tool: string, state: ToolState, } | { "type": "permission", session: string, id: string,
   /** False once answered. */
-  open: boolean, permission: string, } | { "type": "deleted", session: string, };
+  open: boolean, permission: string,
+  /** The answer was no. */
+  rejected: boolean, } | { "type": "deleted", session: string, };
 
 /** An error as the host names it. */
 export type HostFault = {
@@ -207,7 +209,9 @@ export type WorkspaceOptions = {
   /** Most workers at one time, 1 to 50 (default 10). */
   workers?: number,
   /** Seconds without progress after which a turn is ended, 10 to 86400 (default 600). */
-  turnTimeoutSeconds?: number, };
+  turnTimeoutSeconds?: number,
+  /** Seconds from its start after which a mission is ended, 60 to 86400 (default 86400). */
+  maxDurationSeconds?: number, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {

@@ -1,16 +1,17 @@
 // Host events of the V1 line → the wire's vocabulary. Tokens of a running answer are ignored; its text is taken from the
 // part's last update, because the event that ends a message carries no text.
-import type { HostEvent, HostFault, Message, Usage } from "../generated/types"
+import type { HostEvent, Message, MessageCall } from "../generated/types"
+import { type Loose, faultOf, loose, text, usageOf } from "./loose"
 
 export type V1Event = { type: string; properties?: unknown }
-// Events come from the host unchecked; every field may be missing.
-type Loose = Record<string, unknown>
 
 /** Repeats of one running call tell no more than that it lives; one a second is enough. */
 const REPEAT_MS = 1_000
+const MOST_MESSAGES = 200
 
 export class V1Events {
-  private readonly texts = new Map<string, Map<string, string>>()
+  /** Message → its parts that count, by id; dropped when the message is told. */
+  private readonly parts = new Map<string, Map<string, Loose>>()
   private readonly finished = new Map<string, string>()
   private readonly calls = new Map<string, number>()
   private readonly asked = new Map<string, string>()
@@ -32,9 +33,9 @@ export class V1Events {
         return this.part(session, loose(p.part))
       case "permission.asked":
         this.asked.set(text(p.id), text(p.permission))
-        return { type: "permission", session, id: text(p.id), open: true, permission: text(p.permission) }
+        return { type: "permission", session, id: text(p.id), open: true, permission: text(p.permission), rejected: false }
       case "permission.replied":
-        return this.replied(session, text(p.requestID))
+        return this.replied(session, text(p.requestID), p.reply === "reject")
       case "session.deleted":
         this.finished.delete(session)
         return { type: "deleted", session }
@@ -49,21 +50,19 @@ export class V1Events {
     // The host updates a finished message again, with its summary for instance.
     if (this.finished.get(session) === id) return undefined
     this.finished.set(session, id)
-    const parts = this.texts.get(id)
-    this.texts.delete(id)
+    const parts = this.parts.get(id)
+    this.parts.delete(id)
     return { type: "message", session, message: messageOf(info, [...(parts?.values() ?? [])]) }
   }
 
   private part(session: string, part: Loose): HostEvent | undefined {
-    if (part.type === "text" && part.synthetic !== true) {
-      const id = text(part.messageID)
-      // A user's message never finishes; its text is of no use here.
-      const parts = this.texts.get(id) ?? new Map<string, string>()
-      parts.set(text(part.id), text(part.text))
-      this.texts.set(id, parts)
-      if (this.texts.size > 200) this.texts.delete(this.texts.keys().next().value as string)
-      return undefined
-    }
+    if (part.type !== "text" && part.type !== "tool") return undefined
+    const id = text(part.messageID)
+    const parts = this.parts.get(id) ?? new Map<string, Loose>()
+    parts.set(text(part.id), part)
+    this.parts.set(id, parts)
+    // A user's message is never told, and one of a host that went wrong may not be.
+    if (this.parts.size > MOST_MESSAGES) this.parts.delete(this.parts.keys().next().value as string)
     return part.type === "tool" ? this.tool(session, part) : undefined
   }
 
@@ -79,10 +78,10 @@ export class V1Events {
     return { type: "tool", session, call, tool: text(part.tool), state }
   }
 
-  private replied(session: string, id: string): HostEvent {
+  private replied(session: string, id: string, rejected: boolean): HostEvent {
     const permission = this.asked.get(id) ?? ""
     this.asked.delete(id)
-    return { type: "permission", session, id, open: false, permission }
+    return { type: "permission", session, id, open: false, permission, rejected }
   }
 }
 
@@ -92,30 +91,26 @@ export function sessionOf(event: V1Event): string | undefined {
   return typeof session === "string" ? session : undefined
 }
 
-/** A message of the host with the texts of its parts. */
-export function messageOf(info: Loose, texts: string[]): Message {
+/** A message of the host with its parts. What a model was told counts, also where the user does not see it; what the host
+ * adds to an answer does not. */
+export function messageOf(info: Loose, parts: Loose[]): Message {
   const message: Message = {
     id: text(info.id),
     role: info.role === "user" ? "user" : "assistant",
-    text: texts.filter((part) => part !== "").join("\n"),
+    text: parts.flatMap((part) => (part.type === "text" && (info.role === "user" || part.synthetic !== true) && part.text ? [text(part.text)] : [])).join("\n"),
     // The host marks only answers as completed; what a user wrote is complete as soon as it is there.
     completed: info.role === "user" || loose(info.time).completed !== undefined,
     usage: usageOf(info),
+    calls: parts.filter((part) => part.type === "tool").map(callOf),
   }
   if (typeof info.finish === "string") message.finish = info.finish
   if (info.error) message.error = faultOf(info.error)
   return message
 }
 
-/** An error as the host puts it: `{name, data: {message, statusCode}}`, `{_tag, message}`, or anything else. */
-export function faultOf(error: unknown): HostFault {
-  const e = loose(error)
-  const data = loose(e.data)
-  const message = [data.message, e.message].find((m) => typeof m === "string" && m !== "") ?? JSON.stringify(error) ?? "no details"
-  const fault: HostFault = { name: text(e.name ?? e._tag) || "HostError", message: message as string }
-  const status = data.statusCode ?? data.status
-  if (Number.isInteger(status) && (status as number) > 0) fault.status = status as number
-  return fault
+function callOf(part: Loose): MessageCall {
+  const state = text(loose(part.state).status)
+  return { call: text(part.callID), tool: text(part.tool), state: state === "completed" || state === "error" ? state : "running" }
 }
 
 function status(session: string, status: Loose): HostEvent | undefined {
@@ -127,29 +122,4 @@ function status(session: string, status: Loose): HostEvent | undefined {
   }
   if (status.type !== "busy" && status.type !== "idle") return undefined
   return { type: "status", session, state: status.type }
-}
-
-function usageOf(info: Loose): Usage {
-  const tokens = loose(info.tokens)
-  const cache = loose(tokens.cache)
-  return {
-    input: count(tokens.input),
-    output: count(tokens.output),
-    reasoning: count(tokens.reasoning),
-    cacheRead: count(cache.read),
-    cacheWrite: count(cache.write),
-    cost: typeof info.cost === "number" && Number.isFinite(info.cost) ? info.cost : 0,
-  }
-}
-
-function loose(value: unknown): Loose {
-  return value !== null && typeof value === "object" ? (value as Loose) : {}
-}
-
-function text(value: unknown): string {
-  return typeof value === "string" ? value : ""
-}
-
-function count(value: unknown): number {
-  return typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.round(value) : 0
 }

@@ -4,7 +4,8 @@ import type { HostInfo, Message, SessionState } from "../generated/types"
 import { hostError, messageOf as textOf } from "../errors"
 import type { HostPort, NewSession, Toast } from "./port"
 import { V1Progress, type ToolPart } from "./v1-progress"
-import { faultOf, messageOf } from "./v1-events"
+import { faultOf } from "./loose"
+import { messageOf } from "./v1-events"
 
 type Answer = { data?: unknown; error?: unknown; response?: { status?: number } }
 type Call = (request: unknown) => Promise<Answer>
@@ -59,14 +60,9 @@ export class V1Host implements HostPort {
   async messages(session: string, limit: number): Promise<Message[]> {
     const messages = (await ask(this.client.session.messages({ path: { id: session }, query: { limit } }))) as {
       info: Record<string, unknown>
-      parts: { type: string; text?: string; synthetic?: boolean }[]
+      parts: Record<string, unknown>[]
     }[]
-    return messages.map(({ info, parts }) =>
-      messageOf(
-        info,
-        parts.filter((part) => part.type === "text" && !part.synthetic).map((part) => part.text ?? ""),
-      ),
-    )
+    return messages.map(({ info, parts }) => messageOf(info, parts))
   }
 
   async status(sessions: string[]): Promise<SessionState[]> {

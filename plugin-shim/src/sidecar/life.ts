@@ -47,8 +47,9 @@ export class Life {
         if (this.isOver) return
         this.isOver = true
         log(`sidecar ${this.child.pid ?? "(never ran)"} ended: ${why}`)
-        this.peer.close()
+        // In this order: whoever kept this process must know of its end before its callers do.
         resolve()
+        this.peer.close()
       }
       this.child.on("error", (error: NodeJS.ErrnoException) => {
         if (this.child.pid === undefined) this.fault = spawnFault(bin, error.code, error.message)
@@ -87,8 +88,8 @@ export class Life {
     } catch (error) {
       answer.catch(() => {})
       this.child.kill("SIGKILL")
-      // The error of a spawn that failed is told by an event of its own, possibly after the pipe broke.
-      await new Promise((resolve) => setImmediate(resolve))
+      // Also brings the error of a spawn that failed, which is told by an event of its own after the pipe broke.
+      await this.ended
       if (this.fault) throw this.fault
       if (error instanceof Sentence) throw error
       if (error instanceof RpcError && error.code === ERROR.VERSION_MISMATCH) throw this.otherVersion()

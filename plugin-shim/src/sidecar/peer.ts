@@ -33,7 +33,6 @@ export class Peer {
   private nextId = 1
   private chunks: Buffer[] = []
   private buffered = 0
-  private skipping = false
   private closed = false
 
   constructor(private readonly end: PeerEnd) {}
@@ -97,20 +96,17 @@ export class Peer {
   }
 
   private keep(part: Buffer): void {
-    if (this.skipping || part.length === 0) return
+    if (part.length === 0) return
     this.buffered += part.length
-    if (this.buffered > LINE_LIMIT) {
-      this.skipping = true
-      this.chunks = []
-    } else this.chunks.push(part)
+    if (this.buffered > LINE_LIMIT) this.chunks = []
+    else this.chunks.push(part)
   }
 
   private endLine(): void {
-    const tooLong = this.skipping
-    const line = tooLong ? "" : Buffer.concat(this.chunks).toString("utf8")
+    const tooLong = this.buffered > LINE_LIMIT
+    const line = Buffer.concat(this.chunks).toString("utf8")
     this.chunks = []
     this.buffered = 0
-    this.skipping = false
     if (tooLong) return this.refuse(null, ERROR.INVALID_REQUEST, "the line is over 8 MB")
     if (line.trim() !== "") this.take(line)
   }

@@ -198,9 +198,10 @@ impl Store for MemoryStore {
         })
     }
 
-    fn release(&self, owner: String) -> Fut<'_, Result<(), StoreError>> {
+    fn release(&self, owner: String, directory: Option<Directory>) -> Fut<'_, Result<(), StoreError>> {
         self.write(|missions| {
-            for kept in missions.values_mut() {
+            let here = |row: &MissionRow| directory.as_ref().is_none_or(|d| row.directory == *d);
+            for kept in missions.values_mut().filter(|kept| here(&kept.row)) {
                 kept.holder.take_if(|(by, _)| by.owner == owner);
             }
             Ok(())

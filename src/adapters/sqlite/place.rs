@@ -50,8 +50,9 @@ fn make_file(file: &Path) -> io::Result<()> {
 /// Identity of the file behind the path; `None` when there is no such file.
 #[cfg(unix)]
 pub(super) fn identity(file: &Path) -> Option<(u64, u64)> {
-    let found = rustix::fs::stat(file).ok()?;
-    Some((found.st_dev, found.st_ino))
+    use std::os::unix::fs::MetadataExt;
+    let found = fs::metadata(file).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 #[cfg(not(unix))]

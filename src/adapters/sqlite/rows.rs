@@ -182,8 +182,15 @@ pub(super) fn heartbeat(db: &Connection, owner: &str, until: Millis) -> Result<V
     Ok(held)
 }
 
-pub(super) fn release(db: &Connection, owner: &str) -> Result<(), Failure> {
-    db.prepare_cached("UPDATE owners SET owner = NULL WHERE owner = ?1")?.execute([owner])?;
+pub(super) fn release(db: &Connection, owner: &str, directory: Option<&Directory>) -> Result<(), Failure> {
+    let released = "UPDATE owners SET owner = NULL WHERE owner = ?1";
+    match directory {
+        None => db.prepare_cached(released)?.execute([owner])?,
+        Some(directory) => {
+            let here = format!("{released} AND mission IN (SELECT id FROM missions WHERE directory = ?2)");
+            db.prepare_cached(&here)?.execute([owner, directory.as_str()])?
+        }
+    };
     Ok(())
 }
 

@@ -81,8 +81,9 @@ fn set_up_writer(path: &Path) -> Result<Connection, Failure> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     db.busy_timeout(BUSY)?;
-    // Asked before anything is written: a file that is not ours must stay as it is.
-    check_format(&db, path)?;
+    // Asked before anything is written: a file that is not ours must stay as it is. In one transaction, for another
+    // process may be making the tables between one question and the next.
+    check_format(&*db.transaction()?, path)?;
     use_log(&db)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;

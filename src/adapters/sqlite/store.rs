@@ -118,8 +118,8 @@ impl Store for SqliteStore {
         Box::pin(self.writer.write(move |db| rows::heartbeat(db, &owner, now.plus(ttl_ms))))
     }
 
-    fn release(&self, owner: String) -> Fut<'_, Result<(), StoreError>> {
-        Box::pin(self.writer.write(move |db| rows::release(db, &owner)))
+    fn release(&self, owner: String, directory: Option<Directory>) -> Fut<'_, Result<(), StoreError>> {
+        Box::pin(self.writer.write(move |db| rows::release(db, &owner, directory.as_ref())))
     }
 
     fn missions(

@@ -10,7 +10,7 @@ mod ids;
 mod markers;
 pub mod process;
 
-pub use checks::CommandChecks;
+pub use checks::{CommandChecks, watchdog};
 pub use clock::SystemClock;
 pub use git::GitTree;
 pub use ids::Uuids;

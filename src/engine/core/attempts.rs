@@ -4,7 +4,8 @@ use super::event::*;
 use super::io::*;
 use super::live::{DOUBT_MS, Pulse, Stage};
 use super::state::Attempt;
-use crate::domain::ids::{AttemptId, HostSessionId, MissionId};
+use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId};
+use crate::domain::mission::MissionState;
 use crate::domain::retry;
 use crate::domain::task::TaskState;
 use crate::engine::prompts;
@@ -74,6 +75,7 @@ impl Core {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
         pulse.stage = Stage::Running;
+        pulse.unsure = true;
         pulse.look_at = now;
     }
 
@@ -87,7 +89,9 @@ impl Core {
         attempt: &AttemptId,
         result: Result<HostSessionId, HostError>,
     ) {
-        if self.open(id, attempt).is_none() {
+        // Answers to what an earlier state of the mission asked for: closed since, or asked again.
+        let awaited = self.open(id, attempt).is_some() && self.pulse(id, attempt).stage == Stage::Creating;
+        if !awaited {
             self.late_reports += 1;
             return;
         }
@@ -102,6 +106,19 @@ impl Core {
     }
 
     pub(super) fn prompt(&mut self, id: &MissionId, attempt: &AttemptId, reason: PromptReason) {
+        if self.open(id, attempt).is_none() {
+            return;
+        }
+        if self.missions[id].state == MissionState::Paused {
+            return self.prompt_later(id, attempt, reason, self.now);
+        }
+        if !self.breaker.admit(self.now) {
+            // While a probe is under way the breaker names no time; its outcome comes with a later step.
+            let at = self.breaker.retry_at(self.now).max(self.now.plus(DOUBT_MS));
+            return self.prompt_later(id, attempt, reason, at);
+        }
+        let probe = !self.breaker.is_closed();
+        self.pulse(id, attempt).probe = probe;
         let Some(a) = self.open(id, attempt) else { return };
         let Some(session) = a.session.clone() else { return };
         let (role, kind) = (a.role(), a.kind.clone());
@@ -144,6 +161,10 @@ impl Core {
             return;
         };
         debug_assert!(a.session.is_some());
+        if self.pulse(id, attempt).stage != Stage::Prompting {
+            self.late_reports += 1;
+            return;
+        }
         let now = self.now;
         match result {
             Ok(()) => {
@@ -168,7 +189,13 @@ impl Core {
     /// Ends an attempt, and hands its result on.
     pub(super) fn close(&mut self, id: &MissionId, attempt: &AttemptId, outcome: Outcome) {
         let Some(a) = self.open(id, attempt).cloned() else { return };
-        let usage = self.pulse(id, attempt).spent;
+        let (usage, probe) = {
+            let pulse = self.pulse(id, attempt);
+            (pulse.spent, pulse.probe)
+        };
+        if probe {
+            self.breaker.forgotten();
+        }
         self.live(id).pulses.remove(attempt);
         self.emit(id, Event::AttemptClosed { attempt: attempt.clone(), outcome: outcome.clone(), usage });
         if let AttemptKind::Work(task) = &a.kind {
@@ -225,31 +252,28 @@ impl Core {
         let Some(a) = self.open(id, attempt) else { return };
         let class = retry::classify(&fault.name, fault.status, &fault.message);
         let retries = a.prompted(PromptReason::Retry);
+        if class.is_transient() {
+            self.provider_answered(id, attempt, false);
+        }
         let text = format!("{}: {}", fault.name, prompts::clip(&fault.message, 300));
         match class {
             retry::Class::Cut => {
-                let why = "its answer was cut off at the length limit";
-                self.take_up_again(id, attempt, PromptReason::Continue, why)
+                self.take_up_again(id, attempt, "its answer was cut off at the length limit")
             }
             c if c.is_transient() && retries < MAX_RETRIES => {
                 let at = self.now.plus(retry::delay_ms(retries as u32));
-                self.pulse(id, attempt).retry_at = Some(at);
+                let at = at.max(self.breaker.retry_at(self.now));
+                self.prompt_later(id, attempt, PromptReason::Retry, at);
             }
             _ => self.close_failed(id, attempt, text),
         }
     }
 
-    /// Goes on in the same session after the turn was cut off from outside, or begins when it never did.
-    pub(super) fn take_up_again(
-        &mut self,
-        id: &MissionId,
-        attempt: &AttemptId,
-        reason: PromptReason,
-        why: &str,
-    ) {
+    /// Goes on in the same session after the turn was cut off from outside.
+    pub(super) fn take_up_again(&mut self, id: &MissionId, attempt: &AttemptId, why: &str) {
         let Some(a) = self.open(id, attempt) else { return };
-        if a.prompted(PromptReason::Continue) + a.prompted(PromptReason::First) <= MAX_CONTINUES {
-            self.prompt(id, attempt, reason);
+        if a.prompted(PromptReason::Continue) < MAX_CONTINUES {
+            self.prompt(id, attempt, PromptReason::Continue);
         } else {
             self.close_failed(
                 id,
@@ -259,13 +283,44 @@ impl Core {
         }
     }
 
-    pub(super) fn due_retry(&mut self, id: &MissionId, attempt: &AttemptId) {
+    /// The last prompt was written down, and the host has none of it: it is sent once more.
+    pub(super) fn prompt_again(&mut self, id: &MissionId, attempt: &AttemptId, reason: PromptReason) {
+        let Some(a) = self.open(id, attempt) else { return };
+        if a.prompted(reason) <= MAX_CONTINUES {
+            self.prompt(id, attempt, reason);
+        } else {
+            self.close_failed(
+                id,
+                attempt,
+                format!("the host did not take its prompt {} times", MAX_CONTINUES + 1),
+            );
+        }
+    }
+
+    fn prompt_later(&mut self, id: &MissionId, attempt: &AttemptId, reason: PromptReason, at: Millis) {
+        let pulse = self.pulse(id, attempt);
+        pulse.stage = Stage::Waiting;
+        pulse.due = Some((at, reason));
+    }
+
+    pub(super) fn prompt_due(&mut self, id: &MissionId, attempt: &AttemptId) {
+        let now = self.now;
+        if let Some((at, reason)) = self.pulse(id, attempt).due
+            && at <= now
+            && self.missions[id].state != MissionState::Paused
+        {
+            self.pulse(id, attempt).due = None;
+            self.prompt(id, attempt, reason);
+        }
+    }
+
+    /// Tells the breaker how a turn ended; while it is not closed only its own probes count.
+    pub(super) fn provider_answered(&mut self, id: &MissionId, attempt: &AttemptId, well: bool) {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
-        if pulse.retry_at.is_some_and(|t| t <= now) {
-            pulse.retry_at = None;
-            pulse.look_at = now.plus(DOUBT_MS);
-            self.prompt(id, attempt, PromptReason::Retry);
+        let probe = std::mem::take(&mut pulse.probe);
+        if probe || self.breaker.is_closed() {
+            if well { self.breaker.succeeded() } else { self.breaker.failed(now) }
         }
     }
 }

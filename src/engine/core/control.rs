@@ -4,11 +4,16 @@ use super::event::*;
 use super::io::*;
 use super::live::{HandBackView, Job, LOOK_MS};
 use super::state::Mission;
-use crate::domain::ids::{HostSessionId, MissionId};
+use crate::domain::ids::{HostSessionId, Millis, MissionId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::task::TaskState;
+use crate::domain::verdict::CheckResult;
+use crate::engine::prompts::clip;
 use crate::engine::report;
 use crate::ports::host::ToastKind;
+
+/// Times a failed mission may be put back to pending.
+const MAX_RETRIES: u32 = 3;
 
 impl Core {
     pub(super) fn create(&mut self, reply: ReplyTo, id: MissionId, created: Created) {
@@ -29,6 +34,15 @@ impl Core {
         self.state(&id, MissionState::Queued, "accepted");
         self.start_queued();
         let queued_behind = self.ahead_of(&id);
+        let created = &self.missions[&id].created;
+        let title =
+            if queued_behind.is_empty() { "Mission accepted" } else { "Mission queued behind another" };
+        self.act(Action::Toast {
+            directory: created.directory.clone(),
+            kind: ToastKind::Info,
+            title: title.into(),
+            message: clip(&created.title, 60),
+        });
         self.answer(reply, Answer::Created { mission: id, queued_behind });
     }
 
@@ -44,45 +58,55 @@ impl Core {
 
     /// One mission at a time works in a place: two would put their changes into each other's verdicts.
     pub(super) fn start_queued(&mut self) {
-        let queued: Vec<_> = self
-            .missions
-            .values()
-            .filter(|m| m.state == MissionState::Queued)
-            .map(|m| m.id.clone())
-            .collect();
-        for id in queued {
-            let place = self.missions[&id].place().to_owned();
-            let busy = self.place_busy(&id);
-            let ahead = self.missions.values().any(|m| m.id < id && m.place() == place && m.state.is_open());
-            if !busy && !ahead {
+        let waits = |m: &&Mission| matches!(m.state, MissionState::Pending | MissionState::Queued);
+        for id in self.missions.values().filter(waits).map(|m| m.id.clone()).collect::<Vec<_>>() {
+            if self.missions[&id].state == MissionState::Pending {
+                self.state(&id, MissionState::Queued, "accepted");
+            }
+            // Oldest first, so one that waits longer has the place by now.
+            if !self.place_taken(&id) {
                 self.state(&id, MissionState::Running, "started");
                 self.advance(&id);
             }
         }
     }
 
-    /// Whether another mission works where this one would.
-    fn place_busy(&self, id: &MissionId) -> bool {
+    /// A look at the project and its checks before any work; the Commander and the planner need not wait for it.
+    pub(super) fn advance_survey(&mut self, id: &MissionId) {
+        let mission = &self.missions[id];
+        let created = &mission.created;
+        let (root, todo) = (created.worktree.clone(), created.options.todo.clone());
+        let mission = id.clone();
+        match &self.missions[id].survey {
+            None => {
+                let checks = created.options.checks.clone();
+                if self.live(id).begin(Job::Survey).is_some() {
+                    self.act(Action::Survey { mission, root, checks, todo });
+                }
+            }
+            Some(survey) if survey.baseline.is_none() => {
+                let commands = survey.checks.clone();
+                if commands.is_empty() {
+                    self.emit(id, Event::Baselined { results: Vec::new() });
+                } else if self.live(id).begin(Job::Baseline).is_some() {
+                    self.act(Action::Baseline { mission, root, commands });
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Whether another mission is at work in the place of this one.
+    fn place_taken(&self, id: &MissionId) -> bool {
         let place = self.missions[id].place();
-        let at_work = |m: &&Mission| m.id != *id && m.place() == place && m.state.is_open();
-        self.missions.values().filter(at_work).any(|m| m.state != MissionState::Queued)
-            || self.away.iter().any(|(away, p)| away != id && p == place)
+        let at_work = |m: &Mission| m.state.is_open() && m.state != MissionState::Queued;
+        self.missions.values().any(|m| m.id != *id && m.place() == place && at_work(m))
     }
 
     pub(super) fn advance_brief(&mut self, id: &MissionId) {
         let mission = &self.missions[id];
-        let created = mission.created.clone();
-        let (surveyed, briefed) = (mission.survey.is_some(), mission.brief.is_some());
-        if surveyed && briefed {
-            return self.phase(id, Phase::Planning);
-        }
-        if !surveyed && self.live(id).begin(Job::Survey).is_some() {
-            self.act(Action::Survey {
-                mission: id.clone(),
-                root: created.worktree,
-                checks: created.options.checks,
-                todo: created.options.todo,
-            });
+        if mission.brief.is_some() && mission.survey.is_some() {
+            self.phase(id, Phase::Planning);
         }
     }
 
@@ -90,6 +114,15 @@ impl Core {
         let wanted = self.live(id).jobs.remove(&Job::Survey).is_some();
         if wanted && self.missions.get(id).is_some_and(|m| m.survey.is_none() && m.state.is_open()) {
             self.emit(id, event);
+        }
+    }
+
+    pub(super) fn baselined(&mut self, id: &MissionId, results: Vec<CheckResult>) {
+        let wanted = self.live(id).jobs.remove(&Job::Baseline).is_some();
+        let missing =
+            |m: &Mission| m.survey.as_ref().is_some_and(|s| s.baseline.is_none()) && m.state.is_open();
+        if wanted && self.missions.get(id).is_some_and(missing) {
+            self.emit(id, Event::Baselined { results });
         }
     }
 
@@ -123,7 +156,7 @@ impl Core {
         match control {
             Control::Cancel { by } => match state.cancelled() {
                 None => return refused("cancelled: it has ended"),
-                Some(end) => self.cancel(id, end, by),
+                Some(end) => self.end_work(id, end, format!("cancelled by {by}")),
             },
             Control::Pause if state == MissionState::Running => {
                 self.state(id, MissionState::Paused, "paused by the user; running turns end by themselves");
@@ -143,15 +176,19 @@ impl Core {
     /// What was completed stays; all else is done again under the same plan.
     fn retry(&mut self, id: &MissionId, state: MissionState) -> Result<(), Refusal> {
         match state {
-            MissionState::PartiallyCompleted if self.place_busy(id) => {
-                let text = "another mission is at work in this project: wait for its end, then retry".to_owned();
-                return Err(Refusal::Conflict(text));
+            MissionState::PartiallyCompleted if self.place_taken(id) => {
+                let text = "another mission is at work in this project: retry when it has ended";
+                return Err(Refusal::Conflict(text.into()));
             }
             MissionState::PartiallyCompleted => self.state(id, MissionState::Running, "reopened by the user"),
+            MissionState::Failed | MissionState::Timeout if self.missions[id].retries >= MAX_RETRIES => {
+                return Err(Refusal::Conflict(format!(
+                    "it was retried {MAX_RETRIES} times already: start a new mission with what is left"
+                )));
+            }
             MissionState::Failed | MissionState::Timeout => {
                 self.state(id, MissionState::Pending, "retried by the user");
                 self.state(id, MissionState::Queued, "retried by the user");
-                self.start_queued();
             }
             _ => {
                 let text = format!(
@@ -176,7 +213,8 @@ impl Core {
         Ok(())
     }
 
-    fn cancel(&mut self, id: &MissionId, end: MissionState, by: &'static str) {
+    /// Ends turns, jobs and tasks, then the mission.
+    fn end_work(&mut self, id: &MissionId, end: MissionState, reason: String) {
         self.stop_turns(id);
         self.act(Action::StopWork { mission: id.clone() });
         self.live(id).jobs.clear();
@@ -187,7 +225,7 @@ impl Core {
                 self.task_changed(id, &task, *to, None);
             }
         }
-        self.state(id, end, format!("cancelled by {by}"));
+        self.state(id, end, reason);
     }
 
     /// Ends every turn of the mission in the host.
@@ -196,8 +234,7 @@ impl Core {
         let open: Vec<_> =
             self.missions[id].open_attempts().map(|a| (a.id.clone(), a.session.clone())).collect();
         for (attempt, session) in open {
-            let usage = self.live(id).pulses.get(&attempt).map(|p| p.spent).unwrap_or_default();
-            self.emit(id, Event::AttemptClosed { attempt, outcome: Outcome::Aborted, usage });
+            self.close(id, &attempt, Outcome::Aborted);
             if let Some(session) = session {
                 self.act(Action::Abort { directory: directory.clone(), session });
             }
@@ -216,20 +253,66 @@ impl Core {
         } else {
             MissionState::PartiallyCompleted
         };
+        self.recover(id);
         self.state(id, end, reason);
+    }
+
+    /// A mission whose provider fails runs degraded for as long as the breaker is not closed.
+    pub(super) fn degrade(&mut self) {
+        let closed = self.breaker.is_closed();
+        let wrong = if closed { MissionState::Degraded } else { MissionState::Running };
+        for id in
+            self.missions.values().filter(|m| m.state == wrong).map(|m| m.id.clone()).collect::<Vec<_>>()
+        {
+            if closed {
+                self.recover(&id);
+                continue;
+            }
+            self.state(&id, MissionState::Degraded, "the model provider keeps failing");
+            self.act(Action::Toast {
+                directory: self.missions[&id].created.directory.clone(),
+                kind: ToastKind::Warning,
+                title: "Model provider failing".into(),
+                message: "The mission waits and tries again; nothing is lost.".into(),
+            });
+        }
+    }
+
+    fn recover(&mut self, id: &MissionId) {
+        if self.missions[id].state == MissionState::Degraded {
+            self.state(id, MissionState::Running, "the model provider answers again");
+        }
+    }
+
+    /// Past its time limit a running mission ends by itself.
+    pub(super) fn time_limit(&mut self, id: &MissionId) {
+        if self.time_is_up_at(id).is_some_and(|at| at <= self.now) {
+            let hours = self.missions[id].created.options.max_duration_ms / 3_600_000;
+            self.recover(id);
+            self.end_work(id, MissionState::Timeout, format!("its time limit of {hours} h is over"));
+        }
+    }
+
+    pub(super) fn time_is_up_at(&self, id: &MissionId) -> Option<Millis> {
+        let mission = self.missions.get(id).filter(|m| m.running())?;
+        Some(mission.started_at?.plus(mission.created.options.max_duration_ms))
     }
 
     /// Every way into an end state passes here, so that the report is owed in the same transaction.
     pub(super) fn state_changed(&mut self, id: &MissionId, to: MissionState) {
-        if to.is_open() {
-            return;
+        if !to.is_open() {
+            self.owe_report(id);
         }
+    }
+
+    /// The mission is at its end: writes the report, answers who waits, tells the user.
+    pub(super) fn owe_report(&mut self, id: &MissionId) {
         let text = report::report(&self.missions[id]);
         let calls = self.live(id).waiters.iter().map(|w| w.call.clone()).collect();
         self.emit(id, Event::Reported { text, calls });
         self.answer_waiters(id);
         let mission = &self.missions[id];
-        let kind = match to {
+        let kind = match mission.state {
             MissionState::Completed => ToastKind::Success,
             MissionState::PartiallyCompleted | MissionState::Stopped | MissionState::Cancelled => {
                 ToastKind::Warning

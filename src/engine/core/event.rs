@@ -24,8 +24,11 @@ pub enum Event {
     Surveyed {
         checks: Vec<String>,
         tree: Option<TreeId>,
-        baseline: Vec<CheckResult>,
         remark: Option<String>,
+    },
+    /// How its checks ended before any work.
+    Baselined {
+        results: Vec<CheckResult>,
     },
     PlanRefused {
         faults: Vec<String>,
@@ -123,6 +126,8 @@ pub struct Options {
     pub todo: String,
     pub workers: u32,
     pub turn_timeout_ms: u64,
+    /// From the first start to the timeout of the mission.
+    pub max_duration_ms: u64,
     /// Go on by itself after the host was stopped.
     pub auto_resume: bool,
 }
@@ -134,6 +139,7 @@ impl Default for Options {
             todo: "TODO.md".into(),
             workers: 10,
             turn_timeout_ms: 600_000,
+            max_duration_ms: 86_400_000,
             auto_resume: true,
         }
     }
@@ -256,6 +262,7 @@ impl Event {
             Event::PhaseChanged { .. } => "phase_changed",
             Event::Briefed { .. } => "briefed",
             Event::Surveyed { .. } => "surveyed",
+            Event::Baselined { .. } => "baselined",
             Event::PlanRefused { .. } => "plan_refused",
             Event::Planned { .. } => "planned",
             Event::TaskAdded { .. } => "task_added",

@@ -10,7 +10,7 @@ use crate::domain::ids::{MissionId, TaskId};
 use crate::domain::mission::Phase;
 use crate::domain::plan::{Priority, TaskSpec};
 use crate::domain::task::TaskState;
-use crate::domain::verdict::{CheckResult, Finding, Verdict};
+use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
 use crate::engine::prompts;
 
 /// Review attempts of one round before the gate refuses for want of a review.
@@ -32,18 +32,15 @@ impl Core {
     pub(super) fn advance_whole(&mut self, id: &MissionId) {
         // Integration of what was reviewed waits for nothing but its own gate.
         self.publish_todo(id);
-        if self.missions[id].whole.verdict.is_none() {
-            self.advance_gate(id, Subject::Whole);
-        }
+        self.advance_gate(id, Subject::Whole);
     }
 
     fn advance_gate(&mut self, id: &MissionId, subject: Subject) {
         let mission = &self.missions[id];
         let Some(gate) = mission.gate(&subject) else { return };
-        if gate.verdict.is_some() {
-            return;
-        }
-        if gate.inspection.is_none() {
+        if let Some(verdict) = gate.verdict.clone() {
+            self.carry_out(id, subject, verdict);
+        } else if gate.inspection.is_none() {
             self.inspect(id, subject);
         } else if gate.checks.is_none() {
             self.check(id, subject);
@@ -150,14 +147,18 @@ impl Core {
             return;
         }
         verdict.tree = gate.inspection.as_ref().and_then(|i| i.tree.clone());
-        let (approved, why) = (verdict.approved, verdict.summary.clone());
-        let findings = verdict.findings.clone();
-        self.emit(id, Event::Judged { subject: subject.clone(), verdict });
+        self.emit(id, Event::Judged { subject, verdict });
+    }
+
+    /// What follows from a verdict; not while the mission is paused.
+    fn carry_out(&mut self, id: &MissionId, subject: Subject, verdict: Verdict) {
         match subject {
-            Subject::Task(task) if approved => self.task_changed(id, &task, TaskState::Completed, None),
-            Subject::Task(task) => self.send_back(id, &task, &why),
-            Subject::Whole if approved => self.phase(id, Phase::Integrating),
-            Subject::Whole => self.rework(id, findings, &why),
+            Subject::Task(task) if verdict.approved => {
+                self.task_changed(id, &task, TaskState::Completed, None)
+            }
+            Subject::Task(task) => self.send_back(id, &task, &verdict.summary),
+            Subject::Whole if verdict.approved => self.phase(id, Phase::Integrating),
+            Subject::Whole => self.rework(id, verdict.findings, &verdict.summary),
         }
     }
 
@@ -196,27 +197,34 @@ impl Core {
     }
 
     fn integrated(&mut self, id: &MissionId, result: Result<Inspection, String>) {
+        // Paused meanwhile: it is looked at again when it goes on.
+        if !self.missions[id].running() {
+            return;
+        }
         let approved = self.missions[id].whole.verdict.as_ref().and_then(|v| v.tree.clone());
         let now = match result {
             Ok(inspection) => inspection.tree,
+            // Where no tree could ever be read, the verdict was given without one.
+            Err(_) if approved.is_none() => None,
             Err(fault) => {
-                return self.finish(id, format!("reviewed, but the tree could not be read again: {fault}"));
+                return self.not_integrated(id, None, format!("the tree could not be read again: {fault}"));
             }
         };
         if now == approved {
-            self.finish(id, "all gates passed");
+            let all = self.missions[id].tasks.iter().all(|t| t.state == TaskState::Completed);
+            self.finish(id, if all { "all gates passed" } else { "what was completed passed its gates" });
         } else if self.missions[id].whole_rounds < MAX_WHOLE_ROUNDS {
             self.phase(id, Phase::Reviewing);
         } else {
-            let verdict = Verdict {
-                approved: false,
-                tree: now,
-                summary: "the files kept changing under the review".into(),
-                findings: Vec::new(),
-            };
-            self.emit(id, Event::Judged { subject: Subject::Whole, verdict });
-            self.finish(id, "the files kept changing while they were being reviewed");
+            self.not_integrated(id, now, "the files kept changing while they were being reviewed".into());
         }
+    }
+
+    /// There is no verdict for the tree as it is, so the whole does not pass.
+    fn not_integrated(&mut self, id: &MissionId, tree: Option<TreeId>, why: String) {
+        let verdict = Verdict { approved: false, tree, summary: why.clone(), findings: Vec::new() };
+        self.emit(id, Event::Judged { subject: Subject::Whole, verdict });
+        self.finish(id, why);
     }
 }
 

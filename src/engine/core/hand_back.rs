@@ -5,24 +5,20 @@
 use super::Core;
 use super::event::*;
 use super::io::*;
-use super::live::{LOOK_MS, Live, PROGRESS_IDLE_MS, PROGRESS_MS, Waiter};
+use super::live::{DOUBT_MS, LOOK_MS, Live, PROGRESS_IDLE_MS, PROGRESS_MS, STABLE_LOOKS, Waiter};
 use super::state::Mission;
 use crate::domain::ids::{HostSessionId, Millis, MissionId};
 use crate::domain::mission::Phase;
 use crate::engine::{prompts, report};
-use crate::ports::host::{CallState, HostError, Speaker, TurnState};
+use crate::ports::host::{CallState, HostError, HostFault, Speaker, TurnState};
 
 /// How long the host may take to show that it took a tool result before the conversation is looked at.
 const CONFIRM_MS: u64 = 15_000;
 
 impl Core {
     pub(super) fn parent_event(&mut self, session: &HostSessionId, event: &HostInput) {
-        let mine: Vec<_> = self
-            .missions
-            .values()
-            .filter(|m| m.parent == *session && !m.settled())
-            .map(|m| m.id.clone())
-            .collect();
+        let mine: Vec<_> =
+            self.missions.values().filter(|m| m.parent == *session).map(|m| m.id.clone()).collect();
         let now = self.now;
         for id in mine {
             let parent = &mut self.live(&id).parent;
@@ -39,6 +35,11 @@ impl Core {
                 HostInput::Status { .. } => {
                     parent.seen_busy = true;
                     parent.idle = false;
+                    parent.doubtful = 0;
+                }
+                // Ended by the user while the brief was being written.
+                HostInput::Error { fault, .. } if is_abort(fault) && self.missions[&id].brief.is_none() => {
+                    let _ = self.apply_control(&id, Control::Cancel { by: "you" });
                 }
                 HostInput::ToolMoved { call, state: CallState::Completed, .. } => {
                     self.result_taken(&id, call)
@@ -63,6 +64,9 @@ impl Core {
     /// The `mission` tool: states the work, and waits for its end.
     pub(super) fn brief(&mut self, reply: ReplyTo, session: HostSessionId, call: String, brief: Brief) {
         let Some(id) = self.mission_of_parent(&session) else {
+            if let Some(answer) = self.just_reported(&session) {
+                return self.answer(reply, answer);
+            }
             return self
                 .refuse(reply, Refusal::NotFound("there is no open mission in this conversation".into()));
         };
@@ -75,7 +79,12 @@ impl Core {
             let brief = Brief { text, ..brief };
             self.emit(&id, Event::Briefed { brief, source: BriefSource::Commander });
         }
-        if self.missions[&id].report.is_some() {
+        if let Some(text) = self.missions[&id].report.clone() {
+            let mut calls = self.missions[&id].report_calls.clone();
+            if !calls.contains(&call) {
+                calls.push(call);
+                self.emit(&id, Event::Reported { text, calls });
+            }
             let text = report::tool_answer(&self.missions[&id]);
             return self.answer(reply, text);
         }
@@ -85,10 +94,18 @@ impl Core {
         live.progress_text.clear();
     }
 
-    /// The mission a conversation's call is about: one that waits for its brief, else the newest that is not done.
+    /// The report once more, for a model that calls again in the very turn that got it; a new request comes in a new turn.
+    fn just_reported(&self, session: &HostSessionId) -> Option<Answer> {
+        let last = self.missions.values().rfind(|m| m.parent == *session)?;
+        let in_turn = self.live.get(&last.id).is_some_and(|l| l.parent.seen_busy && !l.parent.idle);
+        in_turn.then(|| report::tool_answer(last))
+    }
+
+    /// The mission a conversation's call is about: the oldest that waits for its brief (turns of a conversation follow each
+    /// other), else the newest that is not done.
     pub(super) fn mission_of_parent(&self, session: &HostSessionId) -> Option<MissionId> {
         let mine = |m: &&Mission| m.parent == *session && !m.settled();
-        let waiting = self.missions.values().filter(mine).rfind(|m| m.brief.is_none());
+        let waiting = self.missions.values().filter(mine).find(|m| m.brief.is_none());
         waiting.or_else(|| self.missions.values().rfind(mine)).map(|m| m.id.clone())
     }
 
@@ -103,7 +120,6 @@ impl Core {
             // Refused only when it has ended meanwhile, which is what was wanted.
             let _ = self.apply_control(&id, Control::Cancel { by: "you" });
         }
-        self.waiting.values_mut().for_each(|w| w.retain(|w| w.reply != reply));
         self.answer(reply, Answer::Refused(Refusal::Cancelled("the call was cancelled".into())));
     }
 
@@ -189,12 +205,28 @@ impl Core {
         let asked =
             look.messages.iter().rposition(|m| m.speaker == Speaker::User && m.text.contains(id.as_str()));
         let (Some(asked), Some(last)) = (asked, look.messages.last()) else { return };
-        if asked + 1 == look.messages.len() {
-            // Asked, and no answer begun: a host that was stopped in between never will.
-            if look.state == TurnState::Absent && self.live(id).parent.idle {
-                self.brief_from_user(id);
-            }
-        } else if last.error.as_ref().is_some_and(|e| e.name == "MessageAbortedError") {
+        let finished =
+            last.speaker == Speaker::Assistant && last.completed && asked + 1 < look.messages.len();
+        if last.error.as_ref().is_some_and(is_abort) {
+            let _ = self.apply_control(id, Control::Cancel { by: "you" });
+        } else if finished || self.live(id).parent.restarted {
+            self.brief_from_user(id);
+        } else if self.live(id).parent.idle {
+            self.parent_in_doubt(id, asked + 1 == look.messages.len());
+        }
+    }
+
+    /// The turn is over and its answer is not finished: the host may still be writing that down.
+    fn parent_in_doubt(&mut self, id: &MissionId, unanswered: bool) {
+        let now = self.now;
+        let parent = &mut self.live(id).parent;
+        parent.doubtful += 1;
+        parent.look_at = Some(now.plus(DOUBT_MS));
+        if parent.doubtful < STABLE_LOOKS {
+            return;
+        }
+        if unanswered {
+            // A turn that ends before it has begun was ended by the user.
             let _ = self.apply_control(id, Control::Cancel { by: "you" });
         } else {
             self.brief_from_user(id);
@@ -205,6 +237,9 @@ impl Core {
 
     pub(super) fn advance_hand_back(&mut self, id: &MissionId) {
         let now = self.now;
+        if !self.missions[id].state.is_open() && self.missions[id].report.is_none() {
+            self.owe_report(id);
+        }
         if !self.missions[id].owes_report() {
             return;
         }
@@ -283,4 +318,8 @@ impl Core {
             }
         }
     }
+}
+
+fn is_abort(fault: &HostFault) -> bool {
+    fault.name == "MessageAbortedError"
 }

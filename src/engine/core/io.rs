@@ -76,8 +76,11 @@ pub enum Input {
         mission: MissionId,
         checks: Vec<String>,
         tree: Option<TreeId>,
-        baseline: Vec<CheckResult>,
         remark: Option<String>,
+    },
+    Baselined {
+        mission: MissionId,
+        results: Vec<CheckResult>,
     },
     Inspected {
         mission: MissionId,
@@ -107,11 +110,11 @@ pub enum Input {
         events: Vec<(Millis, Event)>,
         host_restarted: bool,
     },
-    /// The store refused its last events, and it goes back to what is on disk (or away, when nothing is). `lost`: another
-    /// process has it now, so its turns in this host are ended.
+    /// The store refused its last events; it goes back to what is on disk (or away, when nothing is).
     Forget {
         mission: MissionId,
-        lost: bool,
+        /// Why it does not come back; none when it is read again at once, and who waits for it goes on waiting.
+        gone: Option<String>,
     },
     Tick,
 }
@@ -182,6 +185,8 @@ pub enum HostInput {
     Permission {
         session: HostSessionId,
         open: bool,
+        /// The permission that was asked for and refused.
+        refused: Option<String>,
     },
     Deleted {
         session: HostSessionId,
@@ -252,6 +257,12 @@ pub enum Action {
         root: String,
         checks: Option<Vec<String>>,
         todo: String,
+    },
+    /// Runs the checks on the project as it is before any work.
+    Baseline {
+        mission: MissionId,
+        root: String,
+        commands: Vec<String>,
     },
     Inspect {
         mission: MissionId,

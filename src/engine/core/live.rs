@@ -1,6 +1,6 @@
 //! What is true only for this process and this moment: who waits for an answer, signs of life, jobs under way.
 //! Nothing here is written down, and losing all of it costs at most a question to the host.
-use super::event::{Spent, Subject};
+use super::event::{PromptReason, Spent, Subject};
 use super::io::ReplyTo;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
 use crate::ports::host::HostMessage;
@@ -41,6 +41,7 @@ pub struct Live {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Job {
     Survey,
+    Baseline,
     Inspect(Subject),
     Check(Subject),
 }
@@ -57,6 +58,10 @@ pub struct Waiter {
 pub struct ParentView {
     /// A turn was seen to begin in it since the mission was accepted.
     pub seen_busy: bool,
+    /// The host was started anew since: a turn that had begun will not go on.
+    pub restarted: bool,
+    /// Looks in a row that found its turn over and its answer not finished.
+    pub doubtful: u32,
     pub idle: bool,
     pub looking: bool,
     pub look_at: Option<Millis>,
@@ -72,7 +77,7 @@ pub struct HandBackView {
 #[derive(Debug)]
 pub struct Pulse {
     pub stage: Stage,
-    /// Last evidence that the turn goes on.
+    /// Last evidence that the turn goes on; in the future while the host waits for its provider.
     pub sign_at: Millis,
     pub look_at: Millis,
     pub looking: bool,
@@ -87,11 +92,15 @@ pub struct Pulse {
     pub spent: Spent,
     pub open_calls: BTreeSet<String>,
     pub open_asks: u32,
-    /// The host waits for its provider until then.
-    pub host_retry_until: Option<Millis>,
-    /// The same turn is prompted once more at this time.
-    pub retry_at: Option<Millis>,
+    /// A permission that the turn was refused; the host ends the turn with it.
+    pub refused: Option<String>,
+    /// A prompt that waits: for its backoff, or for the breaker.
+    pub due: Option<(Millis, PromptReason)>,
+    /// The prompt under way is the breaker's probe.
+    pub probe: bool,
     pub salvaging: bool,
+    /// Whether the host took the last prompt is not known: it was sent by an earlier process, or answered too late.
+    pub unsure: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +108,8 @@ pub enum Stage {
     /// Nothing has been asked of the host yet.
     New,
     Creating,
+    /// A prompt is due, see `Pulse::due`.
+    Waiting,
     Prompting,
     Running,
 }
@@ -117,9 +128,11 @@ impl Pulse {
             spent: Spent::default(),
             open_calls: BTreeSet::new(),
             open_asks: 0,
-            host_retry_until: None,
-            retry_at: None,
+            refused: None,
+            due: None,
+            probe: false,
             salvaging: false,
+            unsure: false,
         }
     }
 
@@ -133,16 +146,22 @@ impl Pulse {
         self.stage = Stage::Prompting;
         self.finished = None;
         self.idle_early = false;
-        self.retry_at = None;
-        self.host_retry_until = None;
+        self.unsure = false;
+        self.due = None;
         self.open_calls.clear();
+        self.refused = None;
         self.sign(now);
     }
 
-    /// Whether the silence has an explanation: an open tool call, an ask that waits for the user, a retry the
-    /// host has announced.
-    pub fn excused(&self, now: Millis) -> bool {
-        !self.open_calls.is_empty() || self.open_asks > 0 || self.host_retry_until.is_some_and(|t| t > now)
+    /// The host will try its provider again then: silence counts from there.
+    pub fn waits_until(&mut self, now: Millis, at: Millis) {
+        self.sign(now);
+        self.sign_at = at.max(now);
+    }
+
+    /// Whether the silence has an explanation: an open tool call, or an ask that waits for the user.
+    pub fn excused(&self) -> bool {
+        !self.open_calls.is_empty() || self.open_asks > 0
     }
 }
 

@@ -19,13 +19,16 @@ mod plan;
 mod recover;
 mod schedule;
 pub mod state;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod turns;
 
+use crate::domain::breaker::Breaker;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::lease::LeaseTable;
 use crate::domain::mission::{MissionState, Phase};
-use event::Event;
+use event::{Brief, Event};
 pub use io::{Action, Answer, Control, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
 use live::{Live, Waiter};
 pub use recover::replay;
@@ -51,24 +54,31 @@ pub const RETAIN_MS: u64 = 30 * 60_000;
 pub struct Turn {
     pub events: Vec<(MissionId, Event)>,
     pub actions: Vec<Action>,
-    /// Missions that have left memory.
-    pub left: Vec<MissionId>,
+}
+
+/// Calls that wait through the reading of their mission, and what they had asked for: it may not have reached the disk.
+#[derive(Default)]
+struct Parked {
+    waiters: Vec<Waiter>,
+    brief: Option<Brief>,
 }
 
 #[derive(Default)]
 pub struct Core {
     missions: BTreeMap<MissionId, Mission>,
     live: BTreeMap<MissionId, Live>,
-    /// Calls that wait for a mission which is being read again.
-    waiting: BTreeMap<MissionId, Vec<Waiter>>,
-    /// Open missions that are being read again, with their places: nobody else may begin there meanwhile.
-    away: BTreeMap<MissionId, String>,
     /// Every host session of every mission in memory.
     sessions: BTreeMap<HostSessionId, (MissionId, AttemptId)>,
     /// Who may write what, by place.
     leases: BTreeMap<String, LeaseTable>,
     /// Reports and checks that came from attempts that no longer count.
     pub late_reports: u64,
+    /// Missions taken over or read again so far.
+    adopted: u64,
+    /// Who waits for missions that are being read again.
+    parked: BTreeMap<MissionId, Parked>,
+    /// Of the provider behind the host.
+    breaker: Breaker,
     now: Millis,
     turn: Turn,
 }
@@ -96,9 +106,10 @@ impl Core {
             Input::Salvaged { mission, attempt, found } => self.salvaged(&mission, &attempt, found),
             Input::ParentLooked { mission, result } => self.parent_looked(&mission, result),
             Input::HandBackTaken { mission, result } => self.hand_back_taken(&mission, result),
-            Input::Surveyed { mission, checks, tree, baseline, remark } => {
-                self.surveyed(&mission, Event::Surveyed { checks, tree, baseline, remark });
+            Input::Surveyed { mission, checks, tree, remark } => {
+                self.surveyed(&mission, Event::Surveyed { checks, tree, remark });
             }
+            Input::Baselined { mission, results } => self.baselined(&mission, results),
             Input::Inspected { mission, subject, round, result } => {
                 self.inspected(&mission, subject, round, result)
             }
@@ -107,8 +118,7 @@ impl Core {
             }
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
-            Input::Forget { mission, lost: false } => self.set_aside(&mission),
-            Input::Forget { mission, lost: true } => self.give_up(&mission),
+            Input::Forget { mission, gone } => self.let_go(&mission, gone),
             Input::Tick => {}
         }
         self.settle();
@@ -118,6 +128,7 @@ impl Core {
     /// Everything that follows from the new state: timers that are due, work that can start, notices.
     fn settle(&mut self) {
         self.timers();
+        self.degrade();
         for id in self.missions.keys().cloned().collect::<Vec<_>>() {
             self.advance(&id);
         }
@@ -247,6 +258,10 @@ impl Core {
     fn advance_once(&mut self, id: &MissionId) {
         let Some(mission) = self.missions.get(id) else { return };
         if mission.running() {
+            self.advance_survey(id);
+        }
+        let mission = &self.missions[id];
+        if mission.running() {
             match mission.phase {
                 None => self.phase(id, Phase::Briefing),
                 Some(Phase::Briefing) => self.advance_brief(id),
@@ -281,6 +296,29 @@ impl Core {
         over.then(|| mission.ended_at.unwrap_or(self.now).plus(RETAIN_MS))
     }
 
+    /// Its state is dropped; the journal has it.
+    fn let_go(&mut self, id: &MissionId, gone: Option<String>) {
+        let live = self.live.remove(id).unwrap_or_default();
+        if live.pulses.values().any(|p| p.probe) {
+            self.breaker.forgotten();
+        }
+        let mut waiters = live.waiters;
+        let parked = self.parked.remove(id).unwrap_or_default();
+        waiters.extend(parked.waiters);
+        let brief = self.missions.get(id).and_then(|m| m.brief.clone()).or(parked.brief);
+        match gone {
+            Some(why) => {
+                for waiter in waiters {
+                    self.refuse(waiter.reply, Refusal::Cancelled(why.clone()));
+                }
+            }
+            None => {
+                self.parked.insert(id.clone(), Parked { waiters, brief });
+            }
+        }
+        self.forget(id);
+    }
+
     fn forget(&mut self, id: &MissionId) {
         if let Some(mission) = self.missions.remove(id) {
             self.sessions.retain(|_, (owner, _)| owner != id);
@@ -292,33 +330,5 @@ impl Core {
             }
         }
         self.live.remove(id);
-        self.turn.left.push(id.clone());
-    }
-
-    fn set_aside(&mut self, id: &MissionId) {
-        let waiters = self.live.get_mut(id).map(|l| std::mem::take(&mut l.waiters)).unwrap_or_default();
-        if !waiters.is_empty() {
-            self.waiting.insert(id.clone(), waiters);
-        }
-        if let Some(mission) = self.missions.get(id).filter(|m| m.state.is_open()) {
-            self.away.insert(id.clone(), mission.place().to_owned());
-        }
-        self.forget(id);
-    }
-
-    fn give_up(&mut self, id: &MissionId) {
-        if let Some(mission) = self.missions.get(id) {
-            let directory = mission.created.directory.clone();
-            let sessions: Vec<_> = mission.open_attempts().filter_map(|a| a.session.clone()).collect();
-            for session in sessions {
-                self.act(Action::Abort { directory: directory.clone(), session });
-            }
-        }
-        self.set_aside(id);
-        self.away.remove(id);
-        for waiter in self.waiting.remove(id).unwrap_or_default() {
-            let text = format!("another OpenCode process has taken mission {id} over; its report comes from there");
-            self.refuse(waiter.reply, Refusal::Conflict(text));
-        }
     }
 }

@@ -20,7 +20,11 @@ impl Core {
     pub(super) fn advance_plan(&mut self, id: &MissionId) {
         let mission = &self.missions[id];
         if mission.plan.is_some() {
-            return self.phase(id, Phase::Executing);
+            // Nothing is changed before it is known how the checks stood.
+            if mission.survey.as_ref().is_some_and(|s| s.baseline.is_some()) {
+                self.phase(id, Phase::Executing);
+            }
+            return;
         }
         if mission.open_attempts().any(|a| a.kind == AttemptKind::Planning && a.submission.is_none()) {
             return;

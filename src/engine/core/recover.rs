@@ -2,9 +2,9 @@
 use super::event::*;
 use super::io::*;
 use super::live::{LOOK_MS, Pulse};
-use super::state::{Attempt, Mission};
+use super::state::Mission;
 use super::{Core, schedule};
-use crate::domain::ids::{HostSessionId, Millis, MissionId};
+use crate::domain::ids::{Millis, MissionId};
 use crate::domain::mission::MissionState;
 use crate::ports::host::ToastKind;
 
@@ -13,7 +13,6 @@ impl Core {
         if self.missions.contains_key(&id) {
             return;
         }
-        self.away.remove(&id);
         let Some(mission) = replay(&id, &events) else { return };
         for attempt in mission.attempts.values() {
             if let Some(session) = &attempt.session {
@@ -34,10 +33,17 @@ impl Core {
         let now = self.now;
         let patience = self.missions[&id].created.options.turn_timeout_ms;
         let open: Vec<_> = self.missions[&id].open_attempts().map(|a| a.id.clone()).collect();
-        let waiters = self.waiting.remove(&id).unwrap_or_default();
+        self.adopted += 1;
+        let rounds = self.adopted << 32;
+        let parked = self.parked.remove(&id).unwrap_or_default();
+        let lost = parked.brief.filter(|_| !parked.waiters.is_empty());
         let live = self.live(&id);
+        live.waiters = parked.waiters;
+        // Jobs of the state before may still answer; their rounds are not these.
+        live.next_round = rounds;
         // A conversation whose host was stopped is not going to call the tool any more.
         live.parent.idle = host_restarted;
+        live.parent.restarted = host_restarted;
         live.parent.look_at = Some(now);
         live.brief_by = Some(now.plus(if host_restarted { 2 * LOOK_MS } else { patience }));
         // A report that was answered to a call is first looked for, once the shim has had time to ask again.
@@ -45,25 +51,13 @@ impl Core {
         for attempt in open {
             live.pulses.insert(attempt, Pulse::new(now));
         }
-        live.waiters = waiters;
-        if !host_restarted {
-            self.end_again(&id);
+        if let Some(brief) = lost
+            && self.missions[&id].brief.is_none()
+        {
+            self.emit(&id, Event::Briefed { brief, source: BriefSource::Commander });
         }
         if host_restarted {
             self.after_host_restart(&id);
-        }
-    }
-
-    /// Turns that were given up before may not have been ended in the host: the process may have died in between.
-    fn end_again(&mut self, id: &MissionId) {
-        let mission = &self.missions[id];
-        let directory = mission.created.directory.clone();
-        let newest = |s: &HostSessionId, a: &Attempt| self.sessions.get(s).is_some_and(|(_, n)| *n == a.id);
-        let given_up = mission.attempts.values().filter(|a| !a.open() && a.outcome != Some(Outcome::Done));
-        let sessions: Vec<_> =
-            given_up.filter_map(|a| a.session.clone().filter(|s| newest(s, a))).collect();
-        for session in sessions {
-            self.act(Action::Abort { directory: directory.clone(), session });
         }
     }
 

@@ -56,13 +56,14 @@ impl Core {
                 return;
             }
             let Some(t) = self.missions[id].task(&task) else { continue };
-            let (state, ordinal) = (t.state, t.attempts + 1);
+            let (state, ordinal, note) = (t.state, t.attempts + 1, t.note.clone());
             if state == TaskState::Ready {
                 // Held until the task is over; see `index_lease`, which does the same on replay.
                 if !self.grant(id, &task) {
                     continue;
                 }
-                self.task_changed(id, &task, TaskState::Assigned, None);
+                // Why the last attempt failed stays with the task until its next worker has been told.
+                self.task_changed(id, &task, TaskState::Assigned, note);
             }
             // Sent back by a review: the same conversation knows the work.
             let session = if state == TaskState::InProgress { self.last_session(id, &task) } else { None };
@@ -76,7 +77,7 @@ impl Core {
         let mission = &self.missions[id];
         let remaining = mission.plan.as_ref().map(|p| p.remaining_path()).unwrap_or_default();
         let idle = |t: &Task| {
-            t.state == TaskState::InProgress
+            matches!(t.state, TaskState::Assigned | TaskState::InProgress)
                 && !mission.open_attempts().any(|a| a.kind == AttemptKind::Work(t.spec.id.clone()))
         };
         let mut waiting: Vec<_> = mission
@@ -115,7 +116,7 @@ impl Core {
         self.active(Role::Reviewer) < MAX_REVIEWERS
     }
 
-    /// Takes the lease on the files a task declares; false while another task holds any of them.
+    /// Takes the lease on the files of a task; false while another task holds any of them.
     fn grant(&mut self, id: &MissionId, task: &TaskId) -> bool {
         let mission = &self.missions[id];
         let Some(spec) = mission.task(task) else { return false };
@@ -207,11 +208,10 @@ fn holder(mission: &Mission, task: &TaskId) -> Holder {
     Holder { mission: mission.id.clone(), task: task.clone() }
 }
 
-/// What a task holds while it is worked on: what it declares, and what it took on the way in earlier attempts, for
-/// its half-done work is there.
+/// What a task holds while it is active: the files it declares, and those an earlier attempt took on the way.
 pub(crate) fn patterns(task: &Task) -> Vec<Pattern> {
-    let taken = task.taken.iter().map(|path| Pattern::exact(path));
-    task.spec.files.iter().filter_map(|f| Pattern::parse(f).ok()).chain(taken).collect()
+    let declared = task.spec.files.iter().filter_map(|f| Pattern::parse(f).ok());
+    declared.chain(task.taken.iter().map(|path| Pattern::exact(path))).collect()
 }
 
 /// Leases follow the task's state: held from its assignment to its end, whoever works on it.

@@ -15,7 +15,11 @@ pub struct Mission {
     pub id: MissionId,
     pub created: Created,
     pub created_at: Millis,
+    /// When it first ran; its time limit counts from here.
+    pub started_at: Option<Millis>,
     pub ended_at: Option<Millis>,
+    /// Times it was put back to pending by a retry.
+    pub retries: u32,
     pub state: MissionState,
     pub reason: String,
     pub phase: Option<Phase>,
@@ -52,14 +56,15 @@ pub struct Mission {
 pub struct Survey {
     pub checks: Vec<String>,
     pub tree: Option<TreeId>,
-    pub baseline: Vec<CheckResult>,
+    /// Absent while the checks are still running.
+    pub baseline: Option<Vec<CheckResult>>,
     pub remark: Option<String>,
 }
 
 impl Survey {
     /// Whether this very command failed before any work was done.
     pub fn failed_before(&self, command: &str) -> bool {
-        self.baseline.iter().any(|r| r.command == command && !r.passed())
+        self.baseline.iter().flatten().any(|r| r.command == command && !r.passed())
     }
 }
 
@@ -137,7 +142,9 @@ impl Mission {
             parent: created.parent.clone(),
             created,
             created_at: at,
+            started_at: None,
             ended_at: None,
+            retries: 0,
             state: MissionState::Pending,
             reason: String::new(),
             phase: None,
@@ -196,8 +203,9 @@ impl Mission {
     pub fn settled(&self) -> bool {
         !self.state.is_open() && !self.owes_report()
     }
+    /// Work on it goes on; at half pace while the provider is being waited for.
     pub fn running(&self) -> bool {
-        self.state == MissionState::Running
+        matches!(self.state, MissionState::Running | MissionState::Degraded)
     }
     /// The identity of its place in the file system: one mission at a time works there.
     pub fn place(&self) -> &str {
@@ -210,6 +218,14 @@ impl Mission {
             Event::StateChanged { to, reason } => {
                 self.state = self.state.change(*to).map_err(|e| e.to_string())?;
                 self.reason.clone_from(reason);
+                match to {
+                    MissionState::Running => self.started_at = self.started_at.or(Some(at)),
+                    MissionState::Pending => {
+                        self.started_at = None;
+                        self.retries += 1;
+                    }
+                    _ => {}
+                }
                 self.ended_at = if self.state.is_open() { None } else { Some(at) };
                 if self.state.is_open() {
                     self.report = None;
@@ -227,14 +243,17 @@ impl Mission {
                 self.brief = Some(brief.clone());
                 self.brief_source = Some(*source);
             }
-            Event::Surveyed { checks, tree, baseline, remark } => {
+            Event::Surveyed { checks, tree, remark } => {
                 self.last_tree.clone_from(tree);
                 self.survey = Some(Survey {
                     checks: checks.clone(),
                     tree: tree.clone(),
-                    baseline: baseline.clone(),
+                    baseline: None,
                     remark: remark.clone(),
                 });
+            }
+            Event::Baselined { results } => {
+                self.survey.as_mut().ok_or("a baseline without a survey")?.baseline = Some(results.clone());
             }
             Event::PlanRefused { faults } => {
                 self.plan_refusals += 1;

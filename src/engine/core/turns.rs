@@ -6,8 +6,8 @@ use super::Core;
 use super::event::*;
 use super::io::*;
 use super::live::{DOUBT_MS, LOOK_MS, STABLE_LOOKS, Stage};
-use super::state::Attempt;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId};
+use crate::domain::mission::MissionState;
 use crate::engine::prompts;
 use crate::ports::host::{CallState, HostError, HostMessage, Speaker, TurnState};
 
@@ -33,7 +33,8 @@ impl Core {
         match event {
             HostInput::Status { state: TurnState::Idle, .. } => self.said_idle(id, attempt),
             HostInput::Status { state: TurnState::Retry, retry_at, .. } => {
-                self.pulse(id, attempt).host_retry_until = retry_at.or(Some(now.plus(LOOK_MS)));
+                let at = retry_at.unwrap_or(now.plus(LOOK_MS));
+                self.pulse(id, attempt).waits_until(now, at);
             }
             HostInput::Status { .. } => self.pulse(id, attempt).sign(now),
             // The turn's last message carries the same error; the idle notice that follows leads to it.
@@ -48,8 +49,9 @@ impl Core {
                     pulse.open_calls.remove(&call);
                 }
             }
-            HostInput::Permission { open, .. } => {
+            HostInput::Permission { open, refused, .. } => {
                 let pulse = self.pulse(id, attempt);
+                pulse.refused = refused.or(pulse.refused.take());
                 pulse.sign(now);
                 pulse.open_asks = if open { pulse.open_asks + 1 } else { pulse.open_asks.saturating_sub(1) };
             }
@@ -79,14 +81,25 @@ impl Core {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
         match pulse.stage {
-            Stage::New | Stage::Creating => {}
+            Stage::New | Stage::Creating | Stage::Waiting => {}
             Stage::Prompting => pulse.idle_early = true,
-            Stage::Running if pulse.retry_at.is_some() || pulse.salvaging => {}
+            Stage::Running if pulse.salvaging => {}
             Stage::Running => match pulse.finished.clone() {
                 Some(last) if ends_turn(&last) => self.turn_ended(id, attempt, &last),
-                _ => pulse.look_at = now,
+                _ => match pulse.refused.take() {
+                    Some(permission) => self.turn_refused(id, attempt, &permission),
+                    None => pulse.look_at = now,
+                },
             },
         }
+    }
+
+    /// The host ends a turn whose permission was refused without an error and without a last word.
+    fn turn_refused(&mut self, id: &MissionId, attempt: &AttemptId, permission: &str) {
+        if self.open(id, attempt).is_some_and(|a| a.submission.is_some()) {
+            return self.close(id, attempt, Outcome::Done);
+        }
+        self.close_failed(id, attempt, format!("the permission to use {permission} was refused"));
     }
 
     /// The session is idle and `last` is how the assistant left it.
@@ -94,6 +107,9 @@ impl Core {
         let Some(a) = self.open(id, attempt) else { return };
         let (role, submitted) = (a.role(), a.submission.is_some());
         self.pulse(id, attempt).open_calls.clear();
+        if last.error.is_none() {
+            self.provider_answered(id, attempt, true);
+        }
         if submitted {
             self.close(id, attempt, Outcome::Done);
         } else if let Some(fault) = &last.error {
@@ -135,7 +151,7 @@ impl Core {
         let pulse = self.pulse(id, attempt);
         pulse.looking = false;
         pulse.look_at = now.plus(LOOK_MS);
-        if pulse.stage != Stage::Running || pulse.retry_at.is_some() || pulse.salvaging {
+        if pulse.stage != Stage::Running || pulse.salvaging {
             return;
         }
         let look = match result {
@@ -146,36 +162,35 @@ impl Core {
             Err(_) => return,
         };
         if matches!(look.state, TurnState::Busy | TurnState::Retry) {
-            // Only looks in a row count.
-            pulse.doubtful = 0;
             return;
         }
-        let told = self.was_told(id, attempt, &look.messages);
+        if std::mem::take(&mut self.pulse(id, attempt).unsure)
+            && let Some(reason) = self.lost_prompt(id, attempt, &look)
+        {
+            return self.prompt_again(id, attempt, reason);
+        }
         match look.messages.last() {
             Some(last)
-                if told
-                    && last.speaker == Speaker::Assistant
+                if last.speaker == Speaker::Assistant
                     && ends_turn(last)
                     && !self.stale(id, attempt, last) =>
             {
                 self.message_seen(id, attempt, last.clone());
                 self.turn_ended(id, attempt, last);
             }
-            _ => self.turn_in_doubt(id, attempt, told),
+            _ => self.turn_in_doubt(id, attempt),
         }
     }
 
-    /// Whether the work of this attempt has reached its session. In a session that was used before, the messages of
-    /// an earlier attempt say nothing; where a long turn has pushed the prompt out of sight, it is told once more.
-    fn was_told(&self, id: &MissionId, attempt: &AttemptId, messages: &[HostMessage]) -> bool {
-        let mission = &self.missions[id];
-        let Some(a) = mission.attempts.get(attempt) else { return true };
-        let earlier = |b: &Attempt| b.session == a.session && b.token < a.token;
-        if !mission.attempts.values().any(earlier) {
-            return !messages.is_empty();
-        }
-        let mine = |m: &HostMessage| m.speaker == Speaker::User && prompts::is_for(a, &m.text);
-        messages.iter().any(mine)
+    /// The last prompt, when the conversation shows that it never arrived. A window of the assistant's messages alone
+    /// belongs to a long turn, which some prompt began.
+    fn lost_prompt(&self, id: &MissionId, attempt: &AttemptId, look: &Look) -> Option<PromptReason> {
+        let a = self.open(id, attempt)?;
+        let reason = *a.prompts.last()?;
+        let opening = prompts::opening(&self.missions[id], a, reason);
+        let mut asked = look.messages.iter().filter(|m| m.speaker == Speaker::User).peekable();
+        let cut_off = asked.peek().is_none() && !look.messages.is_empty();
+        (!cut_off && !asked.any(|m| m.text.starts_with(&opening))).then_some(reason)
     }
 
     /// A message that was counted before the prompt that is now awaited says nothing of it.
@@ -187,15 +202,14 @@ impl Core {
     }
 
     /// Not busy, and the last message is not finished: after some looks that agree, the turn was cut off.
-    fn turn_in_doubt(&mut self, id: &MissionId, attempt: &AttemptId, told: bool) {
+    fn turn_in_doubt(&mut self, id: &MissionId, attempt: &AttemptId) {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
         pulse.doubtful += 1;
         pulse.look_at = now.plus(DOUBT_MS);
         if pulse.doubtful >= STABLE_LOOKS {
             pulse.doubtful = 0;
-            let reason = if told { PromptReason::Continue } else { PromptReason::First };
-            self.take_up_again(id, attempt, reason, "the host was restarted");
+            self.take_up_again(id, attempt, "the host was restarted");
         }
     }
 
@@ -203,6 +217,7 @@ impl Core {
 
     pub(super) fn timers(&mut self) {
         for id in self.missions.keys().cloned().collect::<Vec<_>>() {
+            self.time_limit(&id);
             self.attempt_timers(&id);
             self.parent_timers(&id);
         }
@@ -214,17 +229,20 @@ impl Core {
         let limit = self.missions[id].created.options.turn_timeout_ms;
         let directory = self.missions[id].created.directory.clone();
         for (attempt, session) in open {
-            self.due_retry(id, &attempt);
+            self.prompt_due(id, &attempt);
             let now = self.now;
             let pulse = self.pulse(id, &attempt);
-            if pulse.stage != Stage::Running || pulse.retry_at.is_some() {
+            if pulse.stage != Stage::Running {
                 continue;
             }
             let Some(session) = session else { continue };
-            if now.since(pulse.sign_at) >= limit && !pulse.excused(now) {
+            if now.since(pulse.sign_at) >= limit && !pulse.excused() {
                 self.act(Action::Abort { directory: directory.clone(), session });
+                let reported = self.open(id, &attempt).is_some_and(|a| a.submission.is_some());
                 let reason = format!("no progress for {} s", limit / 1000);
-                self.close_failed(id, &attempt, reason);
+                // What was handed in is there; only the turn's last words are not.
+                let outcome = if reported { Outcome::Done } else { Outcome::Failed { reason } };
+                self.close(id, &attempt, outcome);
             } else if !pulse.looking && pulse.look_at <= now {
                 pulse.looking = true;
                 let (mission, directory) = (id.clone(), directory.clone());
@@ -240,13 +258,21 @@ impl Core {
         let limit = mission.created.options.turn_timeout_ms;
         let attempts =
             mission.open_attempts().filter_map(|a| live.pulses.get(&a.id)).filter_map(|p| match p.stage {
-                Stage::Running if p.retry_at.is_some() => p.retry_at,
+                // No turn begins while it is paused.
+                Stage::Waiting if mission.state == MissionState::Paused => None,
+                Stage::Waiting => p.due.map(|(at, _)| at),
+                // The answer to the look comes first.
+                Stage::Running if p.looking && p.excused() => None,
                 Stage::Running if p.looking => Some(p.sign_at.plus(limit)),
-                Stage::Running if p.excused(self.now) => Some(p.look_at),
+                Stage::Running if p.excused() => Some(p.look_at),
                 Stage::Running => Some(p.look_at.min(p.sign_at.plus(limit))),
                 _ => None,
             });
-        attempts.chain(self.parent_wakes(mission, live)).chain(self.drop_at(id)).min()
+        attempts
+            .chain(self.parent_wakes(mission, live))
+            .chain(self.drop_at(id))
+            .chain(self.time_is_up_at(id))
+            .min()
     }
 
     pub(super) fn owner_of(&self, session: &HostSessionId) -> Option<(MissionId, AttemptId)> {

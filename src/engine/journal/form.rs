@@ -152,7 +152,7 @@ objects! {
         directory: String, worktree: String, parent: String, text: String, key: String, title: String,
         options: Options,
     }
-    struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, auto_resume: bool }
+    struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, max_duration_ms: u64, auto_resume: bool }
         maybe { checks: Vec<String> }
     struct Brief for event::Brief { text: String }
         lists { acceptance: String, constraints: String }

@@ -81,7 +81,8 @@ kinds! {
     "state_changed" StateChanged { to: MissionState, reason: String }
     "phase_changed" PhaseChanged { to: Phase }
     "briefed" Briefed { brief: Brief, source: BriefSource }
-    "surveyed" Surveyed { checks: Vec<String>, baseline: Vec<CheckResult> } maybe { tree: String, remark: String }
+    "surveyed" Surveyed { checks: Vec<String> } maybe { tree: String, remark: String }
+    "baselined" Baselined { results: Vec<CheckResult> }
     "plan_refused" PlanRefused { faults: Vec<String> }
     "planned" Planned { plan: Plan, source: PlanSource } lists { remarks: String }
     "task_added" TaskAdded { spec: TaskSpec }

@@ -32,6 +32,7 @@ kinds! {
     PhaseChanged "phase_changed"
     Briefed "briefed"
     Surveyed "surveyed"
+    Baselined "baselined"
     PlanRefused "plan_refused"
     Planned "planned"
     TaskAdded "task_added"
@@ -105,7 +106,7 @@ fn mission_after(count: usize) -> Mission {
 #[test]
 fn the_corpus_has_every_kind_and_each_of_its_facts_fits() {
     let records = corpus();
-    assert!(records.iter().map(|r| r.seq).eq(1..=72));
+    assert!(records.iter().map(|r| r.seq).eq(1..=73));
     let seen: BTreeSet<_> = records.iter().map(|r| r.kind.as_str()).collect();
     assert_eq!(seen, BTreeSet::from_iter(KINDS.iter().copied()));
     let events = events(&records);

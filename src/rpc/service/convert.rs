@@ -21,6 +21,12 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
         }
         options.turn_timeout_ms = u64::from(seconds) * 1000;
     }
+    if let Some(seconds) = wire.max_duration_seconds {
+        if !(60..=86_400).contains(&seconds) {
+            return invalid(format!("option maxDurationSeconds is {seconds}: it must be 60 to 86400"));
+        }
+        options.max_duration_ms = u64::from(seconds) * 1000;
+    }
     if let Some(todo) = &wire.todo {
         let inside = !todo.is_empty()
             && !todo.starts_with('/')
@@ -125,8 +131,9 @@ pub fn host_event(event: HostEvent) -> HostInput {
         HostEvent::Tool { session, call, state, .. } => {
             HostInput::ToolMoved { session: HostSessionId(session), call, state: host::call_state(state) }
         }
-        HostEvent::Permission { session, open, .. } => {
-            HostInput::Permission { session: HostSessionId(session), open }
+        HostEvent::Permission { session, open, permission, rejected, .. } => {
+            let refused = rejected.then_some(permission);
+            HostInput::Permission { session: HostSessionId(session), open, refused }
         }
         HostEvent::Deleted { session } => HostInput::Deleted { session: HostSessionId(session) },
     }

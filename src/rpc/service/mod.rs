@@ -7,7 +7,9 @@ pub use tool_args::salvage;
 
 use super::{CallContext, Router, RpcError};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
+use crate::domain::mission::MissionState;
 use crate::engine::handle::{Answer, Created, Handle, Opened, Options, Refusal, ToolInput, clip};
+use crate::ports::store::MissionRow;
 use crate::protocol::errors::*;
 use crate::protocol::methods as m;
 use crate::protocol::tools::TOOLS;
@@ -120,7 +122,9 @@ impl Service {
     }
 
     async fn workspace_close(&self, p: DirectoryParams, _: CallContext) -> Result<Empty, RpcError> {
-        self.workspaces.remove(&Directory(p.directory));
+        let directory = Directory(p.directory);
+        self.workspaces.remove(&directory);
+        self.engine.close(directory).await;
         Ok(Empty {})
     }
 
@@ -272,7 +276,9 @@ impl Service {
 
 /// Two processes at work in one tree would put their changes into each other's verdicts.
 fn refuse_when_held(opened: &Opened) -> Result<(), RpcError> {
-    let Some((row, by)) = opened.held.first() else { return Ok(()) };
+    // One that has ended and only owes its report changes nothing any more.
+    let at_work = |row: &MissionRow| MissionState::parse(&row.state).is_none_or(MissionState::is_open);
+    let Some((row, by)) = opened.held.iter().find(|(row, _)| at_work(row)) else { return Ok(()) };
     let text = format!(
         "another OpenCode (gantry process {}) is running mission {} in this project: wait for it, or cancel it there",
         by.pid, row.id

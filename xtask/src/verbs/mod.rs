@@ -1,5 +1,6 @@
 //! The verbs of `cargo xtask`, one file each.
 
+mod bench;
 mod codegen;
 mod demo;
 mod lint;
@@ -22,6 +23,7 @@ pub struct Xtask {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Bench(bench::Bench),
     Demo(demo::Demo),
     Test(test::Test),
     Lint(lint::Lint),
@@ -31,6 +33,7 @@ enum Verb {
 impl Xtask {
     pub fn run(self) -> Result<ExitCode> {
         match self.verb {
+            Verb::Bench(verb) => verb.run(),
             Verb::Demo(verb) => verb.run(),
             Verb::Test(verb) => verb.run(),
             Verb::Lint(verb) => verb.run(),

@@ -115,8 +115,18 @@ pub(super) fn install_shim() -> Result<()> {
 /// The development build: the release one, with link-time optimisation, takes minutes longer and shows
 /// nothing else.
 pub(super) fn build_gantry() -> Result<PathBuf> {
+    build(&[])
+}
+
+/// The same as users get it, for figures.
+pub(super) fn build_release() -> Result<PathBuf> {
+    build(&["--release"])
+}
+
+fn build(profile: &[&str]) -> Result<PathBuf> {
     let format = "--message-format=json-render-diagnostics";
     let mut build = cargo(&["build", "--package", "opencode-gantry", "--bin", "gantry", format])?;
+    build.args(profile);
     let output =
         build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     ensure!(output.status.success(), "the sidecar could not be built; the compiler's messages are above");

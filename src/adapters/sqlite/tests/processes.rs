@@ -141,10 +141,25 @@ fn a_folder_that_may_not_be_written_is_read_only() {
         if rustix::process::geteuid().is_root() {
             command.uid(65534);
         }
-        let mut child = command.spawn().expect("a second process");
+        let mut child = spawn_copy(command);
         let expected = format!("{:?}", StoreError::ReadOnly { path: path.display().to_string() });
         assert_eq!(said(&mut child).last(), Some(expected));
         child.wait().expect("its end");
     }
     set(&home, 0o755);
+}
+
+/// A process that another test starts while the copy is being written holds it open for a moment, and a file
+/// that is open for writing cannot be run.
+#[cfg(unix)]
+fn spawn_copy(mut command: Command) -> Child {
+    for _ in 0..200 {
+        match command.spawn() {
+            Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            spawned => return spawned.expect("a second process"),
+        }
+    }
+    panic!("the copy of the test binary stays busy");
 }

@@ -1,6 +1,8 @@
 //! A process with everything it starts, ended together.
+use super::watchdog::Watchdog;
 use std::io;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use tokio::process::{Child, Command};
 
 /// Kills the whole group when dropped. A descendant that moves itself to another group or session (a daemon)
@@ -9,17 +11,30 @@ pub(super) struct Group {
     child: Child,
     #[cfg(unix)]
     id: Option<rustix::process::Pid>,
+    #[cfg(unix)]
+    watchdog: Option<Arc<Watchdog>>,
 }
 
 impl Group {
-    pub(super) fn spawn(mut command: Command) -> io::Result<Self> {
+    pub(super) fn spawn(
+        mut command: Command,
+        #[cfg_attr(not(unix), expect(unused_variables))] watchdog: Option<Arc<Watchdog>>,
+    ) -> io::Result<Self> {
         #[cfg(unix)]
         command.process_group(0);
         command.kill_on_drop(true);
         let child = command.spawn()?;
+        #[cfg(unix)]
+        let id = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+        #[cfg(unix)]
+        if let (Some(watchdog), Some(id)) = (&watchdog, id) {
+            watchdog.started(id);
+        }
         Ok(Self {
             #[cfg(unix)]
-            id: child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)),
+            id,
+            #[cfg(unix)]
+            watchdog,
             child,
         })
     }
@@ -55,5 +70,9 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.kill();
+        #[cfg(unix)]
+        if let (Some(watchdog), Some(id)) = (&self.watchdog, self.id) {
+            watchdog.ended(id);
+        }
     }
 }

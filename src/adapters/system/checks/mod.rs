@@ -3,6 +3,7 @@ mod detect;
 mod group;
 mod run;
 mod tail;
+pub mod watchdog;
 mod words;
 
 #[cfg(all(test, target_os = "linux"))]
@@ -12,9 +13,21 @@ use crate::domain::verdict::CheckResult;
 use crate::ports::Fut;
 use crate::ports::workspace::Checks;
 use std::path::PathBuf;
+use std::sync::Arc;
+use watchdog::Watchdog;
 
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CommandChecks;
+/// Runs the commands; what a killed process of ours leaves running is ended by its watchdog.
+#[derive(Clone, Default)]
+pub struct CommandChecks {
+    watchdog: Option<Arc<Watchdog>>,
+}
+
+impl CommandChecks {
+    /// `program` is this one: its subcommand `watchdog` is run as the watchdog.
+    pub fn watched(program: PathBuf) -> Self {
+        Self { watchdog: Some(Arc::new(Watchdog::new(program))) }
+    }
+}
 
 impl Checks for CommandChecks {
     fn detect(&self, root: PathBuf) -> Fut<'_, Vec<String>> {
@@ -25,6 +38,6 @@ impl Checks for CommandChecks {
     }
 
     fn run(&self, root: PathBuf, command: String, timeout_ms: u64) -> Fut<'_, CheckResult> {
-        Box::pin(run::run(root, command, timeout_ms))
+        Box::pin(run::run(root, command, timeout_ms, self.watchdog.clone()))
     }
 }

@@ -1,12 +1,14 @@
 //! One command from start to end.
 use super::group::Group;
 use super::tail::Tail;
+use super::watchdog::Watchdog;
 use super::words::{Line, parse};
 use crate::domain::verdict::{CheckOutcome, CheckResult};
 use std::ffi::OsString;
 use std::io::{self, PipeReader};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
@@ -17,10 +19,15 @@ const GRACE: Duration = Duration::from_secs(2);
 /// For the last output after the command ended. A process that left the group may hold the pipe for ever.
 const DRAIN: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(root: PathBuf, command: String, timeout_ms: u64) -> CheckResult {
+pub(super) async fn run(
+    root: PathBuf,
+    command: String,
+    timeout_ms: u64,
+    watchdog: Option<Arc<Watchdog>>,
+) -> CheckResult {
     let started = Instant::now();
     let mut tail = Tail::default();
-    let outcome = match start(&root, &command) {
+    let outcome = match start(&root, &command, watchdog) {
         Ok((group, output)) => finish(group, output, Duration::from_millis(timeout_ms), &mut tail).await,
         Err(text) => {
             tail.push(text.as_bytes());
@@ -32,7 +39,11 @@ pub(super) async fn run(root: PathBuf, command: String, timeout_ms: u64) -> Chec
 }
 
 /// Both streams share one pipe, so that lines keep the order in which they were written.
-fn start(root: &Path, line: &str) -> Result<(Group, impl AsyncRead + Unpin + use<>), String> {
+fn start(
+    root: &Path,
+    line: &str,
+    watchdog: Option<Arc<Watchdog>>,
+) -> Result<(Group, impl AsyncRead + Unpin + use<>), String> {
     if !root.is_dir() {
         return Err(format!("{} is not a folder: check the path of the project", root.display()));
     }
@@ -40,7 +51,7 @@ fn start(root: &Path, line: &str) -> Result<(Group, impl AsyncRead + Unpin + use
     let (reader, writer) = io::pipe().map_err(|e| format!("no pipe: {e}"))?;
     let second = writer.try_clone().map_err(|e| format!("no pipe: {e}"))?;
     command.current_dir(root).stdin(Stdio::null()).stdout(writer).stderr(second);
-    let group = Group::spawn(command).map_err(|e| match e.kind() {
+    let group = Group::spawn(command, watchdog).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => {
             format!("{line}: the program was not found: install it, or name other checks")
         }

@@ -12,8 +12,14 @@ fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
+/// Outlives every test, so that a run can be spawned.
+fn checks() -> &'static CommandChecks {
+    static CHECKS: std::sync::LazyLock<CommandChecks> = std::sync::LazyLock::new(CommandChecks::default);
+    &CHECKS
+}
+
 async fn run(root: &Path, command: &str) -> CheckResult {
-    CommandChecks.run(root.to_path_buf(), command.into(), 20_000).await
+    checks().run(root.to_path_buf(), command.into(), 20_000).await
 }
 
 /// The pids that a script wrote to a file, one a line, once there are `count`.
@@ -102,7 +108,7 @@ async fn a_time_limit_ends_the_whole_family() {
         "echo begun\necho $$ >> pids\n(sleep 300 & echo $! >> pids; wait) &\nsleep 300 & echo $! >> pids\nwait\n",
     )
     .expect("a script");
-    let result = CommandChecks.run(root.path().into(), "sh family".into(), 400).await;
+    let result = checks().run(root.path().into(), "sh family".into(), 400).await;
     assert_eq!(result.outcome, CheckOutcome::TimedOut);
     assert_eq!(result.tail, "begun\n");
     assert!((400..2000).contains(&result.millis), "asked to end, it ends: {}", result.millis);
@@ -117,7 +123,7 @@ async fn one_that_does_not_listen_is_killed_after_two_seconds() {
         "trap '' TERM\necho $$ >> pids\nsleep 300 & echo $! >> pids\necho up\nwait\n",
     )
     .expect("a script");
-    let result = CommandChecks.run(root.path().into(), "sh deaf".into(), 300).await;
+    let result = checks().run(root.path().into(), "sh deaf".into(), 300).await;
     assert_eq!((result.outcome, result.tail.as_str()), (CheckOutcome::TimedOut, "up\n"));
     assert!((2300..4000).contains(&result.millis), "{}", result.millis);
     all_end(&pids(&root.path().join("pids"), 2).await).await;
@@ -131,7 +137,7 @@ async fn a_dropped_run_ends_the_whole_family() {
         "trap '' TERM\necho $$ >> pids\n(sleep 300 & echo $! >> pids; wait) &\nwait\n",
     )
     .expect("a script");
-    let task = tokio::spawn(CommandChecks.run(root.path().into(), "sh family".into(), 60_000));
+    let task = tokio::spawn(checks().run(root.path().into(), "sh family".into(), 60_000));
     let pids = pids(&root.path().join("pids"), 2).await;
     assert!(pids.iter().all(|pid| lives(*pid)));
     task.abort();

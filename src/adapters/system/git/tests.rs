@@ -442,3 +442,42 @@ async fn a_broken_repository_is_an_error_and_not_a_project_without_git() {
     let error = lab.tree.hash(lab.root(), vec![]).await.expect_err("a refusal").to_string();
     assert!(error.contains("config"), "{error}");
 }
+
+fn age(path: &Path, days: u64) {
+    let time = std::fs::metadata(path).expect("a file").modified().expect("its time");
+    let then = time - std::time::Duration::from_secs(days * 24 * 3600);
+    fs::File::open(path).and_then(|file| file.set_modified(then)).expect("another time");
+}
+
+#[tokio::test]
+async fn old_objects_and_projects_are_cleared_once_a_day() {
+    let lab = Lab::new();
+    lab.write("a.txt", "one\n");
+    let first = lab.hash().await;
+    let private = super::place::known(&lab.root(), &lab.tree.data_dir, &first).expect("a private repository");
+    let object = |name: &str| private.join("objects").join(&name[..2]).join(&name[2..]);
+    lab.write("a.txt", "two\n");
+    let second = lab.hash().await;
+    let (old, kept) = (object(&first.0), object(&second.0));
+    age(&old, 20);
+    age(&kept, 20);
+    for leftover in ["index-killed", "keep-me"] {
+        fs::write(private.join(leftover), "").expect("a file");
+        age(&private.join(leftover), 3);
+    }
+    let other = private.ancestors().nth(2).expect("all trees").join("another-project/sha1.git");
+    fs::create_dir_all(&other).expect("folders");
+    fs::write(other.join("pruned"), "").expect("a stamp");
+    age(&other.join("pruned"), 29);
+    lab.hash().await;
+    assert!(old.exists() && private.join("index-killed").exists(), "not again on the same day");
+    age(&private.join("pruned"), 2);
+    lab.hash().await;
+    assert!(!old.exists() && !private.join("index-killed").exists());
+    assert!(kept.exists() && private.join("keep-me").exists() && other.exists());
+    assert_eq!(lab.changed(&TreeId(EMPTY.into()), &second).await, ["a.txt"]);
+    age(&other.join("pruned"), 2);
+    age(&private.join("pruned"), 2);
+    lab.hash().await;
+    assert!(!other.parent().expect("its folder").exists(), "31 days without a mission");
+}

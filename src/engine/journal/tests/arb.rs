@@ -44,12 +44,13 @@ fn tree() -> impl Strategy<Value = Option<TreeId>> {
 }
 
 fn created() -> impl Strategy<Value = Created> {
-    let options = (of(texts()), text(), any::<u32>(), whole(), any::<bool>()).prop_map(
-        |(checks, todo, workers, turn_timeout_ms, auto_resume)| Options {
+    let options = (of(texts()), text(), any::<u32>(), whole(), whole(), any::<bool>()).prop_map(
+        |(checks, todo, workers, turn_timeout_ms, max_duration_ms, auto_resume)| Options {
             checks,
             todo,
             workers,
             turn_timeout_ms,
+            max_duration_ms,
             auto_resume,
         },
     );
@@ -155,9 +156,12 @@ fn of_mission() -> BoxedStrategy<Event> {
             .prop_map(|(to, reason)| Event::StateChanged { to, reason }),
         select(Phase::ALL.to_vec()).prop_map(|to| Event::PhaseChanged { to }),
         (brief, brief_source).prop_map(|(brief, source)| Event::Briefed { brief, source }),
-        (texts(), tree(), results(), of(text())).prop_map(|(checks, tree, baseline, remark)| {
-            Event::Surveyed { checks, tree, baseline, remark }
+        (texts(), tree(), of(text())).prop_map(|(checks, tree, remark)| Event::Surveyed {
+            checks,
+            tree,
+            remark
         }),
+        results().prop_map(|results| Event::Baselined { results }),
         texts().prop_map(|faults| Event::PlanRefused { faults }),
         (plan, plan_source, texts()).prop_map(|(plan, source, remarks)| Event::Planned {
             plan,

@@ -218,11 +218,14 @@ impl HostEnv {
 
     /// The whole environment of a process, with the configuration written where it points to.
     fn environment(&self) -> Result<Vec<(OsString, OsString)>> {
-        let inherited =
-            |name: &OsString| self.home == Home::User || INHERITED.iter().any(|known| name == known);
+        // The host takes the folder it works in from PWD before it asks the system.
+        let inherited = |name: &OsString| {
+            name != "PWD" && (self.home == Home::User || INHERITED.iter().any(|known| name == known))
+        };
         let mut all: Vec<(OsString, OsString)> =
             std::env::vars_os().filter(|(name, _)| inherited(name)).collect();
         all.extend(self.vars.iter().map(|(name, value)| (name.into(), value.into())));
+        all.push(("PWD".into(), self.project.clone().into()));
         match self.home {
             Home::Scratch => self.write_config()?,
             // Lists of plugins are joined, so the user's own stay.

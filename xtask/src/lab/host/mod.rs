@@ -9,4 +9,4 @@ pub use env::{HostEnv, Leftover};
 pub use fetch::{BINARY_VAR, VERSION, find};
 pub(crate) use process::kill_group;
 pub use process::{Finished, HostProcess};
-pub use server::Server;
+pub use server::{Client, Server};

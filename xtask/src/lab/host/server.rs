@@ -1,6 +1,6 @@
 //! The host as an HTTP server, and the few calls of it that tests make.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +16,12 @@ const CALL: Duration = Duration::from_secs(60);
 /// A listening `opencode serve`.
 pub struct Server {
     pub process: HostProcess,
+    project: Client,
+}
+
+/// Calls to a server in one of the directories that it serves.
+#[derive(Clone)]
+pub struct Client {
     url: String,
     directory: PathBuf,
     agent: ureq::Agent,
@@ -37,20 +43,37 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         };
         let config = ureq::Agent::config_builder().timeout_global(Some(CALL)).http_status_as_error(false);
-        Ok(Self { process, url, directory, agent: config.build().into() })
+        Ok(Self { process, project: Client { url, directory, agent: config.build().into() } })
     }
 
-    pub fn url(&self) -> &str {
-        &self.url
+    /// Calls in the project's directory.
+    pub fn client(&self) -> &Client {
+        &self.project
     }
 
-    /// GET in the project's directory. The answer's JSON, or null when it has no body.
+    /// Calls in another directory, which the host opens at the first of them.
+    pub fn client_in(&self, directory: &Path) -> Client {
+        Client { directory: directory.to_owned(), ..self.project.clone() }
+    }
+
+    /// GET in the project's directory.
+    pub fn get(&self, path: &str) -> Result<Value> {
+        self.project.get(path)
+    }
+
+    /// POST in the project's directory.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.project.post(path, body)
+    }
+}
+
+impl Client {
+    /// The answer's JSON, or null when it has no body.
     pub fn get(&self, path: &str) -> Result<Value> {
         let request = self.agent.get(format!("{}{path}", self.url)).query("directory", self.directory());
         answer(path, request.call())
     }
 
-    /// POST in the project's directory.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let request = self.agent.post(format!("{}{path}", self.url)).query("directory", self.directory());
         answer(path, request.send_json(body))

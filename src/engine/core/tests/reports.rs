@@ -1,0 +1,152 @@
+//! The report reaches the conversation exactly once, in whatever order things happen.
+use super::outside::*;
+use super::*;
+use crate::domain::ids::{HostSessionId, MissionId};
+use crate::engine::core::Input;
+use crate::ports::host::{HostError, TurnState};
+
+const PARENT: &str = "u0";
+
+fn one_task() -> World {
+    planned(vec![task("T1", "a", "")])
+}
+
+fn delivered_once(w: &mut World, m: &MissionId, how: &str) {
+    w.run();
+    w.run_for(120_000);
+    assert_eq!(w.trace(m, &["handed"]), [format!("handed back: {how}")]);
+    let expected = usize::from(how != "Nobody");
+    assert_eq!(w.outside.delivered.len(), expected, "{:?}", w.outside.delivered);
+}
+
+#[test]
+fn to_the_call_that_waits() {
+    let mut w = one_task();
+    let m = w.task("do it");
+    delivered_once(&mut w, &m, "ToolResult");
+}
+
+#[test]
+fn to_the_conversation_when_no_call_waits() {
+    let mut w = one_task();
+    w.outside.script("Commander", vec![vec![(100, Step::Say("no tools for me"))]]);
+    let m = w.task("do it");
+    delivered_once(&mut w, &m, "Message");
+}
+
+#[test]
+fn not_into_a_turn_of_the_users() {
+    let mut w = one_task();
+    w.outside.script(
+        "Commander",
+        vec![vec![(100, Step::Say("no tools for me"))], vec![(300_000, Step::Say("long talk"))]],
+    );
+    let m = w.task("do it");
+    w.run_for(2_000);
+    let parent = HostSessionId::from(PARENT);
+    w.outside.begin(w.now, &parent, "meanwhile, something else");
+    w.run_until(|w| w.core.missions().any(|m| m.owes_report()));
+    w.run_for(60_000);
+    assert_eq!(w.outside.delivered.len(), 0, "the user's turn runs");
+    delivered_once(&mut w, &m, "Message");
+}
+
+#[test]
+fn to_nobody_when_the_conversation_is_gone() {
+    // Deleted while the mission works, or while the report is owed.
+    for owed in [false, true] {
+        let mut w = one_task();
+        w.outside
+            .script("Commander", vec![vec![(100, Step::Say("x"))], vec![(300_000, Step::Say("long talk"))]]);
+        let m = w.task("do it");
+        w.run_for(2_000);
+        let parent = HostSessionId::from(PARENT);
+        w.outside.begin(w.now, &parent, "meanwhile");
+        if owed {
+            w.run_until(|w| w.core.missions().any(|m| m.owes_report()));
+        }
+        w.outside.delete(w.now, &parent);
+        delivered_once(&mut w, &m, "Nobody");
+    }
+}
+
+#[test]
+fn once_when_the_confirmation_of_the_call_is_lost() {
+    let mut w = one_task();
+    w.outside.script("Commander", vec![vec![(100, Step::Call(brief("b"))), (100, Step::EndUnseen("told"))]]);
+    let m = w.task("do it");
+    w.run_until(|w| w.core.missions().any(|m| m.owes_report()));
+    w.outside.lose_events();
+    delivered_once(&mut w, &m, "ToolResult");
+}
+
+#[test]
+fn once_when_the_host_took_the_message_and_did_not_say_so() {
+    let mut w = one_task();
+    w.outside.script("Commander", vec![vec![(100, Step::Say("x"))]]);
+    w.outside.hand_back_faults.extend([HostError::TimedOut(30_000)]);
+    let m = w.task("do it");
+    delivered_once(&mut w, &m, "Message");
+}
+
+#[test]
+fn once_when_the_call_comes_only_after_the_end() {
+    // The sidecar was restarted while the call waited; the mission ends before the shim asks again.
+    let mut w = one_task();
+    w.task("do it");
+    w.run_until(|w| w.core.missions().any(|m| m.phase == Some(crate::domain::mission::Phase::Integrating)));
+    let moment = w.moments.last().expect("a commit").clone();
+    let (call, tool) =
+        moment.after.sessions[&HostSessionId::from(PARENT)].open_call.clone().expect("a call waits");
+    let mut outside = moment.after.clone();
+    outside.sessions.values_mut().for_each(|s| s.open_call = None);
+    let mut w = w.take_over(moment.now, moment.events, &outside, false);
+    w.run_until(|w| w.core.missions().any(|m| m.owes_report()));
+    w.outside.session(&PARENT.into()).open_call = Some((call.clone(), tool.clone()));
+    w.tool(PARENT.into(), call, tool);
+    delivered_once(&mut w, &"m1".into(), "ToolResult");
+}
+
+#[test]
+fn once_when_two_calls_wait() {
+    let mut w = one_task();
+    let m = w.task("do it");
+    w.run_for(2_000);
+    let reply = w.reply();
+    w.step(Input::Tool { reply, session: PARENT.into(), call: "second".into(), tool: brief("again") });
+    w.run();
+    assert!(w.answers.contains_key(&reply), "the second call is answered as well");
+    delivered_once(&mut w, &m, "ToolResult");
+}
+
+#[test]
+fn to_the_conversation_the_mission_was_attached_to() {
+    let mut w = one_task();
+    w.outside.script("Commander", vec![vec![(100, Step::Say("x"))]]);
+    let m = w.task("do it");
+    w.run_for(3_000);
+    let other = Session { title: "Commander".into(), ..Session::default() };
+    w.outside.sessions.insert("u7".into(), other);
+    let reply = w.reply();
+    w.step(Input::Attach { reply, mission: m.clone(), parent: "u7".into() });
+    delivered_once(&mut w, &m, "Message");
+    assert_eq!(w.outside.session(&"u7".into()).messages.len(), 1);
+}
+
+#[test]
+fn a_look_at_an_idle_conversation_that_says_busy_first_waits() {
+    // The idle event comes before the status call agrees: the next look decides.
+    let mut w = one_task();
+    w.outside.script("Commander", vec![vec![(100, Step::Say("x"))], vec![(40_000, Step::EndUnseen("late"))]]);
+    let m = w.task("do it");
+    w.run_for(2_000);
+    w.outside.begin(w.now, &PARENT.into(), "meanwhile");
+    w.run_until(|w| w.core.missions().any(|m| m.owes_report()));
+    let idle = crate::engine::core::HostInput::Status {
+        session: PARENT.into(),
+        state: TurnState::Idle,
+        retry_at: None,
+    };
+    w.step(Input::Host { event: idle });
+    delivered_once(&mut w, &m, "Message");
+}
