@@ -125,7 +125,10 @@ impl World {
 
     pub fn breach(&mut self, at: u64, text: String) {
         self.note(at, format!("BREACH {text}"));
-        self.breaches.push(text);
+        // What follows from a breach is endless at times.
+        if self.breaches.len() < 20 {
+            self.breaches.push(text);
+        }
     }
 
     // ---- conversations
