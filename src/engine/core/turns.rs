@@ -162,6 +162,8 @@ impl Core {
             Err(_) => return,
         };
         if matches!(look.state, TurnState::Busy | TurnState::Retry) {
+            // Only looks in a row count.
+            self.pulse(id, attempt).doubtful = 0;
             return;
         }
         if std::mem::take(&mut self.pulse(id, attempt).unsure)
