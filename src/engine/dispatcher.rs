@@ -262,6 +262,7 @@ impl Dispatcher {
         let now = self.ports.clock.now();
         while let Some(input) = self.inbox.pop_front() {
             let turn = self.core.step(now, input);
+            self.left(turn.left);
             events.extend(turn.events);
             for action in turn.actions {
                 match action {
@@ -423,6 +424,16 @@ impl Dispatcher {
             self.index.revoke(mission, why);
         }
         self.inbox.push_back(Input::Forget { mission: mission.clone(), gone: gone.map(str::to_owned) });
+    }
+
+    /// Missions that are over leave the index with the memory. Those that were let go stay in it, fenced: their sessions
+    /// may still run.
+    fn left(&mut self, left: Vec<MissionId>) {
+        for mission in left.into_iter().filter(|m| self.core.mission(m).is_none()) {
+            if self.owned.remove(&mission).is_some() {
+                self.index.publish(&self.core, &mission);
+            }
+        }
     }
 
     /// The host has closed a directory: its missions are free for whoever opens it next.

@@ -54,6 +54,8 @@ pub const RETAIN_MS: u64 = 30 * 60_000;
 pub struct Turn {
     pub events: Vec<(MissionId, Event)>,
     pub actions: Vec<Action>,
+    /// Missions that have left memory.
+    pub left: Vec<MissionId>,
 }
 
 /// Calls that wait through the reading of their mission, and what they had asked for: it may not have reached the disk.
@@ -330,5 +332,6 @@ impl Core {
             }
         }
         self.live.remove(id);
+        self.turn.left.push(id.clone());
     }
 }
