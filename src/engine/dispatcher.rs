@@ -243,7 +243,7 @@ impl Dispatcher {
             Done::Heard { asked, held: Ok(held) } => {
                 for mission in asked.into_iter().filter(|m| !held.contains(m)) {
                     tracing::warn!(%mission, "another process has taken the mission over");
-                    self.let_go(&mission, Some(TAKEN_OVER));
+                    self.taken_over(&mission);
                 }
             }
             Done::Heard { held: Err(error), .. } => {
@@ -385,8 +385,10 @@ impl Dispatcher {
                 self.tell_stalled(&mission, error);
                 self.let_go(&mission, None);
                 self.reload(mission, Duration::ZERO);
+            } else if fenced {
+                self.taken_over(&mission);
             } else {
-                self.let_go(&mission, Some(if fenced { TAKEN_OVER } else { "the mission was not accepted" }));
+                self.let_go(&mission, Some("the mission was not accepted"));
             }
         }
     }
@@ -424,6 +426,17 @@ impl Dispatcher {
             self.index.revoke(mission, why);
         }
         self.inbox.push_back(Input::Forget { mission: mission.clone(), gone: gone.map(str::to_owned) });
+    }
+
+    /// Another process works on the mission: what still runs in this host would work beside it.
+    fn taken_over(&mut self, mission: &MissionId) {
+        if let Some(m) = self.core.mission(mission) {
+            let directory = m.created.directory.clone();
+            let abort = |session| Action::Abort { directory: directory.clone(), session };
+            let aborts = m.open_attempts().filter_map(|a| a.session.clone()).map(abort).collect();
+            self.perform(aborts);
+        }
+        self.let_go(mission, Some(TAKEN_OVER));
     }
 
     /// Missions that are over leave the index with the memory. Those that were let go stay in it, fenced: their sessions
@@ -612,7 +625,7 @@ impl Dispatcher {
             Ok(None) => {
                 tracing::warn!(%mission, "another process has the mission now");
                 self.stalled.remove(&mission);
-                self.let_go(&mission, Some(TAKEN_OVER));
+                self.taken_over(&mission);
             }
             Err(error) => {
                 tracing::error!(%error, %mission, "the mission cannot be read back; trying again");
