@@ -79,6 +79,8 @@ pub struct Core {
     adopted: u64,
     /// Who waits for missions that are being read again.
     parked: BTreeMap<MissionId, Parked>,
+    /// Places of open missions that are being read again: nobody else may begin there meanwhile.
+    away: BTreeMap<MissionId, String>,
     /// Of the provider behind the host.
     breaker: Breaker,
     now: Millis,
@@ -308,13 +310,16 @@ impl Core {
         let parked = self.parked.remove(id).unwrap_or_default();
         waiters.extend(parked.waiters);
         let brief = self.missions.get(id).and_then(|m| m.brief.clone()).or(parked.brief);
+        let place = self.missions.get(id).filter(|m| m.state.is_open()).map(|m| m.place().to_owned());
         match gone {
             Some(why) => {
+                self.away.remove(id);
                 for waiter in waiters {
                     self.refuse(waiter.reply, Refusal::Cancelled(why.clone()));
                 }
             }
             None => {
+                self.away.extend(place.map(|place| (id.clone(), place)));
                 self.parked.insert(id.clone(), Parked { waiters, brief });
             }
         }

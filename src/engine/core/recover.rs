@@ -13,6 +13,7 @@ impl Core {
         if self.missions.contains_key(&id) {
             return;
         }
+        self.away.remove(&id);
         let Some(mission) = replay(&id, &events) else { return };
         for attempt in mission.attempts.values() {
             if let Some(session) = &attempt.session {
