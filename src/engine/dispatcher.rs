@@ -109,12 +109,15 @@ pub struct Dispatcher {
     /// Missions that wait for the store to be read back.
     stalled: BTreeMap<MissionId, Stall>,
     stopping: Option<oneshot::Sender<()>>,
+    /// Wall clock and monotonic clock at the start.
+    began: (Millis, Instant),
 }
 
 impl Dispatcher {
     pub fn new(ports: Ports, index: Arc<Index>, rx: mpsc::Receiver<Message>) -> Self {
         Self {
             effects: Effects::new(ports.clone()),
+            began: (ports.clock.now(), Instant::now()),
             ports,
             index,
             core: Core::new(),
@@ -169,8 +172,15 @@ impl Dispatcher {
         self.stop().await;
     }
 
+    /// The core's time. It starts at the wall clock's and then runs by itself: a wall clock that jumps would end turns
+    /// that are well, or hold up every timer. What owners agree on in the store is wall time.
+    fn now(&self) -> Millis {
+        let (wall, began) = self.began;
+        wall.plus(began.elapsed().as_millis() as u64)
+    }
+
     fn wake(&self) -> Instant {
-        let now = self.ports.clock.now();
+        let now = self.now();
         // Nothing due: the heartbeat wakes the loop often enough.
         let ms = self.core.next_wake().map_or(OWNER_TTL_MS, |at| at.since(now).max(1));
         Instant::now() + Duration::from_millis(ms.min(OWNER_TTL_MS))
@@ -259,7 +269,7 @@ impl Dispatcher {
     fn turn(&mut self) -> Option<(Commit, Write)> {
         let mut events = Vec::new();
         let mut actions = Vec::new();
-        let now = self.ports.clock.now();
+        let now = self.now();
         while let Some(input) = self.inbox.pop_front() {
             let turn = self.core.step(now, input);
             self.left(turn.left);
@@ -293,7 +303,8 @@ impl Dispatcher {
         let ports = self.ports.clone();
         let write = async move {
             for first in created {
-                ports.store.create(ports.identity.clone(), OWNER_TTL_MS, now, first).await?;
+                let wall = ports.clock.now();
+                ports.store.create(ports.identity.clone(), OWNER_TTL_MS, wall, first).await?;
             }
             if batch.is_empty() { Ok(()) } else { ports.store.append(batch).await }
         };
