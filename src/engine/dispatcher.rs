@@ -561,7 +561,8 @@ impl Dispatcher {
             self.owned.remove(&mission);
         }
         let ports = self.ports.clone();
-        let asked = self.owned.keys().cloned().collect();
+        // One that is being written for the first time may not be in the store yet.
+        let asked = self.owned.iter().filter(|(_, (_, seq))| *seq > 0).map(|(m, _)| m.clone()).collect();
         self.jobs.spawn(async move {
             let held =
                 ports.store.heartbeat(ports.identity.owner.clone(), OWNER_TTL_MS, ports.clock.now()).await;
