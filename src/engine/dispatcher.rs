@@ -270,7 +270,11 @@ impl Dispatcher {
         let mut events = Vec::new();
         let mut actions = Vec::new();
         let now = self.now();
+        let mut adopted = BTreeSet::new();
         while let Some(input) = self.inbox.pop_front() {
+            if let Input::Adopt { mission, .. } = &input {
+                adopted.insert(mission.clone());
+            }
             let turn = self.core.step(now, input);
             self.left(turn.left);
             events.extend(turn.events);
@@ -286,6 +290,7 @@ impl Dispatcher {
         }
         let opens = std::mem::take(&mut self.opens);
         if events.is_empty() {
+            adopted.iter().for_each(|mission| self.index.publish(&self.core, mission));
             self.perform(actions);
             self.answer_opens(opens);
             return None;
@@ -293,6 +298,7 @@ impl Dispatcher {
         let (created, batch, counts) = self.batch(now, events);
         let mut missions: BTreeSet<_> = counts.keys().cloned().collect();
         missions.extend(actions.iter().filter_map(mission_of));
+        missions.extend(adopted);
         let commit = Commit {
             actions,
             opens,
