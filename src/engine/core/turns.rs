@@ -162,8 +162,12 @@ impl Core {
             Err(_) => return,
         };
         if matches!(look.state, TurnState::Busy | TurnState::Retry) {
-            // Only looks in a row count.
-            self.pulse(id, attempt).doubtful = 0;
+            // Only looks in a row count. And an event that came late, or never, must not make a stall look like work.
+            let calls = look.messages.iter().flat_map(|m| &m.calls);
+            let running = calls.filter(|c| c.state == CallState::Running).map(|c| c.call.clone());
+            let pulse = self.pulse(id, attempt);
+            pulse.doubtful = 0;
+            pulse.open_calls = running.collect();
             return;
         }
         if std::mem::take(&mut self.pulse(id, attempt).unsure)
