@@ -542,7 +542,7 @@ impl Dispatcher {
     }
 
     fn mark_directory(&mut self, directory: Directory) {
-        let open = self.core.missions().any(|m| m.created.directory == directory && !m.settled());
+        let open = self.core.missions().any(|m| m.created.directory == directory && !m.at_rest());
         if self.marked.get(&directory) == Some(&open) || !self.marking.insert(directory.clone()) {
             return;
         }

@@ -84,7 +84,7 @@ impl Mirror {
     }
 
     pub fn settled(&self) -> bool {
-        self.missions.values().all(|k| k.mission.settled())
+        self.missions.values().all(|k| k.mission.at_rest())
     }
 }
 

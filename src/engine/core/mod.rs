@@ -296,8 +296,7 @@ impl Core {
     /// When a mission leaves memory; none while there is anything left to do.
     fn drop_at(&self, id: &MissionId) -> Option<Millis> {
         let mission = self.missions.get(id)?;
-        let over = mission.settled() && mission.open_attempts().next().is_none();
-        over.then(|| mission.ended_at.unwrap_or(self.now).plus(RETAIN_MS))
+        mission.at_rest().then(|| mission.ended_at.unwrap_or(self.now).plus(RETAIN_MS))
     }
 
     /// Its state is dropped; the journal has it.

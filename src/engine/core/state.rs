@@ -204,6 +204,10 @@ impl Mission {
         !self.state.is_open() && !self.owes_report()
     }
     /// Work on it goes on; at half pace while the provider is being waited for.
+    /// Settled, and no turn of it runs on.
+    pub fn at_rest(&self) -> bool {
+        self.settled() && self.open_attempts().next().is_none()
+    }
     pub fn running(&self) -> bool {
         matches!(self.state, MissionState::Running | MissionState::Degraded)
     }
