@@ -50,6 +50,16 @@ impl SimHost {
         name: &'static str,
         effect: impl FnOnce(&Arc<Sim>) -> Result<T, HostError> + Send + 'static,
     ) -> Fut<'static, Result<T, HostError>> {
+        self.call_for(name, None, effect)
+    }
+
+    /// Calls for the same key come one after the other.
+    fn call_for<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        key: Option<String>,
+        effect: impl FnOnce(&Arc<Sim>) -> Result<T, HostError> + Send + 'static,
+    ) -> Fut<'static, Result<T, HostError>> {
         let (tx, rx) = oneshot::channel();
         let (sim, power) = (self.sim.clone(), self.power.clone());
         if power.is_cut() {
@@ -63,7 +73,17 @@ impl SimHost {
                 let (fails, hangs) = (rng.chance(odds.call_fails), rng.chance(odds.call_hangs));
                 (fails, hangs, hangs && rng.chance(500), rng.chance(odds.call_slow))
             };
+            if let Some(key) = &key {
+                let mut others = sim.creating.wait_for(|keys| !keys.contains(key)).await;
+                others.insert(key.clone());
+                sim.creating.set(others);
+            }
             sim.pause(1, if slow { 5_000 } else { 20 }).await;
+            if let Some(key) = &key {
+                let mut others = sim.creating.get();
+                others.remove(key);
+                sim.creating.set(others);
+            }
             if lost || !sim.host_up(power.process) {
                 return never(tx).await;
             }
@@ -128,7 +148,8 @@ impl Host for SimHost {
                 world.breach(at, text);
             }
         }
-        self.call("create", move |sim| {
+        let one_at_a_time = Some(new.key.clone());
+        self.call_for("create", one_at_a_time, move |sim| {
             let mut world = sim.world.lock();
             let adopt = new.adopt && !world.mutated(Mutation::SessionsNotAdopted);
             let known = world.sessions.iter().find(|(_, c)| c.key.as_deref() == Some(&new.key));

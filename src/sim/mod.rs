@@ -36,6 +36,7 @@ use odds::Odds;
 use parking_lot::Mutex;
 use rng::Rng;
 use sidecar::Sidecar;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -85,6 +86,8 @@ struct Sim {
     hosts: Vec<Watched<Epoch>>,
     sidecars: Vec<Arc<Sidecar>>,
     events: Vec<mpsc::UnboundedSender<HostInput>>,
+    /// Keys of sessions that are being made: the plugin makes no two for one key at a time.
+    creating: Watched<BTreeSet<String>>,
     began: Instant,
     /// Writes that a planted bug puts off keep their order.
     late_writes: Arc<tokio::sync::Mutex<()>>,
@@ -144,6 +147,7 @@ fn set_up(config: Config) -> (Arc<Sim>, usize) {
         hosts: (0..processes).map(|_| Watched::new(Epoch { number: 1, up: true })).collect(),
         sidecars: (0..processes).map(|n| Arc::new(Sidecar::new(n))).collect(),
         events,
+        creating: Watched::new(BTreeSet::new()),
         began: Instant::now(),
         late_writes: Arc::default(),
     });

@@ -159,7 +159,8 @@ impl Core {
             Err(HostError::Refused(fault)) if fault.status == Some(404) => {
                 return self.close_failed(id, attempt, "its host session is gone".into());
             }
-            Err(_) => return,
+            // It says nothing, and neither do the looks before it any more.
+            Err(_) => return self.pulse(id, attempt).doubtful = 0,
         };
         if matches!(look.state, TurnState::Busy | TurnState::Retry) {
             // Only looks in a row count. And an event that came late, or never, must not make a stall look like work.
