@@ -60,7 +60,7 @@ impl Core {
             title: prompts::session_title(mission, attempt),
             role: attempt.role(),
             // One that was asked for by an earlier process may exist; its key tells.
-            adopt: attempt.opened_at < self.now,
+            adopt: self.pulse(id, &attempt.id).inherited,
         };
         self.pulse(id, &attempt.id).stage = Stage::Creating;
         self.act(action);

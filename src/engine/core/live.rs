@@ -99,6 +99,8 @@ pub struct Pulse {
     /// The prompt under way is the breaker's probe.
     pub probe: bool,
     pub salvaging: bool,
+    /// Opened before the mission was read from the store.
+    pub inherited: bool,
     /// Whether the host took the last prompt is not known: it was sent by an earlier process, or answered too late.
     pub unsure: bool,
 }
@@ -132,6 +134,7 @@ impl Pulse {
             due: None,
             probe: false,
             salvaging: false,
+            inherited: false,
             unsure: false,
         }
     }
