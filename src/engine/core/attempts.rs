@@ -272,6 +272,10 @@ impl Core {
     /// Goes on in the same session after the turn was cut off from outside.
     pub(super) fn take_up_again(&mut self, id: &MissionId, attempt: &AttemptId, why: &str) {
         let Some(a) = self.open(id, attempt) else { return };
+        if a.submission.is_some() {
+            // Its work is handed in; only the turn's last words are missing.
+            return self.close(id, attempt, Outcome::Done);
+        }
         if a.prompted(PromptReason::Continue) < MAX_CONTINUES {
             self.prompt(id, attempt, PromptReason::Continue);
         } else {
