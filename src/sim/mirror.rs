@@ -26,6 +26,8 @@ pub struct Kept {
     pub reopened: u32,
     pub owner: String,
     pub owner_since: u64,
+    /// Has had owners in two host processes.
+    pub moved: bool,
     /// When each attempt was closed, in virtual time.
     pub closed: BTreeMap<String, u64>,
 }
@@ -68,6 +70,8 @@ impl Mirror {
         if let Some(kept) = self.missions.get_mut(id)
             && kept.owner != owner
         {
+            // Owners are named after their host process and its start.
+            kept.moved |= kept.owner.split('.').next() != owner.split('.').next();
             kept.owner = owner.to_owned();
             kept.owner_since = at;
         }
@@ -102,6 +106,7 @@ impl Kept {
             reopened: 0,
             owner,
             owner_since: at,
+            moved: false,
             closed: BTreeMap::new(),
         }
     }

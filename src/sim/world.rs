@@ -29,6 +29,8 @@ pub struct World {
     pub prompts: BTreeMap<String, usize>,
     /// Attempts whose first prompt has reached the host.
     pub told: BTreeSet<String>,
+    /// The first host process that a session was prompted in.
+    pub told_by: BTreeMap<HostSessionId, usize>,
     pub deliveries: Vec<Delivery>,
     /// Missions whose acceptance a user was told of.
     pub accepted: BTreeSet<MissionId>,
@@ -101,6 +103,7 @@ impl World {
             markers: BTreeSet::new(),
             prompts: BTreeMap::new(),
             told: BTreeSet::new(),
+            told_by: BTreeMap::new(),
             deliveries: Vec::new(),
             accepted: BTreeSet::new(),
             retries: BTreeMap::new(),
