@@ -288,6 +288,10 @@ impl Dispatcher {
                 }
             }
         }
+        // What a mission wanted before it was let go was never written down.
+        let ours = |a: &Action, new: &BTreeSet<_>| mission_of(a).is_none_or(|m| self.owned.contains_key(&m) || new.contains(&m));
+        let new = events.iter().filter(|(_, e)| matches!(e, Event::Created(_))).map(|(m, _)| m.clone()).collect();
+        actions.retain(|action| ours(action, &new));
         let opens = std::mem::take(&mut self.opens);
         if events.is_empty() {
             adopted.iter().for_each(|mission| self.index.publish(&self.core, mission));
@@ -442,7 +446,9 @@ impl Dispatcher {
         if let Some(why) = gone {
             self.index.revoke(mission, why);
         }
-        self.inbox.push_back(Input::Forget { mission: mission.clone(), gone: gone.map(str::to_owned) });
+        // Ahead of all that waits: its state may never have reached the store, and nothing may follow from it.
+        self.inbox.push_back(Input::Tick);
+        self.inbox.push_front(Input::Forget { mission: mission.clone(), gone: gone.map(str::to_owned) });
     }
 
     /// Another process works on the mission: what still runs in this host would work beside it.

@@ -122,7 +122,11 @@ impl Core {
             }
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
-            Input::Forget { mission, gone } => self.let_go(&mission, gone),
+            Input::Forget { mission, gone } => {
+                // What else is to be forgotten must not be acted on before that; the next input settles.
+                self.let_go(&mission, gone);
+                return std::mem::take(&mut self.turn);
+            }
             Input::Tick => {}
         }
         self.settle();
