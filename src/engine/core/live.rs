@@ -36,6 +36,8 @@ pub struct Live {
     /// When the brief is given up waiting for.
     pub brief_by: Option<Millis>,
     pub hand_back: HandBackView,
+    /// When the newest fact of this process was made.
+    pub last_fact: Millis,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

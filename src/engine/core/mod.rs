@@ -178,6 +178,7 @@ impl Core {
             return;
         }
         self.index(id, &event);
+        self.live(id).last_fact = self.now;
         self.turn.events.push((id.clone(), event));
         let after = self.missions[id].state;
         if before != after {
@@ -297,10 +298,12 @@ impl Core {
         }
     }
 
-    /// When a mission leaves memory; none while there is anything left to do.
+    /// When a mission leaves memory; none while there is anything left to do. Its last fact may be much younger than its
+    /// end, and has to be written down first.
     fn drop_at(&self, id: &MissionId) -> Option<Millis> {
-        let mission = self.missions.get(id)?;
-        mission.at_rest().then(|| mission.ended_at.unwrap_or(self.now).plus(RETAIN_MS))
+        let mission = self.missions.get(id).filter(|m| m.at_rest())?;
+        let last = self.live.get(id).map(|l| l.last_fact).max(mission.ended_at);
+        Some(last.unwrap_or(self.now).plus(RETAIN_MS))
     }
 
     /// Its state is dropped; the journal has it.
