@@ -30,6 +30,8 @@ pub struct Live {
     pub todo_dirty: BTreeSet<TaskId>,
     /// The plan file could not be written; said once.
     pub todo_fault: Option<String>,
+    /// Messages of conversations whose attempt has ended: told once more, they say nothing of the next.
+    pub heard: BTreeMap<HostSessionId, BTreeSet<String>>,
     pub parent: ParentView,
     pub progress_at: Millis,
     pub progress_text: String,
