@@ -443,9 +443,6 @@ impl Dispatcher {
     fn let_go(&mut self, mission: &MissionId, gone: Option<&str>) {
         self.owned.remove(mission);
         self.stop_jobs(mission);
-        if let Some(why) = gone {
-            self.index.revoke(mission, why);
-        }
         // Ahead of all that waits: its state may never have reached the store, and nothing may follow from it.
         self.inbox.push_back(Input::Tick);
         self.inbox.push_front(Input::Forget { mission: mission.clone(), gone: gone.map(str::to_owned) });
@@ -462,11 +459,11 @@ impl Dispatcher {
         self.let_go(mission, Some(TAKEN_OVER));
     }
 
-    /// Missions that are over leave the index with the memory. Those that were let go stay in it, fenced: their sessions
-    /// may still run.
+    /// Missions leave the index with the memory, but for those that are being read again.
     fn left(&mut self, left: Vec<MissionId>) {
         for mission in left.into_iter().filter(|m| self.core.mission(m).is_none()) {
-            if self.owned.remove(&mission).is_some() {
+            let over = self.owned.remove(&mission).is_some();
+            if over || !self.stalled.contains_key(&mission) {
                 self.index.publish(&self.core, &mission);
             }
         }

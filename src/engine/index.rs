@@ -42,13 +42,6 @@ impl Index {
         self.sessions.len()
     }
 
-    /// Nothing of the mission may be written any more, for this reason.
-    pub fn revoke(&self, mission: &MissionId, why: &str) {
-        for mut entry in self.sessions.iter_mut().filter(|e| e.mission == *mission) {
-            entry.may = Err(why.to_owned());
-        }
-    }
-
     /// Brings the entries of one mission up to its state; drops them when it left memory.
     pub fn publish(&self, core: &Core, id: &MissionId) {
         let Some(mission) = core.mission(id) else {
