@@ -289,8 +289,11 @@ impl Dispatcher {
             }
         }
         // What a mission wanted before it was let go was never written down.
-        let ours = |a: &Action, new: &BTreeSet<_>| mission_of(a).is_none_or(|m| self.owned.contains_key(&m) || new.contains(&m));
-        let new = events.iter().filter(|(_, e)| matches!(e, Event::Created(_))).map(|(m, _)| m.clone()).collect();
+        let ours = |a: &Action, new: &BTreeSet<_>| {
+            mission_of(a).is_none_or(|m| self.owned.contains_key(&m) || new.contains(&m))
+        };
+        let new =
+            events.iter().filter(|(_, e)| matches!(e, Event::Created(_))).map(|(m, _)| m.clone()).collect();
         actions.retain(|action| ours(action, &new));
         let opens = std::mem::take(&mut self.opens);
         if events.is_empty() {

@@ -107,7 +107,9 @@ impl Sidecar {
     async fn connected(&self) -> Arc<Life> {
         self.want();
         loop {
-            if let Some(life) = self.life.wait_for(|life| life.as_ref().is_some_and(|life| !life.power.is_cut())).await {
+            if let Some(life) =
+                self.life.wait_for(|life| life.as_ref().is_some_and(|life| !life.power.is_cut())).await
+            {
                 return life;
             }
         }

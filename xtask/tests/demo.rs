@@ -1,6 +1,10 @@
 //! The demo as README gives it, from the command line: with the script, and with a provider of the user's own
 //! configuration (here: the same script behind an OpenCode set-up in a scratch home).
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests; this one starts the command itself"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -34,15 +34,16 @@ impl Core {
         self.state(&id, MissionState::Queued, "accepted");
         self.start_queued();
         let queued_behind = self.ahead_of(&id);
-        let created = &self.missions[&id].created;
-        let title =
-            if queued_behind.is_empty() { "Mission accepted" } else { "Mission queued behind another" };
-        self.act(Action::Toast {
-            directory: created.directory.clone(),
-            kind: ToastKind::Info,
-            title: title.into(),
-            message: clip(&created.title, 60),
-        });
+        // One that starts at once shows itself; a toast while the host opens the conversation would garble its screen.
+        if !queued_behind.is_empty() {
+            let created = &self.missions[&id].created;
+            self.act(Action::Toast {
+                directory: created.directory.clone(),
+                kind: ToastKind::Info,
+                title: "Mission queued behind another".into(),
+                message: clip(&created.title, 60),
+            });
+        }
         self.answer(reply, Answer::Created { mission: id, queued_behind });
     }
 

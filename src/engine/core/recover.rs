@@ -70,8 +70,7 @@ impl Core {
         let directory = mission.created.directory.clone();
         let newest = |s: &HostSessionId, a: &Attempt| self.sessions.get(s).is_some_and(|(_, n)| *n == a.id);
         let given_up = mission.attempts.values().filter(|a| !a.open() && a.outcome != Some(Outcome::Done));
-        let sessions: Vec<_> =
-            given_up.filter_map(|a| a.session.clone().filter(|s| newest(s, a))).collect();
+        let sessions: Vec<_> = given_up.filter_map(|a| a.session.clone().filter(|s| newest(s, a))).collect();
         for session in sessions {
             self.act(Action::Abort { directory: directory.clone(), session });
         }

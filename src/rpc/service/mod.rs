@@ -230,17 +230,18 @@ impl Service {
     async fn tool_call(&self, p: ToolCallParams, context: CallContext) -> Result<ToolCallResult, RpcError> {
         let tool = tool_args::tool_input(&p.tool, p.args)?;
         let session = HostSessionId(p.session);
-        let answer = match self.tool(&session, &p.call, tool.clone(), &context).await {
-            // The Commander was asked without `/task`: the brief is the request.
-            Err(Refusal::NotFound(_)) if matches!(tool, ToolInput::Mission { .. }) => {
-                let ToolInput::Mission { brief, .. } = &tool else {
-                    return Err(RpcError::cancelled("tool/call"));
-                };
-                self.create(Directory(p.directory), session.0.clone(), brief.clone(), p.call.clone()).await?;
-                self.tool(&session, &p.call, tool, &context).await
+        let mut answer = self.tool(&session, &p.call, tool.clone(), &context).await;
+        if let (Err(Refusal::NotFound(_)), ToolInput::Mission { brief, .. }) = (&answer, &tool) {
+            // Its mission may be on disk only: while it is read again, or left by another process.
+            let directory = Directory(p.directory);
+            self.engine.open(directory.clone(), false).await.map_err(convert::refusal)?;
+            answer = self.tool(&session, &p.call, tool.clone(), &context).await;
+            if let Err(Refusal::NotFound(_)) = answer {
+                // The Commander was asked without `/task`: the brief is the request.
+                self.create(directory, session.0.clone(), brief.clone(), p.call.clone()).await?;
+                answer = self.tool(&session, &p.call, tool, &context).await;
             }
-            answer => answer,
-        };
+        }
         match answer.map_err(convert::refusal)? {
             Answer::Tool { title, output, metadata } => {
                 let metadata = metadata.into_iter().map(|(k, v)| (k, v.into())).collect();

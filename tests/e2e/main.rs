@@ -1,0 +1,18 @@
+//! Missions on the real host: its own binary, the built plugin, the built sidecar, SQLite on disk. Only the language
+//! model is scripted. `cargo xtask test` builds and fetches what is needed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests; they measure real time and start real processes"
+)]
+
+mod directories;
+mod faults;
+mod kill;
+mod mission;
+mod models;
+mod prompt_tax;
+mod script;
+mod support;
+mod tui;

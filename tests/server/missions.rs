@@ -1,0 +1,180 @@
+//! Whole missions over the wire.
+use std::sync::Arc;
+
+use gantry::protocol::methods as m;
+use gantry::protocol::types::*;
+use gantry::rpc::CallError;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::host::{DIRECTORY, FakeHost};
+use crate::models::Act;
+use crate::rig::Rig;
+use crate::{SOON, until};
+
+pub async fn status(host: &FakeHost, mission: &str) -> MissionDetail {
+    let params = MissionStatusParams { directory: DIRECTORY.into(), mission: Some(mission.into()) };
+    host.next_peer().await.call(m::MissionStatus, &params, SOON).await.expect("a status")
+}
+
+/// The mission at its end, with its report delivered and no turn left.
+pub async fn finished(rig: &Rig, mission: &str) -> MissionDetail {
+    until("a report in the conversation", || !rig.host.delivered().is_empty()).await;
+    until("all turns at their end", || rig.host.busy().is_empty()).await;
+    let detail = status(&rig.host, mission).await;
+    assert_eq!(rig.host.delivered().len(), 1, "{:?}", rig.host.delivered());
+    detail
+}
+
+async fn lease(host: &FakeHost, session: &str, tool: &str, paths: &[&str]) -> Option<String> {
+    let params = LeaseCheckParams {
+        directory: DIRECTORY.into(),
+        session: session.into(),
+        call: "x".into(),
+        tool: tool.into(),
+        paths: paths.iter().map(ToString::to_string).collect(),
+    };
+    let answer = host.peer().call(m::LeaseCheck, &params, SOON).await.expect("an answer");
+    assert_eq!(answer.allow, answer.reason.is_none());
+    answer.reason
+}
+
+#[tokio::test]
+async fn a_mission_from_the_request_to_the_report() {
+    let rig = Rig::new().await;
+    rig.host.script.next("Review T2", Act::Object);
+    let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
+    assert_eq!((created.mission.state.as_str(), created.queued_behind.len()), ("running", 0));
+    let detail = finished(&rig, &created.mission.id).await;
+    assert_eq!(detail.mission.state, "completed");
+    let tasks: Vec<_> = detail.tasks.iter().map(|t| (t.id.as_str(), t.state.as_str(), t.attempts)).collect();
+    assert_eq!(
+        tasks,
+        [("T1", "completed", 1), ("T2", "completed", 2), ("T3", "completed", 1), ("T4", "completed", 1)]
+    );
+    assert!(rig.host.turns_of("T2")[1].contains("not like this"));
+    assert_eq!(detail.report, rig.host.delivered().pop());
+    assert_eq!(rig.host.wrongs(), Vec::<String>::new());
+    let sessions = rig.host.state.lock().sessions.clone();
+    let children = sessions.values().filter(|s| s.parent.as_deref() == Some("ses_user")).count();
+    assert_eq!(children + 1, sessions.len(), "every session of the mission is a child of the conversation");
+    assert!(rig.project.todo.lock().values().all(|s| format!("{s:?}") == "Done"));
+    until("no open work in the directory", || rig.project.open.lock().values().all(|open| !open)).await;
+}
+
+#[tokio::test]
+async fn the_tool_hook_is_answered_for_each_kind_of_session() {
+    let rig = Rig::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    rig.host.script.next("T1", Act::Wait(gate.clone()));
+    let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
+    until("T1 at work", || !rig.host.turns_of("T1").is_empty()).await;
+    let shown = || {
+        rig.host
+            .state
+            .lock()
+            .progress
+            .iter()
+            .any(|t| t.starts_with("executing · 0/4 done, 1 running, 3 waiting"))
+    };
+    until("the call's title tells", shown).await;
+    let worker = rig.host.session_of("T1").expect("a session");
+    let planner = rig.host.session_of("Plan").expect("a session");
+    let (inside, todo) = ("/p/src/T1.txt", "/p/TODO.md");
+    assert_eq!(lease(&rig.host, &worker, "write", &[inside]).await, None);
+    assert_eq!(lease(&rig.host, &worker, "write", &["notes.md"]).await, None, "free, and taken now");
+    assert!(
+        lease(&rig.host, &worker, "write", &[todo]).await.is_some_and(|why| why.contains("kept by Gantry"))
+    );
+    assert!(
+        lease(&rig.host, &worker, "write", &["/etc/passwd"])
+            .await
+            .is_some_and(|why| why.contains("leads outside"))
+    );
+    assert_eq!(lease(&rig.host, &worker, "bash", &[]).await, None);
+    assert!(lease(&rig.host, &planner, "write", &[inside]).await.is_some_and(|why| why.contains("planner")));
+    assert!(lease(&rig.host, &planner, "bash", &[]).await.is_some());
+    assert_eq!(lease(&rig.host, &planner, "read", &[]).await, None);
+    assert_eq!(lease(&rig.host, "ses_user", "write", &[inside]).await, None, "not a session of ours");
+    gate.add_permits(1);
+    assert_eq!(finished(&rig, &created.mission.id).await.mission.state, "completed");
+    assert!(
+        lease(&rig.host, &worker, "write", &[inside])
+            .await
+            .is_some_and(|why| why.contains("no longer yours"))
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_cancels_the_mission() {
+    let rig = Rig::new().await;
+    rig.host.script.next("T1", Act::Hang);
+    let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
+    until("T1 at work", || !rig.host.turns_of("T1").is_empty()).await;
+    let id = rig.wire.id_of("tool/call", |p| p["tool"] == "mission");
+    rig.wire.put(&json!({ "jsonrpc": "2.0", "method": "$/cancel", "params": { "id": id } }).to_string());
+    let answer = rig.wire.answer_to(&id).await;
+    assert_eq!(answer["error"]["code"], -32011, "{answer}");
+    until("the worker's turn is ended", || !rig.host.busy().iter().any(|t| t.starts_with("T1"))).await;
+    assert_eq!(status(&rig.host, &created.mission.id).await.mission.state, "stopped");
+    assert_eq!(rig.host.wrongs(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_user_controls_the_mission_over_the_wire() {
+    let rig = Rig::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    rig.host.script.next("T1", Act::Wait(gate.clone()));
+    let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
+    until("T1 at work", || !rig.host.turns_of("T1").is_empty()).await;
+    let control = async |action: ControlAction, text: Option<&str>| {
+        let text = text.map(String::from);
+        let params = MissionControlParams { directory: DIRECTORY.into(), mission: None, action, text };
+        rig.host.peer().call(m::MissionControl, &params, SOON).await.map(|d| d.mission.state)
+    };
+    assert_eq!(control(ControlAction::Pause, None).await, Ok("paused".into()));
+    gate.add_permits(1);
+    until("T1's turn over", || !rig.host.busy().iter().any(|t| t.starts_with("T1"))).await;
+    assert_eq!(control(ControlAction::Steer, Some("mind the gap")).await, Ok("paused".into()));
+    assert!(
+        matches!(control(ControlAction::Steer, None).await, Err(CallError::Remote(e)) if e.code == -32602)
+    );
+    assert!(
+        matches!(control(ControlAction::Retry, None).await, Err(CallError::Remote(e)) if e.code == -32013)
+    );
+    assert_eq!(control(ControlAction::Resume, None).await, Ok("running".into()));
+    assert_eq!(finished(&rig, &created.mission.id).await.mission.state, "completed");
+    assert!(rig.host.turns_of("T4")[0].contains("mind the gap"));
+}
+
+#[tokio::test]
+async fn two_missions_of_a_directory_follow_each_other() {
+    let rig = Rig::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    rig.host.script.next("T1", Act::Wait(gate.clone()));
+    let first = rig.host.task("ses_user", "first").await.expect("accepted");
+    let second = rig.host.task("ses_other", "second").await.expect("accepted");
+    assert_eq!(second.mission.state, "queued");
+    assert_eq!(second.queued_behind, std::slice::from_ref(&first.mission.id));
+    gate.add_permits(1);
+    until("two reports", || rig.host.delivered().len() == 2).await;
+    for mission in [&first, &second] {
+        assert_eq!(status(&rig.host, &mission.mission.id).await.mission.state, "completed");
+    }
+    assert_eq!(rig.host.wrongs(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_same_request_twice_is_one_mission() {
+    let rig = Rig::new().await;
+    let first = rig.host.task("ses_user", "make it so").await.expect("accepted");
+    let params = MissionCreateParams {
+        directory: DIRECTORY.into(),
+        parent_session: "ses_user".into(),
+        text: "make it so".into(),
+        key: "ses_user make it so".into(),
+    };
+    let again = rig.host.peer().call(m::MissionCreate, &params, SOON).await.expect("answered");
+    assert_eq!(again.mission.id, first.mission.id);
+    finished(&rig, &first.mission.id).await;
+}

@@ -1,0 +1,108 @@
+//! The ports that are not the point here: a tree that counts, checks that pass, a plan file in memory.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gantry::domain::ids::{Directory, MissionId};
+use gantry::domain::todo::TodoState;
+use gantry::domain::verdict::{CheckOutcome, CheckResult, TreeId};
+use gantry::ports::Fut;
+use gantry::ports::system::{Ids, OpenMarkers};
+use gantry::ports::workspace::{Checks, Todo, TodoPlan, Tree, WorkspaceError};
+use parking_lot::Mutex;
+
+/// A project whose content is a number.
+#[derive(Default)]
+pub struct Project {
+    pub version: AtomicU64,
+    pub todo: Mutex<BTreeMap<String, TodoState>>,
+    pub todo_fault: Mutex<Option<String>>,
+    pub open: Mutex<BTreeMap<Directory, bool>>,
+    missions: AtomicU64,
+}
+
+fn now<'a, T: Send + 'a>(value: T) -> Fut<'a, T> {
+    Box::pin(std::future::ready(value))
+}
+
+impl Tree for Project {
+    fn hash(&self, _: PathBuf, _: Vec<String>) -> Fut<'_, Result<TreeId, WorkspaceError>> {
+        now(Ok(TreeId(format!("tree {}", self.version.load(Ordering::SeqCst)))))
+    }
+    fn changed(&self, _: PathBuf, from: TreeId, to: TreeId) -> Fut<'_, Result<Vec<String>, WorkspaceError>> {
+        now(Ok(if from == to { Vec::new() } else { vec!["src/T1.txt".into()] }))
+    }
+    fn diff(
+        &self,
+        _: PathBuf,
+        _: TreeId,
+        _: TreeId,
+        _: Vec<String>,
+        _: usize,
+    ) -> Fut<'_, Result<String, WorkspaceError>> {
+        now(Ok("+++ b/src/T1.txt\n+new\n".into()))
+    }
+    fn writable(&self, _: &Path) -> Result<(), WorkspaceError> {
+        Ok(())
+    }
+    fn confine(&self, root: &Path, path: &str) -> Result<String, WorkspaceError> {
+        let outside = || WorkspaceError::Outside { path: path.into(), root: root.display().to_string() };
+        let relative = Path::new(path).strip_prefix(root).unwrap_or(Path::new(path));
+        let inside = relative.is_relative() && !path.contains("..");
+        inside.then(|| relative.display().to_string()).ok_or_else(outside)
+    }
+}
+
+impl Checks for Project {
+    fn detect(&self, _: PathBuf) -> Fut<'_, Vec<String>> {
+        now(vec!["npm test".into()])
+    }
+    fn run(&self, _: PathBuf, command: String, _: u64) -> Fut<'_, CheckResult> {
+        now(CheckResult { command, outcome: CheckOutcome::Passed, millis: 1, tail: String::new() })
+    }
+}
+
+impl Project {
+    fn write_todo(
+        &self,
+        states: impl IntoIterator<Item = (String, TodoState)>,
+    ) -> Result<u64, WorkspaceError> {
+        if let Some(reason) = self.todo_fault.lock().clone() {
+            return Err(WorkspaceError::File { path: "/p/TODO.md".into(), reason });
+        }
+        self.todo.lock().extend(states);
+        Ok(1)
+    }
+}
+
+impl Todo for Project {
+    fn publish(&self, _: PathBuf, plan: TodoPlan) -> Fut<'_, Result<u64, WorkspaceError>> {
+        now(self.write_todo(plan.items.into_iter().map(|i| (i.id, i.state))))
+    }
+    fn update(
+        &self,
+        _: PathBuf,
+        _: String,
+        states: Vec<(String, TodoState)>,
+    ) -> Fut<'_, Result<u64, WorkspaceError>> {
+        now(self.write_todo(states))
+    }
+}
+
+impl OpenMarkers for Project {
+    fn set(&self, directory: Directory, open: bool) -> Fut<'_, std::io::Result<()>> {
+        self.open.lock().insert(directory, open);
+        now(Ok(()))
+    }
+}
+
+impl Ids for Project {
+    fn mission(&self) -> MissionId {
+        MissionId(format!("mission-{:04}", self.missions.fetch_add(1, Ordering::SeqCst)))
+    }
+}
+
+pub fn project() -> Arc<Project> {
+    Arc::default()
+}

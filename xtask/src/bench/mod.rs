@@ -1,0 +1,66 @@
+//! The figures of the product, measured side by side in one run on the machine at hand.
+//!
+//! Everything is measured from outside, on real processes: the sidecar over its pipes, the shim in the runtimes that
+//! load it, the real host. What the sidecar is driven by is a host of our own ([`host`]) whose turns take exactly as
+//! long as they are told, so that the sidecar's share of the time is all that is left. Absent on purpose: anything
+//! that runs inside the product's process (`cargo bench` has that), and a verdict on other products.
+
+mod demo;
+mod host;
+mod machine;
+mod makespan;
+mod plugin;
+mod rpc;
+mod scratch;
+mod start;
+mod stats;
+mod table;
+mod turnaround;
+mod wire;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+pub use machine::describe;
+pub use table::{Table, header};
+
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// The sidecar's start and its memory.
+    Start,
+    /// Round trips and lease checks.
+    Rpc,
+    /// From the end of a turn to the next call to the host.
+    Turnaround,
+    /// Whole missions against the sum of their turns.
+    Makespan,
+    /// Load time and size of the shim.
+    Shim,
+    /// Start of the real host with and without the plugin.
+    Host,
+    /// The demo mission in the real host.
+    Demo,
+}
+
+/// What is measured.
+pub struct Built {
+    /// Release build of the sidecar.
+    pub gantry: PathBuf,
+    /// The bundled shim.
+    pub shim: PathBuf,
+}
+
+pub fn measure(part: Part, built: &Built) -> Result<Table> {
+    match part {
+        Part::Start => start::measure(built),
+        Part::Rpc => rpc::measure(built),
+        Part::Turnaround => turnaround::measure(built),
+        Part::Makespan => makespan::measure(built),
+        Part::Shim => plugin::shim(built),
+        Part::Host => plugin::host(built),
+        Part::Demo => demo::measure(built),
+    }
+}
