@@ -8,6 +8,7 @@
 //! - `adapters`: the ports served: SQLite, memory, the system, the plan file, OpenCode through its plugin
 //! - `protocol`: the wire: one method table, its types, its tools; generates `schemas/` and the plugin's types
 //! - `rpc`: JSON-RPC over a pipe pair, and the service that maps methods to the engine's handle
+//! - `sim`: the engine against a made-up world, from one seed
 //! - `cli`, `app`, `telemetry`: subcommands, composition root, logs
 //!
 //! What always holds:
@@ -22,4 +23,5 @@ pub mod engine;
 pub mod ports;
 pub mod protocol;
 pub mod rpc;
+pub mod sim;
 pub mod telemetry;

@@ -3,6 +3,7 @@ mod missions;
 pub mod output;
 mod show;
 mod sidecar;
+mod sim;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
     Missions(missions::Args),
     /// Show one mission: tasks, attempts, report
     Show(show::Args),
+    /// Play the engine against a simulated host, disk and clock, with faults, and check its promises
+    Sim(sim::Args),
 }
 
 /// Parses the arguments of the process and runs what they ask for.
@@ -53,6 +56,7 @@ pub fn main() -> ExitCode {
         }
         Command::Missions(args) => missions::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Sim(args) => sim::run(&args),
     };
     ExitCode::from(code)
 }

@@ -95,7 +95,7 @@ pub struct Dispatcher {
     index: Arc<Index>,
     core: Core,
     rx: mpsc::Receiver<Message>,
-    replies: HashMap<ReplyTo, oneshot::Sender<Answer>>,
+    replies: BTreeMap<ReplyTo, oneshot::Sender<Answer>>,
     /// Missions we own: the right to write, and the last record written.
     owned: BTreeMap<MissionId, (OwnerToken, u64)>,
     jobs: JoinSet<Done>,
@@ -109,17 +109,20 @@ pub struct Dispatcher {
     /// Missions that wait for the store to be read back.
     stalled: BTreeMap<MissionId, Stall>,
     stopping: Option<oneshot::Sender<()>>,
+    /// Wall clock and monotonic clock at the start.
+    began: (Millis, Instant),
 }
 
 impl Dispatcher {
     pub fn new(ports: Ports, index: Arc<Index>, rx: mpsc::Receiver<Message>) -> Self {
         Self {
             effects: Effects::new(ports.clone()),
+            began: (ports.clock.now(), Instant::now()),
             ports,
             index,
             core: Core::new(),
             rx,
-            replies: HashMap::new(),
+            replies: BTreeMap::new(),
             owned: BTreeMap::new(),
             jobs: JoinSet::new(),
             broken: HashMap::new(),
@@ -140,19 +143,22 @@ impl Dispatcher {
         while self.stopping.is_none() {
             let wake = self.wake();
             let free = commit.is_none();
+            // In a fixed order, so that a run can be repeated. None starves another for long: what is first is rare, and
+            // `receive_waiting` takes up to a batch of the rest.
             tokio::select! {
+                biased;
+                _ = heartbeat.tick() => self.heartbeat(),
                 result = written(&mut commit), if !free => {
                     if let Some((commit, _)) = commit.take() {
                         self.committed(commit, result);
                     }
                 }
+                Some(done) = self.jobs.join_next_with_id(), if free && !self.jobs.is_empty() => self.job_done(done),
                 message = self.rx.recv(), if free => match message {
                     Some(message) => self.receive(message),
                     None => break,
                 },
-                Some(done) = self.jobs.join_next_with_id(), if free && !self.jobs.is_empty() => self.job_done(done),
                 () = sleep_until(wake), if free => self.inbox.push_back(Input::Tick),
-                _ = heartbeat.tick() => self.heartbeat(),
             }
             if commit.is_none() {
                 self.receive_waiting();
@@ -166,8 +172,15 @@ impl Dispatcher {
         self.stop().await;
     }
 
+    /// The core's time. It starts at the wall clock's and then runs by itself: a wall clock that jumps would end turns
+    /// that are well, or hold up every timer. What owners agree on in the store is wall time.
+    fn now(&self) -> Millis {
+        let (wall, began) = self.began;
+        wall.plus(began.elapsed().as_millis() as u64)
+    }
+
     fn wake(&self) -> Instant {
-        let now = self.ports.clock.now();
+        let now = self.now();
         // Nothing due: the heartbeat wakes the loop often enough.
         let ms = self.core.next_wake().map_or(OWNER_TTL_MS, |at| at.since(now).max(1));
         Instant::now() + Duration::from_millis(ms.min(OWNER_TTL_MS))
@@ -240,7 +253,7 @@ impl Dispatcher {
             Done::Heard { asked, held: Ok(held) } => {
                 for mission in asked.into_iter().filter(|m| !held.contains(m)) {
                     tracing::warn!(%mission, "another process has taken the mission over");
-                    self.let_go(&mission, Some(TAKEN_OVER));
+                    self.taken_over(&mission);
                 }
             }
             Done::Heard { held: Err(error), .. } => {
@@ -256,9 +269,14 @@ impl Dispatcher {
     fn turn(&mut self) -> Option<(Commit, Write)> {
         let mut events = Vec::new();
         let mut actions = Vec::new();
-        let now = self.ports.clock.now();
+        let now = self.now();
+        let mut adopted = BTreeSet::new();
         while let Some(input) = self.inbox.pop_front() {
+            if let Input::Adopt { mission, .. } = &input {
+                adopted.insert(mission.clone());
+            }
             let turn = self.core.step(now, input);
+            self.left(turn.left);
             events.extend(turn.events);
             for action in turn.actions {
                 match action {
@@ -270,8 +288,16 @@ impl Dispatcher {
                 }
             }
         }
+        // What a mission wanted before it was let go was never written down.
+        let ours = |a: &Action, new: &BTreeSet<_>| {
+            mission_of(a).is_none_or(|m| self.owned.contains_key(&m) || new.contains(&m))
+        };
+        let new =
+            events.iter().filter(|(_, e)| matches!(e, Event::Created(_))).map(|(m, _)| m.clone()).collect();
+        actions.retain(|action| ours(action, &new));
         let opens = std::mem::take(&mut self.opens);
         if events.is_empty() {
+            adopted.iter().for_each(|mission| self.index.publish(&self.core, mission));
             self.perform(actions);
             self.answer_opens(opens);
             return None;
@@ -279,6 +305,7 @@ impl Dispatcher {
         let (created, batch, counts) = self.batch(now, events);
         let mut missions: BTreeSet<_> = counts.keys().cloned().collect();
         missions.extend(actions.iter().filter_map(mission_of));
+        missions.extend(adopted);
         let commit = Commit {
             actions,
             opens,
@@ -289,7 +316,8 @@ impl Dispatcher {
         let ports = self.ports.clone();
         let write = async move {
             for first in created {
-                ports.store.create(ports.identity.clone(), OWNER_TTL_MS, now, first).await?;
+                let wall = ports.clock.now();
+                ports.store.create(ports.identity.clone(), OWNER_TTL_MS, wall, first).await?;
             }
             if batch.is_empty() { Ok(()) } else { ports.store.append(batch).await }
         };
@@ -381,8 +409,10 @@ impl Dispatcher {
                 self.tell_stalled(&mission, error);
                 self.let_go(&mission, None);
                 self.reload(mission, Duration::ZERO);
+            } else if fenced {
+                self.taken_over(&mission);
             } else {
-                self.let_go(&mission, Some(if fenced { TAKEN_OVER } else { "the mission was not accepted" }));
+                self.let_go(&mission, Some("the mission was not accepted"));
             }
         }
     }
@@ -416,10 +446,30 @@ impl Dispatcher {
     fn let_go(&mut self, mission: &MissionId, gone: Option<&str>) {
         self.owned.remove(mission);
         self.stop_jobs(mission);
-        if let Some(why) = gone {
-            self.index.revoke(mission, why);
+        // Ahead of all that waits: its state may never have reached the store, and nothing may follow from it.
+        self.inbox.push_back(Input::Tick);
+        self.inbox.push_front(Input::Forget { mission: mission.clone(), gone: gone.map(str::to_owned) });
+    }
+
+    /// Another process works on the mission: what still runs in this host would work beside it.
+    fn taken_over(&mut self, mission: &MissionId) {
+        if let Some(m) = self.core.mission(mission) {
+            let directory = m.created.directory.clone();
+            let abort = |session| Action::Abort { directory: directory.clone(), session };
+            let aborts = m.open_attempts().filter_map(|a| a.session.clone()).map(abort).collect();
+            self.perform(aborts);
         }
-        self.inbox.push_back(Input::Forget { mission: mission.clone(), gone: gone.map(str::to_owned) });
+        self.let_go(mission, Some(TAKEN_OVER));
+    }
+
+    /// Missions leave the index with the memory, but for those that are being read again.
+    fn left(&mut self, left: Vec<MissionId>) {
+        for mission in left.into_iter().filter(|m| self.core.mission(m).is_none()) {
+            let over = self.owned.remove(&mission).is_some();
+            if over || !self.stalled.contains_key(&mission) {
+                self.index.publish(&self.core, &mission);
+            }
+        }
     }
 
     /// The host has closed a directory: its missions are free for whoever opens it next.
@@ -498,14 +548,14 @@ impl Dispatcher {
     }
 
     fn mark_directory(&mut self, directory: Directory) {
-        let open = self.core.missions().any(|m| m.created.directory == directory && !m.settled());
+        let open = self.core.missions().any(|m| m.created.directory == directory && !m.at_rest());
         if self.marked.get(&directory) == Some(&open) || !self.marking.insert(directory.clone()) {
             return;
         }
         self.marked.insert(directory.clone(), open);
         let markers = self.ports.markers.clone();
-        self.jobs.spawn_blocking(move || {
-            if let Err(error) = markers.set(&directory, open) {
+        self.jobs.spawn(async move {
+            if let Err(error) = markers.set(directory.clone(), open).await {
                 tracing::warn!(%error, %directory, "the marker of open work could not be kept");
             }
             Done::Marked(directory)
@@ -523,7 +573,8 @@ impl Dispatcher {
             self.owned.remove(&mission);
         }
         let ports = self.ports.clone();
-        let asked = self.owned.keys().cloned().collect();
+        // One that is being written for the first time may not be in the store yet.
+        let asked = self.owned.iter().filter(|(_, (_, seq))| *seq > 0).map(|(m, _)| m.clone()).collect();
         self.jobs.spawn(async move {
             let held =
                 ports.store.heartbeat(ports.identity.owner.clone(), OWNER_TTL_MS, ports.clock.now()).await;
@@ -598,7 +649,7 @@ impl Dispatcher {
             Ok(None) => {
                 tracing::warn!(%mission, "another process has the mission now");
                 self.stalled.remove(&mission);
-                self.let_go(&mission, Some(TAKEN_OVER));
+                self.taken_over(&mission);
             }
             Err(error) => {
                 tracing::error!(%error, %mission, "the mission cannot be read back; trying again");

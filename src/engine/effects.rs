@@ -6,12 +6,13 @@ use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::lease::Pattern;
 use crate::domain::todo::temp_file_name;
 use crate::domain::verdict::{CheckOutcome, CheckResult, Finding, TreeId};
-use crate::ports::host::{HostError, NewSession};
+use crate::ports::host::{Host, HostError, NewSession};
 use crate::ports::workspace::{TodoPlan, WorkspaceError};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Longest diff a reviewer is given, in bytes.
@@ -20,6 +21,9 @@ const MAX_DIFF: usize = 60_000;
 const CHECK_TIMEOUT_MS: u64 = 600_000;
 /// Check runs at one time, over all missions: they use as many cores as they find.
 const MAX_CHECK_RUNS: usize = 3;
+/// Wait before an abort that the host did not take is repeated; doubles up to the longest.
+const ABORT_AGAIN: Duration = Duration::from_secs(1);
+const ABORT_LONGEST: Duration = Duration::from_secs(64);
 /// Messages fetched by a look.
 const LOOK_MESSAGES: u32 = 8;
 
@@ -129,7 +133,7 @@ impl Effects {
         let host = self.ports.host.clone();
         work(None, None, async move {
             let result = match action {
-                Action::Abort { directory, session } => host.abort(directory, session).await,
+                Action::Abort { directory, session } => abort(&*host, directory, session).await,
                 Action::Tell { directory, session, text } => {
                     host.prompt(directory, session, crate::domain::ids::Role::Commander, text, true).await
                 }
@@ -296,6 +300,23 @@ impl Effects {
             }
             other => self.notice(other),
         }
+    }
+}
+
+/// A turn that goes on would be an orphan: so this one notice is repeated until the host has taken it.
+async fn abort(host: &dyn Host, directory: Directory, session: HostSessionId) -> Result<(), HostError> {
+    let mut wait = ABORT_AGAIN;
+    loop {
+        let error = match host.abort(directory.clone(), session.clone()).await {
+            Err(HostError::Refused(fault)) if fault.status != Some(404) => HostError::Refused(fault),
+            Err(HostError::TimedOut(ms)) => HostError::TimedOut(ms),
+            done => return done,
+        };
+        if wait > ABORT_LONGEST {
+            return Err(error);
+        }
+        tokio::time::sleep(wait).await;
+        wait *= 2;
     }
 }
 

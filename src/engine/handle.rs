@@ -18,6 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 /// for the looks at the host make up for lost events.
 const QUEUE: usize = 4096;
 
+/// The plugin asks only for conversations that were made for a mission. One that is not known here belongs to a mission
+/// that ended long ago, or that another process has taken over: its turn must not write beside the new owner's.
+const STRANGER: &str = "the mission of this conversation is not at work here any more; stop here";
+
 #[derive(Clone)]
 pub struct Handle {
     tx: mpsc::Sender<Message>,
@@ -176,10 +180,13 @@ impl Handle {
         tool: &str,
         paths: &[String],
     ) -> Option<Result<(), String>> {
-        let Some(entry) = self.index.get(session) else { return Some(Ok(())) };
+        // What a shell command writes cannot be foreseen; who may not write may not run one either.
+        if paths.is_empty() && tool != "bash" {
+            return Some(Ok(()));
+        }
+        let Some(entry) = self.index.get(session) else { return Some(Err(STRANGER.into())) };
         if paths.is_empty() {
-            // What a shell command writes cannot be foreseen; who may not write may not run one either.
-            return Some(if tool == "bash" { entry.may.map(|_| ()) } else { Ok(()) });
+            return Some(entry.may.map(|_| ()));
         }
         let declared = match &entry.may {
             Ok(declared) => declared,
@@ -198,7 +205,7 @@ impl Handle {
     }
 
     async fn lease_take(&self, session: &HostSessionId, paths: &[String]) -> Result<(), String> {
-        let Some(entry) = self.index.get(session) else { return Ok(()) };
+        let Some(entry) = self.index.get(session) else { return Err(STRANGER.into()) };
         let relative = paths
             .iter()
             .filter_map(|p| self.ports.tree.confine(&entry.root, &entry.absolute(p)).ok())
@@ -219,6 +226,11 @@ impl Handle {
                 self.dropped_events.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Host sessions that are known by name, for a gauge: those of missions in memory.
+    pub fn known_sessions(&self) -> usize {
+        self.index.len()
     }
 
     pub fn dropped_events(&self) -> u64 {

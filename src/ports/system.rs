@@ -1,5 +1,6 @@
 //! Time and ids.
-use crate::domain::ids::{Millis, MissionId};
+use super::Fut;
+use crate::domain::ids::{Directory, Millis, MissionId};
 
 pub trait Clock: Send + Sync {
     /// Wall clock. May jump; durations that matter are taken from the runtime's monotonic timer.
@@ -13,5 +14,5 @@ pub trait Ids: Send + Sync {
 
 /// Tells a host that starts in a directory, without a question to the store, whether work was left there.
 pub trait OpenMarkers: Send + Sync {
-    fn set(&self, directory: &crate::domain::ids::Directory, open: bool) -> std::io::Result<()>;
+    fn set(&self, directory: Directory, open: bool) -> Fut<'_, std::io::Result<()>>;
 }

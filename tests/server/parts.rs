@@ -91,9 +91,9 @@ impl Todo for Project {
 }
 
 impl OpenMarkers for Project {
-    fn set(&self, directory: &Directory, open: bool) -> std::io::Result<()> {
-        self.open.lock().insert(directory.clone(), open);
-        Ok(())
+    fn set(&self, directory: Directory, open: bool) -> Fut<'_, std::io::Result<()>> {
+        self.open.lock().insert(directory, open);
+        now(Ok(()))
     }
 }
 

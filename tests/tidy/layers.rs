@@ -21,6 +21,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The values of the ports (what a host message is) are what wire types are turned into.
     ("rpc", &["domain", "ports", "protocol", "engine::handle", "rpc"]),
     ("web", &["domain", "protocol", "engine::handle", "web"]),
+    ("sim", &["domain", "ports", "engine", "adapters::memory", "sim"]),
+    ("cli/sim.rs", &["sim", "cli"]),
     ("cli", &["app", "protocol", "cli"]),
     ("telemetry", &["domain", "telemetry"]),
 ];

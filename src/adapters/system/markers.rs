@@ -1,10 +1,13 @@
 //! One small file per project with an open mission, so that a host that starts there can tell with a single
 //! look whether there is something to resume.
 use super::files;
+use crate::domain::ids::Directory;
+use crate::ports::Fut;
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
 
+#[derive(Clone)]
 pub struct OpenMarkers {
     folder: PathBuf,
 }
@@ -29,8 +32,10 @@ impl OpenMarkers {
 }
 
 impl crate::ports::system::OpenMarkers for OpenMarkers {
-    fn set(&self, directory: &crate::domain::ids::Directory, open: bool) -> io::Result<()> {
-        OpenMarkers::set(self, Path::new(directory.as_str()), open)
+    fn set(&self, directory: Directory, open: bool) -> Fut<'_, io::Result<()>> {
+        let markers = self.clone();
+        let write = move || OpenMarkers::set(&markers, Path::new(directory.as_str()), open);
+        Box::pin(async move { tokio::task::spawn_blocking(write).await.map_err(io::Error::other)? })
     }
 }
 

@@ -28,7 +28,9 @@ impl Core {
         let mission = &self.missions[id];
         let attempt = AttemptId::new(format!("{id}/a{}", mission.next_attempt));
         let token = mission.next_token;
-        self.emit(id, Event::AttemptOpened { attempt, kind, token, ordinal, session });
+        let heard = session.as_ref().and_then(|s| self.live(id).heard.remove(s));
+        self.emit(id, Event::AttemptOpened { attempt: attempt.clone(), kind, token, ordinal, session });
+        self.pulse(id, &attempt).counted = heard.unwrap_or_default();
     }
 
     /// Takes each open attempt to its next step in the host.
@@ -60,7 +62,7 @@ impl Core {
             title: prompts::session_title(mission, attempt),
             role: attempt.role(),
             // One that was asked for by an earlier process may exist; its key tells.
-            adopt: attempt.opened_at < self.now,
+            adopt: self.pulse(id, &attempt.id).inherited,
         };
         self.pulse(id, &attempt.id).stage = Stage::Creating;
         self.act(action);
@@ -196,7 +198,10 @@ impl Core {
         if probe {
             self.breaker.forgotten();
         }
-        self.live(id).pulses.remove(attempt);
+        let heard = self.live(id).pulses.remove(attempt).map(|p| p.counted);
+        if let (AttemptKind::Work(_), Some(session), Some(heard)) = (&a.kind, &a.session, heard) {
+            self.live(id).heard.insert(session.clone(), heard);
+        }
         self.emit(id, Event::AttemptClosed { attempt: attempt.clone(), outcome: outcome.clone(), usage });
         if let AttemptKind::Work(task) = &a.kind {
             self.work_closed(id, task, &a, &outcome);
@@ -272,6 +277,10 @@ impl Core {
     /// Goes on in the same session after the turn was cut off from outside.
     pub(super) fn take_up_again(&mut self, id: &MissionId, attempt: &AttemptId, why: &str) {
         let Some(a) = self.open(id, attempt) else { return };
+        if a.submission.is_some() {
+            // Its work is handed in; only the turn's last words are missing.
+            return self.close(id, attempt, Outcome::Done);
+        }
         if a.prompted(PromptReason::Continue) < MAX_CONTINUES {
             self.prompt(id, attempt, PromptReason::Continue);
         } else {

@@ -102,6 +102,7 @@ impl Core {
         let place = self.missions[id].place();
         let at_work = |m: &Mission| m.state.is_open() && m.state != MissionState::Queued;
         self.missions.values().any(|m| m.id != *id && m.place() == place && at_work(m))
+            || self.away.iter().any(|(away, taken)| away != id && taken == place)
     }
 
     pub(super) fn advance_brief(&mut self, id: &MissionId) {

@@ -30,12 +30,16 @@ pub struct Live {
     pub todo_dirty: BTreeSet<TaskId>,
     /// The plan file could not be written; said once.
     pub todo_fault: Option<String>,
+    /// Messages of conversations whose attempt has ended: told once more, they say nothing of the next.
+    pub heard: BTreeMap<HostSessionId, BTreeSet<String>>,
     pub parent: ParentView,
     pub progress_at: Millis,
     pub progress_text: String,
     /// When the brief is given up waiting for.
     pub brief_by: Option<Millis>,
     pub hand_back: HandBackView,
+    /// When the newest fact of this process was made.
+    pub last_fact: Millis,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +103,8 @@ pub struct Pulse {
     /// The prompt under way is the breaker's probe.
     pub probe: bool,
     pub salvaging: bool,
+    /// Opened before the mission was read from the store.
+    pub inherited: bool,
     /// Whether the host took the last prompt is not known: it was sent by an earlier process, or answered too late.
     pub unsure: bool,
 }
@@ -132,6 +138,7 @@ impl Pulse {
             due: None,
             probe: false,
             salvaging: false,
+            inherited: false,
             unsure: false,
         }
     }

@@ -54,6 +54,8 @@ pub const RETAIN_MS: u64 = 30 * 60_000;
 pub struct Turn {
     pub events: Vec<(MissionId, Event)>,
     pub actions: Vec<Action>,
+    /// Missions that have left memory.
+    pub left: Vec<MissionId>,
 }
 
 /// Calls that wait through the reading of their mission, and what they had asked for: it may not have reached the disk.
@@ -77,6 +79,8 @@ pub struct Core {
     adopted: u64,
     /// Who waits for missions that are being read again.
     parked: BTreeMap<MissionId, Parked>,
+    /// Places of open missions that are being read again: nobody else may begin there meanwhile.
+    away: BTreeMap<MissionId, String>,
     /// Of the provider behind the host.
     breaker: Breaker,
     now: Millis,
@@ -118,7 +122,11 @@ impl Core {
             }
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
-            Input::Forget { mission, gone } => self.let_go(&mission, gone),
+            Input::Forget { mission, gone } => {
+                // What else is to be forgotten must not be acted on before that; the next input settles.
+                self.let_go(&mission, gone);
+                return std::mem::take(&mut self.turn);
+            }
             Input::Tick => {}
         }
         self.settle();
@@ -170,6 +178,7 @@ impl Core {
             return;
         }
         self.index(id, &event);
+        self.live(id).last_fact = self.now;
         self.turn.events.push((id.clone(), event));
         let after = self.missions[id].state;
         if before != after {
@@ -289,11 +298,12 @@ impl Core {
         }
     }
 
-    /// When a mission leaves memory; none while there is anything left to do.
+    /// When a mission leaves memory; none while there is anything left to do. Its last fact may be much younger than its
+    /// end, and has to be written down first.
     fn drop_at(&self, id: &MissionId) -> Option<Millis> {
-        let mission = self.missions.get(id)?;
-        let over = mission.settled() && mission.open_attempts().next().is_none();
-        over.then(|| mission.ended_at.unwrap_or(self.now).plus(RETAIN_MS))
+        let mission = self.missions.get(id).filter(|m| m.at_rest())?;
+        let last = self.live.get(id).map(|l| l.last_fact).max(mission.ended_at);
+        Some(last.unwrap_or(self.now).plus(RETAIN_MS))
     }
 
     /// Its state is dropped; the journal has it.
@@ -306,13 +316,16 @@ impl Core {
         let parked = self.parked.remove(id).unwrap_or_default();
         waiters.extend(parked.waiters);
         let brief = self.missions.get(id).and_then(|m| m.brief.clone()).or(parked.brief);
+        let place = self.missions.get(id).filter(|m| m.state.is_open()).map(|m| m.place().to_owned());
         match gone {
             Some(why) => {
+                self.away.remove(id);
                 for waiter in waiters {
                     self.refuse(waiter.reply, Refusal::Cancelled(why.clone()));
                 }
             }
             None => {
+                self.away.extend(place.map(|place| (id.clone(), place)));
                 self.parked.insert(id.clone(), Parked { waiters, brief });
             }
         }
@@ -330,5 +343,6 @@ impl Core {
             }
         }
         self.live.remove(id);
+        self.turn.left.push(id.clone());
     }
 }

@@ -2,9 +2,9 @@
 use super::event::*;
 use super::io::*;
 use super::live::{LOOK_MS, Pulse};
-use super::state::Mission;
+use super::state::{Attempt, Mission};
 use super::{Core, schedule};
-use crate::domain::ids::{Millis, MissionId};
+use crate::domain::ids::{HostSessionId, Millis, MissionId};
 use crate::domain::mission::MissionState;
 use crate::ports::host::ToastKind;
 
@@ -13,6 +13,7 @@ impl Core {
         if self.missions.contains_key(&id) {
             return;
         }
+        self.away.remove(&id);
         let Some(mission) = replay(&id, &events) else { return };
         for attempt in mission.attempts.values() {
             if let Some(session) = &attempt.session {
@@ -49,7 +50,7 @@ impl Core {
         // A report that was answered to a call is first looked for, once the shim has had time to ask again.
         live.hand_back.try_at = Some(now.plus(if host_restarted { 0 } else { LOOK_MS }));
         for attempt in open {
-            live.pulses.insert(attempt, Pulse::new(now));
+            live.pulses.insert(attempt, Pulse { inherited: true, ..Pulse::new(now) });
         }
         if let Some(brief) = lost
             && self.missions[&id].brief.is_none()
@@ -58,6 +59,20 @@ impl Core {
         }
         if host_restarted {
             self.after_host_restart(&id);
+        } else {
+            self.end_again(&id);
+        }
+    }
+
+    /// Turns that were given up before may not have been ended in the host: the process may have died in between.
+    fn end_again(&mut self, id: &MissionId) {
+        let mission = &self.missions[id];
+        let directory = mission.created.directory.clone();
+        let newest = |s: &HostSessionId, a: &Attempt| self.sessions.get(s).is_some_and(|(_, n)| *n == a.id);
+        let given_up = mission.attempts.values().filter(|a| !a.open() && a.outcome != Some(Outcome::Done));
+        let sessions: Vec<_> = given_up.filter_map(|a| a.session.clone().filter(|s| newest(s, a))).collect();
+        for session in sessions {
+            self.act(Action::Abort { directory: directory.clone(), session });
         }
     }
 

@@ -203,6 +203,10 @@ impl Mission {
     pub fn settled(&self) -> bool {
         !self.state.is_open() && !self.owes_report()
     }
+    /// Settled, and no turn of it runs on.
+    pub fn at_rest(&self) -> bool {
+        self.settled() && self.open_attempts().next().is_none()
+    }
     /// Work on it goes on; at half pace while the provider is being waited for.
     pub fn running(&self) -> bool {
         matches!(self.state, MissionState::Running | MissionState::Degraded)

@@ -159,9 +159,16 @@ impl Core {
             Err(HostError::Refused(fault)) if fault.status == Some(404) => {
                 return self.close_failed(id, attempt, "its host session is gone".into());
             }
-            Err(_) => return,
+            // It says nothing, and neither do the looks before it any more.
+            Err(_) => return self.pulse(id, attempt).doubtful = 0,
         };
         if matches!(look.state, TurnState::Busy | TurnState::Retry) {
+            // Only looks in a row count. And an event that came late, or never, must not make a stall look like work.
+            let calls = look.messages.iter().flat_map(|m| &m.calls);
+            let running = calls.filter(|c| c.state == CallState::Running).map(|c| c.call.clone());
+            let pulse = self.pulse(id, attempt);
+            pulse.doubtful = 0;
+            pulse.open_calls = running.collect();
             return;
         }
         if std::mem::take(&mut self.pulse(id, attempt).unsure)

@@ -13,8 +13,8 @@ pub fn row(mission: &Mission) -> MissionRow {
         // The last phase outlives the run; in a list it would read as if work were going on.
         phase: mission.phase.filter(|_| mission.running()).map(|phase| phase.name().into()),
         parent_session: mission.parent.0.clone(),
-        // An ended mission that still owes its report has to be found after a restart.
-        open: !mission.settled(),
+        // An ended mission that still owes its report, or has a turn to end, has to be found after a restart.
+        open: !mission.at_rest(),
         done: counts.done,
         running: counts.running,
         waiting: counts.waiting,

@@ -290,7 +290,14 @@ impl Outside {
         let session = id.clone();
         match sign {
             Sign::FalseIdle => self.status(now, id, TurnState::Idle),
-            Sign::Tool(state) => self.tool_moved(now, id, "x", *state),
+            Sign::Tool(state) => {
+                let call = HostCall { call: "x".into(), tool: "bash".into(), state: *state };
+                if let Some(message) = self.session(id).messages.last_mut() {
+                    message.calls.retain(|c| c.call != call.call);
+                    message.calls.push(call);
+                }
+                self.tool_moved(now, id, "x", *state);
+            }
             Sign::Permission(open) => {
                 self.event(now, HostInput::Permission { session, open: *open, refused: None })
             }

@@ -1,0 +1,216 @@
+//! What must hold of the host's side while it runs, and of everything at the end.
+use super::Sim;
+use super::host_port::FENCE_GRACE_MS;
+use super::user;
+use super::world::World;
+use crate::domain::ids::{HostSessionId, Role};
+use crate::domain::lease::Pattern;
+use crate::engine::core::event::{AttemptKind, HandBack};
+use crate::engine::core::state::{Mission, Task};
+use crate::engine::{core, journal};
+use crate::ports::store::Store;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// When faults have stopped, every mission ends and is reported within this time.
+pub const LIVENESS_MS: u64 = 2 * 3_600_000;
+/// Between the answer to a tool's hook and the moment it counts as written.
+const GRACE_MS: u64 = 1_000;
+
+/// A write was allowed: the task of the writer must hold the path, and nobody else.
+pub fn written(sim: &Sim, place: &str, session: &HostSessionId, path: &str) {
+    let at = sim.elapsed();
+    let mut world = sim.world.lock();
+    if let Err(breach) = may_have_written(&world, at, place, session, path) {
+        world.breach(at, breach);
+    }
+}
+
+fn may_have_written(
+    world: &World,
+    at: u64,
+    place: &str,
+    session: &HostSessionId,
+    path: &str,
+) -> Result<(), String> {
+    let Some((kept, attempt)) = world.mirror.attempt_of(session) else {
+        return Err(format!("{session} wrote {path} and belongs to no attempt"));
+    };
+    let closed = kept.closed.get(attempt.id.as_str());
+    if closed.is_some_and(|t| at - t > GRACE_MS) && at - kept.owner_since > FENCE_GRACE_MS {
+        return Err(format!(
+            "{session} wrote {path} {} ms after its attempt was closed",
+            at - closed.unwrap_or(&0)
+        ));
+    }
+    if attempt.submission.is_some() && closed.is_none() {
+        // The answer to the submission is under way at most this long.
+        return Ok(());
+    }
+    let AttemptKind::Work(task) = &attempt.kind else {
+        return Err(format!("{session} wrote {path} and is no worker"));
+    };
+    let mine = |m: &Mission, t: &Task| m.id == kept.mission.id && t.spec.id == *task;
+    for other in world.mirror.missions.values().filter(|k| k.mission.place() == place) {
+        let holder = other.mission.tasks.iter().find(|t| !mine(&other.mission, t) && holds(t, path));
+        // Known gap: a queued mission that another process has taken over does not see the first in its place.
+        let other_process = other.owner.split('.').next() != kept.owner.split('.').next();
+        if let Some(holder) = holder
+            && closed.is_none()
+            && !other_process
+        {
+            let name = &holder.spec.id;
+            return Err(format!("{task} wrote {path}, which {name} of {} holds", other.mission.id));
+        }
+    }
+    Ok(())
+}
+
+/// A conversation that was not told its work cannot go on with it.
+pub fn first_words(sim: &Sim, session: &HostSessionId, text: &str) {
+    let mut world = sim.world.lock();
+    let Some(attempt) = world.mirror.attempt_of(session).map(|(_, a)| a.id.0.clone()) else { return };
+    if ["You ended", "The host was", "The model provider"].iter().all(|s| !text.starts_with(s)) {
+        world.told.insert(attempt);
+    } else if !world.told.contains(&attempt) {
+        world.breach(sim.elapsed(), format!("{attempt} was never told its work: {text}"));
+    }
+}
+
+/// Whether a task has the path on its lease.
+fn holds(task: &Task, path: &str) -> bool {
+    let declared = task.spec.files.iter().filter_map(|f| Pattern::parse(f).ok()).any(|p| p.covers(path));
+    task.state.is_active() && (declared || task.taken.iter().any(|t| t == path))
+}
+
+/// Faults have stopped: all missions end and are handed back.
+pub async fn liveness(sim: &Arc<Sim>) {
+    let until = sim.elapsed() + LIVENESS_MS;
+    // Requests may come in until this late.
+    let mut quiet = 0;
+    while sim.elapsed() < until {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        user::resume_all(sim).await;
+        quiet = if sim.world.lock().mirror.settled() { quiet + 1 } else { 0 };
+        if quiet >= 20 {
+            return;
+        }
+    }
+    let mut world = sim.world.lock();
+    let stuck: Vec<_> = world
+        .mirror
+        .missions
+        .values()
+        .filter(|k| !k.mission.settled())
+        .map(|k| {
+            let (m, owes) = (&k.mission, k.mission.owes_report());
+            format!(
+                "{} is {} in {:?} {} h after the faults, report owed: {owes}",
+                m.id,
+                m.state.name(),
+                m.phase,
+                LIVENESS_MS / 3_600_000
+            )
+        })
+        .collect();
+    for breach in stuck {
+        world.breach(sim.elapsed(), breach);
+    }
+}
+
+/// Nothing is left behind: in the host at once, in memory after the time that finished missions are kept.
+pub async fn rest(sim: &Arc<Sim>) {
+    leftovers(sim);
+    journals(sim).await;
+    tokio::time::sleep(Duration::from_millis(core::RETAIN_MS + 60_000)).await;
+    for sidecar in &sim.sidecars {
+        if let Some(life) = sidecar.now() {
+            let left = life.handle.known_sessions();
+            if left > 0 && sim.world.lock().mirror.settled() {
+                let text =
+                    format!("{left} host sessions are still in memory after the missions have left it");
+                sim.world.lock().breach(sim.elapsed(), text);
+            }
+        }
+    }
+}
+
+fn leftovers(sim: &Sim) {
+    let at = sim.elapsed();
+    let mut world = sim.world.lock();
+    let mut found = Vec::new();
+    for (process, session) in world.turns.keys() {
+        let of_mission = world.sessions.get(session).is_some_and(|c| c.role != Role::Commander);
+        // Known gap: a host whose sidecar died while another process took the mission over keeps its turns.
+        let moved = world.mirror.attempt_of(session).is_some_and(|(kept, _)| kept.moved);
+        if of_mission && !moved {
+            found.push(format!("{session} still runs a turn in host {process}"));
+        }
+    }
+    for kept in world.mirror.missions.values() {
+        let mission = &kept.mission;
+        if !mission.state.is_open() {
+            found.extend(mission.open_attempts().map(|a| format!("{} is open after the end", a.id)));
+        }
+        if kept.reopened > world.retries.get(&mission.id).copied().unwrap_or(0) {
+            found.push(format!("{} was reopened more often than anyone asked", mission.id));
+        }
+        found.extend(hand_backs(&world, &mission.id, &kept.reports, mission.handed_back));
+    }
+    found.extend(
+        world
+            .accepted
+            .iter()
+            .filter(|m| !world.mirror.missions.contains_key(*m))
+            .map(|m| format!("{m} was accepted and is lost")),
+    );
+    for breach in found {
+        world.breach(at, breach);
+    }
+}
+
+/// The last report is in the conversation, and none is there twice.
+fn hand_backs(
+    world: &World,
+    mission: &crate::domain::ids::MissionId,
+    reports: &[String],
+    how: Option<HandBack>,
+) -> Vec<String> {
+    let mine = || world.deliveries.iter().filter(|d| d.mission == *mission);
+    let mut found = Vec::new();
+    if let (Some(last), Some(HandBack::ToolResult | HandBack::Message)) = (reports.last(), how)
+        && !mine().any(|d| d.text == *last)
+    {
+        found.push(format!("the last report of {mission} counts as handed back and never was"));
+    }
+    for report in reports {
+        let equal = reports.iter().filter(|r| *r == report).count();
+        let times = mine().filter(|d| d.text == *report).count();
+        if times > equal {
+            let at: Vec<_> = mine().filter(|d| d.text == *report).map(|d| d.at).collect();
+            found.push(format!("a report of {mission} was handed back {times} times, at {at:?} ms"));
+        }
+    }
+    found
+}
+
+/// What is on disk is what the mirror has seen, and replays to the same state.
+async fn journals(sim: &Sim) {
+    let ids: Vec<_> = sim.world.lock().mirror.missions.keys().cloned().collect();
+    for id in ids {
+        let records = sim.disk.load(id.clone()).await.unwrap_or_default();
+        let row = sim.disk.mission(id.clone()).await.ok().flatten();
+        let events: Result<Vec<_>, _> =
+            records.iter().map(|r| journal::decode(&r.kind, &r.body).map(|e| (r.at, e))).collect();
+        let mut world = sim.world.lock();
+        let Some(kept) = world.mirror.missions.get(&id) else { continue };
+        let replayed = events.ok().and_then(|events| core::replay(&id, &events));
+        let same = replayed.as_ref() == Some(&kept.mission) && records.len() as u64 == kept.records;
+        let listed = row.is_some_and(|row| row == journal::row(&kept.mission));
+        if !same {
+            world.breach(sim.elapsed(), format!("{id}: the journal does not replay to what was seen"));
+        } else if !listed {
+            world.breach(sim.elapsed(), format!("{id}: the row differs from the journal"));
+        }
+    }
+}

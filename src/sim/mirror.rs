@@ -1,0 +1,177 @@
+//! What the store holds at this moment, replayed record by record: the measure for all that the engine does.
+//!
+//! Promises that concern the journal alone are checked here, as each record comes in.
+use crate::domain::ids::{HostSessionId, MissionId};
+use crate::domain::mission::MissionState;
+use crate::domain::task::TaskState;
+use crate::domain::verdict::TreeId;
+use crate::engine::core::event::{AttemptKind, Event, Submission};
+use crate::engine::core::state::{Attempt, Mission};
+use crate::engine::journal;
+use crate::ports::store::{Append, MissionRow};
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub struct Mirror {
+    pub missions: BTreeMap<MissionId, Kept>,
+    /// Breaches found and not yet fetched.
+    pub breaches: Vec<String>,
+}
+
+pub struct Kept {
+    pub mission: Mission,
+    pub records: u64,
+    /// Texts of the reports written so far.
+    pub reports: Vec<String>,
+    pub reopened: u32,
+    pub owner: String,
+    pub owner_since: u64,
+    /// Has had owners in two host processes.
+    pub moved: bool,
+    /// When each attempt was closed, in virtual time.
+    pub closed: BTreeMap<String, u64>,
+}
+
+impl Mirror {
+    /// `at` in virtual time; `tree` gives the newest look at a place.
+    pub fn append(&mut self, at: u64, append: &Append, tree: impl Fn(&str) -> Option<TreeId>) {
+        let id = &append.mission;
+        for (millis, kind, body) in &append.records {
+            let event = match journal::decode(kind, body) {
+                Ok(event) => event,
+                Err(error) => {
+                    self.breaches.push(format!("{id}: a record that cannot be read: {error}"));
+                    continue;
+                }
+            };
+            if let Event::Created(created) = &event {
+                let mission = Mission::new(id.clone(), *millis, created.clone());
+                self.missions.insert(id.clone(), Kept::new(mission, append.owner.owner.clone(), at));
+            }
+            let Some(kept) = self.missions.get_mut(id) else { continue };
+            kept.records += 1;
+            self.breaches.extend(kept.before(&event).map(|fault| format!("{id}: {fault}")));
+            if !matches!(event, Event::Created(_))
+                && let Err(fault) = kept.mission.apply(*millis, &event)
+            {
+                self.breaches.push(format!("{id}: the journal holds a fact that does not fit: {fault}"));
+            }
+            self.breaches.extend(kept.after(at, &event, &tree).map(|fault| format!("{id}: {fault}")));
+        }
+        if let Some(kept) = self.missions.get(id) {
+            let row = journal::row(&kept.mission);
+            if row != comparable(&append.row, &row) {
+                self.breaches.push(format!("{id}: the row is not what the journal says: {:?}", append.row));
+            }
+        }
+    }
+
+    pub fn owned(&mut self, at: u64, id: &MissionId, owner: &str) {
+        if let Some(kept) = self.missions.get_mut(id)
+            && kept.owner != owner
+        {
+            // Owners are named after their host process and its start.
+            kept.moved |= kept.owner.split('.').next() != owner.split('.').next();
+            kept.owner = owner.to_owned();
+            kept.owner_since = at;
+        }
+    }
+
+    /// The newest attempt that works in a session.
+    pub fn attempt_of(&self, session: &HostSessionId) -> Option<(&Kept, &Attempt)> {
+        let of = |kept: &Kept| {
+            let mine = kept.mission.attempts.values().filter(|a| a.session.as_ref() == Some(session));
+            mine.max_by_key(|a| a.token).map(|a| a.id.clone())
+        };
+        let (kept, id) = self.missions.values().find_map(|kept| of(kept).map(|id| (kept, id)))?;
+        Some((kept, kept.mission.attempts.get(&id)?))
+    }
+
+    pub fn settled(&self) -> bool {
+        self.missions.values().all(|k| k.mission.at_rest())
+    }
+}
+
+/// What the store keeps from the first row on is no business of later ones.
+fn comparable(row: &MissionRow, wanted: &MissionRow) -> MissionRow {
+    MissionRow { created_at: wanted.created_at, ..row.clone() }
+}
+
+impl Kept {
+    fn new(mission: Mission, owner: String, at: u64) -> Self {
+        Self {
+            mission,
+            records: 0,
+            reports: Vec::new(),
+            reopened: 0,
+            owner,
+            owner_since: at,
+            moved: false,
+            closed: BTreeMap::new(),
+        }
+    }
+
+    fn before(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::AttemptOpened { attempt, kind: AttemptKind::Work(task), .. } => {
+                let state = self.mission.task(task).map(|t| t.state);
+                let again = state == Some(TaskState::Completed);
+                again.then(|| format!("{attempt} works on {task}, which is completed"))
+            }
+            Event::StateChanged { to, .. } => {
+                if !self.mission.state.is_open() {
+                    self.reopened += 1;
+                }
+                (!to.is_open() && !self.mission.state.is_open())
+                    .then(|| format!("ends twice: {} and {}", self.mission.state.name(), to.name()))
+            }
+            _ => None,
+        }
+    }
+
+    fn after(&mut self, at: u64, event: &Event, tree: &impl Fn(&str) -> Option<TreeId>) -> Option<String> {
+        match event {
+            Event::AttemptClosed { attempt, .. } => {
+                self.closed.insert(attempt.0.clone(), at);
+                None
+            }
+            Event::Reported { text, .. } => {
+                self.reports.push(text.clone());
+                None
+            }
+            Event::Submitted { attempt, submission } => self.foreign_submission(attempt.as_str(), submission),
+            Event::StateChanged { to: MissionState::Completed, .. } => self.completed(tree),
+            _ => None,
+        }
+    }
+
+    /// Agents of the simulation sign what they hand in with the name of their session.
+    fn foreign_submission(&self, attempt: &str, submission: &Submission) -> Option<String> {
+        let signed = match submission {
+            Submission::Plan => return None,
+            Submission::Report { summary, .. } | Submission::Review { summary, .. } => summary,
+        };
+        let own = self.mission.attempts.values().find(|a| a.id.as_str() == attempt)?.session.as_ref()?;
+        (!signed.contains(own.as_str())).then(|| format!("{attempt} in {own} handed in what says: {signed}"))
+    }
+
+    fn completed(&self, tree: &impl Fn(&str) -> Option<TreeId>) -> Option<String> {
+        let mission = &self.mission;
+        if let Some(task) = mission.tasks.iter().find(|t| t.state != TaskState::Completed) {
+            return Some(format!("completed while {} is {}", task.spec.id, task.state.name()));
+        }
+        if let Some(open) = mission.open_attempts().find(|a| matches!(a.kind, AttemptKind::Work(_))) {
+            return Some(format!("completed while {} works", open.id));
+        }
+        let verdict = mission.whole.verdict.as_ref().filter(|v| v.approved);
+        match verdict {
+            None => Some("completed without an approved verdict".into()),
+            Some(v) if v.tree != tree(mission.place()) => Some(format!(
+                "completed on the verdict for {:?}, but the last look found {:?}",
+                v.tree,
+                tree(mission.place())
+            )),
+            Some(_) => None,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Clock, ids, tree, checks, plan file and markers of the simulated machine.
+use super::Sim;
+use super::mutation::Mutation;
+use crate::domain::ids::{Directory, Millis, MissionId};
+use crate::domain::todo::TodoState;
+use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
+use crate::ports::Fut;
+use crate::ports::system::{Clock, Ids, OpenMarkers};
+use crate::ports::workspace::{Checks, Todo, TodoPlan, Tree, WorkspaceError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The project's one check: passes while no file is broken.
+pub const CHECK: &str = "check";
+
+#[derive(Clone)]
+pub struct Machine(pub Arc<Sim>);
+
+impl Clock for Machine {
+    fn now(&self) -> Millis {
+        self.0.wall()
+    }
+}
+
+impl Ids for Machine {
+    fn mission(&self) -> MissionId {
+        let mut world = self.0.world.lock();
+        MissionId(format!("m{:04}", world.id()))
+    }
+}
+
+impl OpenMarkers for Machine {
+    fn set(&self, directory: Directory, open: bool) -> Fut<'_, std::io::Result<()>> {
+        let sim = self.0.clone();
+        Box::pin(async move {
+            sim.pause(1, 10).await;
+            let mut world = sim.world.lock();
+            if open {
+                world.markers.insert(directory)
+            } else {
+                world.markers.remove(&directory)
+            };
+            Ok(())
+        })
+    }
+}
+
+fn text(root: &Path) -> String {
+    root.to_string_lossy().into_owned()
+}
+
+impl Tree for Machine {
+    fn hash(&self, root: PathBuf, _exclude: Vec<String>) -> Fut<'_, Result<TreeId, WorkspaceError>> {
+        let sim = self.0.clone();
+        Box::pin(async move {
+            sim.pause(5, 200).await;
+            let mut world = sim.world.lock();
+            let stale = world.mutated(Mutation::OldTreeJudged);
+            let place = world.place(&text(&root));
+            let old = place.looked.clone();
+            let tree = place.snapshot();
+            place.looked = Some(tree.clone());
+            Ok(old.filter(|_| stale).unwrap_or(tree))
+        })
+    }
+
+    fn changed(
+        &self,
+        root: PathBuf,
+        from: TreeId,
+        to: TreeId,
+    ) -> Fut<'_, Result<Vec<String>, WorkspaceError>> {
+        let mut world = self.0.world.lock();
+        let place = world.place(&text(&root));
+        let unknown = || WorkspaceError::Git("no such tree".into());
+        let result = (|| {
+            let from = place.snapshots.get(&from.0).ok_or_else(unknown)?;
+            let to = place.snapshots.get(&to.0).ok_or_else(unknown)?;
+            Ok(to
+                .iter()
+                .filter(|(path, c)| from.get(*path) != Some(c))
+                .map(|(path, _)| path.clone())
+                .collect())
+        })();
+        Box::pin(std::future::ready(result))
+    }
+
+    fn diff(
+        &self,
+        _root: PathBuf,
+        _from: TreeId,
+        _to: TreeId,
+        paths: Vec<String>,
+        _max_bytes: usize,
+    ) -> Fut<'_, Result<String, WorkspaceError>> {
+        Box::pin(std::future::ready(Ok(paths.join("\n"))))
+    }
+
+    fn writable(&self, _root: &Path) -> Result<(), WorkspaceError> {
+        Ok(())
+    }
+
+    fn confine(&self, root: &Path, path: &str) -> Result<String, WorkspaceError> {
+        let inside = Path::new(path).strip_prefix(root).ok().map(text).filter(|p| !p.contains(".."));
+        inside.ok_or_else(|| WorkspaceError::Outside { path: path.into(), root: text(root) })
+    }
+}
+
+impl Checks for Machine {
+    fn detect(&self, _root: PathBuf) -> Fut<'_, Vec<String>> {
+        Box::pin(std::future::ready(vec![CHECK.to_owned()]))
+    }
+
+    fn run(&self, root: PathBuf, command: String, _timeout_ms: u64) -> Fut<'_, CheckResult> {
+        let sim = self.0.clone();
+        Box::pin(async move {
+            let millis = sim.pause(500, 20_000).await;
+            let mut world = sim.world.lock();
+            let fails = world.place(&text(&root)).broken() && !world.mutated(Mutation::ChecksIgnored);
+            let outcome = if fails { CheckOutcome::Failed(1) } else { CheckOutcome::Passed };
+            CheckResult { command, outcome, millis, tail: String::new() }
+        })
+    }
+}
+
+impl Todo for Machine {
+    fn publish(&self, file: PathBuf, plan: TodoPlan) -> Fut<'_, Result<u64, WorkspaceError>> {
+        self.written(file, plan.items.len())
+    }
+    fn update(
+        &self,
+        file: PathBuf,
+        _mission: String,
+        states: Vec<(String, TodoState)>,
+    ) -> Fut<'_, Result<u64, WorkspaceError>> {
+        self.written(file, states.len())
+    }
+}
+
+impl Machine {
+    /// The plan file's own promises are tested with its adapter; here it takes time, and fails at times.
+    fn written(&self, file: PathBuf, items: usize) -> Fut<'_, Result<u64, WorkspaceError>> {
+        let sim = self.0.clone();
+        Box::pin(async move {
+            sim.pause(1, 30).await;
+            let mut world = sim.world.lock();
+            let odds = world.odds.store_refuses;
+            if world.rng.chance(odds) {
+                return Err(WorkspaceError::File { path: text(&file), reason: "no space left".into() });
+            }
+            Ok(items as u64)
+        })
+    }
+}

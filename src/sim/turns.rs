@@ -1,0 +1,209 @@
+//! Turns of the simulated host: started by a prompt, ended by themselves, by an abort, or with their process.
+use super::Sim;
+use super::agents;
+use super::world::Turn;
+use crate::domain::ids::{HostSessionId, Role};
+use crate::engine::handle::{Answer, HostInput, ToolInput};
+use crate::ports::host::{CallState, HostCall, HostFault, TurnState};
+use std::sync::Arc;
+
+/// Starts a turn, or leaves the prompt to the one that runs.
+pub fn prompt(sim: &Arc<Sim>, process: usize, session: &HostSessionId, text: String) {
+    let mut world = sim.world.lock();
+    world.push_user(session, &text);
+    world.stats.turns += 1;
+    if let Some(turn) = world.turns.get_mut(&(process, session.clone())) {
+        return turn.queued.push(text);
+    }
+    let role = world.sessions.get(session).map_or(Role::Worker, |c| c.role);
+    let speaker = Speaker { sim: sim.clone(), process, session: session.clone() };
+    let task = tokio::spawn(run(speaker, role, text)).abort_handle();
+    world.turns.insert((process, session.clone()), Turn { task, retrying: false, queued: Vec::new() });
+    drop(world);
+    sim.status(process, session, TurnState::Busy);
+}
+
+async fn run(speaker: Speaker, role: Role, mut text: String) {
+    loop {
+        agents::turn(&speaker, role, &text).await;
+        let mut world = speaker.sim.world.lock();
+        let key = (speaker.process, speaker.session.clone());
+        match world.turns.get_mut(&key) {
+            Some(turn) if !turn.queued.is_empty() => text = turn.queued.remove(0),
+            _ => {
+                world.turns.remove(&key);
+                break;
+            }
+        }
+    }
+    speaker.sim.status(speaker.process, &speaker.session, TurnState::Idle);
+}
+
+pub fn abort(sim: &Arc<Sim>, process: usize, session: &HostSessionId) {
+    let mut world = sim.world.lock();
+    let Some(turn) = world.turns.remove(&(process, session.clone())) else { return };
+    turn.task.abort();
+    let fault = HostFault { name: "MessageAbortedError".into(), message: "aborted".into(), status: None };
+    if world.writing(session).is_none() {
+        world.push_assistant(session);
+    }
+    let told = world.end_message(session, None, Some(fault.clone()));
+    drop(world);
+    sim.emit(process, HostInput::Error { session: session.clone(), fault });
+    if let Some(event) = told {
+        sim.emit(process, event);
+    }
+    sim.status(process, session, TurnState::Idle);
+}
+
+/// The process goes: its turns stop where they are, and nothing is written or told of it.
+pub fn kill_all(sim: &Arc<Sim>, process: usize) {
+    let mut world = sim.world.lock();
+    let mine: Vec<_> = world.turns.keys().filter(|(p, _)| *p == process).cloned().collect();
+    for key in mine {
+        if let Some(turn) = world.turns.remove(&key) {
+            turn.task.abort();
+        }
+    }
+}
+
+/// What an agent can do in its turn.
+pub struct Speaker {
+    pub sim: Arc<Sim>,
+    pub process: usize,
+    pub session: HostSessionId,
+}
+
+impl Speaker {
+    pub async fn think(&self, low_ms: u64, high_ms: u64) {
+        let writing = self.sim.world.lock().writing(&self.session).is_some();
+        if !writing {
+            self.sim.world.lock().push_assistant(&self.session);
+        }
+        self.sim.pause(low_ms, high_ms).await;
+    }
+
+    fn call_begins(&self, tool: &str) -> String {
+        let mut world = self.sim.world.lock();
+        let call = format!("call_{}", world.id());
+        if world.writing(&self.session).is_none() {
+            world.push_assistant(&self.session);
+        }
+        if let Some(message) = world.writing(&self.session) {
+            let state = CallState::Running;
+            message.calls.push(HostCall { call: call.clone(), tool: tool.into(), state });
+        }
+        drop(world);
+        self.tool_moved(&call, CallState::Running);
+        call
+    }
+
+    fn call_ends(&self, call: &str, state: CallState) {
+        let mut world = self.sim.world.lock();
+        if let Some(message) = world.writing(&self.session) {
+            message.calls.iter_mut().filter(|c| c.call == call).for_each(|c| c.state = state);
+        }
+        drop(world);
+        self.tool_moved(call, state);
+        self.end_message("tool-calls", None);
+    }
+
+    fn tool_moved(&self, call: &str, state: CallState) {
+        let (session, call) = (self.session.clone(), call.to_owned());
+        self.sim.emit(self.process, HostInput::ToolMoved { session, call, state });
+    }
+
+    /// One of Gantry's tools; answers with its output, or the sentence of its refusal.
+    pub async fn tool(&self, name: &str, input: ToolInput) -> Result<String, String> {
+        let call = self.call_begins(name);
+        let session = agents::credited(&self.sim, &self.session);
+        let answer = self.sim.sidecars[self.process].tool(&session, &call, &input).await;
+        agents::answered(self, &call);
+        self.sim.pause(1, 2_000).await;
+        match answer {
+            Ok(Answer::Tool { output, .. }) => {
+                if name == "mission" {
+                    let at = self.sim.elapsed();
+                    self.sim.world.lock().delivered(at, &output);
+                }
+                self.call_ends(&call, CallState::Completed);
+                Ok(output)
+            }
+            Ok(other) => panic!("{name} was answered with {other:?}"),
+            Err(refusal) => {
+                self.sim.note(format!("{} {name} refused: {refusal}", self.session));
+                self.call_ends(&call, CallState::Error);
+                Err(refusal.to_string())
+            }
+        }
+    }
+
+    /// A tool of the host's own that takes some time.
+    pub async fn own_tool(&self, name: &str, low_ms: u64, high_ms: u64) {
+        let call = self.call_begins(name);
+        self.sim.pause(low_ms, high_ms).await;
+        self.call_ends(&call, CallState::Completed);
+    }
+
+    /// Changes a file, when the plugin's hook lets it.
+    pub async fn write(&self, place: &str, path: &str, broken: bool) -> bool {
+        let call = self.call_begins("write");
+        let allowed = self.sim.sidecars[self.process].may_write(&self.session, path).await;
+        let ignored = self.sim.mutated(super::mutation::Mutation::LeaseIgnored);
+        let may = allowed.is_ok() || ignored;
+        if may {
+            super::check::written(&self.sim, place, &self.session, path);
+            self.sim.pause(1, 50).await;
+            let mut world = self.sim.world.lock();
+            world.write(place, path, broken);
+            let at = self.sim.elapsed();
+            world.note(at, format!("{} wrote {path}{}", self.session, if broken { " (broken)" } else { "" }));
+        } else {
+            self.sim.world.lock().stats.denied += 1;
+            self.sim.note(format!("{} may not write {path}: {allowed:?}", self.session));
+        }
+        self.call_ends(&call, if may { CallState::Completed } else { CallState::Error });
+        may
+    }
+
+    pub fn end_message(&self, finish: &str, error: Option<HostFault>) {
+        let mut world = self.sim.world.lock();
+        let finish = error.is_none().then_some(finish);
+        if let Some(fault) = &error {
+            let fault = fault.clone();
+            self.sim.emit(self.process, HostInput::Error { session: self.session.clone(), fault });
+        }
+        let event = world.end_message(&self.session, finish, error);
+        drop(world);
+        if let Some(event) = event {
+            self.sim.emit(self.process, event);
+        }
+    }
+
+    /// The last message of the turn.
+    pub async fn say(&self, text: &str) {
+        self.think(100, 3_000).await;
+        if let Some(message) = self.sim.world.lock().writing(&self.session) {
+            message.text = text.to_owned();
+        }
+        self.end_message("stop", None);
+    }
+
+    /// The provider tells the host to wait.
+    pub async fn wait_for_provider(&self, ms: u64) {
+        self.retrying(true);
+        let retry_at = Some(self.sim.wall().plus(ms));
+        let session = self.session.clone();
+        self.sim.emit(self.process, HostInput::Status { session, state: TurnState::Retry, retry_at });
+        self.sim.pause(ms, ms).await;
+        self.retrying(false);
+        self.sim.status(self.process, &self.session, TurnState::Busy);
+    }
+
+    fn retrying(&self, on: bool) {
+        let key = (self.process, self.session.clone());
+        if let Some(turn) = self.sim.world.lock().turns.get_mut(&key) {
+            turn.retrying = on;
+        }
+    }
+}

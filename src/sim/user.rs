@@ -1,0 +1,206 @@
+//! The user, and the machine under him: requests, second thoughts, restarts, and the end of all that.
+use super::turns;
+use super::{Epoch, Sim};
+use crate::domain::ids::{Directory, MissionId, Role};
+use crate::domain::mission::MissionState;
+use crate::engine::handle::{Control, Created, Options, Refusal};
+use std::sync::Arc;
+
+/// One request: typed, accepted or refused, and the turn that follows.
+pub async fn request(sim: Arc<Sim>, n: usize) {
+    sim.pause(0, 120_000).await;
+    let (process, directory, session, options) = {
+        let mut world = sim.world.lock();
+        let process = if sim.sidecars.len() > 1 && world.rng.chance(300) { 1 } else { 0 };
+        let directory = world.rng.pick(&sim.directories).clone();
+        let session = world.make_session(Role::Commander, None);
+        let options = Options {
+            workers: *world.rng.pick(&[1, 2, 10]),
+            auto_resume: world.rng.chance(700),
+            ..Options::default()
+        };
+        (process, directory, session, options)
+    };
+    let created = Created {
+        directory: Directory(directory.clone()),
+        worktree: directory,
+        parent: session.clone(),
+        text: format!("/task number {n}"),
+        key: String::new(),
+        title: format!("Number {n}"),
+        options,
+    };
+    // A person tries again a few times.
+    for attempt in 0..5 {
+        sim.host_is_up(process).await;
+        let created = Created { key: format!("key {n}.{attempt}"), ..created.clone() };
+        let epoch = sim.hosts[process].get().number;
+        let answer = tokio::select! {
+            biased;
+            () = sim.host_goes(process, epoch) => continue,
+            answer = sim.sidecars[process].create(created) => answer,
+        };
+        match answer {
+            Ok(mission) => {
+                sim.note(format!("{mission} accepted for request {n}"));
+                sim.world.lock().accepted.insert(mission.clone());
+                let text = format!("/task number {n}: mission {mission} has been accepted.");
+                return turns::prompt(&sim, process, &session, text);
+            }
+            Err(refusal) => sim.note(format!("request {n} refused: {refusal}")),
+        }
+        sim.pause(10_000, 300_000).await;
+    }
+}
+
+/// Second thoughts at random moments.
+pub async fn meddle(sim: Arc<Sim>, every_ms: u64) {
+    loop {
+        sim.pause(every_ms / 2, every_ms * 3 / 2).await;
+        let (mission, act) = {
+            let mut world = sim.world.lock();
+            let missions: Vec<_> = world.accepted.iter().cloned().collect();
+            if missions.is_empty() {
+                continue;
+            }
+            (world.rng.pick(&missions).clone(), world.rng.range(0, 9))
+        };
+        match act {
+            0 => control(&sim, &mission, Control::Cancel { by: "the user" }).await,
+            1 | 2 => {
+                control(&sim, &mission, Control::Pause).await;
+                sim.pause(1_000, 200_000).await;
+                control(&sim, &mission, Control::Resume).await;
+            }
+            3 => control(&sim, &mission, Control::Steer { text: "hurry".into() }).await,
+            4 | 5 => {
+                *sim.world.lock().retries.entry(mission.clone()).or_default() += 1;
+                control(&sim, &mission, Control::Retry).await;
+            }
+            6 => escape(&sim, &mission),
+            7 => talk(&sim, &mission),
+            _ => edit(&sim, &mission),
+        }
+    }
+}
+
+async fn control(sim: &Sim, mission: &MissionId, control: Control) {
+    for sidecar in &sim.sidecars {
+        if !sim.host_up(sidecar.process) {
+            continue;
+        }
+        let answer = sidecar.control(mission, &control).await;
+        sim.note(format!("{mission} {control:?}: {answer:?}"));
+        if !matches!(answer, Err(Refusal::NotFound(_))) {
+            return;
+        }
+    }
+}
+
+/// Esc in the conversation.
+fn escape(sim: &Arc<Sim>, mission: &MissionId) {
+    let parent = sim.world.lock().mirror.missions.get(mission).map(|k| k.mission.parent.clone());
+    if let Some(parent) = parent {
+        sim.note(format!("Esc in {parent}"));
+        turns::abort(sim, 0, &parent);
+    }
+}
+
+/// A word in the conversation, when it is quiet there.
+fn talk(sim: &Arc<Sim>, mission: &MissionId) {
+    let parent = sim.world.lock().mirror.missions.get(mission).map(|k| k.mission.parent.clone());
+    if let Some(parent) = parent {
+        let free = !sim.world.lock().turns.keys().any(|(_, session)| *session == parent);
+        if free && sim.host_up(0) {
+            turns::prompt(sim, 0, &parent, "What do you think?".into());
+        }
+    }
+}
+
+fn edit(sim: &Sim, mission: &MissionId) {
+    let mut world = sim.world.lock();
+    let place = world.mirror.missions.get(mission).map(|k| k.mission.place().to_owned());
+    if let Some(place) = place {
+        world.write(&place, "b.js", false);
+        world.note(sim.elapsed(), "the user wrote b.js");
+    }
+}
+
+/// Takes up whatever is paused, as a user does who comes back.
+pub async fn resume_all(sim: &Arc<Sim>) {
+    let paused: Vec<_> = {
+        let world = sim.world.lock();
+        let paused = |s: MissionState| s == MissionState::Paused;
+        world
+            .mirror
+            .missions
+            .values()
+            .filter(|k| paused(k.mission.state))
+            .map(|k| k.mission.id.clone())
+            .collect()
+    };
+    for mission in paused {
+        control(sim, &mission, Control::Resume).await;
+    }
+}
+
+// ---- the machine
+
+pub async fn crash_at_random(sim: Arc<Sim>, every_ms: u64) {
+    loop {
+        sim.pause(1, every_ms * 2).await;
+        let process = sim.any_process();
+        if sim.sidecars[process].crash() {
+            sim.note(format!("the sidecar of host {process} is killed"));
+        }
+    }
+}
+
+/// The host's process goes, in order or not, and comes again after a while.
+pub async fn restart_at_random(sim: Arc<Sim>, every_ms: u64) {
+    loop {
+        sim.pause(1, every_ms * 2).await;
+        let process = sim.any_process();
+        restart(&sim, process).await;
+    }
+}
+
+async fn restart(sim: &Arc<Sim>, process: usize) {
+    sim.note(format!("host {process} goes"));
+    sim.world.lock().stats.restarts += 1;
+    let epoch = sim.hosts[process].get();
+    sim.hosts[process].set(Epoch { up: false, ..epoch });
+    turns::kill_all(sim, process);
+    let sidecar = &sim.sidecars[process];
+    if sim.world.lock().rng.chance(500) {
+        sidecar.stop().await;
+    } else {
+        sidecar.crash();
+    }
+    sidecar.unwanted();
+    sim.pause(1_000, 300_000).await;
+    start(sim, process);
+}
+
+pub fn start(sim: &Arc<Sim>, process: usize) {
+    sim.note(format!("host {process} comes"));
+    let number = sim.hosts[process].get().number + 1;
+    sim.hosts[process].set(Epoch { number, up: true });
+    // One look at the markers tells whether a sidecar is needed.
+    let marked = !sim.world.lock().markers.is_empty();
+    if marked {
+        sim.sidecars[process].want();
+    }
+}
+
+pub async fn jump_at_random(sim: Arc<Sim>, every_ms: u64) {
+    loop {
+        sim.pause(1, every_ms * 2).await;
+        let mut world = sim.world.lock();
+        let forward = world.rng.chance(500);
+        let by = world.rng.range(1, 7_200_000) as i64;
+        world.jump_ms += if forward { by } else { -by };
+        let by = if forward { by } else { -by };
+        world.note(sim.elapsed(), format!("the wall clock jumps by {by} ms"));
+    }
+}
