@@ -2,7 +2,13 @@
 //! that share a transaction (events a second). Run with `cargo bench --bench store`.
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use gantry::adapters::sqlite::SqliteStore;
-use gantry::domain::ids::{Millis, MissionId};
+use gantry::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, TaskId};
+use gantry::domain::plan::{MAX_TASKS, Plan, Priority, TaskSpec};
+use gantry::domain::task::TaskState;
+use gantry::domain::verdict::Verdict;
+use gantry::engine::core::event::*;
+use gantry::engine::handle::read_journal;
+use gantry::engine::journal;
 use gantry::ports::store::{Append, MissionRow, OwnerIdentity, OwnerToken, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,10 +27,13 @@ struct Journal {
 impl Journal {
     async fn new(store: &SqliteStore, name: String) -> Self {
         let journal = Self { id: name.as_str().into(), length: AtomicU64::new(0) };
-        let by = OwnerIdentity { owner: "bench".into(), pid: 1, pid_start: 1, boot: "here".into() };
         let first = journal.next(1);
-        store.create(by, 60_000, Millis(0), first).await.expect("a mission");
+        store.create(Self::owner(), 60_000, Millis(0), first).await.expect("a mission");
         journal
+    }
+
+    fn owner() -> OwnerIdentity {
+        OwnerIdentity { owner: "bench".into(), pid: 1, pid_start: 1, boot: "here".into() }
     }
 
     fn next(&self, count: u64) -> Append {
@@ -88,5 +97,107 @@ fn journal(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, journal);
+/// A mission of this many tasks whose work is done over and over, as after retries, until its journal is that long.
+fn history(tasks: usize, events: usize) -> Vec<Event> {
+    let specs = (0..tasks).map(|n| TaskSpec {
+        id: TaskId::new(format!("T{n}")),
+        title: "Change one part".into(),
+        description: "What has to be done, in a few lines of text. ".repeat(5),
+        files: vec![format!("src/part{n}/**")],
+        depends_on: Vec::new(),
+        capabilities: Vec::new(),
+        priority: Priority::Normal,
+        checks: Vec::new(),
+        estimate_minutes: 30.0,
+    });
+    let plan = Plan { summary: "In parts".into(), tasks: specs.collect() };
+    let planned = || Event::Planned { plan: plan.clone(), source: PlanSource::Planner, remarks: Vec::new() };
+    let created = Created {
+        directory: "/project".into(),
+        worktree: "/project".into(),
+        parent: HostSessionId::new("ses"),
+        text: "Change all parts".into(),
+        key: "key".into(),
+        title: "Change all parts".into(),
+        options: Options::default(),
+    };
+    let mut all = vec![Event::Created(created), planned()];
+    let mut token = 0;
+    while all.len() < events {
+        for spec in &plan.tasks {
+            work(&mut all, &spec.id, &mut token);
+        }
+        all.push(planned());
+    }
+    all.truncate(events);
+    all
+}
+
+/// One task from ready to sent back by its reviewer for good.
+fn work(all: &mut Vec<Event>, task: &TaskId, token: &mut u64) {
+    let to = |to| Event::TaskChanged { task: task.clone(), to, note: None };
+    let mut attempt = |all: &mut Vec<Event>, kind, submission| {
+        *token += 1;
+        let attempt = AttemptId::new(format!("a{token}"));
+        let session = HostSessionId::new(format!("ses_{token}"));
+        let usage = Spent { tokens: 12_000, cost: 0.04 };
+        all.extend([
+            Event::AttemptOpened { attempt: attempt.clone(), kind, token: *token, ordinal: 1, session: None },
+            Event::AttemptSession { attempt: attempt.clone(), session },
+            Event::Prompted { attempt: attempt.clone(), reason: PromptReason::First },
+            Event::Submitted { attempt: attempt.clone(), submission },
+            Event::AttemptClosed { attempt, outcome: Outcome::Done, usage },
+        ]);
+    };
+    let text = || "What was done, and why it was done so. ".repeat(8);
+    let subject = || Subject::Task(task.clone());
+    all.extend([to(TaskState::Ready), to(TaskState::Assigned), to(TaskState::InProgress)]);
+    let report =
+        Submission::Report { status: ReportStatus::Done, summary: text(), files: Vec::new(), notes: None };
+    attempt(all, AttemptKind::Work(task.clone()), report);
+    all.push(to(TaskState::InReview));
+    let inspection = Inspection { diff: "+one more line of code\n".repeat(100), ..Inspection::default() };
+    all.push(Event::Inspected { subject: subject(), inspection });
+    all.push(Event::Checked { subject: subject(), results: Vec::new() });
+    let review = Submission::Review { approved: false, summary: text(), findings: Vec::new() };
+    attempt(all, AttemptKind::Review(subject()), review);
+    let verdict = Verdict { approved: false, tree: None, summary: text(), findings: Vec::new() };
+    all.extend([Event::Judged { subject: subject(), verdict }, to(TaskState::Failed)]);
+}
+
+/// From the open store to the states in memory: what a start after a crash has to do.
+fn recovery(c: &mut Criterion) {
+    const EVENTS: usize = 100_000;
+    let runtime = Runtime::new().expect("a runtime");
+    let mut group = c.benchmark_group("recovery of 100,000 events");
+    group.sample_size(10);
+    for missions in [1, 100] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = SqliteStore::open(&folder.path().join("bench.db")).expect("a store");
+        let ids: Vec<_> = (0..missions).map(|n| MissionId::new(format!("m{n}"))).collect();
+        for id in &ids {
+            runtime.block_on(fill(&store, id, &history(MAX_TASKS, EVENTS / missions)));
+        }
+        group.bench_function(format!("missions: {missions}"), |b| {
+            b.to_async(&runtime).iter(async || {
+                for id in &ids {
+                    read_journal(&store, id.clone()).await.expect("a sound journal");
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+async fn fill(store: &SqliteStore, id: &MissionId, events: &[Event]) {
+    let journal = Journal { id: id.clone(), length: AtomicU64::new(0) };
+    let records = events.iter().map(|event| {
+        let (kind, body) = journal::encode(event);
+        (Millis(1), kind, body)
+    });
+    let first = Append { records: records.collect(), ..journal.next(0) };
+    store.create(Journal::owner(), 60_000, Millis(0), first).await.expect("a mission");
+}
+
+criterion_group!(benches, journal, recovery);
 criterion_main!(benches);

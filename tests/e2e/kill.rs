@@ -397,7 +397,7 @@ pub fn open_two(stage: &Stage) {
 /// Waits until the mission is over and its report has reached somebody. The first call opens the project in the host.
 fn wait_settled(stage: &Stage, server: &Server) -> Told {
     server.get("/session").unwrap();
-    wait("end of the mission", || Some(stage.only()).filter(|told| told.mission.settled()))
+    wait("end of the mission", || Some(stage.only()).filter(|told| told.mission.at_rest()))
 }
 
 /// How often the report stands in the conversation that asked.
