@@ -43,7 +43,7 @@ fn detail() -> MissionDetail {
         created_at: 1_767_225_600_000,
         ended_at: None,
     };
-    MissionDetail { mission, tasks: (1..=5).map(task).collect(), report: None }
+    MissionDetail { mission, tasks: (1..=5).map(task).collect(), report: None, checkpoints: Vec::new() }
 }
 
 /// Set in the child process, which is this program too.

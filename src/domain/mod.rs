@@ -1,6 +1,7 @@
 //! Pure values and rules. Nothing here knows time, chance, files, tasks of a runtime or a wire format, so
 //! every rule can be tested as a table in microseconds.
 pub mod breaker;
+pub mod checkpoint;
 pub mod decompose;
 pub mod ids;
 pub mod lease;

@@ -4,7 +4,7 @@
 //! fails takes its actions with it, and the missions concerned go back to what the store holds.
 use super::Ports;
 use super::core::event::Event;
-use super::core::{Action, Answer, Core, Input, Refusal, ReplyTo};
+use super::core::{Action, Answer, Core, Input, Refusal, ReplyTo, ToolInput};
 use super::effects::{Effects, Work};
 use super::handle::{MissionView, Opened};
 use super::index::Index;
@@ -48,6 +48,7 @@ enum Done {
     Input(Option<Box<Input>>),
     Opened { directory: Directory, host_restarted: bool, found: Result<Found, StoreError>, tx: OpenReply },
     Reloaded { mission: MissionId, found: Result<Option<Loaded>, StoreError> },
+    Fetched { reply: ReplyTo, input: Box<Input>, found: Result<Option<Loaded>, StoreError> },
     Marked(Directory),
     Heard { asked: BTreeSet<MissionId>, held: Result<Vec<MissionId>, StoreError> },
 }
@@ -196,7 +197,10 @@ impl Dispatcher {
                 }
                 None => {
                     self.replies.insert(reply, tx);
-                    self.inbox.push_back(*input);
+                    match self.not_in_memory(&input) {
+                        Some(mission) => self.fetch(reply, mission, input),
+                        None => self.inbox.push_back(*input),
+                    }
                 }
             },
             Message::Tell(input) => self.inbox.push_back(*input),
@@ -246,6 +250,7 @@ impl Dispatcher {
                 self.opened(directory, host_restarted, found, tx)
             }
             Done::Reloaded { mission, found } => self.reloaded(mission, found),
+            Done::Fetched { reply, input, found } => self.fetched(reply, *input, found),
             Done::Marked(directory) => {
                 self.marking.remove(&directory);
                 self.mark_directory(directory);
@@ -641,6 +646,42 @@ impl Dispatcher {
             let found = load(&ports, &mission).await;
             Done::Reloaded { mission, found }
         });
+    }
+
+    /// The mission an order is for, when it has left memory: one that has ended may be retried or taken back.
+    fn not_in_memory(&self, input: &Input) -> Option<MissionId> {
+        let mission = match input {
+            Input::Control { mission, .. } | Input::Attach { mission, .. } => mission,
+            Input::Tool {
+                tool:
+                    ToolInput::Control { mission: Some(mission), .. }
+                    | ToolInput::Status { mission: Some(mission) },
+                ..
+            } => mission,
+            _ => return None,
+        };
+        let away = self.core.mission(mission).is_none() && !self.stalled.contains_key(mission);
+        away.then(|| mission.clone())
+    }
+
+    fn fetch(&mut self, reply: ReplyTo, mission: MissionId, input: Box<Input>) {
+        let ports = self.ports.clone();
+        self.jobs.spawn(async move {
+            let found = load(&ports, &mission).await;
+            Done::Fetched { reply, input, found }
+        });
+    }
+
+    fn fetched(&mut self, reply: ReplyTo, input: Input, found: Result<Option<Loaded>, StoreError>) {
+        match found {
+            Ok(loaded) => {
+                if let Some(loaded) = loaded {
+                    self.adopt(loaded, false);
+                }
+                self.inbox.push_back(input);
+            }
+            Err(error) => self.send(reply, Answer::Refused(Refusal::Store(error.to_string()))),
+        }
     }
 
     fn reloaded(&mut self, mission: MissionId, found: Result<Option<Loaded>, StoreError>) {

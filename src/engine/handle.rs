@@ -8,6 +8,7 @@ use super::dispatcher::{Dispatcher, Message};
 use super::index::Index;
 use super::journal;
 pub use super::prompts::clip;
+use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::ports::store::{MissionRow, OwnerIdentity, StoreError};
 use std::sync::Arc;
@@ -17,6 +18,9 @@ use tokio::sync::{mpsc, oneshot};
 /// Inputs that may wait for the loop. Calls wait for a place; events that find none are dropped and counted,
 /// for the looks at the host make up for lost events.
 const QUEUE: usize = 4096;
+
+/// Missions of a directory among which that of a conversation is looked for.
+const LOOK_BACK: u32 = 200;
 
 /// The plugin asks only for conversations that were made for a mission. One that is not known here belongs to a mission
 /// that ended long ago, or that another process has taken over: its turn must not write beside the new owner's.
@@ -58,6 +62,8 @@ pub struct MissionView {
     pub row: MissionRow,
     pub tasks: Vec<TaskView>,
     pub report: Option<String>,
+    /// Oldest first.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 impl MissionView {
@@ -71,7 +77,12 @@ impl MissionView {
             attempts: t.attempts,
             note: t.note.clone(),
         });
-        Self { row: journal::row(mission), tasks: tasks.collect(), report: mission.report.clone() }
+        Self {
+            row: journal::row(mission),
+            tasks: tasks.collect(),
+            report: mission.report.clone(),
+            checkpoints: mission.checkpoints.iter().cloned().collect(),
+        }
     }
 }
 
@@ -264,6 +275,15 @@ impl Handle {
             .next()
             .map(|r| r.id)
             .ok_or_else(|| Refusal::NotFound("this project has had no mission yet".into()))
+    }
+
+    /// The mission of a conversation: the open one, else the newest.
+    pub async fn newest_of(&self, directory: Directory, parent: &str) -> Result<Option<MissionId>, Refusal> {
+        let rows = self.ports.store.missions(Some(directory), false, LOOK_BACK).await;
+        let mut rows = rows.map_err(|e| Refusal::Store(e.to_string()))?;
+        rows.retain(|row| row.parent_session == parent);
+        let meant = rows.iter().find(|row| row.open).or(rows.first());
+        Ok(meant.map(|row| row.id.clone()))
     }
 
     /// Refuses new work, writes down what is decided, ends jobs and gives the missions up to the next process.

@@ -5,6 +5,7 @@ use super::prompts::{clip, duration};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
 use crate::domain::verdict::{CheckOutcome, CheckResult};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -141,6 +142,33 @@ pub fn progress_metadata(mission: &Mission) -> Vec<(String, String)> {
 
 /// A few lines for who asks how it stands.
 pub fn status(mission: &Mission) -> String {
+    use MissionState::*;
+    let mut out = stand(mission);
+    if matches!(mission.state, Paused | PartiallyCompleted | Failed | Timeout) {
+        out.push_str(&checkpoints(mission));
+    }
+    out
+}
+
+/// The newest checkpoint of each number of completed tasks: going back to another would undo the same work.
+fn checkpoints(mission: &Mission) -> String {
+    let of_edition = mission.checkpoints.iter().filter(|c| c.edition == mission.edition);
+    let newest: BTreeMap<_, _> = of_edition.map(|c| (c.completed(), (c.sequence, c.tasks.len()))).collect();
+    let before = mission.checkpoints.iter().rfind(|c| c.edition == 0);
+    if newest.is_empty() && before.is_none() {
+        return String::new();
+    }
+    let mut out = String::from("\nCheckpoints it can be taken back to:\n");
+    if let Some(before) = before {
+        let _ = writeln!(out, "- {}: before it was planned", before.sequence);
+    }
+    for (completed, (sequence, total)) in newest {
+        let _ = writeln!(out, "- {sequence}: {completed} of {total} tasks done");
+    }
+    out
+}
+
+fn stand(mission: &Mission) -> String {
     if let Some(report) = &mission.report {
         return report.clone();
     }

@@ -3,7 +3,17 @@ use serde_json::{Value, json};
 
 /// Params and result of a method. A method without an example fails the tests here.
 pub(super) fn of_method(name: &str) -> (Value, Value) {
-    let detail = || json!({ "mission": mission("running"), "tasks": [task()] });
+    let checkpoint = json!({
+        "sequence": 17,
+        "at": 1_767_225_900_000_u64,
+        "trigger": "task_state",
+        "phase": "executing",
+        "completed": 2,
+        "total": 5,
+        "tree": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    });
+    let detail =
+        || json!({ "mission": mission("running"), "tasks": [task()], "checkpoints": [checkpoint.clone()] });
     let of_session = || json!({ "directory": "/home/ann/shop", "session": "ses_7" });
     match name {
         "initialize" => (

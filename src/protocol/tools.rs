@@ -125,6 +125,9 @@ pub struct MissionControlArgs {
     /// For steer: what to tell the workers.
     #[serde(default)]
     pub text: Option<String>,
+    /// For restore: the number of the checkpoint to take a paused or failed mission back to.
+    #[serde(default)]
+    pub checkpoint: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -135,6 +138,8 @@ pub enum ControlArg {
     Cancel,
     Retry,
     Steer,
+    Checkpoint,
+    Restore,
 }
 
 /// One tool as the shim registers it.
@@ -192,7 +197,7 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool {
         name: "mission_control",
-        description: "Pauses, resumes, cancels, retries or steers a mission.",
+        description: "Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint, or takes its work back to one.",
         roles: &["commander"],
         schema: schema::<MissionControlArgs>,
     },

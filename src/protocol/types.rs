@@ -153,9 +153,14 @@ wire! {
         #[cfg_attr(test, ts(optional))]
         pub mission: Option<String>,
         pub action: ControlAction,
+        /// For steer: what to tell the workers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub text: Option<String>,
+        /// For restore: the number of the checkpoint.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub checkpoint: Option<u32>,
     }
 
     #[derive(Copy, Eq)]
@@ -165,6 +170,10 @@ wire! {
         Cancel,
         Retry,
         Steer,
+        /// Makes a checkpoint now.
+        Checkpoint,
+        /// Takes the work back to a checkpoint; the mission has to be paused or at an end.
+        Restore,
     }
 
     pub struct MissionSummary {
@@ -198,6 +207,29 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub report: Option<String>,
+        /// The newest hundred, oldest first.
+        #[serde(default)]
+        pub checkpoints: Vec<CheckpointDetail>,
+    }
+
+    pub struct CheckpointDetail {
+        /// From 1, never used again.
+        pub sequence: u32,
+        /// Milliseconds since the Unix epoch.
+        #[cfg_attr(test, ts(type = "number"))]
+        pub at: u64,
+        /// periodic, task_state, manual or before_risky.
+        pub trigger: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub phase: Option<String>,
+        /// Tasks completed by then, of all there were.
+        pub completed: u32,
+        pub total: u32,
+        /// The verified tree of a task that was completed just then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub tree: Option<String>,
     }
 
     pub struct TaskDetail {

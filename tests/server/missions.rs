@@ -129,24 +129,72 @@ async fn the_user_controls_the_mission_over_the_wire() {
     rig.host.script.next("T1", Act::Wait(gate.clone()));
     let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
     until("T1 at work", || !rig.host.turns_of("T1").is_empty()).await;
-    let control = async |action: ControlAction, text: Option<&str>| {
-        let text = text.map(String::from);
-        let params = MissionControlParams { directory: DIRECTORY.into(), mission: None, action, text };
-        rig.host.peer().call(m::MissionControl, &params, SOON).await.map(|d| d.mission.state)
+    let order = async |action: ControlAction, text: Option<&str>| {
+        control(&rig, None, action, text, None).await.map(|d| d.mission.state)
     };
-    assert_eq!(control(ControlAction::Pause, None).await, Ok("paused".into()));
+    assert_eq!(order(ControlAction::Pause, None).await, Ok("paused".into()));
     gate.add_permits(1);
     until("T1's turn over", || !rig.host.busy().iter().any(|t| t.starts_with("T1"))).await;
-    assert_eq!(control(ControlAction::Steer, Some("mind the gap")).await, Ok("paused".into()));
-    assert!(
-        matches!(control(ControlAction::Steer, None).await, Err(CallError::Remote(e)) if e.code == -32602)
-    );
-    assert!(
-        matches!(control(ControlAction::Retry, None).await, Err(CallError::Remote(e)) if e.code == -32013)
-    );
-    assert_eq!(control(ControlAction::Resume, None).await, Ok("running".into()));
+    assert_eq!(order(ControlAction::Steer, Some("mind the gap")).await, Ok("paused".into()));
+    assert!(matches!(order(ControlAction::Steer, None).await, Err(CallError::Remote(e)) if e.code == -32602));
+    assert!(matches!(order(ControlAction::Retry, None).await, Err(CallError::Remote(e)) if e.code == -32013));
+    assert_eq!(order(ControlAction::Resume, None).await, Ok("running".into()));
     assert_eq!(finished(&rig, &created.mission.id).await.mission.state, "completed");
     assert!(rig.host.turns_of("T4")[0].contains("mind the gap"));
+}
+
+async fn control(
+    rig: &Rig,
+    mission: Option<&str>,
+    action: ControlAction,
+    text: Option<&str>,
+    checkpoint: Option<u32>,
+) -> Result<MissionDetail, CallError> {
+    let (mission, text) = (mission.map(String::from), text.map(String::from));
+    let params = MissionControlParams { directory: DIRECTORY.into(), mission, action, text, checkpoint };
+    rig.host.peer().call(m::MissionControl, &params, SOON).await
+}
+
+#[tokio::test]
+async fn a_mission_that_failed_yesterday_is_taken_back_and_retried_today() {
+    let rig = Rig::new().await;
+    // Three attempts, each with one reminder.
+    for _ in 0..6 {
+        rig.host.script.next("T2", Act::Say("I would rather not"));
+    }
+    let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
+    let id = created.mission.id;
+    assert_eq!(finished(&rig, &id).await.mission.state, "partially_completed");
+    let rig = rig.replace_server(2, true).await;
+
+    let restore = async |checkpoint| control(&rig, Some(&id), ControlAction::Restore, None, checkpoint).await;
+    let refused = |result: Result<MissionDetail, CallError>| match result {
+        Err(CallError::Remote(e)) => e.message,
+        other => panic!("{other:?}"),
+    };
+    assert!(refused(restore(None).await).starts_with("restore needs a checkpoint"));
+    assert!(refused(restore(Some(999)).await).contains("there is no checkpoint 999"));
+    let detail = status(&rig.host, &id).await;
+    let one_done = detail.checkpoints.iter().find(|c| c.completed == 1).expect("a checkpoint");
+    assert_eq!((one_done.trigger.as_str(), one_done.total), ("task_state", 4));
+    assert!(one_done.tree.is_some(), "what was verified");
+
+    let restored = restore(Some(one_done.sequence)).await.expect("restored");
+    assert_eq!((restored.mission.state.as_str(), restored.mission.done), ("partially_completed", 1));
+    let other = MissionControlParams {
+        directory: "/elsewhere".into(),
+        mission: Some(id.clone()),
+        action: ControlAction::Retry,
+        text: None,
+        checkpoint: None,
+    };
+    let why = refused(rig.host.peer().call(m::MissionControl, &other, SOON).await);
+    assert_eq!(why, format!("mission {id} is not of this project: open OpenCode in {DIRECTORY}"));
+    control(&rig, Some(&id), ControlAction::Retry, None, None).await.expect("retried");
+    until("a second report", || rig.host.delivered().len() == 2).await;
+    assert_eq!(status(&rig.host, &id).await.mission.state, "completed");
+    assert_eq!(rig.host.turns_of("T1:").len(), 1, "done by the checkpoint");
+    assert_eq!(rig.host.wrongs(), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ async fn requests_that_cannot_become_missions_are_refused() {
             "mission/control",
             json!({ "directory": "/p", "mission": "m", "action": "pause" }),
             -32012,
-            "no open mission m",
+            "there is no mission m",
         ),
         (
             "mission/control",

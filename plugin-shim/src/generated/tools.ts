@@ -51,7 +51,7 @@ export const TOOLS = [
   },
   {
     "name": "mission_control",
-    "description": "Pauses, resumes, cancels, retries or steers a mission.",
+    "description": "Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint, or takes its work back to one.",
     "roles": [
       "commander"
     ],
@@ -68,12 +68,19 @@ export const TOOLS = [
             "resume",
             "cancel",
             "retry",
-            "steer"
+            "steer",
+            "checkpoint",
+            "restore"
           ]
         },
         "text": {
           "description": "For steer: what to tell the workers.",
           "type": "string"
+        },
+        "checkpoint": {
+          "description": "For restore: the number of the checkpoint to take a paused or failed mission back to.",
+          "type": "integer",
+          "minimum": 0
         }
       },
       "required": [

@@ -22,7 +22,19 @@ export const ERROR = {
 /** `$/cancel`: the request with this id is no longer wanted. */
 export type CancelParams = { id: number, };
 
-export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer";
+export type CheckpointDetail = {
+  /** From 1, never used again. */
+  sequence: number,
+  /** Milliseconds since the Unix epoch. */
+  at: number,
+  /** periodic, task_state, manual or before_risky. */
+  trigger: string, phase?: string,
+  /** Tasks completed by then, of all there were. */
+  completed: number, total: number,
+  /** The verified tree of a task that was completed just then. */
+  tree?: string, };
+
+export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "checkpoint" | "restore";
 
 export type DirectoryParams = { directory: string, };
 
@@ -83,7 +95,11 @@ export type MessageRole = "user" | "assistant";
 
 export type MissionAttachParams = { directory: string, mission: string, parentSession: string, };
 
-export type MissionControlParams = { directory: string, mission?: string, action: ControlAction, text?: string, };
+export type MissionControlParams = { directory: string, mission?: string, action: ControlAction,
+  /** For steer: what to tell the workers. */
+  text?: string,
+  /** For restore: the number of the checkpoint. */
+  checkpoint?: number, };
 
 export type MissionCreateParams = { directory: string,
   /** The conversation the request came from; the report goes back to it. */
@@ -99,7 +115,9 @@ export type MissionCreateResult = { mission: MissionSummary,
 
 export type MissionDetail = { mission: MissionSummary, tasks: Array<TaskDetail>,
   /** Present once the mission is at an end. */
-  report?: string, };
+  report?: string,
+  /** The newest hundred, oldest first. */
+  checkpoints: Array<CheckpointDetail>, };
 
 export type MissionStatusParams = { directory: string,
   /** The newest mission of the directory when absent. */
@@ -227,7 +245,7 @@ export interface SidecarMethods {
   "mission/attach": { params: MissionAttachParams; result: MissionDetail };
   /** Where a mission and its tasks stand. */
   "mission/status": { params: MissionStatusParams; result: MissionDetail };
-  /** Pauses, resumes, cancels, retries or steers a mission. */
+  /** Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
   /** The tools to register with the host, and the agents that may see each. */
   "tool/list": { params: Empty; result: ToolListResult };

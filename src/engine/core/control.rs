@@ -4,6 +4,7 @@ use super::event::*;
 use super::io::*;
 use super::live::{HandBackView, Job, LOOK_MS};
 use super::state::Mission;
+use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{HostSessionId, Millis, MissionId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::task::TaskState;
@@ -67,6 +68,7 @@ impl Core {
             // Oldest first, so one that waits longer has the place by now.
             if !self.place_taken(&id) {
                 self.state(&id, MissionState::Running, "started");
+                self.checkpoint_timer(&id);
                 self.advance(&id);
             }
         }
@@ -171,6 +173,9 @@ impl Core {
             Control::Steer { text } if state.is_open() => self.emit(id, Event::Steered { text }),
             Control::Steer { .. } => return refused("steered: it has ended"),
             Control::Retry => return self.retry(id, state),
+            Control::Checkpoint if state.is_open() => self.checkpoint(id, Trigger::Manual),
+            Control::Checkpoint => return refused("given a checkpoint: it has ended"),
+            Control::Restore { checkpoint } => return self.restore(id, state, checkpoint),
         }
         Ok(())
     }
@@ -187,6 +192,12 @@ impl Core {
                 return Err(Refusal::Conflict(format!(
                     "it was retried {MAX_RETRIES} times already: start a new mission with what is left"
                 )));
+            }
+            MissionState::Failed | MissionState::Timeout
+                if self.missions[id].checkpoints.last().is_none() =>
+            {
+                let text = "it has no checkpoint to go on from: start it anew";
+                return Err(Refusal::Conflict(text.into()));
             }
             MissionState::Failed | MissionState::Timeout => {
                 self.state(id, MissionState::Pending, "retried by the user");

@@ -1,4 +1,5 @@
 //! The facts a mission is made of. Replaying them through `Mission::apply` gives its state; nothing else does.
+use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, TaskId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::plan::{Plan, TaskSpec};
@@ -104,6 +105,14 @@ pub enum Event {
     /// The conversation the report is owed to.
     Attached {
         parent: HostSessionId,
+    },
+    /// A checkpoint besides those that every change of a task makes by itself.
+    Checkpointed {
+        trigger: Trigger,
+    },
+    /// The work was taken back to a checkpoint: what was completed then is completed, all else is open again.
+    Restored {
+        checkpoint: u32,
     },
 }
 
@@ -280,6 +289,8 @@ impl Event {
             Event::Reported { .. } => "reported",
             Event::HandedBack { .. } => "handed_back",
             Event::Attached { .. } => "attached",
+            Event::Checkpointed { .. } => "checkpointed",
+            Event::Restored { .. } => "restored",
         }
     }
 }

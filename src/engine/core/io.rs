@@ -123,9 +123,19 @@ pub enum Input {
 pub enum Control {
     Pause,
     Resume,
-    Cancel { by: &'static str },
+    Cancel {
+        by: &'static str,
+    },
     Retry,
-    Steer { text: String },
+    Steer {
+        text: String,
+    },
+    /// Makes a checkpoint now.
+    Checkpoint,
+    /// Takes the work back to a checkpoint.
+    Restore {
+        checkpoint: u32,
+    },
 }
 
 #[derive(Clone, PartialEq, Debug)]

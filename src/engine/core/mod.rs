@@ -9,6 +9,7 @@
 //!
 //! The caller writes the facts down before it carries out any action.
 mod attempts;
+mod checkpoints;
 mod control;
 pub mod event;
 mod gate;

@@ -40,6 +40,8 @@ impl Core {
         let lost = parked.brief.filter(|_| !parked.waiters.is_empty());
         let live = self.live(&id);
         live.waiters = parked.waiters;
+        // One that has ended was asked for, and stays a while.
+        live.last_fact = now;
         // Jobs of the state before may still answer; their rounds are not these.
         live.next_round = rounds;
         // A conversation whose host was stopped is not going to call the tool any more.

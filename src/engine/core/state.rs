@@ -3,6 +3,7 @@
 //! `apply` is the only way state changes, live and on replay. It is total: a fact that does not fit (a foreign
 //! or damaged journal) is refused with a sentence and leaves the state as it was.
 use super::event::*;
+use crate::domain::checkpoint::{Checkpoint, Checkpoints, Trigger};
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::plan::{Plan, TaskSpec};
@@ -50,6 +51,9 @@ pub struct Mission {
     pub last_tree: Option<TreeId>,
     /// Times the whole was put before its gate since the plan was made.
     pub whole_rounds: u32,
+    pub checkpoints: Checkpoints,
+    /// Plans made so far that differ from the one before.
+    pub edition: u32,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -168,6 +172,8 @@ impl Mission {
             spent: Spent::default(),
             last_tree: None,
             whole_rounds: 0,
+            checkpoints: Checkpoints::default(),
+            edition: 0,
         }
     }
 
@@ -272,6 +278,9 @@ impl Mission {
                     plan.tasks.iter().map(|s| kept(s).unwrap_or_else(|| Task::new(s.clone()))).collect();
                 self.rework = 0;
                 self.whole_rounds = 0;
+                if self.plan.as_ref() != Some(plan) {
+                    self.edition += 1;
+                }
                 self.plan = Some(plan.clone());
                 self.plan_source = Some(*source);
             }
@@ -282,7 +291,7 @@ impl Mission {
                     plan.tasks.push(spec.clone());
                 }
             }
-            Event::TaskChanged { task, to, note } => self.apply_task(task, *to, note)?,
+            Event::TaskChanged { task, to, note } => self.apply_task(at, task, *to, note)?,
             Event::AttemptOpened { attempt, kind, token, ordinal, session } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
             }
@@ -316,17 +325,77 @@ impl Mission {
             }
             Event::HandedBack { how } => self.handed_back = Some(*how),
             Event::Attached { parent } => self.parent = parent.clone(),
+            Event::Checkpointed { trigger } => self.checkpoint(at, *trigger, None),
+            Event::Restored { checkpoint } => self.apply_restored(*checkpoint)?,
         }
         Ok(())
     }
 
-    fn apply_task(&mut self, id: &TaskId, to: TaskState, note: &Option<String>) -> Result<(), String> {
+    fn apply_task(
+        &mut self,
+        at: Millis,
+        id: &TaskId,
+        to: TaskState,
+        note: &Option<String>,
+    ) -> Result<(), String> {
         let task = self.task_mut(id)?;
         task.state = task.state.change(to).map_err(|e| format!("{id}: {e}"))?;
         task.note.clone_from(note);
         if to == TaskState::InReview {
             task.gate = Gate::default();
         }
+        let verified = task.gate.verdict.as_ref().filter(|_| to == TaskState::Completed);
+        let tree = verified.and_then(|v| v.tree.clone());
+        self.checkpoint(at, Trigger::TaskState, tree);
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, at: Millis, trigger: Trigger, tree: Option<TreeId>) {
+        let tasks = self.tasks.iter().map(|t| t.state).collect();
+        // The number is given when it is put with the others.
+        let (sequence, phase, edition) = (0, self.phase, self.edition);
+        self.checkpoints.push(Checkpoint { sequence, at, trigger, phase, edition, tasks, tree });
+    }
+
+    /// The checkpoint, if the mission's work can be taken back to it.
+    pub fn restorable(&self, checkpoint: u32) -> Result<&Checkpoint, String> {
+        let found = self.checkpoints.get(checkpoint).map_err(|e| e.to_string())?;
+        // Before any plan is a place that every plan can be taken back to.
+        if found.edition != self.edition && found.edition > 0 {
+            return Err(format!("checkpoint {checkpoint} is of an earlier plan: choose a later one"));
+        }
+        Ok(found)
+    }
+
+    fn apply_restored(&mut self, checkpoint: u32) -> Result<(), String> {
+        if let Some(open) = self.open_attempts().next() {
+            return Err(format!("attempt {} is still open", open.id));
+        }
+        let found = self.restorable(checkpoint)?;
+        let (states, planned) = (found.tasks.clone(), found.edition > 0);
+        if !planned {
+            self.plan = None;
+            self.plan_source = None;
+            self.plan_refusals = 0;
+            self.plan_faults.clear();
+            // The plan that is given up cannot be gone back to.
+            self.edition += 1;
+        }
+        self.tasks.truncate(states.len());
+        if let Some(plan) = &mut self.plan {
+            plan.tasks.truncate(states.len());
+        }
+        for (task, state) in self.tasks.iter_mut().zip(states) {
+            match (task.state, state) {
+                (TaskState::Completed, TaskState::Completed) => {}
+                // Taken back once before, and now forward again.
+                (_, TaskState::Completed) => task.state = state,
+                _ => *task = Task::new(task.spec.clone()),
+            }
+        }
+        self.whole = Gate::default();
+        self.rework = 0;
+        self.whole_rounds = 0;
         Ok(())
     }
 

@@ -225,6 +225,7 @@ impl Core {
     pub(super) fn timers(&mut self) {
         for id in self.missions.keys().cloned().collect::<Vec<_>>() {
             self.time_limit(&id);
+            self.checkpoint_timer(&id);
             self.attempt_timers(&id);
             self.parent_timers(&id);
         }
@@ -279,6 +280,7 @@ impl Core {
             .chain(self.parent_wakes(mission, live))
             .chain(self.drop_at(id))
             .chain(self.time_is_up_at(id))
+            .chain(self.checkpoint_at(id))
             .min()
     }
 

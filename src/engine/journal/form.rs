@@ -4,7 +4,7 @@
 //! does not compile until it has a stored form here.
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, TaskId};
 use crate::domain::verdict::TreeId;
-use crate::domain::{mission, plan, task, verdict};
+use crate::domain::{checkpoint, mission, plan, task, verdict};
 use crate::engine::core::event;
 use serde::{Deserialize, Serialize};
 
@@ -142,6 +142,7 @@ names! {
     enum Priority for plan::Priority { Low, Normal, High }
     enum BriefSource for event::BriefSource { Commander, User }
     enum PlanSource for event::PlanSource { Planner, Repaired, Rules }
+    enum Trigger for checkpoint::Trigger { Periodic, TaskState, Manual, BeforeRisky }
     enum PromptReason for event::PromptReason { First, Nudge, Continue, Retry }
     enum ReportStatus for event::ReportStatus { Done, Partial, Blocked }
     enum HandBack for event::HandBack { ToolResult, Message, Nobody }

@@ -101,6 +101,8 @@ kinds! {
     "reported" Reported { text: String } lists { calls: String }
     "handed_back" HandedBack { how: HandBack }
     "attached" Attached { parent: String }
+    "checkpointed" Checkpointed { trigger: Trigger }
+    "restored" Restored { checkpoint: u32 }
 }
 
 fn write<T: Serialize>(form: &T) -> String {

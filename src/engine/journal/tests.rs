@@ -1,6 +1,7 @@
 mod arb;
 
 use super::{JournalError, decode, encode, row};
+use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{Millis, MissionId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::plan::Priority;
@@ -50,6 +51,8 @@ kinds! {
     Reported "reported"
     HandedBack "handed_back"
     Attached "attached"
+    Checkpointed "checkpointed"
+    Restored "restored"
 }
 
 proptest! {
@@ -106,7 +109,7 @@ fn mission_after(count: usize) -> Mission {
 #[test]
 fn the_corpus_has_every_kind_and_each_of_its_facts_fits() {
     let records = corpus();
-    assert!(records.iter().map(|r| r.seq).eq(1..=73));
+    assert!(records.iter().map(|r| r.seq).eq(1..=75));
     let seen: BTreeSet<_> = records.iter().map(|r| r.kind.as_str()).collect();
     assert_eq!(seen, BTreeSet::from_iter(KINDS.iter().copied()));
     let events = events(&records);
@@ -126,8 +129,19 @@ fn the_corpus_is_what_would_be_written_today() {
 }
 
 #[test]
-fn the_corpus_replays_to_its_end_state() {
+fn the_corpus_goes_back_to_a_checkpoint() {
     let m = mission_after(corpus().len());
+    let states: Vec<_> = m.tasks.iter().map(|t| (t.spec.id.as_str(), t.state)).collect();
+    let open = TaskState::Pending;
+    assert_eq!(states, [("T1", TaskState::Completed), ("T3", open), ("T2", open)], "R1 was added later");
+    assert_eq!((m.whole_rounds, m.rework, m.edition), (0, 0, 1));
+    let last = m.checkpoints.last().map(|c| (c.sequence, c.trigger, c.completed()));
+    assert_eq!(last, Some((15, Trigger::BeforeRisky, 1)));
+}
+
+#[test]
+fn the_corpus_replays_to_its_end_state() {
+    let m = mission_after(73);
     assert_eq!((m.state, m.reason.as_str()), (MissionState::Stopped, "cancelled by the user"));
     assert_eq!((m.created_at, m.ended_at), (Millis(1_763_683_200_000), Some(Millis(1_763_683_634_792))));
     assert_eq!(m.phase, Some(Phase::Executing));

@@ -1,4 +1,5 @@
 //! Between wire types and the engine's.
+use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis};
 use crate::engine::handle::{Control, HostInput, MissionView, Options, Refusal, TaskView};
 use crate::ports::store::MissionRow;
@@ -51,21 +52,30 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     Ok(options)
 }
 
-pub fn control(action: ControlAction, text: Option<String>) -> Result<Control, RpcError> {
+/// What an order lacks, for a model as for a program.
+pub const NO_TEXT: &str = "steer needs a text: what the workers are to be told";
+pub const NO_CHECKPOINT: &str =
+    "restore needs a checkpoint: its number, as the status of the mission lists it";
+
+pub fn control(
+    action: ControlAction,
+    text: Option<String>,
+    checkpoint: Option<u32>,
+) -> Result<Control, RpcError> {
+    let missing = |what: &str| RpcError::new(INVALID_PARAMS, what);
     Ok(match action {
         ControlAction::Pause => Control::Pause,
         ControlAction::Resume => Control::Resume,
         ControlAction::Cancel => Control::Cancel { by: "you" },
         ControlAction::Retry => Control::Retry,
-        ControlAction::Steer => match text.filter(|t| !t.trim().is_empty()) {
-            Some(text) => Control::Steer { text },
-            None => {
-                return Err(RpcError::new(
-                    INVALID_PARAMS,
-                    "steer needs a text: what the workers are to be told",
-                ));
-            }
-        },
+        ControlAction::Steer => {
+            let text = text.filter(|t| !t.trim().is_empty());
+            Control::Steer { text: text.ok_or_else(|| missing(NO_TEXT))? }
+        }
+        ControlAction::Checkpoint => Control::Checkpoint,
+        ControlAction::Restore => {
+            Control::Restore { checkpoint: checkpoint.ok_or_else(|| missing(NO_CHECKPOINT))? }
+        }
     })
 }
 
@@ -112,6 +122,19 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         mission: summary(&view.row),
         tasks: view.tasks.iter().map(task).collect(),
         report: view.report.clone(),
+        checkpoints: view.checkpoints.iter().map(checkpoint).collect(),
+    }
+}
+
+fn checkpoint(c: &Checkpoint) -> CheckpointDetail {
+    CheckpointDetail {
+        sequence: c.sequence,
+        at: c.at.0,
+        trigger: c.trigger.name().into(),
+        phase: c.phase.map(|p| p.name().into()),
+        completed: c.completed() as u32,
+        total: c.tasks.len() as u32,
+        tree: c.tree.as_ref().map(|t| t.0.clone()),
     }
 }
 

@@ -210,16 +210,42 @@ impl Service {
         p: MissionControlParams,
         _: CallContext,
     ) -> Result<MissionDetail, RpcError> {
-        let control = convert::control(p.action, p.text)?;
+        let control = convert::control(p.action, p.text, p.checkpoint)?;
         let mission = self.meant(p.mission, p.directory).await?;
         self.engine.control(mission.clone(), control).await.map_err(convert::refusal)?;
         self.detail(mission).await
     }
 
     async fn meant(&self, mission: Option<String>, directory: String) -> Result<MissionId, RpcError> {
+        let directory = Directory(directory);
         match mission {
-            Some(id) => Ok(MissionId(id)),
-            None => self.engine.newest(Directory(directory)).await.map_err(convert::refusal),
+            Some(id) => self.of_directory(MissionId(id), &directory).await,
+            None => self.engine.newest(directory).await.map_err(convert::refusal),
+        }
+    }
+
+    /// Two directories of one host do not see each other's missions.
+    async fn of_directory(&self, mission: MissionId, directory: &Directory) -> Result<MissionId, RpcError> {
+        let view = self.engine.view(mission.clone()).await.map_err(convert::refusal)?;
+        if view.row.directory != *directory {
+            let text =
+                format!("mission {mission} is not of this project: open OpenCode in {}", view.row.directory);
+            return Err(RpcError::new(NOT_FOUND, text));
+        }
+        Ok(mission)
+    }
+
+    /// Says which mission a Commander means, for it may have left memory.
+    async fn named(
+        &self,
+        mission: Option<MissionId>,
+        session: &str,
+        directory: &str,
+    ) -> Result<Option<MissionId>, RpcError> {
+        let directory = Directory(directory.to_owned());
+        match mission {
+            Some(id) => self.of_directory(id, &directory).await.map(Some),
+            None => self.engine.newest_of(directory, session).await.map_err(convert::refusal),
         }
     }
 
@@ -228,7 +254,16 @@ impl Service {
     }
 
     async fn tool_call(&self, p: ToolCallParams, context: CallContext) -> Result<ToolCallResult, RpcError> {
-        let tool = tool_args::tool_input(&p.tool, p.args)?;
+        let tool = match tool_args::tool_input(&p.tool, p.args)? {
+            ToolInput::Control { mission, control } => {
+                let mission = self.named(mission, &p.session, &p.directory).await?;
+                ToolInput::Control { mission, control }
+            }
+            ToolInput::Status { mission } => {
+                ToolInput::Status { mission: self.named(mission, &p.session, &p.directory).await? }
+            }
+            other => other,
+        };
         let session = HostSessionId(p.session);
         let mut answer = self.tool(&session, &p.call, tool.clone(), &context).await;
         if let (Err(Refusal::NotFound(_)), ToolInput::Mission { brief, .. }) = (&answer, &tool) {

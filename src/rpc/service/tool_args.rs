@@ -1,4 +1,5 @@
 //! Arguments of tool calls, as models write them, to inputs of the engine.
+use super::convert::{NO_CHECKPOINT, NO_TEXT};
 use crate::domain::ids::{MissionId, Role};
 use crate::domain::plan::{Draft, DraftTask};
 use crate::domain::verdict::Finding;
@@ -49,8 +50,10 @@ fn mission_control(a: t::MissionControlArgs) -> Result<ToolInput, String> {
         t::ControlArg::Retry => Control::Retry,
         t::ControlArg::Steer => {
             let text = a.text.filter(|t| !t.trim().is_empty());
-            Control::Steer { text: text.ok_or("steer needs a text: what the workers are to be told")? }
+            Control::Steer { text: text.ok_or(NO_TEXT)? }
         }
+        t::ControlArg::Checkpoint => Control::Checkpoint,
+        t::ControlArg::Restore => Control::Restore { checkpoint: a.checkpoint.ok_or(NO_CHECKPOINT)? },
     };
     Ok(ToolInput::Control { mission: a.mission.filter(|m| !m.is_empty()).map(MissionId), control })
 }

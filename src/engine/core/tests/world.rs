@@ -6,7 +6,7 @@ use crate::domain::task::TaskState;
 use crate::domain::todo::TodoItem;
 use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use crate::engine::core::event::*;
-use crate::engine::core::state::Mission;
+use crate::engine::core::state::{Mission, Task};
 use crate::engine::core::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -240,6 +240,13 @@ impl World {
                     !self.completed.contains(&(id.clone(), task.clone())),
                     "{task} was done and is worked on again"
                 );
+            }
+            // Taken back by the user.
+            Event::Restored { .. } => {
+                self.completed.retain(|(m, _)| m != id);
+                let done = |t: &&Task| t.state == TaskState::Completed;
+                let tasks = self.core.mission(id).map(|m| m.tasks.as_slice()).unwrap_or_default();
+                self.completed.extend(tasks.iter().filter(done).map(|t| (id.clone(), t.spec.id.clone())));
             }
             _ => {}
         }

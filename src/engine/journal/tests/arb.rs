@@ -1,4 +1,5 @@
 //! Any event at all, lawful in its place or not: the stored form has no opinion on that.
+use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, TaskId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::plan::{Plan, Priority, TaskSpec};
@@ -172,6 +173,9 @@ fn of_mission() -> BoxedStrategy<Event> {
         (text(), texts()).prop_map(|(text, calls)| Event::Reported { text, calls }),
         how.prop_map(|how| Event::HandedBack { how }),
         session().prop_map(|parent| Event::Attached { parent }),
+        select(vec![Trigger::Periodic, Trigger::TaskState, Trigger::Manual, Trigger::BeforeRisky])
+            .prop_map(|trigger| Event::Checkpointed { trigger }),
+        any::<u32>().prop_map(|checkpoint| Event::Restored { checkpoint }),
     ]
     .boxed()
 }
