@@ -2,6 +2,8 @@
 //!
 //! While a commit is under way no input is taken: what waits is written together with the next commit. A commit that
 //! fails takes its actions with it, and the missions concerned go back to what the store holds.
+mod ownership;
+
 use super::Ports;
 use super::core::event::Event;
 use super::core::{Action, Answer, Core, Input, Refusal, ReplyTo, ToolInput};
@@ -9,9 +11,12 @@ use super::effects::{Effects, Work};
 use super::handle::{MissionView, Opened};
 use super::index::Index;
 use super::journal;
+use super::metrics::{Metrics, Tally};
 use crate::domain::ids::{Directory, Millis, MissionId};
 use crate::ports::host::ToastKind;
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, StoreError};
+pub use ownership::decode_all;
+use ownership::{Found, Loaded, Open};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,19 +29,16 @@ pub const OWNER_TTL_MS: u64 = 15_000;
 const HEARTBEAT: Duration = Duration::from_millis(OWNER_TTL_MS / 3);
 /// Inputs taken into one commit.
 const BATCH: usize = 256;
-/// Most open missions taken over in one directory.
-const MAX_OPEN: u32 = 1_000;
-/// After this many a call that waits for the mission is told why; a headless host would never end else.
-const RELOADS_BEFORE_ANSWER: u32 = 30;
+/// Ended missions that stay in the store, over all projects.
+const KEEP_ENDED: u32 = 1_000;
 const TAKEN_OVER: &str = "another Gantry process has taken the mission over; stop here";
-/// Wait before a mission whose commit failed is read again.
-const RELOAD_AFTER: Duration = Duration::from_secs(1);
 
 pub enum Message {
     Ask { reply: ReplyTo, input: Box<Input>, tx: oneshot::Sender<Answer> },
     Tell(Box<Input>),
     Open { directory: Directory, host_restarted: bool, tx: OpenReply },
     Close { directory: Directory },
+    Metrics { tx: oneshot::Sender<Box<Metrics>> },
     View { mission: MissionId, tx: oneshot::Sender<Option<Box<MissionView>>> },
     Shutdown { tx: oneshot::Sender<()> },
 }
@@ -51,25 +53,6 @@ enum Done {
     Fetched { reply: ReplyTo, input: Box<Input>, found: Result<Option<Loaded>, StoreError> },
     Marked(Directory),
     Heard { asked: BTreeSet<MissionId>, held: Result<Vec<MissionId>, StoreError> },
-}
-
-struct Found {
-    ours: Vec<Loaded>,
-    held: Vec<(MissionRow, OwnerIdentity)>,
-}
-
-struct Loaded {
-    mission: MissionId,
-    token: OwnerToken,
-    seq: u64,
-    events: Vec<(Millis, Event)>,
-}
-
-/// A directory that was opened; answered once what was found in it has been taken in.
-struct Open {
-    directory: Directory,
-    held: Vec<(MissionRow, OwnerIdentity)>,
-    tx: OpenReply,
 }
 
 /// Why a mission waits for its store, and how often it could not be read back.
@@ -88,6 +71,8 @@ struct Commit {
     missions: BTreeSet<MissionId>,
     created: Vec<MissionId>,
     counts: BTreeMap<MissionId, u64>,
+    kinds: Vec<&'static str>,
+    began: Instant,
 }
 
 pub struct Dispatcher {
@@ -112,6 +97,7 @@ pub struct Dispatcher {
     stopping: Option<oneshot::Sender<()>>,
     /// Wall clock and monotonic clock at the start.
     began: (Millis, Instant),
+    tally: Tally,
 }
 
 impl Dispatcher {
@@ -134,6 +120,7 @@ impl Dispatcher {
             opens: Vec::new(),
             stalled: BTreeMap::new(),
             stopping: None,
+            tally: Tally::default(),
         }
     }
 
@@ -141,6 +128,7 @@ impl Dispatcher {
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut commit: Option<(Commit, Write)> = None;
+        self.prune();
         while self.stopping.is_none() {
             let wake = self.wake();
             let free = commit.is_none();
@@ -211,6 +199,10 @@ impl Dispatcher {
                 // The asker may be gone.
                 let _ = tx.send(view);
             }
+            Message::Metrics { tx } => {
+                // The asker may be gone.
+                let _ = tx.send(Box::new(self.metrics()));
+            }
             Message::Shutdown { tx } => self.stopping = Some(tx),
         }
     }
@@ -236,6 +228,7 @@ impl Dispatcher {
             Err(error) => {
                 let fallback = self.broken.remove(&error.id());
                 if error.is_panic() {
+                    self.tally.jobs_broken += 1;
                     tracing::error!(%error, "a job broke down");
                     self.inbox.extend(fallback);
                 }
@@ -307,6 +300,7 @@ impl Dispatcher {
             self.answer_opens(opens);
             return None;
         }
+        let kinds = events.iter().map(|(_, event)| event.kind()).collect();
         let (created, batch, counts) = self.batch(now, events);
         let mut missions: BTreeSet<_> = counts.keys().cloned().collect();
         missions.extend(actions.iter().filter_map(mission_of));
@@ -317,6 +311,8 @@ impl Dispatcher {
             missions,
             created: created.iter().map(|a| a.mission.clone()).collect(),
             counts,
+            kinds,
+            began: Instant::now(),
         };
         let ports = self.ports.clone();
         let write = async move {
@@ -368,6 +364,8 @@ impl Dispatcher {
     fn committed(&mut self, commit: Commit, result: Result<(), StoreError>) {
         match result {
             Ok(()) => {
+                self.tally.committed(commit.began.elapsed());
+                commit.kinds.iter().for_each(|kind| self.tally.fact(kind));
                 for (mission, n) in &commit.counts {
                     if let Some((_, seq)) = self.owned.get_mut(mission) {
                         *seq += n;
@@ -399,6 +397,7 @@ impl Dispatcher {
     /// Nothing of the turn happened: who waits is told, and the missions go back to what is on disk.
     fn refused(&mut self, commit: Commit, error: &StoreError) {
         tracing::error!(%error, "the store refused a commit");
+        self.tally.commits_refused += 1;
         for action in commit.actions {
             if let Action::Answer { to, .. } = action {
                 self.send(to, Answer::Refused(Refusal::Store(error.to_string())));
@@ -458,6 +457,7 @@ impl Dispatcher {
 
     /// Another process works on the mission: what still runs in this host would work beside it.
     fn taken_over(&mut self, mission: &MissionId) {
+        self.tally.taken_over += 1;
         if let Some(m) = self.core.mission(mission) {
             let directory = m.created.directory.clone();
             let abort = |session| Action::Abort { directory: directory.clone(), session };
@@ -504,6 +504,7 @@ impl Dispatcher {
 
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
+            self.tally.action(&action);
             match action {
                 Action::Answer { to, answer } => self.send(to, answer),
                 Action::StopWork { mission } => self.stop_jobs(&mission),
@@ -567,143 +568,28 @@ impl Dispatcher {
         });
     }
 
-    // ---- ownership
-
-    fn heartbeat(&mut self) {
-        if self.owned.is_empty() {
-            return;
-        }
-        let settled: Vec<_> = self.owned.keys().filter(|m| self.core.mission(m).is_none()).cloned().collect();
-        for mission in settled {
-            self.owned.remove(&mission);
-        }
-        let ports = self.ports.clone();
-        // One that is being written for the first time may not be in the store yet.
-        let asked = self.owned.iter().filter(|(_, (_, seq))| *seq > 0).map(|(m, _)| m.clone()).collect();
+    fn prune(&mut self) {
+        let store = self.ports.store.clone();
         self.jobs.spawn(async move {
-            let held =
-                ports.store.heartbeat(ports.identity.owner.clone(), OWNER_TTL_MS, ports.clock.now()).await;
-            Done::Heard { asked, held }
+            match store.prune(KEEP_ENDED).await {
+                Ok(0) => {}
+                Ok(gone) => tracing::info!(gone, "old missions were forgotten"),
+                Err(error) => tracing::warn!(%error, "old missions could not be forgotten"),
+            }
+            Done::Input(None)
         });
     }
 
-    fn open(&mut self, directory: Directory, host_restarted: bool, tx: OpenReply) {
-        let ports = self.ports.clone();
-        let ours: BTreeSet<_> = self.owned.keys().cloned().collect();
-        self.jobs.spawn(async move {
-            let found = find(&ports, &directory, &ours).await;
-            Done::Opened { directory, host_restarted, found, tx }
-        });
-    }
-
-    fn opened(
-        &mut self,
-        directory: Directory,
-        host_restarted: bool,
-        found: Result<Found, StoreError>,
-        tx: OpenReply,
-    ) {
-        match found {
-            Ok(found) => {
-                for loaded in found.ours {
-                    self.adopt(loaded, host_restarted);
-                }
-                self.opens.push(Open { directory, held: found.held, tx });
-            }
-            Err(error) => {
-                let _ = tx.send(Err(error));
-            }
-        }
-    }
-
-    fn answer_opens(&mut self, opens: Vec<Open>) {
-        for Open { directory, held, tx } in opens {
-            let mine: Vec<_> =
-                self.core.missions().filter(|m| m.created.directory == directory && !m.settled()).collect();
-            let missions = mine.iter().map(|m| journal::row(m)).collect();
-            let sessions =
-                mine.iter().flat_map(|m| m.attempts.values().filter_map(|a| a.session.clone())).collect();
-            let _ = tx.send(Ok(Opened { missions, sessions, held }));
-        }
-    }
-
-    fn adopt(&mut self, loaded: Loaded, host_restarted: bool) {
-        let Loaded { mission, token, seq, events } = loaded;
-        self.stalled.remove(&mission);
-        // Read by two at once: what was taken in first has gone on since.
-        if self.owned.contains_key(&mission) {
-            return;
-        }
-        tracing::info!(%mission, seq, "mission taken over");
-        self.owned.insert(mission.clone(), (token, seq));
-        self.inbox.push_back(Input::Adopt { mission, events, host_restarted });
-    }
-
-    fn reload(&mut self, mission: MissionId, after: Duration) {
-        let ports = self.ports.clone();
-        self.jobs.spawn(async move {
-            tokio::time::sleep(after).await;
-            let found = load(&ports, &mission).await;
-            Done::Reloaded { mission, found }
-        });
-    }
-
-    /// The mission an order is for, when it has left memory: one that has ended may be retried or taken back.
-    fn not_in_memory(&self, input: &Input) -> Option<MissionId> {
-        let mission = match input {
-            Input::Control { mission, .. } | Input::Attach { mission, .. } => mission,
-            Input::Tool {
-                tool:
-                    ToolInput::Control { mission: Some(mission), .. }
-                    | ToolInput::Status { mission: Some(mission) },
-                ..
-            } => mission,
-            _ => return None,
-        };
-        let away = self.core.mission(mission).is_none() && !self.stalled.contains_key(mission);
-        away.then(|| mission.clone())
-    }
-
-    fn fetch(&mut self, reply: ReplyTo, mission: MissionId, input: Box<Input>) {
-        let ports = self.ports.clone();
-        self.jobs.spawn(async move {
-            let found = load(&ports, &mission).await;
-            Done::Fetched { reply, input, found }
-        });
-    }
-
-    fn fetched(&mut self, reply: ReplyTo, input: Input, found: Result<Option<Loaded>, StoreError>) {
-        match found {
-            Ok(loaded) => {
-                if let Some(loaded) = loaded {
-                    self.adopt(loaded, false);
-                }
-                self.inbox.push_back(input);
-            }
-            Err(error) => self.send(reply, Answer::Refused(Refusal::Store(error.to_string()))),
-        }
-    }
-
-    fn reloaded(&mut self, mission: MissionId, found: Result<Option<Loaded>, StoreError>) {
-        match found {
-            Ok(Some(loaded)) => self.adopt(loaded, false),
-            Ok(None) => {
-                tracing::warn!(%mission, "another process has the mission now");
-                self.stalled.remove(&mission);
-                self.taken_over(&mission);
-            }
-            Err(error) => {
-                tracing::error!(%error, %mission, "the mission cannot be read back; trying again");
-                let stall = self.stalled.entry(mission.clone()).or_default();
-                *stall = Stall { error: error.to_string(), tries: stall.tries + 1 };
-                if stall.tries == RELOADS_BEFORE_ANSWER {
-                    let why =
-                        format!("{error}. The mission is kept as it is, and goes on when that is mended");
-                    self.inbox.push_back(Input::Forget { mission: mission.clone(), gone: Some(why) });
-                }
-                self.reload(mission, RELOAD_AFTER);
-            }
-        }
+    fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::default();
+        self.tally.report(&mut metrics);
+        self.core.report(&mut metrics.gauges);
+        metrics.count("reports.late", self.core.late_reports);
+        metrics.gauge("host_sessions.known", self.index.len() as u64);
+        metrics.gauge("jobs.running", self.jobs.len() as u64);
+        metrics.gauge("missions.waiting_for_store", self.stalled.len() as u64);
+        metrics.queues.push(self.ports.store.backlog());
+        metrics
     }
 
     // ---- the end
@@ -726,48 +612,6 @@ async fn written(commit: &mut Option<(Commit, Write)>) -> Result<(), StoreError>
         Some((_, write)) => write.await,
         None => std::future::pending().await,
     }
-}
-
-/// Open missions of a directory: those that are free are claimed and read.
-async fn find(ports: &Ports, directory: &Directory, ours: &BTreeSet<MissionId>) -> Result<Found, StoreError> {
-    let rows = ports.store.missions(Some(directory.clone()), true, MAX_OPEN).await?;
-    let mut found = Found { ours: Vec::new(), held: Vec::new() };
-    for row in rows.into_iter().rev().filter(|r| !ours.contains(&r.id)) {
-        match claim(ports, &row.id).await? {
-            Claim::Held { by, .. } => found.held.push((row, by)),
-            Claim::Granted(token) => found.ours.push(read(ports, &row.id, token).await?),
-            Claim::Unknown => {}
-        }
-    }
-    Ok(found)
-}
-
-async fn load(ports: &Ports, mission: &MissionId) -> Result<Option<Loaded>, StoreError> {
-    match claim(ports, mission).await? {
-        Claim::Granted(token) => read(ports, mission, token).await.map(Some),
-        Claim::Held { .. } | Claim::Unknown => Ok(None),
-    }
-}
-
-async fn claim(ports: &Ports, mission: &MissionId) -> Result<Claim, StoreError> {
-    let now = ports.clock.now();
-    ports.store.claim(mission.clone(), ports.identity.clone(), OWNER_TTL_MS, now, ports.alive).await
-}
-
-async fn read(ports: &Ports, mission: &MissionId, token: OwnerToken) -> Result<Loaded, StoreError> {
-    let records = ports.store.load(mission.clone()).await?;
-    let seq = records.last().map_or(0, |r| r.seq);
-    let events = decode_all(&records).map_err(|e| StoreError::Corrupt {
-        path: ports.store.location(),
-        detail: format!("mission {mission}: {e}"),
-    })?;
-    Ok(Loaded { mission: mission.clone(), token, seq, events })
-}
-
-/// A journal as facts; an error names the record.
-pub fn decode_all(records: &[Record]) -> Result<Vec<(Millis, Event)>, String> {
-    let decode = |r: &Record| journal::decode(&r.kind, &r.body).map_err(|e| format!("record {}: {e}", r.seq));
-    records.iter().map(|r| Ok((r.at, decode(r)?))).collect()
 }
 
 /// The mission an action leaves a mark of in the core, so that losing the action means reading the mission anew.

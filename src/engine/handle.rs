@@ -7,9 +7,11 @@ use super::core::{Input, ReplyTo, replay};
 use super::dispatcher::{Dispatcher, Message};
 use super::index::Index;
 use super::journal;
+pub use super::metrics::Metrics;
 pub use super::prompts::clip;
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
+use crate::ports::queue::Queue;
 use crate::ports::store::{MissionRow, OwnerIdentity, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -246,6 +248,20 @@ impl Handle {
 
     pub fn dropped_events(&self) -> u64 {
         self.dropped_events.load(Ordering::Relaxed)
+    }
+
+    pub async fn metrics(&self) -> Metrics {
+        let (tx, rx) = oneshot::channel();
+        let asked = self.tx.send(Message::Metrics { tx }).await.is_ok();
+        let mut metrics = if asked { rx.await.map(|m| *m).unwrap_or_default() } else { Metrics::default() };
+        metrics.queues.push(Queue {
+            name: "engine inputs",
+            waiting: (self.tx.max_capacity() - self.tx.capacity()) as u64,
+            limit: self.tx.max_capacity() as u64,
+            when_full: "calls wait; events of the host are dropped, and looks at the host make up for them",
+            turned_away: self.dropped_events(),
+        });
+        metrics
     }
 
     /// From memory, else from the store.

@@ -8,6 +8,7 @@ mod effects;
 pub mod handle;
 mod index;
 pub mod journal;
+pub mod metrics;
 pub mod prompts;
 pub mod report;
 

@@ -3,6 +3,7 @@
 //! The journal is the truth. Records are opaque here (the engine encodes them and gives them a version), so a
 //! store never needs to change when the engine learns a new event.
 use super::Fut;
+use super::queue::Queue;
 use crate::domain::ids::{Directory, Millis, MissionId};
 
 /// One fact as it is kept.
@@ -146,6 +147,9 @@ pub trait Store: Send + Sync {
     /// Gives up missions of this owner: of one directory, or all (an orderly stop).
     fn release(&self, owner: String, directory: Option<Directory>) -> Fut<'_, Result<(), StoreError>>;
 
+    /// Forgets ended missions with their journals, all but the newest `keep`; says how many. Open ones stay.
+    fn prune(&self, keep: u32) -> Fut<'_, Result<u64, StoreError>>;
+
     /// Missions, newest first; of one directory, or of all.
     fn missions(
         &self,
@@ -155,6 +159,9 @@ pub trait Store: Send + Sync {
     ) -> Fut<'_, Result<Vec<MissionRow>, StoreError>>;
 
     fn mission(&self, id: MissionId) -> Fut<'_, Result<Option<MissionRow>, StoreError>>;
+
+    /// What waits to be written.
+    fn backlog(&self) -> Queue;
 
     /// Where the data is, for messages to people.
     fn location(&self) -> String;

@@ -93,6 +93,21 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
             }),
             json!({ "allow": false, "reason": "src/tax.js is being changed by task T3; work on your own files." }),
         ),
+        "metrics/read" => (
+            json!({}),
+            json!({
+                "pid": 4712,
+                "counters": { "commits": 214, "actions.prompt": 31 },
+                "gauges": { "missions.running": 1, "attempts.open.worker": 3 },
+                "queues": [{
+                    "name": "store writes",
+                    "waiting": 0,
+                    "limit": 1024,
+                    "whenFull": "callers wait",
+                    "turnedAway": 0,
+                }],
+            }),
+        ),
         "shutdown" => (json!({}), json!({})),
         "host/session.create" => (
             json!({

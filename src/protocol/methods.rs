@@ -149,6 +149,8 @@ table! {
             "A model called a tool. The tool `mission` answers when the mission has ended.";
         LeaseCheck "lease/check" ShimToSidecar Read LeaseCheckParams => LeaseCheckResult,
             "Whether a tool call of a mission's session may run now.";
+        MetricsRead "metrics/read" ShimToSidecar Read Empty => MetricsResult,
+            "What the process counts of itself, and how full its queues are.";
         Shutdown "shutdown" ShimToSidecar Write Empty => Empty,
             "Ends the sidecar in order. Missions stay on disk and can be taken over.";
         HostSessionCreate "host/session.create" SidecarToShim Write SessionCreateParams => SessionCreateResult,

@@ -244,6 +244,30 @@ wire! {
         pub note: Option<String>,
     }
 
+    pub struct MetricsResult {
+        pub pid: u32,
+        /// Grow for as long as the process lives.
+        #[cfg_attr(test, ts(type = "Record<string, number>"))]
+        pub counters: std::collections::BTreeMap<String, u64>,
+        /// How it is now.
+        #[cfg_attr(test, ts(type = "Record<string, number>"))]
+        pub gauges: std::collections::BTreeMap<String, u64>,
+        pub queues: Vec<QueueMetric>,
+    }
+
+    pub struct QueueMetric {
+        pub name: String,
+        #[cfg_attr(test, ts(type = "number"))]
+        pub waiting: u64,
+        #[cfg_attr(test, ts(type = "number"))]
+        pub limit: u64,
+        /// What happens to whoever finds it full.
+        pub when_full: String,
+        /// Times something was refused or dropped for want of room.
+        #[cfg_attr(test, ts(type = "number"))]
+        pub turned_away: u64,
+    }
+
     /// A model called one of Gantry's tools. The call to `mission` answers when the mission ends;
     /// `$/cancel` on it cancels the mission.
     pub struct ToolCallParams {

@@ -25,11 +25,22 @@ struct Open {
     waiting: HashMap<u64, oneshot::Sender<Answer>>,
     last_id: u64,
     closed: bool,
+    turned_away: u64,
 }
 
 impl Calls {
     pub(super) fn new(limit: usize) -> Self {
-        Self { open: Mutex::new(Open { waiting: HashMap::new(), last_id: 0, closed: false }), limit }
+        let open = Open { waiting: HashMap::new(), last_id: 0, closed: false, turned_away: 0 };
+        Self { open: Mutex::new(open), limit }
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.open.lock().waiting.len()
+    }
+
+    /// Calls refused because too many were waiting.
+    pub(super) fn turned_away(&self) -> u64 {
+        self.open.lock().turned_away
     }
 
     pub(super) fn start(&self) -> Result<Waiting<'_>, Refused> {
@@ -38,6 +49,7 @@ impl Calls {
             return Err(Refused::Closed);
         }
         if open.waiting.len() >= self.limit {
+            open.turned_away += 1;
             return Err(Refused::Full);
         }
         open.last_id += 1;

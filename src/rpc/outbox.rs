@@ -99,6 +99,11 @@ impl Outbox {
         Ok(Reserved { outbox: self, queued: Queued { line, room } })
     }
 
+    /// Bytes that wait to be written, with what the queue spends on them.
+    pub(super) fn queued(&self) -> usize {
+        self.bytes.saturating_sub(self.room.available_permits())
+    }
+
     /// Refuses further lines; what is queued is still written.
     pub(super) fn finish(&self) {
         self.room.close();

@@ -24,6 +24,7 @@ use super::{
     outbox::{Outbox, outbox},
     router::Router,
 };
+use crate::ports::queue::Queue;
 use crate::protocol::methods::{Method, Notification};
 
 /// Bounds of one connection.
@@ -228,6 +229,41 @@ impl PeerHandle {
     /// Stops reading. Handlers under way may still answer for [`Limits::drain`]; then [`Connection::run`] returns.
     pub fn close(&self) {
         self.0.end(EndReason::Asked);
+    }
+
+    /// What waits on this connection.
+    pub fn queues(&self) -> [Queue; 3] {
+        let Shared { limits, outbox, calls, in_flight, counters, .. } = &*self.0;
+        let queue = |name, waiting: usize, limit: usize, when_full, turned_away| Queue {
+            name,
+            waiting: waiting as u64,
+            limit: limit as u64,
+            when_full,
+            turned_away,
+        };
+        [
+            queue(
+                "outgoing bytes",
+                outbox.queued(),
+                limits.queued_bytes,
+                "senders wait; the connection is cut when the other end reads nothing for 10 s",
+                0,
+            ),
+            queue(
+                "requests under way",
+                in_flight.lock().len(),
+                limits.in_flight,
+                "further ones are refused with -32001",
+                counters.refused.load(Relaxed),
+            ),
+            queue(
+                "calls of the host",
+                calls.waiting(),
+                limits.pending_calls,
+                "further ones fail at once and count as failed calls of the host",
+                calls.turned_away(),
+            ),
+        ]
     }
 
     pub fn stats(&self) -> Stats {

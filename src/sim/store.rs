@@ -5,6 +5,7 @@ use super::sidecar::Power;
 use crate::adapters::memory::MemoryStore;
 use crate::domain::ids::{Directory, Millis, MissionId};
 use crate::ports::Fut;
+use crate::ports::queue::Queue;
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, Store, StoreError};
 use std::sync::Arc;
 
@@ -202,6 +203,10 @@ impl Store for SimStore {
         Box::pin(self.write(async move || self.disk.release(owner, directory).await))
     }
 
+    fn prune(&self, keep: u32) -> Fut<'_, Result<u64, StoreError>> {
+        Box::pin(self.write(async move || self.disk.prune(keep).await))
+    }
+
     fn missions(
         &self,
         directory: Option<Directory>,
@@ -219,6 +224,10 @@ impl Store for SimStore {
             self.wait().await;
             self.disk.mission(id).await
         })
+    }
+
+    fn backlog(&self) -> Queue {
+        self.disk.backlog()
     }
 
     fn location(&self) -> String {

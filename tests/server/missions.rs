@@ -228,3 +228,34 @@ async fn the_same_request_twice_is_one_mission() {
     assert_eq!(again.mission.id, first.mission.id);
     finished(&rig, &first.mission.id).await;
 }
+
+#[tokio::test]
+async fn the_process_says_what_it_counts_and_how_full_its_queues_are() {
+    let rig = Rig::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    rig.host.script.next("T1", Act::Wait(gate.clone()));
+    let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
+    until("T1 at work", || !rig.host.turns_of("T1").is_empty()).await;
+    rig.wire.put("{ this is no message");
+    let read = async || rig.host.peer().call(m::MetricsRead, &Empty {}, SOON).await.expect("metrics");
+    let during = read().await;
+    assert_eq!((during.gauges["missions.running"], during.gauges["attempts.open.worker"]), (1, 1));
+    assert_eq!(during.gauges["calls.waiting_for_the_end"], 1);
+    assert_eq!(during.counters["lines.bad"], 1);
+    let names: Vec<_> = during.queues.iter().map(|q| q.name.as_str()).collect();
+    let all = ["store writes", "engine inputs", "outgoing bytes", "requests under way", "calls of the host"];
+    assert_eq!(names, all);
+    assert!(during.queues.iter().all(|q| q.limit > 0 && !q.when_full.is_empty() && q.turned_away == 0));
+    // The call of `mission`, and this one.
+    assert_eq!(during.queues[3].waiting, 2);
+
+    gate.add_permits(1);
+    let prompts =
+        finished(&rig, &created.mission.id).await.tasks.iter().map(|t| u64::from(t.attempts)).sum::<u64>();
+    let after = read().await;
+    assert_eq!(after.gauges["missions.completed"], 1);
+    // A planner, a worker and a reviewer of each task, and the reviewer of the whole.
+    assert_eq!(after.counters["actions.prompt"], 2 * prompts + 2);
+    assert_eq!(after.counters["facts.prompted"], after.counters["actions.prompt"]);
+    assert!(after.counters["commits"] > during.counters["commits"]);
+}

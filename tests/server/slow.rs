@@ -6,6 +6,7 @@ use std::time::Duration;
 use gantry::adapters::memory::MemoryStore;
 use gantry::domain::ids::{Directory, Millis, MissionId};
 use gantry::ports::Fut;
+use gantry::ports::queue::Queue;
 use gantry::ports::store::*;
 use parking_lot::Mutex;
 use serde_json::json;
@@ -76,6 +77,12 @@ impl Store for Slow {
     }
     fn mission(&self, id: MissionId) -> Fut<'_, Result<Option<MissionRow>, StoreError>> {
         self.store.mission(id)
+    }
+    fn prune(&self, keep: u32) -> Fut<'_, Result<u64, StoreError>> {
+        self.store.prune(keep)
+    }
+    fn backlog(&self) -> Queue {
+        self.store.backlog()
     }
     fn location(&self) -> String {
         self.store.location()

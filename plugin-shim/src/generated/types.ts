@@ -93,6 +93,12 @@ export type MessageCall = { call: string, tool: string, state: ToolState, };
 
 export type MessageRole = "user" | "assistant";
 
+export type MetricsResult = { pid: number,
+  /** Grow for as long as the process lives. */
+  counters: Record<string, number>,
+  /** How it is now. */
+  gauges: Record<string, number>, queues: Array<QueueMetric>, };
+
 export type MissionAttachParams = { directory: string, mission: string, parentSession: string, };
 
 export type MissionControlParams = { directory: string, mission?: string, action: ControlAction,
@@ -136,6 +142,12 @@ export type Peer = { name: string, version: string, };
 
 /** Live title and metadata of a running tool call. */
 export type ProgressParams = { directory: string, session: string, call: string, title: string, metadata: Record<string, unknown>, };
+
+export type QueueMetric = { name: string, waiting: number, limit: number,
+  /** What happens to whoever finds it full. */
+  whenFull: string,
+  /** Times something was refused or dropped for want of room. */
+  turnedAway: number, };
 
 export type ResumePolicy = "auto" | "report";
 
@@ -253,6 +265,8 @@ export interface SidecarMethods {
   "tool/call": { params: ToolCallParams; result: ToolCallResult };
   /** Whether a tool call of a mission's session may run now. */
   "lease/check": { params: LeaseCheckParams; result: LeaseCheckResult };
+  /** What the process counts of itself, and how full its queues are. */
+  "metrics/read": { params: Empty; result: MetricsResult };
   /** Ends the sidecar in order. Missions stay on disk and can be taken over. */
   "shutdown": { params: Empty; result: Empty };
 }

@@ -4,6 +4,7 @@
 //! Every future is ready at once, which keeps a paused clock from running ahead.
 use crate::domain::ids::{Directory, Millis, MissionId};
 use crate::ports::Fut;
+use crate::ports::queue::Queue;
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, Store, StoreError};
 use parking_lot::Mutex;
 use std::cmp::Reverse;
@@ -208,6 +209,19 @@ impl Store for MemoryStore {
         })
     }
 
+    fn prune(&self, keep: u32) -> Fut<'_, Result<u64, StoreError>> {
+        self.write(|missions| {
+            let mut ended: Vec<_> =
+                missions.values().filter(|kept| !kept.row.open).map(|kept| kept.row.clone()).collect();
+            ended.sort_by_key(|row| Reverse((row.created_at, row.id.clone())));
+            let gone = ended.split_off(ended.len().min(keep as usize));
+            gone.iter().for_each(|row| {
+                missions.remove(&row.id);
+            });
+            Ok(gone.len() as u64)
+        })
+    }
+
     fn missions(
         &self,
         directory: Option<Directory>,
@@ -230,6 +244,11 @@ impl Store for MemoryStore {
 
     fn mission(&self, id: MissionId) -> Fut<'_, Result<Option<MissionRow>, StoreError>> {
         self.read(|missions| missions.get(&id).map(|kept| kept.row.clone()))
+    }
+
+    /// Every write is done at once.
+    fn backlog(&self) -> Queue {
+        Queue { name: "store writes", waiting: 0, limit: 1, when_full: "callers wait", turned_away: 0 }
     }
 
     fn location(&self) -> String {

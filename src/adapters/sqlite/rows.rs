@@ -49,6 +49,21 @@ pub(super) fn create(
     insert_records(db, first)
 }
 
+pub(super) fn prune(db: &Connection, keep: u32) -> Result<u64, Failure> {
+    let old: Vec<String> = db
+        .prepare_cached(
+            "SELECT id FROM missions WHERE NOT open ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?1",
+        )?
+        .query_map([keep], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for id in &old {
+        db.prepare_cached("DELETE FROM journal WHERE mission = ?1")?.execute([id])?;
+        db.prepare_cached("DELETE FROM owners WHERE mission = ?1")?.execute([id])?;
+        db.prepare_cached("DELETE FROM missions WHERE id = ?1")?.execute([id])?;
+    }
+    Ok(old.len() as u64)
+}
+
 pub(super) fn append(db: &Connection, batch: &[Append]) -> Result<(), Failure> {
     batch.iter().try_for_each(|one| append_one(db, one))
 }

@@ -4,6 +4,7 @@ use super::writer::Writer;
 use super::{rows, schema};
 use crate::domain::ids::{Directory, Millis, MissionId};
 use crate::ports::Fut;
+use crate::ports::queue::Queue;
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, Record, Store, StoreError};
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -122,6 +123,10 @@ impl Store for SqliteStore {
         Box::pin(self.writer.write(move |db| rows::release(db, &owner, directory.as_ref())))
     }
 
+    fn prune(&self, keep: u32) -> Fut<'_, Result<u64, StoreError>> {
+        Box::pin(self.writer.write(move |db| rows::prune(db, keep)))
+    }
+
     fn missions(
         &self,
         directory: Option<Directory>,
@@ -133,6 +138,10 @@ impl Store for SqliteStore {
 
     fn mission(&self, id: MissionId) -> Fut<'_, Result<Option<MissionRow>, StoreError>> {
         Box::pin(self.read(move |db| rows::mission(db, &id)))
+    }
+
+    fn backlog(&self) -> Queue {
+        self.writer.backlog()
     }
 
     fn location(&self) -> String {

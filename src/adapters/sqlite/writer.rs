@@ -5,6 +5,7 @@
 //! that a job too big for the disk does not take small ones with it.
 use super::error::Failure;
 use super::place;
+use crate::ports::queue::Queue;
 use crate::ports::store::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::{Path, PathBuf};
@@ -45,6 +46,19 @@ impl Writer {
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
         jobs.send(Box::new(job)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+}
+
+impl Writer {
+    pub(super) fn backlog(&self) -> Queue {
+        let waiting = self.jobs.as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity());
+        Queue {
+            name: "store writes",
+            waiting: waiting as u64,
+            limit: QUEUE as u64,
+            when_full: "callers wait",
+            turned_away: 0,
+        }
     }
 }
 

@@ -329,6 +329,32 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Name in the metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Action::Answer { .. } => "answer",
+            Action::CreateSession { .. } => "create_session",
+            Action::Prompt { .. } => "prompt",
+            Action::Abort { .. } => "abort",
+            Action::Look { .. } => "look",
+            Action::LookAtParent { .. } => "look_at_parent",
+            Action::HandBack { .. } => "hand_back",
+            Action::Tell { .. } => "tell",
+            Action::Survey { .. } => "survey",
+            Action::Baseline { .. } => "baseline",
+            Action::Inspect { .. } => "inspect",
+            Action::Check { .. } => "check",
+            Action::Salvage { .. } => "salvage",
+            Action::StopWork { .. } => "stop_work",
+            Action::PublishTodo { .. } => "publish_todo",
+            Action::UpdateTodo { .. } => "update_todo",
+            Action::Toast { .. } => "toast",
+            Action::Progress { .. } => "progress",
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub enum Answer {
     /// The mission as it now is; queued behind these.

@@ -26,7 +26,7 @@ mod tools;
 mod turns;
 
 use crate::domain::breaker::Breaker;
-use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, TaskId};
+use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
 use crate::domain::lease::LeaseTable;
 use crate::domain::mission::{MissionState, Phase};
 use event::{Brief, Event};
@@ -166,6 +166,22 @@ impl Core {
     /// The paths a task holds, and whether `path` is free for it; for the check on the hot path.
     pub fn leases(&self, place: &str) -> Option<&LeaseTable> {
         self.leases.get(place)
+    }
+
+    /// How many of what there are now, by name.
+    pub fn report(&self, gauges: &mut BTreeMap<String, u64>) {
+        for state in MissionState::ALL {
+            let count = self.missions.values().filter(|m| m.state == state).count();
+            if state.is_open() || count > 0 {
+                gauges.insert(format!("missions.{}", state.name()), count as u64);
+            }
+        }
+        for role in [Role::Planner, Role::Worker, Role::Reviewer] {
+            gauges.insert(format!("attempts.open.{}", role.name()), self.active(role) as u64);
+        }
+        let waiters = self.live.values().map(|l| l.waiters.len() as u64).sum();
+        gauges.insert("calls.waiting_for_the_end".into(), waiters);
+        gauges.insert("breaker.open".into(), u64::from(!self.breaker.is_closed()));
     }
 
     // ---- the one way to change state

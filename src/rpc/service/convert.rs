@@ -1,7 +1,8 @@
 //! Between wire types and the engine's.
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis};
-use crate::engine::handle::{Control, HostInput, MissionView, Options, Refusal, TaskView};
+use crate::engine::handle::{Control, HostInput, Metrics, MissionView, Options, Refusal, TaskView};
+use crate::ports::queue::Queue;
 use crate::ports::store::MissionRow;
 use crate::protocol::errors::*;
 use crate::protocol::types::*;
@@ -135,6 +136,22 @@ fn checkpoint(c: &Checkpoint) -> CheckpointDetail {
         completed: c.completed() as u32,
         total: c.tasks.len() as u32,
         tree: c.tree.as_ref().map(|t| t.0.clone()),
+    }
+}
+
+pub fn metrics(metrics: Metrics) -> MetricsResult {
+    let queue = |q: Queue| QueueMetric {
+        name: q.name.into(),
+        waiting: q.waiting,
+        limit: q.limit,
+        when_full: q.when_full.into(),
+        turned_away: q.turned_away,
+    };
+    MetricsResult {
+        pid: std::process::id(),
+        counters: metrics.counters,
+        gauges: metrics.gauges,
+        queues: metrics.queues.into_iter().map(queue).collect(),
     }
 }
 

@@ -5,7 +5,7 @@ mod tool_args;
 
 pub use tool_args::salvage;
 
-use super::{CallContext, Router, RpcError};
+use super::{CallContext, PeerHandle, Router, RpcError};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::mission::MissionState;
 use crate::engine::handle::{Answer, Created, Handle, Opened, Options, Refusal, ToolInput, clip};
@@ -15,6 +15,7 @@ use crate::protocol::methods as m;
 use crate::protocol::tools::TOOLS;
 use crate::protocol::types::*;
 use dashmap::DashMap;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -38,12 +39,15 @@ struct Service {
     engine: Handle,
     about: About,
     workspaces: DashMap<Directory, Workspace>,
+    /// Everyone who has said hello and is still there.
+    peers: Mutex<Vec<PeerHandle>>,
     stop: CancellationToken,
 }
 
 /// `stop` is fired when the other end asks the process to end.
 pub fn router(engine: Handle, about: About, stop: CancellationToken) -> Router {
-    let service = Arc::new(Service { engine, about, workspaces: DashMap::new(), stop });
+    let service =
+        Arc::new(Service { engine, about, workspaces: DashMap::new(), peers: Mutex::default(), stop });
     macro_rules! served {
         ($method:ident) => {{
             let service = service.clone();
@@ -55,7 +59,7 @@ pub fn router(engine: Handle, about: About, stop: CancellationToken) -> Router {
     }
     let (hello, events, end) = (service.clone(), service.clone(), service.clone());
     Router::builder()
-        .sync(m::Initialize, move |params, _| hello.initialize(&params))
+        .sync(m::Initialize, move |params, context| hello.initialize(&params, context.peer.clone()))
         .request(m::WorkspaceOpen, served!(workspace_open))
         .request(m::WorkspaceClose, served!(workspace_close))
         .request(m::MissionCreate, served!(mission_create))
@@ -65,6 +69,7 @@ pub fn router(engine: Handle, about: About, stop: CancellationToken) -> Router {
         .sync(m::ToolList, |_, _| Ok(tool_list()))
         .request(m::ToolCall, served!(tool_call))
         .request(m::LeaseCheck, served!(lease_check))
+        .request(m::MetricsRead, served!(metrics))
         .sync(m::Shutdown, move |_, _| {
             end.stop.cancel();
             Ok(Empty {})
@@ -86,7 +91,7 @@ fn tool_list() -> ToolListResult {
 }
 
 impl Service {
-    fn initialize(&self, params: &InitializeParams) -> Result<InitializeResult, RpcError> {
+    fn initialize(&self, params: &InitializeParams, peer: PeerHandle) -> Result<InitializeResult, RpcError> {
         if params.protocol_version != PROTOCOL_VERSION {
             let text = format!(
                 "plugin {} speaks protocol {}, gantry {} speaks {PROTOCOL_VERSION}: install the same version of both",
@@ -95,6 +100,11 @@ impl Service {
                 env!("CARGO_PKG_VERSION"),
             );
             return Err(RpcError::new(VERSION_MISMATCH, text));
+        }
+        {
+            let mut peers = self.peers.lock();
+            peers.retain(|peer| !peer.is_closed());
+            peers.push(peer);
         }
         tracing::info!(client = %params.client.version, host_pid = params.host.pid, "connected");
         Ok(InitializeResult {
@@ -301,6 +311,20 @@ impl Service {
                 Err(Refusal::Cancelled("the call was cancelled".into()))
             }
         }
+    }
+
+    async fn metrics(&self, _: Empty, _: CallContext) -> Result<MetricsResult, RpcError> {
+        let mut metrics = self.engine.metrics().await;
+        let peers = self.peers.lock().clone();
+        for peer in peers.iter().filter(|peer| !peer.is_closed()) {
+            let stats = peer.stats();
+            metrics.count("lines.bad", stats.bad_lines);
+            metrics.count("answers.stray", stats.stray_answers);
+            metrics.count("notifications.dropped", stats.dropped_notifications);
+            metrics.count("handlers.panicked", stats.panics);
+            metrics.queues.extend(peer.queues());
+        }
+        Ok(convert::metrics(metrics))
     }
 
     async fn lease_check(&self, p: LeaseCheckParams, _: CallContext) -> Result<LeaseCheckResult, RpcError> {

@@ -1,0 +1,232 @@
+//! Which missions are this process's to work on: taken over when a directory is opened or an order comes for one, kept
+//! by a heartbeat, read again after the store has failed.
+use super::*;
+use futures_util::{StreamExt, stream};
+
+/// Most open missions taken over in one directory.
+const MAX_OPEN: u32 = 1_000;
+const CLAIMS_AT_ONCE: usize = 32;
+/// After this many a call that waits for the mission is told why; a headless host would never end else.
+const RELOADS_BEFORE_ANSWER: u32 = 30;
+/// Wait before a mission whose commit failed is read again.
+const RELOAD_AFTER: Duration = Duration::from_secs(1);
+
+pub(super) struct Found {
+    ours: Vec<Loaded>,
+    held: Vec<(MissionRow, OwnerIdentity)>,
+}
+
+enum Claimed {
+    Ours(Loaded),
+    Held(MissionRow, OwnerIdentity),
+}
+
+pub(super) struct Loaded {
+    mission: MissionId,
+    token: OwnerToken,
+    seq: u64,
+    events: Vec<(Millis, Event)>,
+}
+
+/// A directory that was opened; answered once what was found in it has been taken in.
+pub(super) struct Open {
+    directory: Directory,
+    held: Vec<(MissionRow, OwnerIdentity)>,
+    pub(super) tx: OpenReply,
+}
+
+impl Dispatcher {
+    pub(super) fn heartbeat(&mut self) {
+        if self.owned.is_empty() {
+            return;
+        }
+        let settled: Vec<_> = self.owned.keys().filter(|m| self.core.mission(m).is_none()).cloned().collect();
+        for mission in settled {
+            self.owned.remove(&mission);
+        }
+        let ports = self.ports.clone();
+        // One that is being written for the first time may not be in the store yet.
+        let asked = self.owned.iter().filter(|(_, (_, seq))| *seq > 0).map(|(m, _)| m.clone()).collect();
+        self.jobs.spawn(async move {
+            let held =
+                ports.store.heartbeat(ports.identity.owner.clone(), OWNER_TTL_MS, ports.clock.now()).await;
+            Done::Heard { asked, held }
+        });
+    }
+
+    pub(super) fn open(&mut self, directory: Directory, host_restarted: bool, tx: OpenReply) {
+        let ports = self.ports.clone();
+        let ours: BTreeSet<_> = self.owned.keys().cloned().collect();
+        self.jobs.spawn(async move {
+            let found = find(&ports, &directory, &ours).await;
+            Done::Opened { directory, host_restarted, found, tx }
+        });
+    }
+
+    pub(super) fn opened(
+        &mut self,
+        directory: Directory,
+        host_restarted: bool,
+        found: Result<Found, StoreError>,
+        tx: OpenReply,
+    ) {
+        match found {
+            Ok(found) => {
+                for loaded in found.ours {
+                    self.adopt(loaded, host_restarted);
+                }
+                self.opens.push(Open { directory, held: found.held, tx });
+            }
+            Err(error) => {
+                let _ = tx.send(Err(error));
+            }
+        }
+    }
+
+    pub(super) fn answer_opens(&mut self, opens: Vec<Open>) {
+        for Open { directory, held, tx } in opens {
+            let mine: Vec<_> =
+                self.core.missions().filter(|m| m.created.directory == directory && !m.settled()).collect();
+            let missions = mine.iter().map(|m| journal::row(m)).collect();
+            let sessions =
+                mine.iter().flat_map(|m| m.attempts.values().filter_map(|a| a.session.clone())).collect();
+            let _ = tx.send(Ok(Opened { missions, sessions, held }));
+        }
+    }
+
+    pub(super) fn adopt(&mut self, loaded: Loaded, host_restarted: bool) {
+        let Loaded { mission, token, seq, events } = loaded;
+        self.stalled.remove(&mission);
+        // Read by two at once: what was taken in first has gone on since.
+        if self.owned.contains_key(&mission) {
+            return;
+        }
+        tracing::info!(%mission, seq, "mission taken over");
+        self.owned.insert(mission.clone(), (token, seq));
+        self.inbox.push_back(Input::Adopt { mission, events, host_restarted });
+    }
+
+    pub(super) fn reload(&mut self, mission: MissionId, after: Duration) {
+        let ports = self.ports.clone();
+        self.jobs.spawn(async move {
+            tokio::time::sleep(after).await;
+            let found = load(&ports, &mission).await;
+            Done::Reloaded { mission, found }
+        });
+    }
+
+    /// The mission an order is for, when it has left memory: one that has ended may be retried or taken back.
+    pub(super) fn not_in_memory(&self, input: &Input) -> Option<MissionId> {
+        let mission = match input {
+            Input::Control { mission, .. } | Input::Attach { mission, .. } => mission,
+            Input::Tool {
+                tool:
+                    ToolInput::Control { mission: Some(mission), .. }
+                    | ToolInput::Status { mission: Some(mission) },
+                ..
+            } => mission,
+            _ => return None,
+        };
+        let away = self.core.mission(mission).is_none() && !self.stalled.contains_key(mission);
+        away.then(|| mission.clone())
+    }
+
+    pub(super) fn fetch(&mut self, reply: ReplyTo, mission: MissionId, input: Box<Input>) {
+        let ports = self.ports.clone();
+        self.jobs.spawn(async move {
+            let found = load(&ports, &mission).await;
+            Done::Fetched { reply, input, found }
+        });
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        reply: ReplyTo,
+        input: Input,
+        found: Result<Option<Loaded>, StoreError>,
+    ) {
+        match found {
+            Ok(loaded) => {
+                if let Some(loaded) = loaded {
+                    self.adopt(loaded, false);
+                }
+                self.inbox.push_back(input);
+            }
+            Err(error) => self.send(reply, Answer::Refused(Refusal::Store(error.to_string()))),
+        }
+    }
+
+    pub(super) fn reloaded(&mut self, mission: MissionId, found: Result<Option<Loaded>, StoreError>) {
+        match found {
+            Ok(Some(loaded)) => self.adopt(loaded, false),
+            Ok(None) => {
+                tracing::warn!(%mission, "another process has the mission now");
+                self.stalled.remove(&mission);
+                self.taken_over(&mission);
+            }
+            Err(error) => {
+                tracing::error!(%error, %mission, "the mission cannot be read back; trying again");
+                let stall = self.stalled.entry(mission.clone()).or_default();
+                *stall = Stall { error: error.to_string(), tries: stall.tries + 1 };
+                if stall.tries == RELOADS_BEFORE_ANSWER {
+                    let why =
+                        format!("{error}. The mission is kept as it is, and goes on when that is mended");
+                    self.inbox.push_back(Input::Forget { mission: mission.clone(), gone: Some(why) });
+                }
+                self.reload(mission, RELOAD_AFTER);
+            }
+        }
+    }
+}
+
+/// Open missions of a directory: those that are free are claimed and read.
+async fn find(ports: &Ports, directory: &Directory, ours: &BTreeSet<MissionId>) -> Result<Found, StoreError> {
+    let rows = ports.store.missions(Some(directory.clone()), true, MAX_OPEN).await?;
+    // Several at once, for each claim waits for the disk; in the order of the list, for what is older starts first.
+    let claims = rows.into_iter().rev().filter(|row| !ours.contains(&row.id)).map(async |row| {
+        let claimed = match claim(ports, &row.id).await? {
+            Claim::Held { by, .. } => Some(Claimed::Held(row, by)),
+            Claim::Granted(token) => Some(Claimed::Ours(read(ports, &row.id, token).await?)),
+            Claim::Unknown => None,
+        };
+        Ok::<_, StoreError>(claimed)
+    });
+    let mut found = Found { ours: Vec::new(), held: Vec::new() };
+    let mut claims = stream::iter(claims).buffered(CLAIMS_AT_ONCE);
+    while let Some(claimed) = claims.next().await {
+        match claimed? {
+            Some(Claimed::Ours(loaded)) => found.ours.push(loaded),
+            Some(Claimed::Held(row, by)) => found.held.push((row, by)),
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+async fn load(ports: &Ports, mission: &MissionId) -> Result<Option<Loaded>, StoreError> {
+    match claim(ports, mission).await? {
+        Claim::Granted(token) => read(ports, mission, token).await.map(Some),
+        Claim::Held { .. } | Claim::Unknown => Ok(None),
+    }
+}
+
+async fn claim(ports: &Ports, mission: &MissionId) -> Result<Claim, StoreError> {
+    let now = ports.clock.now();
+    ports.store.claim(mission.clone(), ports.identity.clone(), OWNER_TTL_MS, now, ports.alive).await
+}
+
+async fn read(ports: &Ports, mission: &MissionId, token: OwnerToken) -> Result<Loaded, StoreError> {
+    let records = ports.store.load(mission.clone()).await?;
+    let seq = records.last().map_or(0, |r| r.seq);
+    let events = decode_all(&records).map_err(|e| StoreError::Corrupt {
+        path: ports.store.location(),
+        detail: format!("mission {mission}: {e}"),
+    })?;
+    Ok(Loaded { mission: mission.clone(), token, seq, events })
+}
+
+/// A journal as facts; an error names the record.
+pub fn decode_all(records: &[Record]) -> Result<Vec<(Millis, Event)>, String> {
+    let decode = |r: &Record| journal::decode(&r.kind, &r.body).map_err(|e| format!("record {}: {e}", r.seq));
+    records.iter().map(|r| Ok((r.at, decode(r)?))).collect()
+}
