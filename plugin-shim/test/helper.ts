@@ -5,7 +5,7 @@ import { join, resolve } from "node:path"
 import type { HostPort } from "../src/host/port"
 import type { Timing } from "../src/sidecar/sidecar"
 
-export const FAST: Timing = { idleMs: 80, backoffMs: [10, 20, 40], restMs: 300, settledMs: 10_000, initializeMs: 1_000, killMs: 200 }
+export const FAST: Timing = { idleMs: 80, backoffMs: [10, 20, 40], restMs: 300, settledMs: 10_000, settleMs: 5_000, initializeMs: 1_000, killMs: 200 }
 
 type Record_ = { pid: number; start?: boolean; end?: boolean; got?: { method?: string; id?: number; params?: any; answer?: any } }
 

@@ -80,6 +80,30 @@ test("while a mission is open a dead process is replaced at once, without a call
   assert.notEqual(pool.pids()[0], pid)
 })
 
+for (const [end, settleMs] of [["is through", 5_000], ["takes too long", 60]] as const) {
+  test(`a new process opens its directories when what the dead one asked of the host ${end}`, async () => {
+    const pool = newPool({ idleMs: 60_000, settleMs })
+    let release = () => {}
+    const held = new Promise<void>((resolve) => (release = resolve))
+    const port = recordingPort()
+    const prompt = port.prompt
+    port.prompt = async (...args) => (await prompt(...args), held)
+    const it = workspace(pool, "/p", port)
+    await it.createMission("ses_1", "do it", "key-1")
+    it.callTool(tool("ses_1", "host"), never).catch(() => {})
+    await until("the prompt is on its way", () => port.asked.some(([name]) => name === "prompt"))
+    process.kill(pool.pids()[0] as number, "SIGKILL")
+    await until("a new process", () => fake.got("initialize").length === 2)
+    if (settleMs > 1_000) {
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      assert.equal(fake.got("workspace/open").length, 1, "it would find no trace of the prompt")
+      release()
+    }
+    await until("it has opened the directory", () => fake.got("workspace/open").length === 2)
+    release()
+  })
+}
+
 test("an abort while the process is away reaches the next one", async () => {
   const pool = newPool({ backoffMs: [150] })
   const it = workspace(pool)
@@ -103,7 +127,7 @@ test("two deaths at start are overcome", async () => {
 test("three deaths at start are told in one sentence, rested on, and then tried anew", async () => {
   fake.set("die", 3)
   const it = workspace(newPool())
-  const expected = /Gantry's sidecar .* ended at start three times in a row; run ".* doctor", see .*, then try again\.$/
+  const expected = /Gantry's sidecar .* ended at start three times in a row; see .*, then try again\.$/
   await assert.rejects(it.createMission("s", "t", "k"), (error: Error) => error instanceof Sentence && expected.test(error.message))
   await assert.rejects(it.createMission("s", "t", "k"), expected)
   assert.equal(fake.starts(), 3, "no start while it rests")

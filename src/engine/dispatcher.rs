@@ -50,7 +50,7 @@ enum Done {
     Input(Option<Box<Input>>),
     Opened { directory: Directory, host_restarted: bool, found: Result<Found, StoreError>, tx: OpenReply },
     Reloaded { mission: MissionId, found: Result<Option<Loaded>, StoreError> },
-    Fetched { reply: ReplyTo, input: Box<Input>, found: Result<Option<Loaded>, StoreError> },
+    Fetched { reply: ReplyTo, input: Box<Input>, found: Result<Vec<Loaded>, StoreError> },
     Marked(Directory),
     Heard { asked: BTreeSet<MissionId>, held: Result<Vec<MissionId>, StoreError> },
 }

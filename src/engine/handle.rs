@@ -11,6 +11,7 @@ pub use super::metrics::Metrics;
 pub use super::prompts::clip;
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
+use crate::domain::mission::MissionState;
 use crate::ports::queue::Queue;
 use crate::ports::store::{MissionRow, OwnerIdentity, StoreError};
 use std::sync::Arc;
@@ -146,7 +147,30 @@ impl Handle {
         }
     }
 
+    /// Takes over what is open in the directory; refused while another process is at work there, for two would put
+    /// their changes into each other's verdicts.
+    pub async fn claim_place(&self, directory: Directory) -> Result<(), Refusal> {
+        let opened = self.open(directory, false).await?;
+        // One that has ended and only owes its report changes nothing any more.
+        let at_work = |row: &MissionRow| MissionState::parse(&row.state).is_none_or(MissionState::is_open);
+        let Some((row, by)) = opened.held.iter().find(|(row, _)| at_work(row)) else { return Ok(()) };
+        Err(Refusal::Conflict(format!(
+            "another OpenCode (gantry process {}) is running mission {} in this project: wait for it, or cancel it there",
+            by.pid, row.id
+        )))
+    }
+
+    /// What an order needs before it can be carried out: a mission that is retried goes to work again.
+    async fn prepare(&self, mission: &MissionId, control: &Control) -> Result<(), Refusal> {
+        if *control != Control::Retry {
+            return Ok(());
+        }
+        let view = self.view(mission.clone()).await?;
+        self.claim_place(view.row.directory).await
+    }
+
     pub async fn control(&self, mission: MissionId, control: Control) -> Result<(), Refusal> {
+        self.prepare(&mission, &control).await?;
         let reply = self.reply();
         self.ask(reply, Input::Control { reply: Some(reply), mission, control }).await.map(|_| ())
     }
@@ -164,6 +188,9 @@ impl Handle {
         call: String,
         tool: ToolInput,
     ) -> Result<Answer, Refusal> {
+        if let ToolInput::Control { mission: Some(mission), control } = &tool {
+            self.prepare(mission, control).await?;
+        }
         self.ask(reply, Input::Tool { reply, session, call, tool }).await
     }
 

@@ -30,15 +30,10 @@ pub fn counts(mission: &Mission) -> Counts {
     counts
 }
 
-/// The first line of the report; stands in the conversation once it was delivered.
-pub fn headline(mission: &Mission) -> String {
-    format!("Mission {}: {}", mission.id, mission.state.name())
-}
-
 pub fn report(mission: &Mission) -> String {
     let mut out = String::new();
     let c = counts(mission);
-    let _ = writeln!(out, "{}", headline(mission));
+    let _ = writeln!(out, "Mission {}: {}", mission.id, mission.state.name());
     let _ = writeln!(out, "{}", mission.created.title);
     let took = duration(mission.ended_at.unwrap_or(mission.created_at).since(mission.created_at));
     let _ = writeln!(out, "{} of {} tasks done in {took}. {}.", c.done, c.total, sentence(&mission.reason));

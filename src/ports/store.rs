@@ -136,10 +136,12 @@ pub trait Store: Send + Sync {
         alive: fn(&OwnerIdentity) -> bool,
     ) -> Fut<'_, Result<Claim, StoreError>>;
 
-    /// Renews all missions of this owner until `now + ttl`; answers with those still held.
+    /// Renews those of these missions that the owner holds until `now + ttl`; answers with them. One that it does not know
+    /// to be its own (the answer to a claim may be lost) runs out.
     fn heartbeat(
         &self,
         owner: String,
+        missions: Vec<MissionId>,
         ttl_ms: u64,
         now: Millis,
     ) -> Fut<'_, Result<Vec<MissionId>, StoreError>>;

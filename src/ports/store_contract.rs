@@ -2,7 +2,7 @@
 //! into a test of the module it stands in. `make` is a closure that gives a new, empty store, and with it whatever
 //! must live as long.
 use super::store::*;
-use crate::domain::ids::{Directory, Millis};
+use crate::domain::ids::{Directory, Millis, MissionId};
 use std::sync::Arc;
 
 macro_rules! store_contract {
@@ -263,16 +263,28 @@ pub(crate) async fn claiming_again_renews(store: Arc<dyn Store>) {
     assert_eq!(claim(&*store, "ann", 9 * TTL, yes).await, granted("ann", 1), "expired, but still its own");
 }
 
+async fn heartbeat(
+    store: &dyn Store,
+    owner: &str,
+    missions: &[&str],
+    now: u64,
+) -> Result<Vec<MissionId>, StoreError> {
+    let missions = missions.iter().map(|m| MissionId::from(*m)).collect();
+    store.heartbeat(owner.into(), missions, TTL, Millis(now)).await
+}
+
 pub(crate) async fn a_heartbeat_renews_what_is_held(store: Arc<dyn Store>) {
     for mission in ["m1", "m2", "m3"] {
         create(&*store, mission, 0).await.expect("a mission");
     }
     let taken = store.claim("m2".into(), identity("bob"), TTL, Millis(TTL), yes).await;
     assert_eq!(taken, Ok(granted("bob", 2)));
-    let kept = store.heartbeat("ann".into(), TTL, Millis(TTL)).await;
-    assert_eq!(kept, Ok(vec!["m1".into(), "m3".into()]));
+    let kept = heartbeat(&*store, "ann", &["m2", "m1", "unknown"], TTL).await;
+    assert_eq!(kept, Ok(vec!["m1".into()]));
     assert_eq!(claim(&*store, "bob", 2 * TTL - 1, yes).await, held("ann", 2 * TTL));
-    assert_eq!(store.heartbeat("nobody".into(), TTL, Millis(0)).await, Ok(vec![]));
+    let not_named = store.claim("m3".into(), identity("bob"), TTL, Millis(TTL), yes).await;
+    assert_eq!(not_named, Ok(granted("bob", 2)), "it ran out");
+    assert_eq!(heartbeat(&*store, "nobody", &["m1"], 0).await, Ok(vec![]));
 }
 
 pub(crate) async fn a_released_mission_is_free_and_its_fence_grows(store: Arc<dyn Store>) {
@@ -281,7 +293,7 @@ pub(crate) async fn a_released_mission_is_free_and_its_fence_grows(store: Arc<dy
     assert_eq!(claim(&*store, "bob", 1, yes).await, held("ann", TTL));
     assert_eq!(store.release("ann".into(), None).await, Ok(()));
     assert_eq!(store.append(vec![append("m1", 1, 1)]).await, Err(StoreError::Fenced("m1".into())));
-    assert_eq!(store.heartbeat("ann".into(), TTL, Millis(0)).await, Ok(vec![]));
+    assert_eq!(heartbeat(&*store, "ann", &["m1", "m2"], 0).await, Ok(vec![]));
     assert_eq!(claim(&*store, "ann", 1, yes).await, granted("ann", 2));
     assert_eq!(store.append(vec![append("m1", 1, 1)]).await, Err(StoreError::Fenced("m1".into())));
 }
@@ -293,7 +305,7 @@ pub(crate) async fn the_missions_of_one_directory_are_released(store: Arc<dyn St
         store.create(identity("ann"), TTL, Millis(0), first).await.expect("a mission");
     }
     assert_eq!(store.release("ann".into(), Some("/p".into())).await, Ok(()));
-    assert_eq!(store.heartbeat("ann".into(), TTL, Millis(0)).await, Ok(vec!["m2".into()]));
+    assert_eq!(heartbeat(&*store, "ann", &["m1", "m2"], 0).await, Ok(vec!["m2".into()]));
 }
 
 pub(crate) async fn missions_are_listed_newest_first(store: Arc<dyn Store>) {

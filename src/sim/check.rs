@@ -91,6 +91,9 @@ pub async fn liveness(sim: &Arc<Sim>) {
     while sim.elapsed() < until {
         tokio::time::sleep(Duration::from_secs(30)).await;
         user::resume_all(sim).await;
+        for sidecar in &sim.sidecars {
+            sidecar.look_in(sim).await;
+        }
         quiet = if sim.world.lock().mirror.settled() { quiet + 1 } else { 0 };
         if quiet >= 20 {
             return;

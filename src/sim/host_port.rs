@@ -65,6 +65,7 @@ impl SimHost {
         if power.is_cut() {
             return Box::pin(std::future::pending());
         }
+        self.sim.call_begins(power.process);
         tokio::spawn(async move {
             let (fails, hangs, lost, slow) = {
                 let mut world = sim.world.lock();
@@ -85,9 +86,11 @@ impl SimHost {
                 sim.creating.set(others);
             }
             if lost || !sim.host_up(power.process) {
+                sim.call_ends(power.process);
                 return never(tx).await;
             }
             let answer = if fails { Err(refused("APIError", 500)) } else { effect(&sim) };
+            sim.call_ends(power.process);
             sim.note(format!(
                 "{} host {name} {}",
                 power.owner(),

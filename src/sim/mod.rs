@@ -47,6 +47,8 @@ use world::World;
 
 /// When the simulated wall clock begins: some day in 2027.
 const EPOCH_MS: u64 = 1_800_000_000_000;
+/// How long the plugin waits for calls of a sidecar that has died.
+const SETTLE: Duration = Duration::from_secs(10);
 /// Longest part with faults.
 const STORM_MS: (u64, u64) = (120_000, 2_400_000);
 
@@ -86,6 +88,8 @@ struct Sim {
     hosts: Vec<Watched<Epoch>>,
     sidecars: Vec<Arc<Sidecar>>,
     events: Vec<mpsc::UnboundedSender<HostInput>>,
+    /// Calls that each host process is carrying out.
+    calls: Vec<Watched<u32>>,
     /// Keys of sessions that are being made: the plugin makes no two for one key at a time.
     creating: Watched<BTreeSet<String>>,
     began: Instant,
@@ -147,6 +151,7 @@ fn set_up(config: Config) -> (Arc<Sim>, usize) {
         hosts: (0..processes).map(|_| Watched::new(Epoch { number: 1, up: true })).collect(),
         sidecars: (0..processes).map(|n| Arc::new(Sidecar::new(n))).collect(),
         events,
+        calls: (0..processes).map(|_| Watched::new(0)).collect(),
         creating: Watched::new(BTreeSet::new()),
         began: Instant::now(),
         late_writes: Arc::default(),
@@ -230,6 +235,23 @@ impl Sim {
 
     async fn host_goes(&self, process: usize, number: u32) {
         self.hosts[process].wait_for(|epoch| !epoch.up || epoch.number != number).await;
+    }
+
+    fn call_begins(&self, process: usize) {
+        let calls = &self.calls[process];
+        calls.set(calls.get() + 1);
+    }
+
+    fn call_ends(&self, process: usize) {
+        let calls = &self.calls[process];
+        calls.set(calls.get() - 1);
+    }
+
+    /// The plugin opens nothing in a new sidecar before the host has done what the old one asked for, or for this long.
+    async fn calls_settle(&self, process: usize) {
+        let settled = self.calls[process].wait_for(|calls| *calls == 0);
+        // What takes longer than that is given up on.
+        let _ = tokio::time::timeout(SETTLE, settled).await;
     }
 
     fn emit(&self, process: usize, event: HostInput) {

@@ -131,11 +131,8 @@ impl Sidecar {
         self.call(|life| {
             let created = created.clone();
             async move {
-                let opened = life.handle.open(created.directory.clone(), false).await?;
-                match opened.held.first() {
-                    Some((row, _)) => Err(Refusal::Conflict(format!("{} runs there", row.id))),
-                    None => life.handle.create(created).await.map(|(mission, _)| mission),
-                }
+                life.handle.claim_place(created.directory.clone()).await?;
+                life.handle.create(created).await.map(|(mission, _)| mission)
             }
         })
         .await
@@ -203,6 +200,15 @@ impl Sidecar {
         }
     }
 
+    /// The user types a command in each directory, which takes over whatever lies there.
+    pub async fn look_in(&self, sim: &Sim) {
+        let Some(life) = self.now() else { return };
+        for directory in &sim.directories {
+            // Refused while another process is at work there, which is as good.
+            let _ = life.handle.open(Directory(directory.clone()), false).await;
+        }
+    }
+
     /// A host that starts anew starts no sidecar before something needs one.
     pub fn unwanted(&self) {
         self.wanted.set(false);
@@ -267,6 +273,7 @@ impl Drop for DropCall {
 }
 
 async fn open(sim: &Sim, life: &Life, reattach: bool) {
+    sim.calls_settle(life.power.process).await;
     for directory in &sim.directories {
         while let Err(refusal) = life.handle.open(Directory(directory.clone()), !reattach).await {
             sim.note(format!("{} could not open {directory}: {refusal}", life.power.owner()));

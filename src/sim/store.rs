@@ -193,10 +193,11 @@ impl Store for SimStore {
     fn heartbeat(
         &self,
         owner: String,
+        missions: Vec<MissionId>,
         ttl_ms: u64,
         now: Millis,
     ) -> Fut<'_, Result<Vec<MissionId>, StoreError>> {
-        Box::pin(self.write(async move || self.disk.heartbeat(owner, ttl_ms, now).await))
+        Box::pin(self.write(async move || self.disk.heartbeat(owner, missions, ttl_ms, now).await))
     }
 
     fn release(&self, owner: String, directory: Option<Directory>) -> Fut<'_, Result<(), StoreError>> {

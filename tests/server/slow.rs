@@ -61,8 +61,14 @@ impl Store for Slow {
     ) -> Fut<'_, Result<Claim, StoreError>> {
         self.store.claim(mission, by, ttl, now, alive)
     }
-    fn heartbeat(&self, owner: String, ttl: u64, now: Millis) -> Fut<'_, Result<Vec<MissionId>, StoreError>> {
-        self.store.heartbeat(owner, ttl, now)
+    fn heartbeat(
+        &self,
+        owner: String,
+        missions: Vec<MissionId>,
+        ttl: u64,
+        now: Millis,
+    ) -> Fut<'_, Result<Vec<MissionId>, StoreError>> {
+        self.store.heartbeat(owner, missions, ttl, now)
     }
     fn release(&self, owner: String, directory: Option<Directory>) -> Fut<'_, Result<(), StoreError>> {
         self.store.release(owner, directory)

@@ -21,6 +21,8 @@ export interface Timing extends LifeTiming {
   restMs: number
   /** A process that lived this long counts as a healthy one. */
   settledMs: number
+  /** How long a new process waits for what its predecessor had asked of the host. */
+  settleMs: number
 }
 
 export const TIMING: Timing = {
@@ -28,6 +30,7 @@ export const TIMING: Timing = {
   backoffMs: [100, 500, 2_000],
   restMs: 30_000,
   settledMs: 10_000,
+  settleMs: 10_000,
   initializeMs: 10_000,
   killMs: 2_000,
 }
@@ -59,6 +62,8 @@ export class Sidecar {
   private rest: { until: number; sentence: Sentence } | undefined
   private calls = 0
   private idleTimer: NodeJS.Timeout | undefined
+  /** Calls of the host under way, and which process asked for each. */
+  private readonly serving = new Map<Promise<unknown>, Life>()
 
   constructor(
     readonly bin: string,
@@ -154,11 +159,28 @@ export class Sidecar {
     let open = this.opened.get(tenant)
     if (!open) {
       const opened = this.opened
-      open = life.peer.call("workspace/open", tenant.openParams()).then((result) => tenant.opened(result))
+      open = this.earlierCallsSettle(life)
+        .then(() => life.peer.call("workspace/open", tenant.openParams()))
+        .then((result) => tenant.opened(result))
       opened.set(tenant, open)
       open.catch(() => opened.delete(tenant))
     }
     return open
+  }
+
+  private track<T>(life: Life, call: Promise<T>): Promise<T> {
+    const settled = call.then(noop, noop).then(() => this.serving.delete(settled))
+    this.serving.set(settled, life)
+    return call
+  }
+
+  /**
+   * What a dead process asked of the host may still be on its way: its successor would look, not find the prompt, and
+   * send it a second time.
+   */
+  private async earlierCallsSettle(life: Life): Promise<void> {
+    const earlier = [...this.serving].filter(([, by]) => by !== life).map(([call]) => call)
+    if (earlier.length > 0) await Promise.race([Promise.all(earlier), sleep(this.timing.settleMs, true)])
   }
 
   private connect(): Promise<Life> {
@@ -189,7 +211,7 @@ export class Sidecar {
   private async startOnce(): Promise<Life> {
     const host = [...this.tenants.values()].at(-1)?.host
     if (!host) throw new Sentence("This directory was closed; open it again in OpenCode.")
-    const life = new Life(this.bin, this.timing, (method, params) => this.serve(method, params))
+    const life = new Life(this.bin, this.timing, (method, params) => this.track(life, this.serve(method, params)))
     this.life = life
     this.opened = new Map()
     void life.ended.then(() => this.onEnd(life))
@@ -221,7 +243,7 @@ export class Sidecar {
   private giveUp(what: string): never {
     this.deaths = 0
     this.deathsAtStart = 0
-    const sentence = new Sentence(`Gantry's sidecar ${this.bin} ${what}; run "${this.bin} doctor", see ${logFile()}, then try again.`)
+    const sentence = new Sentence(`Gantry's sidecar ${this.bin} ${what}; see ${logFile()}, then try again.`)
     this.rest = { until: Date.now() + this.timing.restMs, sentence }
     throw sentence
   }
@@ -246,6 +268,12 @@ export class Sidecar {
   }
 }
 
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+function noop(): void {}
+
+/** With `idly` the wait does not keep the host from ending. */
+function sleep(ms: number, idly = false): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    if (idly) timer.unref()
+  })
 }

@@ -182,6 +182,7 @@ impl Store for MemoryStore {
     fn heartbeat(
         &self,
         owner: String,
+        asked: Vec<MissionId>,
         ttl_ms: u64,
         now: Millis,
     ) -> Fut<'_, Result<Vec<MissionId>, StoreError>> {
@@ -190,6 +191,7 @@ impl Store for MemoryStore {
             for (id, kept) in missions {
                 if let Some((by, until)) = &mut kept.holder
                     && by.owner == owner
+                    && asked.contains(id)
                 {
                     *until = now.plus(ttl_ms);
                     held.push(id.clone());

@@ -189,10 +189,19 @@ fn own(
     Ok(())
 }
 
-pub(super) fn heartbeat(db: &Connection, owner: &str, until: Millis) -> Result<Vec<MissionId>, Failure> {
-    let mut update = db.prepare_cached("UPDATE owners SET until = ?2 WHERE owner = ?1 RETURNING mission")?;
-    let held = update.query_map(params![owner, int(until.0)], |row| Ok(MissionId(row.get(0)?)))?;
-    let mut held = held.collect::<Result<Vec<_>, _>>()?;
+pub(super) fn heartbeat(
+    db: &Connection,
+    owner: &str,
+    missions: &[MissionId],
+    until: Millis,
+) -> Result<Vec<MissionId>, Failure> {
+    let mut update = db.prepare_cached("UPDATE owners SET until = ?3 WHERE mission = ?1 AND owner = ?2")?;
+    let mut held = Vec::new();
+    for mission in missions {
+        if update.execute(params![mission.0, owner, int(until.0)])? > 0 {
+            held.push(mission.clone());
+        }
+    }
     held.sort();
     Ok(held)
 }

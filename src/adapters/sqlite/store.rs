@@ -113,10 +113,11 @@ impl Store for SqliteStore {
     fn heartbeat(
         &self,
         owner: String,
+        missions: Vec<MissionId>,
         ttl_ms: u64,
         now: Millis,
     ) -> Fut<'_, Result<Vec<MissionId>, StoreError>> {
-        Box::pin(self.writer.write(move |db| rows::heartbeat(db, &owner, now.plus(ttl_ms))))
+        Box::pin(self.writer.write(move |db| rows::heartbeat(db, &owner, &missions, now.plus(ttl_ms))))
     }
 
     fn release(&self, owner: String, directory: Option<Directory>) -> Fut<'_, Result<(), StoreError>> {

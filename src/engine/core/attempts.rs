@@ -29,8 +29,11 @@ impl Core {
         let attempt = AttemptId::new(format!("{id}/a{}", mission.next_attempt));
         let token = mission.next_token;
         let heard = session.as_ref().and_then(|s| self.live(id).heard.remove(s));
+        let used_before = session.is_some();
         self.emit(id, Event::AttemptOpened { attempt: attempt.clone(), kind, token, ordinal, session });
-        self.pulse(id, &attempt).counted = heard.unwrap_or_default();
+        let pulse = self.pulse(id, &attempt);
+        pulse.counted = heard.unwrap_or_default();
+        pulse.second_hand = used_before;
     }
 
     /// Takes each open attempt to its next step in the host.

@@ -255,11 +255,12 @@ impl Core {
         let taken = |m: &crate::ports::host::HostMessage| {
             m.calls.iter().any(|c| c.state == CallState::Completed && mission.report_calls.contains(&c.call))
         };
-        let head = report::headline(mission);
+        // All of it: an earlier report, from before a retry, may begin with the same words.
+        let text = mission.report.as_deref().unwrap_or_default().trim();
         let now = self.now;
         if look.messages.iter().any(taken) {
             self.emit(id, Event::HandedBack { how: HandBack::ToolResult });
-        } else if look.messages.iter().any(|m| m.speaker == Speaker::User && m.text.contains(&head)) {
+        } else if look.messages.iter().any(|m| m.speaker == Speaker::User && m.text.contains(text)) {
             self.emit(id, Event::HandedBack { how: HandBack::Message });
         } else if matches!(look.state, TurnState::Busy | TurnState::Retry) {
             self.live(id).hand_back.try_at = Some(now.plus(LOOK_MS));

@@ -38,7 +38,7 @@ pub struct Live {
     /// When the brief is given up waiting for.
     pub brief_by: Option<Millis>,
     pub hand_back: HandBackView,
-    /// When the newest fact of this process was made.
+    /// When the mission was read, or its newest fact was made.
     pub last_fact: Millis,
 }
 
@@ -85,6 +85,9 @@ pub struct Pulse {
     pub sign_at: Millis,
     pub look_at: Millis,
     pub looking: bool,
+    /// When the look under way was asked for, and when the last sign of life came.
+    pub looked_at: Millis,
+    pub signed_at: Millis,
     /// Looks in a row that found the session not busy and its last message unfinished.
     pub doubtful: u32,
     /// The idle notice came before the prompt was acknowledged.
@@ -105,6 +108,8 @@ pub struct Pulse {
     pub salvaging: bool,
     /// Opened before the mission was read from the store.
     pub inherited: bool,
+    /// Its host session has had turns that this process has not seen to their end: late news may be of those.
+    pub second_hand: bool,
     /// Whether the host took the last prompt is not known: it was sent by an earlier process, or answered too late.
     pub unsure: bool,
 }
@@ -127,6 +132,8 @@ impl Pulse {
             sign_at: now,
             look_at: now.plus(LOOK_MS),
             looking: false,
+            looked_at: now,
+            signed_at: now,
             doubtful: 0,
             idle_early: false,
             finished: None,
@@ -139,14 +146,21 @@ impl Pulse {
             probe: false,
             salvaging: false,
             inherited: false,
+            second_hand: false,
             unsure: false,
         }
     }
 
     pub fn sign(&mut self, now: Millis) {
         self.sign_at = now;
+        self.signed_at = now;
         self.look_at = now.plus(LOOK_MS);
         self.doubtful = 0;
+    }
+
+    /// Whether the look that came back is older than what has been heard since.
+    pub fn outlived(&self) -> bool {
+        self.signed_at > self.looked_at
     }
 
     pub fn prompted(&mut self, now: Millis) {

@@ -315,12 +315,11 @@ impl Core {
         }
     }
 
-    /// When a mission leaves memory; none while there is anything left to do. Its last fact may be much younger than its
-    /// end, and has to be written down first.
+    /// When a mission leaves memory; none while there is anything left to do. Counted from its last fact, which has to be
+    /// written down first, or from when it was read: times in its journal may come from a clock that was ahead.
     fn drop_at(&self, id: &MissionId) -> Option<Millis> {
-        let mission = self.missions.get(id).filter(|m| m.at_rest())?;
-        let last = self.live.get(id).map(|l| l.last_fact).max(mission.ended_at);
-        Some(last.unwrap_or(self.now).plus(RETAIN_MS))
+        self.missions.get(id).filter(|m| m.at_rest())?;
+        Some(self.live.get(id).map_or(self.now, |l| l.last_fact).plus(RETAIN_MS))
     }
 
     /// Its state is dropped; the journal has it.

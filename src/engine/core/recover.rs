@@ -52,7 +52,7 @@ impl Core {
         // A report that was answered to a call is first looked for, once the shim has had time to ask again.
         live.hand_back.try_at = Some(now.plus(if host_restarted { 0 } else { LOOK_MS }));
         for attempt in open {
-            live.pulses.insert(attempt, Pulse { inherited: true, ..Pulse::new(now) });
+            live.pulses.insert(attempt, Pulse { inherited: true, second_hand: true, ..Pulse::new(now) });
         }
         if let Some(brief) = lost
             && self.missions[&id].brief.is_none()

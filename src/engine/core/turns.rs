@@ -85,7 +85,7 @@ impl Core {
             Stage::Prompting => pulse.idle_early = true,
             Stage::Running if pulse.salvaging => {}
             Stage::Running => match pulse.finished.clone() {
-                Some(last) if ends_turn(&last) => self.turn_ended(id, attempt, &last),
+                Some(last) if ends_turn(&last) && !pulse.second_hand => self.turn_ended(id, attempt, &last),
                 _ => match pulse.refused.take() {
                     Some(permission) => self.turn_refused(id, attempt, &permission),
                     None => pulse.look_at = now,
@@ -171,6 +171,11 @@ impl Core {
             pulse.open_calls = running.collect();
             return;
         }
+        let pulse = self.pulse(id, attempt);
+        if pulse.outlived() {
+            pulse.look_at = now.plus(DOUBT_MS);
+            return;
+        }
         if std::mem::take(&mut self.pulse(id, attempt).unsure)
             && let Some(reason) = self.lost_prompt(id, attempt, &look)
         {
@@ -253,6 +258,7 @@ impl Core {
                 self.close(id, &attempt, outcome);
             } else if !pulse.looking && pulse.look_at <= now {
                 pulse.looking = true;
+                pulse.looked_at = now;
                 let (mission, directory) = (id.clone(), directory.clone());
                 self.act(Action::Look { mission, attempt, directory, session });
             }

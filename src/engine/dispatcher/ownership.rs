@@ -1,6 +1,7 @@
 //! Which missions are this process's to work on: taken over when a directory is opened or an order comes for one, kept
 //! by a heartbeat, read again after the store has failed.
 use super::*;
+use crate::domain::mission::MissionState;
 use futures_util::{StreamExt, stream};
 
 /// Most open missions taken over in one directory.
@@ -46,10 +47,11 @@ impl Dispatcher {
         }
         let ports = self.ports.clone();
         // One that is being written for the first time may not be in the store yet.
-        let asked = self.owned.iter().filter(|(_, (_, seq))| *seq > 0).map(|(m, _)| m.clone()).collect();
+        let asked: BTreeSet<_> =
+            self.owned.iter().filter(|(_, (_, seq))| *seq > 0).map(|(m, _)| m.clone()).collect();
         self.jobs.spawn(async move {
-            let held =
-                ports.store.heartbeat(ports.identity.owner.clone(), OWNER_TTL_MS, ports.clock.now()).await;
+            let (owner, missions) = (ports.identity.owner.clone(), asked.iter().cloned().collect());
+            let held = ports.store.heartbeat(owner, missions, OWNER_TTL_MS, ports.clock.now()).await;
             Done::Heard { asked, held }
         });
     }
@@ -133,23 +135,17 @@ impl Dispatcher {
 
     pub(super) fn fetch(&mut self, reply: ReplyTo, mission: MissionId, input: Box<Input>) {
         let ports = self.ports.clone();
+        let ours: BTreeSet<_> = self.owned.keys().cloned().collect();
         self.jobs.spawn(async move {
-            let found = load(&ports, &mission).await;
+            let found = with_its_place(&ports, &mission, &ours).await;
             Done::Fetched { reply, input, found }
         });
     }
 
-    pub(super) fn fetched(
-        &mut self,
-        reply: ReplyTo,
-        input: Input,
-        found: Result<Option<Loaded>, StoreError>,
-    ) {
+    pub(super) fn fetched(&mut self, reply: ReplyTo, input: Input, found: Result<Vec<Loaded>, StoreError>) {
         match found {
             Ok(loaded) => {
-                if let Some(loaded) = loaded {
-                    self.adopt(loaded, false);
-                }
+                loaded.into_iter().for_each(|loaded| self.adopt(loaded, false));
                 self.inbox.push_back(input);
             }
             Err(error) => self.send(reply, Answer::Refused(Refusal::Store(error.to_string()))),
@@ -179,11 +175,24 @@ impl Dispatcher {
     }
 }
 
-/// Open missions of a directory: those that are free are claimed and read.
+/// Open missions of a directory: those that are free are claimed and read. Who holds the first of them that is at work holds the
+/// place: of two processes that come at once only one gets any, for two would work in one tree beside each other.
 async fn find(ports: &Ports, directory: &Directory, ours: &BTreeSet<MissionId>) -> Result<Found, StoreError> {
     let rows = ports.store.missions(Some(directory.clone()), true, MAX_OPEN).await?;
+    let mut found = Found { ours: Vec::new(), held: Vec::new() };
+    let mut free: Vec<_> = rows.into_iter().rev().filter(|row| !ours.contains(&row.id)).collect();
+    // What has begun before what waits for it, whatever a clock that was set back says of their ages.
+    free.sort_by_key(|row| row.state == MissionState::Queued.name());
+    let at_work = |row: &MissionRow| MissionState::parse(&row.state).is_none_or(MissionState::is_open);
+    if let Some(oldest) = free.iter().find(|row| at_work(row))
+        && let Claim::Held { by, .. } = claim(ports, &oldest.id).await?
+    {
+        let (held, rest) = free.into_iter().partition(at_work);
+        free = rest;
+        found.held = Vec::from_iter(held).into_iter().map(|row: MissionRow| (row, by.clone())).collect();
+    }
     // Several at once, for each claim waits for the disk; in the order of the list, for what is older starts first.
-    let claims = rows.into_iter().rev().filter(|row| !ours.contains(&row.id)).map(async |row| {
+    let claims = free.into_iter().map(async |row| {
         let claimed = match claim(ports, &row.id).await? {
             Claim::Held { by, .. } => Some(Claimed::Held(row, by)),
             Claim::Granted(token) => Some(Claimed::Ours(read(ports, &row.id, token).await?)),
@@ -191,7 +200,6 @@ async fn find(ports: &Ports, directory: &Directory, ours: &BTreeSet<MissionId>) 
         };
         Ok::<_, StoreError>(claimed)
     });
-    let mut found = Found { ours: Vec::new(), held: Vec::new() };
     let mut claims = stream::iter(claims).buffered(CLAIMS_AT_ONCE);
     while let Some(claimed) = claims.next().await {
         match claimed? {
@@ -199,6 +207,20 @@ async fn find(ports: &Ports, directory: &Directory, ours: &BTreeSet<MissionId>) 
             Some(Claimed::Held(row, by)) => found.held.push((row, by)),
             None => {}
         }
+    }
+    Ok(found)
+}
+
+/// A mission and all that is at work in its directory: alone it would begin beside that.
+async fn with_its_place(
+    ports: &Ports,
+    mission: &MissionId,
+    ours: &BTreeSet<MissionId>,
+) -> Result<Vec<Loaded>, StoreError> {
+    let Some(row) = ports.store.mission(mission.clone()).await? else { return Ok(Vec::new()) };
+    let mut found = find(ports, &row.directory, ours).await?.ours;
+    if !row.open {
+        found.extend(load(ports, mission).await?);
     }
     Ok(found)
 }

@@ -7,9 +7,7 @@ pub use tool_args::salvage;
 
 use super::{CallContext, PeerHandle, Router, RpcError};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
-use crate::domain::mission::MissionState;
-use crate::engine::handle::{Answer, Created, Handle, Opened, Options, Refusal, ToolInput, clip};
-use crate::ports::store::MissionRow;
+use crate::engine::handle::{Answer, Created, Handle, Options, Refusal, ToolInput, clip};
 use crate::protocol::errors::*;
 use crate::protocol::methods as m;
 use crate::protocol::tools::TOOLS;
@@ -179,8 +177,7 @@ impl Service {
         }
         let workspace = self.workspace(&directory)?;
         self.engine.writable(std::path::Path::new(&workspace.worktree)).map_err(convert::refusal)?;
-        let opened = self.engine.open(directory.clone(), false).await.map_err(convert::refusal)?;
-        refuse_when_held(&opened)?;
+        self.engine.claim_place(directory.clone()).await.map_err(convert::refusal)?;
         let created = Created {
             title: title(&text),
             directory,
@@ -332,18 +329,6 @@ impl Service {
         let checked = self.engine.lease_check(&session, &p.tool, &p.paths).await;
         Ok(LeaseCheckResult { allow: checked.is_ok(), reason: checked.err() })
     }
-}
-
-/// Two processes at work in one tree would put their changes into each other's verdicts.
-fn refuse_when_held(opened: &Opened) -> Result<(), RpcError> {
-    // One that has ended and only owes its report changes nothing any more.
-    let at_work = |row: &MissionRow| MissionState::parse(&row.state).is_none_or(MissionState::is_open);
-    let Some((row, by)) = opened.held.iter().find(|(row, _)| at_work(row)) else { return Ok(()) };
-    let text = format!(
-        "another OpenCode (gantry process {}) is running mission {} in this project: wait for it, or cancel it there",
-        by.pid, row.id
-    );
-    Err(RpcError::new(CONFLICT, text))
 }
 
 /// The first line, short enough for a list.

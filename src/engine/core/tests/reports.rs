@@ -2,7 +2,7 @@
 use super::outside::*;
 use super::*;
 use crate::domain::ids::{HostSessionId, MissionId};
-use crate::engine::core::Input;
+use crate::engine::core::{Control, Input};
 use crate::ports::host::{HostError, TurnState};
 
 const PARENT: &str = "u0";
@@ -149,4 +149,24 @@ fn a_look_at_an_idle_conversation_that_says_busy_first_waits() {
     };
     w.step(Input::Host { event: idle });
     delivered_once(&mut w, &m, "Message");
+}
+
+#[test]
+fn a_second_report_of_the_same_end_is_delivered_beside_the_first() {
+    let mut w = planned(vec![task("T1", "a", ""), task("T2", "b", "")]);
+    let fails = || vec![(10, Step::Fail("ProviderAuthError", Some(401)))];
+    w.outside.script("T2", (0..6).map(|_| fails()).collect());
+    w.outside.script("Commander", vec![vec![(100, Step::Say("x"))]]);
+    let m = w.task("do it");
+    for times in 1..=2 {
+        w.run();
+        w.run_for(120_000);
+        assert_eq!(w.state(&m), "partially_completed");
+        assert_eq!(w.outside.delivered.len(), times, "{:?}", w.outside.delivered);
+        if times == 1 {
+            w.control(&m, Control::Retry).unwrap();
+        }
+    }
+    let first_line = |text: &String| text.lines().next().map(String::from);
+    assert_eq!(first_line(&w.outside.delivered[0]), first_line(&w.outside.delivered[1]));
 }
