@@ -8,7 +8,7 @@ use gantry::{
     protocol::{
         methods::{LeaseCheck, MissionStatus},
         types::{
-            LeaseCheckParams, LeaseCheckResult, MissionDetail, MissionStatusParams, MissionSummary,
+            LeaseCheckParams, LeaseCheckResult, MissionDetail, MissionStatusParams, MissionSummary, Spending,
             TaskDetail,
         },
     },
@@ -43,7 +43,14 @@ fn detail() -> MissionDetail {
         created_at: 1_767_225_600_000,
         ended_at: None,
     };
-    MissionDetail { mission, tasks: (1..=5).map(task).collect(), report: None, checkpoints: Vec::new() }
+    MissionDetail {
+        mission,
+        tasks: (1..=5).map(task).collect(),
+        report: None,
+        checkpoints: Vec::new(),
+        spending: Spending { tokens: 41_250, cost: 0.31, budget_tokens: None, budget_cost: None },
+        forecast: None,
+    }
 }
 
 /// Set in the child process, which is this program too.

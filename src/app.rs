@@ -87,6 +87,7 @@ fn ports(home: &Path, store: Arc<dyn Store>, host: Arc<StdioHost>) -> Ports {
         checks: Arc::new(checks()),
         todo: Arc::new(TodoFiles::new(home)),
         markers: Arc::new(system::OpenMarkers::new(home)),
+        memory: Arc::new(system::SystemMemory),
         identity: process::identity(),
         alive: process::alive,
         salvage: service::salvage,

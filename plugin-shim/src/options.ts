@@ -8,6 +8,8 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   todo: { is: (v) => typeof v === "string" && v !== "", wants: "a path relative to the project" },
   workers: { is: (v) => isWhole(v, 1, 50), wants: "a whole number from 1 to 50" },
   maxDurationSeconds: { is: (v) => isWhole(v, 60, 86_400), wants: "a whole number from 60 to 86400" },
+  ...budgets("budget"),
+  ...budgets("taskBudget"),
   turnTimeoutSeconds: { is: (v) => isWhole(v, 10, 86_400), wants: "a whole number from 10 to 86400" },
 }
 
@@ -34,6 +36,14 @@ export function readOptions(given: unknown): Options {
   options.workspace = workspace
   if (faults.length > 0) options.warning = `Gantry ${faults.join(", and ")}${faults.at(-1)?.includes("mean") ? "?" : "."}`
   return options
+}
+
+function budgets(prefix: string): typeof CHECKS {
+  return {
+    [`${prefix}Tokens`]: { is: (v) => isWhole(v, 1, Number.MAX_SAFE_INTEGER), wants: "a whole number of tokens" },
+    [`${prefix}Cost`]: { is: (v) => typeof v === "number" && Number.isFinite(v) && v > 0, wants: "an amount in US dollars" },
+    [`${prefix}Minutes`]: { is: (v) => isWhole(v, 1, 1_440), wants: "a whole number from 1 to 1440" },
+  }
 }
 
 function isWhole(value: unknown, least: number, most: number): boolean {

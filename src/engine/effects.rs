@@ -2,6 +2,7 @@
 use super::Ports;
 use super::core::event::{Inspection, Subject};
 use super::core::{Action, Input, Look};
+use super::lanes::Job;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::lease::Pattern;
 use crate::domain::todo::temp_file_name;
@@ -10,7 +11,6 @@ use crate::ports::host::{Host, HostError, NewSession};
 use crate::ports::workspace::{TodoPlan, WorkspaceError};
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -26,8 +26,6 @@ const ABORT_AGAIN: Duration = Duration::from_secs(1);
 const ABORT_LONGEST: Duration = Duration::from_secs(64);
 /// Messages fetched by a look.
 const LOOK_MESSAGES: u32 = 8;
-
-pub type Job = Pin<Box<dyn Future<Output = Option<Input>> + Send>>;
 
 #[derive(Clone)]
 pub struct Effects {

@@ -12,8 +12,11 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
         "total": 5,
         "tree": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     });
-    let detail =
-        || json!({ "mission": mission("running"), "tasks": [task()], "checkpoints": [checkpoint.clone()] });
+    let detail = || {
+        json!({ "mission": mission("running"), "tasks": [task()], "checkpoints": [checkpoint.clone()],
+            "spending": { "tokens": 41_250, "cost": 0.31, "budgetTokens": 500_000 },
+            "forecast": { "minutes": 12.5, "turns": 5, "tokens": 90_000, "cost": 0.7 } })
+    };
     let of_session = || json!({ "directory": "/home/ann/shop", "session": "ses_7" });
     match name {
         "initialize" => (

@@ -97,6 +97,30 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub max_duration_seconds: Option<u32>,
+        /// Tokens a mission may use, cache included; it ends with what it has when they are spent (default: no limit).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        pub budget_tokens: Option<u64>,
+        /// The same in US dollars, as the host counts them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub budget_cost: Option<f64>,
+        /// Minutes after which no more turns are begun.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub budget_minutes: Option<u32>,
+        /// Tokens one task may use with all its attempts and reviews.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        pub task_budget_tokens: Option<u64>,
+        /// The same in US dollars.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub task_budget_cost: Option<f64>,
+        /// Minutes of work on one task after which it gets no further attempt.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub task_budget_minutes: Option<u32>,
     }
 
     pub enum ResumePolicy {
@@ -210,6 +234,38 @@ wire! {
         /// The newest hundred, oldest first.
         #[serde(default)]
         pub checkpoints: Vec<CheckpointDetail>,
+        pub spending: Spending,
+        /// What is still to come; absent without a plan, and once the mission is at an end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub forecast: Option<Forecast>,
+    }
+
+    /// What a mission has used of what it may, since it was last begun.
+    pub struct Spending {
+        #[cfg_attr(test, ts(type = "number"))]
+        pub tokens: u64,
+        /// US dollars.
+        pub cost: f64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        pub budget_tokens: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub budget_cost: Option<f64>,
+    }
+
+    /// Estimated from the plan and from what turns have taken so far.
+    pub struct Forecast {
+        pub minutes: f64,
+        pub turns: u32,
+        /// Absent while no turn of a kind that is still to come has ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        pub tokens: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub cost: Option<f64>,
     }
 
     pub struct CheckpointDetail {
@@ -412,6 +468,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub error: Option<HostFault>,
+        /// What answered, as `provider/model`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub model: Option<String>,
         #[serde(default)]
         pub usage: Usage,
         /// The tool calls of the message.

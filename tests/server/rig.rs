@@ -37,6 +37,7 @@ impl Server {
             checks: project.clone(),
             todo: project.clone(),
             markers: project.clone(),
+            memory: project.clone(),
             identity: OwnerIdentity { owner: format!("process {pid}"), pid, pid_start: 1, boot: "b".into() },
             alive: |by| by.pid >= ALIVE,
             salvage: service::salvage,

@@ -43,6 +43,11 @@ export type Empty = Record<symbol, never>;
 /** Events of the host, in the order they happened (a notification). */
 export type EventBatchParams = { directory: string, events: Array<HostEvent>, };
 
+/** Estimated from the plan and from what turns have taken so far. */
+export type Forecast = { minutes: number, turns: number,
+  /** Absent while no turn of a kind that is still to come has ended. */
+  tokens?: number, cost?: number, };
+
 /** What happened in a host session, in one vocabulary for both host lines. */
 export type HostEvent = { "type": "status", session: string, state: SessionState,
   /** For `retry`: when the host tries again, milliseconds since the Unix epoch. */
@@ -85,7 +90,9 @@ export type Message = { id: string, role: MessageRole,
   /** The text parts, joined. */
   text: string,
   /** Whether the host has finished writing it. */
-  completed: boolean, finish?: string, error?: HostFault, usage: Usage,
+  completed: boolean, finish?: string, error?: HostFault,
+  /** What answered, as `provider/model`. */
+  model?: string, usage: Usage,
   /** The tool calls of the message. */
   calls: Array<MessageCall>, };
 
@@ -123,7 +130,9 @@ export type MissionDetail = { mission: MissionSummary, tasks: Array<TaskDetail>,
   /** Present once the mission is at an end. */
   report?: string,
   /** The newest hundred, oldest first. */
-  checkpoints: Array<CheckpointDetail>, };
+  checkpoints: Array<CheckpointDetail>, spending: Spending,
+  /** What is still to come; absent without a plan, and once the mission is at an end. */
+  forecast?: Forecast, };
 
 export type MissionStatusParams = { directory: string,
   /** The newest mission of the directory when absent. */
@@ -180,6 +189,11 @@ export type SessionStatus = { session: string, state: SessionState, };
 export type SessionStatusParams = { directory: string, sessions: Array<string>, };
 
 export type SessionStatusResult = { sessions: Array<SessionStatus>, };
+
+/** What a mission has used of what it may, since it was last begun. */
+export type Spending = { tokens: number,
+  /** US dollars. */
+  cost: number, budgetTokens?: number, budgetCost?: number, };
 
 export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number, note?: string, };
 
@@ -241,7 +255,19 @@ export type WorkspaceOptions = {
   /** Seconds without progress after which a turn is ended, 10 to 86400 (default 600). */
   turnTimeoutSeconds?: number,
   /** Seconds from its start after which a mission is ended, 60 to 86400 (default 86400). */
-  maxDurationSeconds?: number, };
+  maxDurationSeconds?: number,
+  /** Tokens a mission may use, cache included; it ends with what it has when they are spent (default: no limit). */
+  budgetTokens?: number,
+  /** The same in US dollars, as the host counts them. */
+  budgetCost?: number,
+  /** Minutes after which no more turns are begun. */
+  budgetMinutes?: number,
+  /** Tokens one task may use with all its attempts and reviews. */
+  taskBudgetTokens?: number,
+  /** The same in US dollars. */
+  taskBudgetCost?: number,
+  /** Minutes of work on one task after which it gets no further attempt. */
+  taskBudgetMinutes?: number, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {

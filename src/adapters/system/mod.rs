@@ -8,6 +8,7 @@ mod files;
 mod git;
 mod ids;
 mod markers;
+mod memory;
 pub mod process;
 
 pub use checks::{CommandChecks, watchdog};
@@ -15,3 +16,4 @@ pub use clock::SystemClock;
 pub use git::GitTree;
 pub use ids::Uuids;
 pub use markers::OpenMarkers;
+pub use memory::SystemMemory;

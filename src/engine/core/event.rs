@@ -1,4 +1,5 @@
 //! The facts a mission is made of. Replaying them through `Mission::apply` gives its state; nothing else does.
+pub use crate::domain::budget::{Budget, Spent};
 use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, TaskId};
 use crate::domain::mission::{MissionState, Phase};
@@ -139,6 +140,10 @@ pub struct Options {
     pub max_duration_ms: u64,
     /// Go on by itself after the host was stopped.
     pub auto_resume: bool,
+    /// Of the whole mission.
+    pub budget: Option<Budget>,
+    /// Of each task with all its attempts and reviews.
+    pub task_budget: Option<Budget>,
 }
 
 impl Default for Options {
@@ -150,6 +155,8 @@ impl Default for Options {
             turn_timeout_ms: 600_000,
             max_duration_ms: 86_400_000,
             auto_resume: true,
+            budget: None,
+            task_budget: None,
         }
     }
 }
@@ -230,15 +237,6 @@ pub enum Outcome {
     Done,
     Failed { reason: String },
     Aborted,
-}
-
-/// What an attempt cost, as the host counts it.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Spent {
-    /// Input, output, reasoning and cache tokens together.
-    pub tokens: u64,
-    /// US dollars.
-    pub cost: f64,
 }
 
 /// What a look at the tree found.

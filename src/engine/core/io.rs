@@ -3,6 +3,7 @@
 use super::event::{Created, Event, Inspection, Subject};
 use crate::domain::ids::Millis;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, MissionId, Role};
+use crate::domain::memory::MemoryUse;
 use crate::domain::plan::Draft;
 use crate::domain::todo::{TodoItem, TodoState};
 use crate::domain::verdict::{CheckResult, Finding, TreeId};
@@ -115,6 +116,10 @@ pub enum Input {
         mission: MissionId,
         /// Why it does not come back; none when it is read again at once, and who waits for it goes on waiting.
         gone: Option<String>,
+    },
+    /// How full memory is; told every few seconds.
+    Memory {
+        now: MemoryUse,
     },
     Tick,
 }

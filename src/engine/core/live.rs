@@ -40,6 +40,8 @@ pub struct Live {
     pub hand_back: HandBackView,
     /// When the mission was read, or its newest fact was made.
     pub last_fact: Millis,
+    /// The user knows that the budget is nearly spent.
+    pub warned: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +105,10 @@ pub struct Pulse {
     pub refused: Option<String>,
     /// A prompt that waits: for its backoff, or for the breaker.
     pub due: Option<(Millis, PromptReason)>,
+    /// What it runs on, as the host said last: `provider/model`.
+    pub model: Option<String>,
+    /// Whose gate and breaker let its last prompt through.
+    pub provider: String,
     /// The prompt under way is the breaker's probe.
     pub probe: bool,
     pub salvaging: bool,
@@ -143,6 +149,8 @@ impl Pulse {
             open_asks: 0,
             refused: None,
             due: None,
+            model: None,
+            provider: String::new(),
             probe: false,
             salvaging: false,
             inherited: false,

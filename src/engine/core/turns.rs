@@ -35,6 +35,7 @@ impl Core {
             HostInput::Status { state: TurnState::Retry, retry_at, .. } => {
                 let at = retry_at.unwrap_or(now.plus(LOOK_MS));
                 self.pulse(id, attempt).waits_until(now, at);
+                self.rate_limited(id, attempt, at);
             }
             HostInput::Status { .. } => self.pulse(id, attempt).sign(now),
             // The turn's last message carries the same error; the idle notice that follows leads to it.
@@ -73,7 +74,8 @@ impl Core {
             let tokens = [u.input, u.output, u.reasoning, u.cache_read, u.cache_write];
             pulse.spent.tokens = tokens.into_iter().fold(pulse.spent.tokens, u64::saturating_add);
             pulse.spent.cost += u.cost;
-            pulse.finished = Some(message);
+            pulse.finished = Some(message.clone());
+            self.learn_model(id, attempt, &message);
         }
     }
 

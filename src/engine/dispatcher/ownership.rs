@@ -41,6 +41,7 @@ impl Dispatcher {
         if self.owned.is_empty() {
             return;
         }
+        self.inbox.extend(self.ports.memory.read().map(|now| Input::Memory { now }));
         let settled: Vec<_> = self.owned.keys().filter(|m| self.core.mission(m).is_none()).cloned().collect();
         for mission in settled {
             self.owned.remove(&mission);

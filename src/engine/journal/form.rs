@@ -154,7 +154,7 @@ objects! {
         options: Options,
     }
     struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, max_duration_ms: u64, auto_resume: bool }
-        maybe { checks: Vec<String> }
+        maybe { checks: Vec<String>, budget: Budget, task_budget: Budget }
     struct Brief for event::Brief { text: String }
         lists { acceptance: String, constraints: String }
     struct Plan for plan::Plan { summary: String, tasks: Vec<TaskSpec> }
@@ -173,6 +173,8 @@ objects! {
     struct Inspection for event::Inspection { diff: String }
         maybe { tree: String }
         lists { changed: String, findings: Finding }
+    struct Budget for event::Budget { }
+        maybe { tokens: u64, cost: f64, wall_ms: u64 }
     struct Spent for event::Spent { tokens: u64, cost: f64 }
 }
 

@@ -1,4 +1,5 @@
 //! Between wire types and the engine's.
+use crate::domain::budget::Budget;
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis};
 use crate::engine::handle::{Control, HostInput, Metrics, MissionView, Options, Refusal, TaskView};
@@ -49,8 +50,30 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
         }
         options.checks = Some(checks.clone());
     }
+    let mission = (wire.budget_tokens, wire.budget_cost, wire.budget_minutes);
+    let task = (wire.task_budget_tokens, wire.task_budget_cost, wire.task_budget_minutes);
+    options.budget = budget("budget", mission)?;
+    options.task_budget = budget("taskBudget", task)?;
     options.auto_resume = wire.resume != Some(ResumePolicy::Report);
     Ok(options)
+}
+
+fn budget(
+    name: &str,
+    (tokens, cost, minutes): (Option<u64>, Option<f64>, Option<u32>),
+) -> Result<Option<Budget>, RpcError> {
+    let invalid = |text: String| Err(RpcError::new(INVALID_PARAMS, text));
+    if tokens == Some(0) {
+        return invalid(format!("option {name}Tokens is 0: leave it out for no limit"));
+    }
+    if let Some(cost) = cost.filter(|c| !c.is_finite() || *c <= 0.0) {
+        return invalid(format!("option {name}Cost is {cost}: it must be an amount in US dollars above 0"));
+    }
+    if let Some(minutes) = minutes.filter(|m| !(1..=1_440).contains(m)) {
+        return invalid(format!("option {name}Minutes is {minutes}: it must be 1 to 1440"));
+    }
+    let budget = Budget { tokens, cost, wall_ms: minutes.map(|m| u64::from(m) * 60_000) };
+    Ok((!budget.limits_nothing()).then_some(budget))
 }
 
 /// What an order lacks, for a model as for a program.
@@ -124,6 +147,18 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         tasks: view.tasks.iter().map(task).collect(),
         report: view.report.clone(),
         checkpoints: view.checkpoints.iter().map(checkpoint).collect(),
+        spending: Spending {
+            tokens: view.spent.tokens,
+            cost: view.spent.cost,
+            budget_tokens: view.budget.and_then(|b| b.tokens),
+            budget_cost: view.budget.and_then(|b| b.cost),
+        },
+        forecast: view.forecast.map(|f| Forecast {
+            minutes: f.minutes,
+            turns: f.turns,
+            tokens: f.cost.map(|c| c.tokens),
+            cost: f.cost.map(|c| c.cost),
+        }),
     }
 }
 

@@ -120,7 +120,9 @@ fn a_provider_that_keeps_failing_is_waited_for_longer_each_time_then_given_up() 
     );
     let at: Vec<_> = w.outside.turns.iter().filter(|(_, s, _)| s == "T1").map(|(at, _, _)| *at).collect();
     let waits: Vec<_> = at.windows(2).take(4).map(|w| w[1].since(w[0]) - 500).collect();
-    assert_eq!(waits, [0, 1_000, 2_000, 4_000]);
+    // The gate of the provider puts the end of a pause off by up to half a second.
+    let later = |(wait, least): (&u64, u64)| (least..least + 500).contains(wait);
+    assert!(waits.iter().zip([0, 1_000, 2_000, 4_000]).all(later), "{waits:?}");
 }
 
 #[test]

@@ -45,14 +45,24 @@ fn tree() -> impl Strategy<Value = Option<TreeId>> {
 }
 
 fn created() -> impl Strategy<Value = Created> {
-    let options = (of(texts()), text(), any::<u32>(), whole(), whole(), any::<bool>()).prop_map(
-        |(checks, todo, workers, turn_timeout_ms, max_duration_ms, auto_resume)| Options {
+    let budget = || {
+        (of(whole()), of(0.0..1e6), of(whole())).prop_map(|(tokens, cost, wall_ms)| Budget {
+            tokens,
+            cost,
+            wall_ms,
+        })
+    };
+    let budgets = (of(budget()), of(budget()));
+    let options = (of(texts()), text(), any::<u32>(), whole(), whole(), any::<bool>(), budgets).prop_map(
+        |(checks, todo, workers, turn_timeout_ms, max_duration_ms, auto_resume, budgets)| Options {
             checks,
             todo,
             workers,
             turn_timeout_ms,
             max_duration_ms,
             auto_resume,
+            budget: budgets.0,
+            task_budget: budgets.1,
         },
     );
     (text(), text(), session(), text(), text(), text(), options).prop_map(
