@@ -7,7 +7,7 @@ use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::lease::Pattern;
 use crate::domain::todo::temp_file_name;
 use crate::domain::verdict::{CheckOutcome, CheckResult, Finding, TreeId};
-use crate::ports::host::{Host, HostError, NewSession};
+use crate::ports::host::{Host, HostError, NewSession, TurnState};
 use crate::ports::workspace::{TodoPlan, WorkspaceError};
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ impl Effects {
                     Some(Input::PromptTaken { mission, attempt, result })
                 })
             }
-            Action::Look { mission, attempt, directory, session } => {
+            Action::Look { mission, attempt, directory, session, transcript } => {
                 let broken = Input::Looked {
                     mission: mission.clone(),
                     attempt: attempt.clone(),
@@ -102,7 +102,7 @@ impl Effects {
                 };
                 let effects = self.clone();
                 work(Some(&mission.clone()), Some(broken), async move {
-                    let result = effects.look(directory, session).await;
+                    let result = effects.look(directory, session, transcript).await;
                     Some(Input::Looked { mission, attempt, result })
                 })
             }
@@ -110,7 +110,7 @@ impl Effects {
                 let broken = Input::ParentLooked { mission: mission.clone(), result: Err(failed()) };
                 let effects = self.clone();
                 work(Some(&mission.clone()), Some(broken), async move {
-                    let result = effects.look(directory, session).await;
+                    let result = effects.look(directory, session, true).await;
                     Some(Input::ParentLooked { mission, result })
                 })
             }
@@ -150,11 +150,19 @@ impl Effects {
         })
     }
 
-    async fn look(&self, directory: Directory, session: HostSessionId) -> Result<Look, HostError> {
+    async fn look(
+        &self,
+        directory: Directory,
+        session: HostSessionId,
+        transcript: bool,
+    ) -> Result<Look, HostError> {
         let host = &self.ports.host;
         // Messages after the state: a turn that ends in between is seen as busy, and looked at again.
         let states = host.status(directory.clone(), vec![session.clone()]).await?;
-        let state = states.first().map_or(crate::ports::host::TurnState::Absent, |(_, s)| *s);
+        let state = states.first().map_or(TurnState::Absent, |(_, s)| *s);
+        if !transcript && matches!(state, TurnState::Busy | TurnState::Retry) {
+            return Ok(Look { state, messages: Vec::new() });
+        }
         let messages = host.messages(directory, session, LOOK_MESSAGES).await?;
         Ok(Look { state, messages })
     }

@@ -72,8 +72,10 @@ impl Core {
     }
 
     pub(super) fn pulse(&mut self, id: &MissionId, attempt: &AttemptId) -> &mut Pulse {
-        let now = self.now;
-        self.live(id).pulses.entry(attempt.clone()).or_insert_with(|| Pulse::new(now))
+        let (now, every) = (self.now, self.look_every(id, attempt));
+        let pulse = self.live(id).pulses.entry(attempt.clone()).or_insert_with(|| Pulse::new(now));
+        pulse.every = every;
+        pulse
     }
 
     fn doubt(&mut self, id: &MissionId, attempt: &AttemptId) {
@@ -81,7 +83,7 @@ impl Core {
         let pulse = self.pulse(id, attempt);
         pulse.stage = Stage::Running;
         pulse.unsure = true;
-        pulse.look_at = now;
+        pulse.look_soon(now);
     }
 
     pub(super) fn open(&self, id: &MissionId, attempt: &AttemptId) -> Option<&Attempt> {
@@ -177,7 +179,7 @@ impl Core {
                 pulse.stage = Stage::Running;
                 pulse.sign(now);
                 if pulse.idle_early {
-                    pulse.look_at = now;
+                    pulse.look_soon(now);
                 }
             }
             Err(HostError::Closed) => {}

@@ -212,7 +212,7 @@ pub enum HostInput {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Look {
     pub state: TurnState,
-    /// Newest messages, oldest first.
+    /// Newest messages, oldest first; none where they were not asked for.
     pub messages: Vec<HostMessage>,
 }
 
@@ -243,12 +243,13 @@ pub enum Action {
         directory: Directory,
         session: HostSessionId,
     },
-    /// Status and newest messages of an attempt's session.
+    /// Status of an attempt's session, and its newest messages: always when it is not busy, else if `transcript`.
     Look {
         mission: MissionId,
         attempt: AttemptId,
         directory: Directory,
         session: HostSessionId,
+        transcript: bool,
     },
     LookAtParent {
         mission: MissionId,

@@ -103,6 +103,10 @@ pub struct Core {
     /// What a turn costs.
     means: BTreeMap<Role, Mean>,
     memory: MemoryGuard,
+    /// Directories whose events arrive, and since when that can be relied on.
+    trusted: BTreeMap<Directory, Millis>,
+    /// Looks that found what no event had told.
+    pub events_missed: u64,
     now: Millis,
     turn: Turn,
 }
@@ -134,6 +138,8 @@ impl Core {
             breakers: BTreeMap::new(),
             gates: BTreeMap::new(),
             means: BTreeMap::new(),
+            trusted: BTreeMap::new(),
+            events_missed: 0,
             now: Millis::default(),
             turn: Turn::default(),
         }
@@ -361,16 +367,19 @@ impl Core {
         self.advance_hand_back(id);
     }
 
-    /// Missions with nothing left to do leave memory after a while; their journal stays.
+    /// Missions with nothing left to do leave memory after a while, or when there are many; their journal stays.
     fn drop_settled(&mut self) {
-        let gone: Vec<_> = self
-            .missions
-            .keys()
-            .filter(|id| self.drop_at(id).is_some_and(|at| at <= self.now))
-            .cloned()
-            .collect();
-        for id in gone {
-            self.forget(&id);
+        let rests: Vec<_> =
+            self.missions.keys().filter_map(|id| Some((self.drop_at(id)?, id.clone()))).collect();
+        // What was decided in this very moment may not be written down yet.
+        let mut resting: Vec<_> =
+            rests.into_iter().filter(|(at, _)| *at < self.now.plus(RETAIN_MS)).collect();
+        resting.sort();
+        let many = resting.len().saturating_sub(self.limits.at_rest);
+        for (n, (at, id)) in resting.into_iter().enumerate() {
+            if n < many || at <= self.now {
+                self.forget(&id);
+            }
         }
     }
 

@@ -330,7 +330,10 @@ impl Mission {
                     let task = self.task_mut(id)?;
                     task.findings = if verdict.approved { Vec::new() } else { verdict.findings.clone() };
                 }
-                self.gate_mut(subject)?.verdict = Some(verdict.clone());
+                let gate = self.gate_mut(subject)?;
+                gate.verdict = Some(verdict.clone());
+                // Up to 60 KB that nobody is going to read again.
+                gate.inspection.iter_mut().for_each(|i| i.diff = String::new());
             }
             Event::Steered { text } => self.steers.push(text.clone()),
             Event::Reported { text, calls } => {
@@ -475,6 +478,8 @@ impl Mission {
             return Err(format!("attempt {id} is closed already"));
         }
         attempt.outcome = Some(outcome.clone());
+        // It has been handed on; of attempts that are over only the bones are kept.
+        attempt.submission = None;
         let (kind, took) = (attempt.kind.clone(), at.since(attempt.opened_at));
         self.spent = self.spent.plus(usage);
         if usage != Spent::default() {

@@ -8,6 +8,7 @@ use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use crate::engine::core::event::*;
 use crate::engine::core::state::{Mission, Task};
 use crate::engine::core::*;
+use crate::ports::host::TurnState;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Virtual time after which a mission that has not settled never will.
@@ -302,8 +303,13 @@ impl World {
                 self.later(ms, Input::PromptTaken { mission, attempt, result });
             }
             Action::Abort { session, .. } => self.outside.abort(now, &session),
-            Action::Look { mission, attempt, session, .. } => {
-                let result = self.outside.look(&session);
+            Action::Look { mission, attempt, session, transcript, .. } => {
+                let mut result = self.outside.look(&session);
+                if let (Ok(look), false) = (&mut result, transcript)
+                    && look.state == TurnState::Busy
+                {
+                    look.messages.clear();
+                }
                 self.later(ms, Input::Looked { mission, attempt, result });
             }
             Action::LookAtParent { mission, session, .. } => {
