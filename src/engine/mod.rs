@@ -8,7 +8,7 @@ mod effects;
 pub mod handle;
 mod index;
 pub mod journal;
-mod lanes;
+pub mod lanes;
 pub mod metrics;
 pub mod prompts;
 pub mod report;

@@ -47,7 +47,7 @@ pub fn report(mission: &Mission) -> String {
             task_line(&mut out, task);
         }
     }
-    if mission.spent != Spent::default() {
+    if mission.created.options.budget.is_some() {
         let _ = writeln!(out, "\nUsed: {}.", amount(mission.spent));
     }
     checks(&mut out, mission);

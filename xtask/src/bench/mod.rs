@@ -12,6 +12,7 @@ mod makespan;
 mod plugin;
 mod rpc;
 mod scratch;
+mod sessions;
 mod start;
 mod stats;
 mod table;
@@ -41,6 +42,8 @@ pub enum Part {
     Shim,
     /// Start of the real host with and without the plugin.
     Host,
+    /// New sessions, used sessions and new directories of the real host.
+    Sessions,
     /// The demo mission in the real host.
     Demo,
 }
@@ -61,6 +64,7 @@ pub fn measure(part: Part, built: &Built) -> Result<Table> {
         Part::Makespan => makespan::measure(built),
         Part::Shim => plugin::shim(built),
         Part::Host => plugin::host(built),
+        Part::Sessions => sessions::measure(),
         Part::Demo => demo::measure(built),
     }
 }
