@@ -195,7 +195,9 @@ export class Workspace implements Tenant {
       return { session }
     },
     "host/session.prompt": async (p: SessionPromptParams) => {
-      if (!this.pool.children.has(p.session)) await this.refuseBusy(p.session)
+      // A mission that was left by another host comes with conversations this one has not made.
+      if (p.agent !== "commander") this.pool.children.set(p.session, this)
+      else await this.refuseBusy(p.session)
       await this.port.prompt(p.session, p.agent, p.text, p.noReply)
       return {}
     },

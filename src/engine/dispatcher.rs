@@ -28,6 +28,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// A mission whose owner has been silent this long may be taken over.
 pub const OWNER_TTL_MS: u64 = 15_000;
+const OWNER_TTL: Duration = Duration::from_millis(OWNER_TTL_MS);
 const HEARTBEAT: Duration = Duration::from_millis(OWNER_TTL_MS / 3);
 /// Inputs taken into one commit.
 const BATCH: usize = 256;
@@ -50,11 +51,29 @@ type OpenReply = oneshot::Sender<Result<Opened, StoreError>>;
 /// How a job came back.
 enum Done {
     Input(Option<Box<Input>>),
-    Opened { directory: Directory, host_restarted: bool, found: Result<Found, StoreError>, tx: OpenReply },
-    Reloaded { mission: MissionId, found: Result<Option<Loaded>, StoreError> },
-    Fetched { reply: ReplyTo, input: Box<Input>, found: Result<Vec<Loaded>, StoreError> },
+    Opened {
+        directory: Directory,
+        host_restarted: bool,
+        found: Result<Found, StoreError>,
+        tx: OpenReply,
+    },
+    Reloaded {
+        mission: MissionId,
+        found: Result<Option<Loaded>, StoreError>,
+    },
+    /// What lay in directories this process is at work in.
+    Gathered(Result<Vec<Loaded>, StoreError>),
+    Fetched {
+        reply: ReplyTo,
+        input: Box<Input>,
+        found: Result<Vec<Loaded>, StoreError>,
+    },
     Marked(Directory),
-    Heard { asked: BTreeSet<MissionId>, held: Result<Vec<MissionId>, StoreError> },
+    Heard {
+        asked: BTreeSet<MissionId>,
+        at: Instant,
+        held: Result<Vec<MissionId>, StoreError>,
+    },
 }
 
 /// Why a mission waits for its store, and how often it could not be read back.
@@ -102,6 +121,9 @@ pub struct Dispatcher {
     /// Wall clock and monotonic clock at the start.
     began: (Millis, Instant),
     tally: Tally,
+    /// A heartbeat, or a look for missions that were left, is under way.
+    beating: bool,
+    gathering: usize,
 }
 
 impl Dispatcher {
@@ -128,6 +150,8 @@ impl Dispatcher {
             stalled: BTreeMap::new(),
             stopping: None,
             tally: Tally::default(),
+            beating: false,
+            gathering: 0,
         }
     }
 
@@ -254,18 +278,28 @@ impl Dispatcher {
                 self.opened(directory, host_restarted, found, tx)
             }
             Done::Reloaded { mission, found } => self.reloaded(mission, found),
+            Done::Gathered(found) => {
+                self.gathering -= 1;
+                match found {
+                    Ok(found) => found.into_iter().for_each(|loaded| self.adopt(loaded, false)),
+                    Err(error) => tracing::warn!(%error, "open missions could not be looked for"),
+                }
+            }
             Done::Fetched { reply, input, found } => self.fetched(reply, *input, found),
             Done::Marked(directory) => {
                 self.marking.remove(&directory);
                 self.mark_directory(directory);
             }
-            Done::Heard { asked, held: Ok(held) } => {
+            Done::Heard { asked, at, held: Ok(held) } => {
+                self.beating = false;
+                self.index.own_until(at + OWNER_TTL);
                 for mission in asked.into_iter().filter(|m| !held.contains(m)) {
                     tracing::warn!(%mission, "another process has taken the mission over");
                     self.taken_over(&mission);
                 }
             }
             Done::Heard { held: Err(error), .. } => {
+                self.beating = false;
                 tracing::warn!(%error, "the store did not take a heartbeat")
             }
         }
@@ -383,6 +417,9 @@ impl Dispatcher {
             Ok(()) => {
                 self.tally.committed(commit.began.elapsed());
                 commit.kinds.iter().for_each(|kind| self.tally.fact(kind));
+                if !commit.created.is_empty() {
+                    self.index.own_until(commit.began + OWNER_TTL);
+                }
                 for (mission, n) in &commit.counts {
                     if let Some((_, seq)) = self.owned.get_mut(mission) {
                         *seq += n;
@@ -419,7 +456,11 @@ impl Dispatcher {
         self.tally.commits_refused += 1;
         for action in commit.actions {
             if let Action::Answer { to, .. } = action {
-                self.send(to, Answer::Refused(Refusal::Store(error.to_string())));
+                let refusal = match error {
+                    StoreError::PlaceTaken(_) => Refusal::Conflict(error.to_string()),
+                    _ => Refusal::Store(error.to_string()),
+                };
+                self.send(to, Answer::Refused(refusal));
             }
         }
         for open in commit.opens {
@@ -478,6 +519,18 @@ impl Dispatcher {
     /// Another process works on the mission: what still runs in this host would work beside it.
     fn taken_over(&mut self, mission: &MissionId) {
         self.tally.taken_over += 1;
+        let directory = self.core.mission(mission).map(|m| m.created.directory.clone());
+        self.give_up(mission);
+        let Some(directory) = directory else { return };
+        // What waited for it here would begin beside it.
+        let rest = self.core.missions().filter(|m| m.created.directory == directory && m.id != *mission);
+        for other in rest.map(|m| m.id.clone()).collect::<Vec<_>>() {
+            self.give_up(&other);
+        }
+        self.release(directory);
+    }
+
+    fn give_up(&mut self, mission: &MissionId) {
         if let Some(m) = self.core.mission(mission) {
             let directory = m.created.directory.clone();
             let abort = |session| Action::Abort { directory: directory.clone(), session };
@@ -512,10 +565,14 @@ impl Dispatcher {
                 Some("the directory was closed in OpenCode; the mission goes on when it is opened again"),
             );
         }
-        let (ports, directory) = (self.ports.clone(), directory.clone());
+        self.release(directory.clone());
+    }
+
+    fn release(&mut self, directory: Directory) {
+        let ports = self.ports.clone();
         self.jobs.spawn(async move {
             if let Err(error) = ports.store.release(ports.identity.owner.clone(), Some(directory)).await {
-                tracing::warn!(%error, "the missions of a closed directory could not be given up");
+                tracing::warn!(%error, "the missions of a directory could not be given up; they are free after a while");
             }
             Done::Input(None)
         });

@@ -3,7 +3,7 @@ use super::Ports;
 pub use super::core::event::{Created, Options, ReportStatus};
 use super::core::state::Mission;
 pub use super::core::{Answer, Control, HostInput, Limits, Refusal, ToolInput};
-use super::core::{Input, ReplyTo, replay};
+use super::core::{Input, ReplyTo, STRANGER, replay};
 use super::dispatcher::{Dispatcher, Message};
 use super::index::Index;
 use super::journal;
@@ -28,9 +28,9 @@ const QUEUE: usize = 4096;
 /// Missions of a directory among which that of a conversation is looked for.
 const LOOK_BACK: u32 = 200;
 
-/// The plugin asks only for conversations that were made for a mission. One that is not known here belongs to a mission
-/// that ended long ago, or that another process has taken over: its turn must not write beside the new owner's.
-const STRANGER: &str = "the mission of this conversation is not at work here any more; stop here";
+/// The fence of the journal does not reach the files: who cannot know that a mission is still its own lets nothing be
+/// written for it.
+const UNCONFIRMED: &str = "Gantry's store has not answered for 15 s, so this call could not be checked; wait a moment and try it again";
 
 #[derive(Clone)]
 pub struct Handle {
@@ -241,6 +241,9 @@ impl Handle {
             return Some(Ok(()));
         }
         let Some(entry) = self.index.get(session) else { return Some(Err(STRANGER.into())) };
+        if !self.index.owned() {
+            return Some(Err(UNCONFIRMED.into()));
+        }
         if paths.is_empty() {
             return Some(entry.may.map(|_| ()));
         }
@@ -268,6 +271,8 @@ impl Handle {
             .collect();
         let reply = self.reply();
         match self.ask(reply, Input::Write { reply, session: session.clone(), paths: relative }).await {
+            // The answer may have waited for a store that did not answer.
+            Ok(Answer::Write { denied: None }) if !self.index.owned() => Err(UNCONFIRMED.into()),
             Ok(Answer::Write { denied: None }) => Ok(()),
             Ok(Answer::Write { denied: Some(why) }) => Err(why),
             Ok(other) => Err(format!("unexpected answer {other:?}")),

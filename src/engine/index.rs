@@ -6,8 +6,10 @@ use super::core::state::{Attempt, Mission};
 use crate::domain::ids::{HostSessionId, MissionId};
 use crate::domain::lease::Pattern;
 use dashmap::DashMap;
+use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 #[derive(Clone)]
 pub struct Entry {
@@ -21,9 +23,16 @@ pub struct Entry {
     pub may: Result<Arc<[Pattern]>, String>,
 }
 
-#[derive(Default)]
 pub struct Index {
     sessions: DashMap<HostSessionId, Entry>,
+    /// Until when the missions are certainly this process's own: another may take them over from then on.
+    owned_until: Mutex<Instant>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { sessions: DashMap::new(), owned_until: Mutex::new(Instant::now()) }
+    }
 }
 
 impl Entry {
@@ -36,6 +45,16 @@ impl Entry {
 impl Index {
     pub fn get(&self, session: &HostSessionId) -> Option<Entry> {
         self.sessions.get(session).map(|e| e.clone())
+    }
+
+    /// The store has confirmed the ownership.
+    pub fn own_until(&self, until: Instant) {
+        let mut owned = self.owned_until.lock();
+        *owned = until.max(*owned);
+    }
+
+    pub fn owned(&self) -> bool {
+        Instant::now() < *self.owned_until.lock()
     }
 
     pub fn len(&self) -> usize {

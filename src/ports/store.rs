@@ -91,6 +91,8 @@ pub enum StoreError {
     Sequence { mission: MissionId, expected: u64, found: u64 },
     #[error("a mission with this key exists already: {0}")]
     Duplicate(MissionId),
+    #[error("another OpenCode is running mission {0} in this project: wait for it, or cancel it there")]
+    PlaceTaken(MissionId),
     #[error("the store is full: free some space on the disk of {path}")]
     Full { path: String },
     #[error("the store cannot be written: {path} is read-only")]
@@ -110,7 +112,8 @@ pub enum StoreError {
 /// All calls may be repeated. A call that returned is durable.
 pub trait Store: Send + Sync {
     /// Makes the mission, its first records and its ownership in one transaction.
-    /// A mission of the same directory and key → `Duplicate` with its id, nothing written.
+    /// A mission of the same directory and key → `Duplicate` with its id, nothing written. While another owner holds one
+    /// that has not ended in the same directory → `PlaceTaken`: two would work in one tree.
     fn create(
         &self,
         by: OwnerIdentity,

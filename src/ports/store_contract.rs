@@ -11,6 +11,7 @@ macro_rules! store_contract {
             a_created_mission_is_there,
             the_same_key_in_a_directory_is_refused,
             the_same_id_is_refused,
+            one_owner_at_a_time_begins_in_a_directory,
             a_mission_starts_at_its_first_record,
             appends_follow_the_sequence,
             only_the_holder_may_append,
@@ -261,6 +262,19 @@ pub(crate) async fn claiming_again_renews(store: Arc<dyn Store>) {
     assert_eq!(claim(&*store, "ann", 600, no).await, granted("ann", 1));
     assert_eq!(claim(&*store, "bob", TTL, yes).await, held("ann", 600 + TTL));
     assert_eq!(claim(&*store, "ann", 9 * TTL, yes).await, granted("ann", 1), "expired, but still its own");
+}
+
+pub(crate) async fn one_owner_at_a_time_begins_in_a_directory(store: Arc<dyn Store>) {
+    create(&*store, "m1", 0).await.expect("a mission");
+    let by_bob = |mission: &str, at: u64| {
+        let mut first = append(mission, 0, 1);
+        first.owner.owner = "bob".into();
+        store.create(identity("bob"), TTL, Millis(at), first)
+    };
+    assert_eq!(by_bob("m2", TTL - 1).await, Err(StoreError::PlaceTaken("m1".into())));
+    assert_eq!(store.load("m2".into()).await.map(|r| r.len()), Ok(0), "nothing is written");
+    create(&*store, "m3", 0).await.expect("its own is no hindrance");
+    assert_eq!(by_bob("m2", TTL).await, Ok(()), "what has run out is none either");
 }
 
 async fn heartbeat(

@@ -67,12 +67,14 @@ impl SimHost {
         }
         self.sim.call_begins(power.process);
         tokio::spawn(async move {
-            let (fails, hangs, lost, slow) = {
+            let (fails, hangs, lost, slow, all_the_same) = {
                 let mut world = sim.world.lock();
                 let odds = world.odds.clone();
                 let rng = &mut world.rng;
                 let (fails, hangs) = (rng.chance(odds.call_fails), rng.chance(odds.call_hangs));
-                (fails, hangs, hangs && rng.chance(500), rng.chance(odds.call_slow))
+                // An error may also be said of what was done.
+                let all_the_same = fails && rng.chance(300);
+                (fails, hangs, hangs && rng.chance(500), rng.chance(odds.call_slow), all_the_same)
             };
             if let Some(key) = &key {
                 let mut others = sim.creating.wait_for(|keys| !keys.contains(key)).await;
@@ -89,7 +91,8 @@ impl SimHost {
                 sim.call_ends(power.process);
                 return never(tx).await;
             }
-            let answer = if fails { Err(refused("APIError", 500)) } else { effect(&sim) };
+            let done = if fails && !all_the_same { None } else { Some(effect(&sim)) };
+            let answer = done.filter(|_| !fails).unwrap_or_else(|| Err(refused("APIError", 500)));
             sim.call_ends(power.process);
             sim.note(format!(
                 "{} host {name} {}",
@@ -216,7 +219,15 @@ impl Host for SimHost {
         }
         let process = self.power.process;
         self.call("abort", move |sim| {
-            turns::abort(sim, process, &session);
+            let mut world = sim.world.lock();
+            let odds = world.odds.abort_late;
+            let late = world.rng.chance(odds);
+            drop(world);
+            if late {
+                turns::abort_late(sim, process, session)
+            } else {
+                turns::abort(sim, process, &session)
+            }
             Ok(())
         })
     }

@@ -1,6 +1,7 @@
 //! What the store holds at this moment, replayed record by record: the measure for all that the engine does.
 //!
 //! Promises that concern the journal alone are checked here, as each record comes in.
+use super::place_ports::CHECK;
 use crate::domain::ids::{HostSessionId, MissionId};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
@@ -33,8 +34,8 @@ pub struct Kept {
 }
 
 impl Mirror {
-    /// `at` in virtual time; `tree` gives the newest look at a place.
-    pub fn append(&mut self, at: u64, append: &Append, tree: impl Fn(&str) -> Option<TreeId>) {
+    /// `at` in virtual time; `tree` gives the newest look at a place, and whether its check fails on that.
+    pub fn append(&mut self, at: u64, append: &Append, tree: impl Fn(&str) -> Option<(TreeId, bool)>) {
         let id = &append.mission;
         for (millis, kind, body) in &append.records {
             let event = match journal::decode(kind, body) {
@@ -129,7 +130,12 @@ impl Kept {
         }
     }
 
-    fn after(&mut self, at: u64, event: &Event, tree: &impl Fn(&str) -> Option<TreeId>) -> Option<String> {
+    fn after(
+        &mut self,
+        at: u64,
+        event: &Event,
+        tree: &impl Fn(&str) -> Option<(TreeId, bool)>,
+    ) -> Option<String> {
         match event {
             Event::AttemptClosed { attempt, .. } => {
                 self.closed.insert(attempt.0.clone(), at);
@@ -155,7 +161,7 @@ impl Kept {
         (!signed.contains(own.as_str())).then(|| format!("{attempt} in {own} handed in what says: {signed}"))
     }
 
-    fn completed(&self, tree: &impl Fn(&str) -> Option<TreeId>) -> Option<String> {
+    fn completed(&self, tree: &impl Fn(&str) -> Option<(TreeId, bool)>) -> Option<String> {
         let mission = &self.mission;
         if let Some(task) = mission.tasks.iter().find(|t| t.state != TaskState::Completed) {
             return Some(format!("completed while {} is {}", task.spec.id, task.state.name()));
@@ -163,14 +169,14 @@ impl Kept {
         if let Some(open) = mission.open_attempts().find(|a| matches!(a.kind, AttemptKind::Work(_))) {
             return Some(format!("completed while {} works", open.id));
         }
-        let verdict = mission.whole.verdict.as_ref().filter(|v| v.approved);
-        match verdict {
+        let (seen, broken) = tree(mission.place()).unzip();
+        let blamed = mission.survey.as_ref().is_some_and(|s| !s.failed_before(CHECK));
+        match mission.whole.verdict.as_ref().filter(|v| v.approved) {
             None => Some("completed without an approved verdict".into()),
-            Some(v) if v.tree != tree(mission.place()) => Some(format!(
-                "completed on the verdict for {:?}, but the last look found {:?}",
-                v.tree,
-                tree(mission.place())
-            )),
+            Some(v) if v.tree != seen => {
+                Some(format!("completed on the verdict for {:?}, but the last look found {seen:?}", v.tree))
+            }
+            Some(_) if broken == Some(true) && blamed => Some(format!("completed while {CHECK} fails")),
             Some(_) => None,
         }
     }

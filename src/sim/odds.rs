@@ -23,6 +23,8 @@ pub struct Odds {
     pub call_fails: u32,
     pub call_hangs: u32,
     pub call_slow: u32,
+    /// A turn that goes on for a while after its abort was taken.
+    pub abort_late: u32,
     /// A look that says idle or absent of a session at work; never two in a row for one session.
     pub lie: u32,
     pub provider_error: u32,
@@ -33,10 +35,12 @@ pub struct Odds {
     pub store_answer_lost: u32,
     pub store_slow: u32,
     pub crash_at_write: u32,
-    /// Mean time between crashes of the sidecar, restarts of the host, jumps of the clock, acts of the user; 0: never.
+    /// Mean time between crashes of the sidecar, restarts of the host, jumps of the clock, stalls, acts of the user; 0: never.
     pub crash_every_ms: u64,
     pub restart_every_ms: u64,
     pub jump_every_ms: u64,
+    /// A process whose store does not answer for longer than its missions are its own.
+    pub stall_every_ms: u64,
     pub meddle_every_ms: u64,
     pub second_host: bool,
 }
@@ -52,6 +56,7 @@ impl Odds {
             odds.call_fails = some(80);
             odds.call_hangs = some(40);
             odds.call_slow = some(200);
+            odds.abort_late = some(500);
             odds.lie = some(300);
             odds.provider_error = some(150);
             odds.rate_limit = some(150);
@@ -68,6 +73,7 @@ impl Odds {
         }
         if faults == Faults::All {
             odds.jump_every_ms = u64::from(some(900)) * 1000;
+            odds.stall_every_ms = u64::from(some(900)) * 1000;
             odds.meddle_every_ms = u64::from(some(300)) * 1000;
             odds.second_host = some(1) == 1;
         }

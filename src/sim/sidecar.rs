@@ -203,9 +203,16 @@ impl Sidecar {
     /// The user types a command in each directory, which takes over whatever lies there.
     pub async fn look_in(&self, sim: &Sim) {
         let Some(life) = self.now() else { return };
-        for directory in &sim.directories {
-            // Refused while another process is at work there, which is as good.
-            let _ = life.handle.open(Directory(directory.clone()), false).await;
+        let all = async {
+            for directory in &sim.directories {
+                // Refused while another process is at work there, which is as good.
+                let _ = life.handle.open(Directory(directory.clone()), false).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = life.power.gone.cancelled() => {}
+            () = all => {}
         }
     }
 

@@ -2,6 +2,7 @@
 use super::Sim;
 use super::mutation::Mutation;
 use super::sidecar::Power;
+use super::world::Place;
 use crate::adapters::memory::MemoryStore;
 use crate::domain::ids::{Directory, Millis, MissionId};
 use crate::ports::Fut;
@@ -35,7 +36,11 @@ impl SimStore {
         if world.rng.chance(odds.store_refuses) {
             return Fate::Refused;
         }
-        if world.rng.chance(odds.store_answer_lost) { Fate::AnswerLost } else { Fate::Done }
+        if world.rng.chance(odds.store_answer_lost) {
+            world.answers_were_lost = true;
+            return Fate::AnswerLost;
+        }
+        Fate::Done
     }
 
     async fn wait(&self) {
@@ -45,6 +50,16 @@ impl SimStore {
             world.rng.chance(odds)
         };
         self.sim.pause(if slow { 500 } else { 1 }, if slow { 8_000 } else { 5 }).await;
+        while self
+            .sim
+            .world
+            .lock()
+            .stalled_until
+            .get(&self.power.process)
+            .is_some_and(|t| *t > self.sim.elapsed())
+        {
+            self.sim.pause(500, 1_000).await;
+        }
     }
 
     /// A write as the engine sees it: some time, then the effect, then some time, then the answer.
@@ -72,7 +87,7 @@ impl SimStore {
         let mut world = self.sim.world.lock();
         let world = &mut *world;
         for append in appends {
-            world.mirror.append(at, append, |place| world.places.get(place).and_then(|p| p.looked.clone()));
+            world.mirror.append(at, append, |place| world.places.get(place).and_then(Place::last_look));
             let owner = &append.owner.owner;
             for (_, kind, body) in &append.records {
                 world.trace.line(at, &format!("{owner} wrote {} {kind} {body}", append.mission));

@@ -56,6 +56,21 @@ pub fn abort(sim: &Arc<Sim>, process: usize, session: &HostSessionId) {
     sim.status(process, session, TurnState::Idle);
 }
 
+/// The turn that runs now goes on for a while before it ends.
+pub fn abort_late(sim: &Arc<Sim>, process: usize, session: HostSessionId) {
+    let running = move |sim: &Sim, session: &HostSessionId| {
+        sim.world.lock().turns.get(&(process, session.clone())).map(|turn| turn.task.id())
+    };
+    let Some(turn) = running(sim, &session) else { return };
+    let sim = sim.clone();
+    tokio::spawn(async move {
+        sim.pause(100, 20_000).await;
+        if running(&sim, &session) == Some(turn) {
+            abort(&sim, process, &session);
+        }
+    });
+}
+
 /// The process goes: its turns stop where they are, and nothing is written or told of it.
 pub fn kill_all(sim: &Arc<Sim>, process: usize) {
     let mut world = sim.world.lock();
@@ -119,7 +134,8 @@ impl Speaker {
         let session = agents::credited(&self.sim, &self.session);
         let answer = self.sim.sidecars[self.process].tool(&session, &call, &input).await;
         agents::answered(self, &call);
-        self.sim.pause(1, 2_000).await;
+        // A busy host takes its time to write a result down.
+        self.sim.pause(1, if name == "mission" { 20_000 } else { 2_000 }).await;
         match answer {
             Ok(Answer::Tool { output, .. }) => {
                 if name == "mission" {

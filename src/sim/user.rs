@@ -63,7 +63,7 @@ pub async fn meddle(sim: Arc<Sim>, every_ms: u64) {
             if missions.is_empty() {
                 continue;
             }
-            (world.rng.pick(&missions).clone(), world.rng.range(0, 9))
+            (world.rng.pick(&missions).clone(), world.rng.range(0, 11))
         };
         match act {
             0 => control(&sim, &mission, Control::Cancel { by: "the user" }).await,
@@ -79,6 +79,13 @@ pub async fn meddle(sim: Arc<Sim>, every_ms: u64) {
             }
             6 => escape(&sim, &mission),
             7 => talk(&sim, &mission),
+            8 => {
+                control(&sim, &mission, Control::Pause).await;
+                let checkpoint = sim.world.lock().rng.range(1, 30) as u32;
+                control(&sim, &mission, Control::Restore { checkpoint }).await;
+                control(&sim, &mission, Control::Resume).await;
+            }
+            9 => control(&sim, &mission, Control::Checkpoint).await,
             _ => edit(&sim, &mission),
         }
     }
@@ -190,6 +197,22 @@ pub fn start(sim: &Arc<Sim>, process: usize) {
     let marked = !sim.world.lock().markers.is_empty();
     if marked {
         sim.sidecars[process].want();
+    }
+}
+
+/// One process gets nowhere for a while, and a user looks in at another.
+pub async fn stall_at_random(sim: Arc<Sim>, every_ms: u64) {
+    loop {
+        sim.pause(1, every_ms * 2).await;
+        let process = sim.any_process();
+        let ms = sim.world.lock().rng.range(5_000, 90_000);
+        sim.note(format!("the store of host {process} does not answer for {ms} ms"));
+        let until = sim.elapsed() + ms;
+        sim.world.lock().stalled_until.insert(process, until);
+        sim.pause(15_000, 30_000).await;
+        for other in sim.sidecars.iter().filter(|s| s.process != process) {
+            other.look_in(&sim).await;
+        }
     }
 }
 

@@ -19,6 +19,10 @@ pub struct World {
     pub trace: Trace,
     /// What the wall clock is off by.
     pub jump_ms: i64,
+    /// Processes whose store does not answer, and until when, in virtual time.
+    pub stalled_until: BTreeMap<usize, u64>,
+    /// The store has done something and not said so.
+    pub answers_were_lost: bool,
     pub mirror: Mirror,
     pub sessions: BTreeMap<HostSessionId, Conversation>,
     /// Running turns, by host process.
@@ -96,6 +100,8 @@ impl World {
             mutation,
             trace,
             jump_ms: 0,
+            answers_were_lost: false,
+            stalled_until: BTreeMap::new(),
             mirror: Mirror::default(),
             sessions: BTreeMap::new(),
             turns: BTreeMap::new(),
@@ -237,6 +243,13 @@ impl World {
 impl Place {
     pub fn broken(&self) -> bool {
         self.files.values().any(|c| c.broken)
+    }
+
+    /// The newest look, and whether the project's check fails on what it found.
+    pub fn last_look(&self) -> Option<(TreeId, bool)> {
+        let tree = self.looked.clone()?;
+        let broken = self.snapshots.get(&tree.0).is_some_and(|files| files.values().any(|c| c.broken));
+        Some((tree, broken))
     }
 
     pub fn snapshot(&mut self) -> TreeId {

@@ -125,6 +125,15 @@ impl Store for MemoryStore {
                 let (mission, expected) = (first.mission, first.after);
                 return Err(StoreError::Sequence { mission, expected, found: 0 });
             }
+            let at_work = |kept: &Kept| {
+                kept.row.directory == first.row.directory && kept.row.open && kept.row.ended_at.is_none()
+            };
+            let held = |kept: &Kept| {
+                kept.holder.as_ref().is_some_and(|(h, until)| h.owner != by.owner && *until > now)
+            };
+            if let Some((id, _)) = missions.iter().find(|(_, kept)| at_work(kept) && held(kept)) {
+                return Err(StoreError::PlaceTaken(id.clone()));
+            }
             let kept = Kept {
                 journal: records(&first).collect(),
                 row: first.row,

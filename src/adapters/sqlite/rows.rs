@@ -19,7 +19,7 @@ fn millis(row: &Row<'_>, column: &str) -> rusqlite::Result<Millis> {
 pub(super) fn create(
     db: &Connection,
     by: &OwnerIdentity,
-    until: Millis,
+    (now, until): (Millis, Millis),
     first: &Append,
 ) -> Result<(), Failure> {
     let row = &first.row;
@@ -32,6 +32,16 @@ pub(super) fn create(
     }
     if first.after != 0 {
         return Err(sequence(first, 0));
+    }
+    let taken = db
+        .prepare_cached(
+            "SELECT m.id FROM missions m JOIN owners o ON o.mission = m.id
+             WHERE m.directory = ?1 AND m.open AND m.ended_at IS NULL AND o.owner <> ?2 AND o.until > ?3",
+        )?
+        .query_row(params![row.directory.0, by.owner, int(now.0)], |r| r.get::<_, String>(0))
+        .optional()?;
+    if let Some(id) = taken {
+        return Err(StoreError::PlaceTaken(MissionId(id)).into());
     }
     db.prepare_cached(
         "INSERT INTO missions (id, directory, key, title, state, phase, parent_session, open, done, running,

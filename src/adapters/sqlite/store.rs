@@ -87,7 +87,7 @@ impl Store for SqliteStore {
         now: Millis,
         first: Append,
     ) -> Fut<'_, Result<(), StoreError>> {
-        Box::pin(self.writer.write(move |db| rows::create(db, &by, now.plus(ttl_ms), &first)))
+        Box::pin(self.writer.write(move |db| rows::create(db, &by, (now, now.plus(ttl_ms)), &first)))
     }
 
     fn append(&self, batch: Vec<Append>) -> Fut<'_, Result<(), StoreError>> {

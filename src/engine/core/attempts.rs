@@ -185,7 +185,16 @@ impl Core {
             Err(HostError::Closed) => {}
             // The host may have taken it all the same: look before anything is said twice.
             Err(HostError::TimedOut(_)) => self.doubt(id, attempt),
-            Err(error) => self.close_failed(id, attempt, error.to_string()),
+            Err(error) => {
+                // An error may also be said of a prompt that was taken: its turn would go on beside the next attempt's.
+                let mission = &self.missions[id];
+                let session = mission.attempts.get(attempt).and_then(|a| a.session.clone());
+                let directory = mission.created.directory.clone();
+                self.close_failed(id, attempt, error.to_string());
+                if let Some(session) = session {
+                    self.act(Action::Abort { directory, session });
+                }
+            }
         }
     }
 

@@ -43,7 +43,7 @@ pub use io::{Action, Answer, Control, HostInput, Input, Look, Refusal, ReplyTo, 
 pub use limits::Limits;
 use live::{Live, Waiter};
 pub use recover::replay;
-pub(crate) use schedule::{may_write, pace, patterns as declared};
+pub(crate) use schedule::{STRANGER, may_write, pace, patterns as declared};
 use state::{Attempt, Mission};
 use std::collections::BTreeMap;
 
@@ -89,7 +89,7 @@ pub struct Core {
     adopted: u64,
     /// Who waits for missions that are being read again.
     parked: BTreeMap<MissionId, Parked>,
-    /// Places of open missions that are being read again: nobody else may begin there meanwhile.
+    /// Places of missions that are being read again: nobody else may begin there meanwhile.
     away: BTreeMap<MissionId, String>,
     permits: Permits,
     line: Line,
@@ -400,7 +400,8 @@ impl Core {
         let parked = self.parked.remove(id).unwrap_or_default();
         waiters.extend(parked.waiters);
         let brief = self.missions.get(id).and_then(|m| m.brief.clone()).or(parked.brief);
-        let place = self.missions.get(id).filter(|m| m.state.is_open()).map(|m| m.place().to_owned());
+        // Whatever its state is here: on disk it may still be at work.
+        let place = self.missions.get(id).map(|m| m.place().to_owned());
         match gone {
             Some(why) => {
                 self.away.remove(id);

@@ -11,6 +11,10 @@ use crate::domain::schedule::{self, Pace, Rank};
 use crate::domain::task::TaskState;
 use crate::engine::prompts;
 
+/// The plugin asks only for conversations that were made for a mission. One that is not known belongs to a mission that
+/// ended long ago, or that another process has taken over: its turn must not write beside the new owner's.
+pub const STRANGER: &str = "the mission of this conversation is not at work here any more; stop here";
+
 impl Core {
     pub(super) fn advance_tasks(&mut self, id: &MissionId) {
         self.publish_todo(id);
@@ -138,7 +142,7 @@ impl Core {
     }
 
     fn check_write(&mut self, session: &HostSessionId, paths: &[String]) -> Result<(), String> {
-        let Some((id, attempt)) = self.owner_of(session) else { return Ok(()) };
+        let Some((id, attempt)) = self.owner_of(session) else { return Err(STRANGER.into()) };
         let (task, place) = {
             let mission = &self.missions[&id];
             let attempt = mission.attempts.get(&attempt);

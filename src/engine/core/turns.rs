@@ -168,7 +168,8 @@ impl Core {
         };
         if matches!(look.state, TurnState::Busy | TurnState::Retry) {
             // Only looks in a row count. And an event that came late, or never, must not make a stall look like work.
-            let calls = look.messages.iter().flat_map(|m| &m.calls);
+            // Of earlier messages none is open any more, even if a host that was killed has left it so.
+            let calls = look.messages.last().into_iter().flat_map(|m| &m.calls);
             let running = calls.filter(|c| c.state == CallState::Running).map(|c| c.call.clone());
             let pulse = self.pulse(id, attempt);
             pulse.doubtful = 0;
@@ -194,13 +195,27 @@ impl Core {
             Some(last)
                 if last.speaker == Speaker::Assistant
                     && ends_turn(last)
-                    && !self.stale(id, attempt, last) =>
+                    && !self.stale(id, attempt, last)
+                    && self.answers(id, attempt, &look) =>
             {
                 self.message_seen(id, attempt, last.clone());
                 self.turn_ended(id, attempt, last);
             }
-            _ => self.turn_in_doubt(id, attempt),
+            _ => self.turn_in_doubt(id, attempt, &look),
         }
+    }
+
+    /// Whether the last word of the conversation can be about the prompt that is awaited: not while it ends with the turn
+    /// of another, which this process may not have seen to its end.
+    fn answers(&self, id: &MissionId, attempt: &AttemptId, look: &Look) -> bool {
+        let Some(a) = self.open(id, attempt) else { return false };
+        let Some(reason) = a.prompts.last() else { return false };
+        let opening = prompts::opening(&self.missions[id], a, *reason);
+        let asked = look.messages.iter().rfind(|m| m.speaker == Speaker::User);
+        let second_hand =
+            self.live.get(id).and_then(|l| l.pulses.get(attempt)).is_some_and(|p| p.second_hand);
+        // A user may have spoken to the worker; what was seen from its beginning is known without this.
+        !second_hand || asked.is_none_or(|m| m.text.starts_with(&opening))
     }
 
     /// The last prompt, when the conversation shows that it never arrived. A window of the assistant's messages alone
@@ -252,14 +267,17 @@ impl Core {
     }
 
     /// Not busy, and the last message is not finished: after some looks that agree, the turn was cut off.
-    fn turn_in_doubt(&mut self, id: &MissionId, attempt: &AttemptId) {
+    fn turn_in_doubt(&mut self, id: &MissionId, attempt: &AttemptId, look: &Look) {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
         pulse.doubtful += 1;
         pulse.look_soon(now.plus(DOUBT_MS));
         if pulse.doubtful >= STABLE_LOOKS {
             pulse.doubtful = 0;
-            self.take_up_again(id, attempt, "the host was restarted");
+            match self.lost_prompt(id, attempt, look) {
+                Some(reason) => self.prompt_again(id, attempt, reason),
+                None => self.take_up_again(id, attempt, "the host was restarted"),
+            }
         }
     }
 

@@ -23,6 +23,8 @@ enum Claimed {
 }
 
 pub(super) struct Loaded {
+    /// When it was claimed.
+    at: Instant,
     mission: MissionId,
     token: OwnerToken,
     seq: u64,
@@ -42,19 +44,39 @@ impl Dispatcher {
             return;
         }
         self.inbox.extend(self.ports.memory.read().map(|now| Input::Memory { now }));
+        self.gather();
         let settled: Vec<_> = self.owned.keys().filter(|m| self.core.mission(m).is_none()).cloned().collect();
         for mission in settled {
             self.owned.remove(&mission);
         }
-        let ports = self.ports.clone();
+        if std::mem::replace(&mut self.beating, true) {
+            return;
+        }
+        let (ports, at) = (self.ports.clone(), Instant::now());
         // One that is being written for the first time may not be in the store yet.
         let asked: BTreeSet<_> =
             self.owned.iter().filter(|(_, (_, seq))| *seq > 0).map(|(m, _)| m.clone()).collect();
         self.jobs.spawn(async move {
             let (owner, missions) = (ports.identity.owner.clone(), asked.iter().cloned().collect());
             let held = ports.store.heartbeat(owner, missions, OWNER_TTL_MS, ports.clock.now()).await;
-            Done::Heard { asked, held }
+            Done::Heard { asked, at, held }
         });
+    }
+
+    /// Missions that another process left in a directory where this one is at work: nobody else may begin them.
+    pub(super) fn gather(&mut self) {
+        if self.gathering > 0 {
+            return;
+        }
+        let at_work = self.core.missions().filter(|m| m.state.is_open()).map(|m| m.created.directory.clone());
+        for directory in at_work.collect::<BTreeSet<_>>() {
+            let ports = self.ports.clone();
+            let ours: BTreeSet<_> = self.owned.keys().cloned().collect();
+            self.gathering += 1;
+            self.jobs.spawn(async move {
+                Done::Gathered(find(&ports, &directory, &ours).await.map(|found| found.ours))
+            });
+        }
     }
 
     pub(super) fn open(&mut self, directory: Directory, host_restarted: bool, tx: OpenReply) {
@@ -98,13 +120,14 @@ impl Dispatcher {
     }
 
     pub(super) fn adopt(&mut self, loaded: Loaded, host_restarted: bool) {
-        let Loaded { mission, token, seq, events } = loaded;
+        let Loaded { at, mission, token, seq, events } = loaded;
         self.stalled.remove(&mission);
         // Read by two at once: what was taken in first has gone on since.
         if self.owned.contains_key(&mission) {
             return;
         }
         tracing::info!(%mission, seq, "mission taken over");
+        self.index.own_until(at + OWNER_TTL);
         self.owned.insert(mission.clone(), (token, seq));
         self.inbox.push_back(Input::Adopt { mission, events, host_restarted });
     }
@@ -239,13 +262,14 @@ async fn claim(ports: &Ports, mission: &MissionId) -> Result<Claim, StoreError> 
 }
 
 async fn read(ports: &Ports, mission: &MissionId, token: OwnerToken) -> Result<Loaded, StoreError> {
+    let at = Instant::now();
     let records = ports.store.load(mission.clone()).await?;
     let seq = records.last().map_or(0, |r| r.seq);
     let events = decode_all(&records).map_err(|e| StoreError::Corrupt {
         path: ports.store.location(),
         detail: format!("mission {mission}: {e}"),
     })?;
-    Ok(Loaded { mission: mission.clone(), token, seq, events })
+    Ok(Loaded { at, mission: mission.clone(), token, seq, events })
 }
 
 /// A journal as facts; an error names the record.

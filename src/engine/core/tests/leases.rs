@@ -125,7 +125,11 @@ fn who_may_not_write() {
         w.write(&reviewer, "a").as_deref(),
         Some("the reviewer reads only: hand in submit_review instead of changing files")
     );
-    assert_eq!(w.write(&"somebody else's".into(), "a"), None, "other conversations are not touched");
+    let stranger = w.write(&"somebody else's".into(), "a");
+    assert_eq!(
+        stranger.as_deref(),
+        Some("the mission of this conversation is not at work here any more; stop here")
+    );
 }
 
 #[test]

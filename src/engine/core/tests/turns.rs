@@ -199,6 +199,20 @@ fn after_a_look_that_found_an_unheard_end_events_are_not_relied_on_for_a_while()
 }
 
 #[test]
+fn a_call_that_a_killed_host_left_open_excuses_no_silence() {
+    let mut w = planned(vec![task("T1", "a", "")]);
+    // The first turn dies in a tool call; the one that goes on says nothing at all.
+    w.outside
+        .script("T1", vec![vec![(1_000, Step::Emit(Sign::Tool(CallState::Running))), (1_000, Step::Cut)]]);
+    w.outside.script("T1", vec![vec![]]);
+    let m = w.task("do it");
+    w.run();
+    assert_eq!(prompts(&w, &m)[..2], ["#1: First", "#1: Continue"]);
+    assert!(prompts(&w, &m)[2].starts_with("close #1: no progress for 600 s"), "{:?}", prompts(&w, &m));
+    assert_eq!(w.state(&m), "completed");
+}
+
+#[test]
 fn silence_ends_a_turn_unless_it_has_a_reason() {
     let hour = 3_600_000;
     let running = || Step::Emit(Sign::Tool(CallState::Running));
