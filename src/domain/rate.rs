@@ -17,6 +17,9 @@ const BELOW: f64 = 0.9;
 const PROBE_PER_MIN: f64 = 1.05;
 /// A pace beyond this is none.
 const UNLIMITED: f64 = 50.0;
+/// What is announced for longer is asked again after this: it may have been said of one model only, or by a clock that
+/// was wrong, and one refused turn an hour costs less than a mission that sleeps for days.
+pub const MAX_PAUSE_MS: u64 = 3_600_000;
 /// The end of a pause is put off by up to a tenth of it, at least by this much, so that processes that were refused
 /// together do not come back together.
 const LEAST_JITTER_MS: u64 = 500;
@@ -78,7 +81,8 @@ impl RateGate {
             };
             self.pace = Some(Pace { rate, refused, next_ms: 0.0, grown_at: now });
         }
-        let until = until.max(now).plus(self.jitter(until.since(now)));
+        let pause = until.since(now).min(MAX_PAUSE_MS);
+        let until = now.plus(pause + self.jitter(pause));
         self.paused_until = self.paused_until.max(until);
         if let Some(pace) = &mut self.pace {
             pace.grown_at = self.paused_until;
@@ -146,6 +150,13 @@ mod tests {
         assert_eq!(gate.admit(end), Ok(()));
         assert_eq!(gate.admit(end), Err(end.plus(1_000)));
         assert_eq!(gate.admit(end.plus(1_000)), Ok(()));
+    }
+
+    #[test]
+    fn no_announcement_silences_a_provider_for_more_than_an_hour() {
+        let mut gate = RateGate::new(1);
+        gate.refused(Millis(0), Millis(u64::MAX));
+        assert!(gate.pause(Millis(0)).is_some_and(|end| end.0 <= MAX_PAUSE_MS + MAX_PAUSE_MS / 10));
     }
 
     #[test]

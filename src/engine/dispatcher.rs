@@ -7,7 +7,7 @@ mod ownership;
 
 use super::Ports;
 use super::core::event::Event;
-use super::core::{Action, Answer, Core, Input, Limits, Refusal, ReplyTo, ToolInput};
+use super::core::{Action, Answer, Core, HostInput, Input, Limits, Refusal, ReplyTo, ToolInput};
 use super::effects::Effects;
 use super::handle::{MissionView, Opened};
 use super::index::Index;
@@ -200,6 +200,17 @@ impl Dispatcher {
         wall.plus(began.elapsed().as_millis() as u64)
     }
 
+    /// When the host tries again it says by the wall clock, which may have jumped since this process began.
+    fn in_own_time(&self, input: Input) -> Input {
+        match input {
+            Input::Host { event: HostInput::Status { session, state, retry_at: Some(at) } } => {
+                let retry_at = Some(self.now().plus(at.since(self.ports.clock.now())));
+                Input::Host { event: HostInput::Status { session, state, retry_at } }
+            }
+            other => other,
+        }
+    }
+
     fn wake(&self) -> Instant {
         let now = self.now();
         // Nothing due: the heartbeat wakes the loop often enough.
@@ -223,7 +234,10 @@ impl Dispatcher {
                     }
                 }
             },
-            Message::Tell(input) => self.inbox.push_back(*input),
+            Message::Tell(input) => {
+                let input = self.in_own_time(*input);
+                self.inbox.push_back(input);
+            }
             Message::Open { directory, host_restarted, tx } => self.open(directory, host_restarted, tx),
             Message::Close { directory } => self.close(&directory),
             Message::View { mission, tx } => {

@@ -181,6 +181,7 @@ pub enum HostInput {
     Status {
         session: HostSessionId,
         state: TurnState,
+        /// By the wall clock where it comes from, by the engine's own where the core gets it.
         retry_at: Option<Millis>,
     },
     Error {
