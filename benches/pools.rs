@@ -1,7 +1,7 @@
 //! Would pools pay? Each against plain allocation, in the same run, with what the engine would put into them: attempts,
 //! names, and buffers for lines of the wire. `cargo bench --bench pools`. None is in the product; docs/benchmarks.md
 //! says why, with the figures.
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dashmap::DashMap;
 use gantry::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
 use gantry::engine::core::event::AttemptKind;
@@ -106,7 +106,8 @@ fn buffers(c: &mut Criterion) {
         });
         // The one owner of the wire keeps its buffer: no pool, and no allocation.
         group.bench_function(BenchmarkId::from_parameter("kept by its owner"), |b| {
-            b.iter_batched_ref(|| Vec::with_capacity(size), fill, BatchSize::NumIterations(10_000));
+            let mut own = Vec::with_capacity(size);
+            b.iter(|| fill(&mut own));
         });
         group.finish();
     }

@@ -325,9 +325,11 @@ impl Core {
     }
 
     fn prompt_later(&mut self, id: &MissionId, attempt: &AttemptId, reason: PromptReason, at: Millis) {
+        let now = self.now;
         let pulse = self.pulse(id, attempt);
         pulse.stage = Stage::Waiting;
         pulse.due = Some((at, reason));
+        pulse.decided_at = now;
     }
 
     pub(super) fn prompt_due(&mut self, id: &MissionId, attempt: &AttemptId) {
@@ -336,7 +338,13 @@ impl Core {
             && at <= now
             && self.missions[id].state != MissionState::Paused
         {
-            self.pulse(id, attempt).due = None;
+            let pulse = self.pulse(id, attempt);
+            pulse.due = None;
+            if pulse.signed_at > pulse.decided_at {
+                // An earlier prompt, believed lost, has reached the host meanwhile.
+                pulse.stage = Stage::Running;
+                return pulse.look_soon(now);
+            }
             self.prompt(id, attempt, reason);
         }
     }

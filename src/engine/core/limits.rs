@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Limits {
-    /// Lanes that carry out a role's calls to the host.
+    /// Lanes that carry out a role's calls to the host. None for the Commander, whose turns the user begins.
     pub lanes: BTreeMap<Role, usize>,
     /// Whether what an attempt leads to is carried out by the lane that carried out the attempt.
     pub affinity: bool,
@@ -28,9 +28,9 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        use Role::*;
+        use Role::{Planner, Reviewer, Worker};
         Self {
-            lanes: BTreeMap::from([(Commander, 1), (Planner, 2), (Worker, 8), (Reviewer, 4)]),
+            lanes: BTreeMap::from([(Planner, 2), (Worker, 8), (Reviewer, 4)]),
             affinity: true,
             roles: BTreeMap::from([(Planner, 10), (Worker, 10), (Reviewer, 10)]),
             models: BTreeMap::new(),

@@ -113,8 +113,10 @@ pub struct Pulse {
     pub open_asks: u32,
     /// A permission that the turn was refused; the host ends the turn with it.
     pub refused: Option<String>,
-    /// A prompt that waits: for its backoff, or for the breaker.
+    /// A prompt that waits: for its backoff, for the breaker, or for the gate.
     pub due: Option<(Millis, PromptReason)>,
+    /// When that was decided: a sign of life since then means that a turn runs after all.
+    pub decided_at: Millis,
     /// What it runs on, as the host said last: `provider/model`.
     pub model: Option<String>,
     /// Whose gate and breaker let its last prompt through.
@@ -162,6 +164,7 @@ impl Pulse {
             open_asks: 0,
             refused: None,
             due: None,
+            decided_at: now,
             model: None,
             provider: String::new(),
             probe: false,

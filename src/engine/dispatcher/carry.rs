@@ -37,8 +37,8 @@ impl Dispatcher {
         }
     }
 
-    /// Through the lanes goes what an attempt asks of the host, the look at its tree, and the report; not what must not
-    /// wait behind it (looks at a turn that is in doubt, aborts, notices) nor what takes minutes (checks).
+    /// Through the lanes goes what an attempt asks of the host, and the look at its tree; not what must not wait behind it
+    /// (looks at a turn that is in doubt, aborts, notices, the report) nor what takes minutes (checks).
     fn place_of(&self, action: &Action) -> Option<Place> {
         let place = |mission: &MissionId, what, role, priority, near| {
             Some(Place { key: Key { mission: mission.clone(), what }, role, priority, near })
@@ -55,9 +55,6 @@ impl Dispatcher {
             // What passes its gate gives up its files: others wait for it.
             Action::Inspect { mission, .. } => {
                 place(mission, What::Look, Role::Reviewer, Priority::High, None)
-            }
-            Action::HandBack { mission, .. } => {
-                place(mission, What::HandBack, Role::Commander, Priority::Normal, None)
             }
             _ => None,
         }

@@ -36,7 +36,6 @@ pub enum What {
     Attempt(AttemptId),
     /// At the tree.
     Look,
-    HandBack,
 }
 
 pub struct Entry {
