@@ -26,6 +26,8 @@ const ABORT_AGAIN: Duration = Duration::from_secs(1);
 const ABORT_LONGEST: Duration = Duration::from_secs(64);
 /// Messages fetched by a look.
 const LOOK_MESSAGES: u32 = 8;
+/// Messages fetched by a look that has to find where the turn began.
+const DEEP_LOOK_MESSAGES: u32 = 200;
 
 pub type Job = Pin<Box<dyn Future<Output = Option<Input>> + Send>>;
 
@@ -96,7 +98,7 @@ impl Effects {
                     Some(Input::PromptTaken { mission, attempt, result })
                 })
             }
-            Action::Look { mission, attempt, directory, session } => {
+            Action::Look { mission, attempt, directory, session, deep } => {
                 let broken = Input::Looked {
                     mission: mission.clone(),
                     attempt: attempt.clone(),
@@ -104,7 +106,8 @@ impl Effects {
                 };
                 let effects = self.clone();
                 work(Some(&mission.clone()), Some(broken), async move {
-                    let result = effects.look(directory, session).await;
+                    let limit = if deep { DEEP_LOOK_MESSAGES } else { LOOK_MESSAGES };
+                    let result = effects.look(directory, session, limit).await;
                     Some(Input::Looked { mission, attempt, result })
                 })
             }
@@ -112,7 +115,7 @@ impl Effects {
                 let broken = Input::ParentLooked { mission: mission.clone(), result: Err(failed()) };
                 let effects = self.clone();
                 work(Some(&mission.clone()), Some(broken), async move {
-                    let result = effects.look(directory, session).await;
+                    let result = effects.look(directory, session, LOOK_MESSAGES).await;
                     Some(Input::ParentLooked { mission, result })
                 })
             }
@@ -152,12 +155,17 @@ impl Effects {
         })
     }
 
-    async fn look(&self, directory: Directory, session: HostSessionId) -> Result<Look, HostError> {
+    async fn look(
+        &self,
+        directory: Directory,
+        session: HostSessionId,
+        limit: u32,
+    ) -> Result<Look, HostError> {
         let host = &self.ports.host;
         // Messages after the state: a turn that ends in between is seen as busy, and looked at again.
         let states = host.status(directory.clone(), vec![session.clone()]).await?;
         let state = states.first().map_or(crate::ports::host::TurnState::Absent, |(_, s)| *s);
-        let messages = host.messages(directory, session, LOOK_MESSAGES).await?;
+        let messages = host.messages(directory, session, limit).await?;
         Ok(Look { state, messages })
     }
 

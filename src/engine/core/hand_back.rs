@@ -5,7 +5,9 @@
 use super::Core;
 use super::event::*;
 use super::io::*;
-use super::live::{DOUBT_MS, LOOK_MS, Live, PROGRESS_IDLE_MS, PROGRESS_MS, STABLE_LOOKS, Waiter};
+use super::live::{
+    DOUBT_MS, HandBackView, LOOK_MS, Live, PROGRESS_IDLE_MS, PROGRESS_MS, STABLE_LOOKS, Waiter,
+};
 use super::state::Mission;
 use crate::domain::ids::{HostSessionId, Millis, MissionId};
 use crate::domain::mission::Phase;
@@ -255,6 +257,12 @@ impl Core {
         let taken = |m: &crate::ports::host::HostMessage| {
             m.calls.iter().any(|c| c.state == CallState::Completed && mission.report_calls.contains(&c.call))
         };
+        let under_way = |m: &crate::ports::host::HostMessage| {
+            let open = |c: &crate::ports::host::HostCall| {
+                c.state == CallState::Running && mission.report_calls.contains(&c.call)
+            };
+            m.calls.iter().any(open)
+        };
         // All of it: an earlier report, from before a retry, may begin with the same words.
         let text = mission.report.as_deref().unwrap_or_default().trim();
         let now = self.now;
@@ -263,13 +271,23 @@ impl Core {
         } else if look.messages.iter().any(|m| m.speaker == Speaker::User && m.text.contains(text)) {
             self.emit(id, Event::HandedBack { how: HandBack::Message });
         } else if matches!(look.state, TurnState::Busy | TurnState::Retry) {
-            self.live(id).hand_back.try_at = Some(now.plus(LOOK_MS));
+            self.live(id).hand_back =
+                HandBackView { try_at: Some(now.plus(LOOK_MS)), ..HandBackView::default() };
+        } else if look.messages.iter().any(under_way) && self.may_still_arrive(id) {
+            let hand_back = &mut self.live(id).hand_back;
+            hand_back.doubtful += 1;
+            hand_back.try_at = Some(now.plus(LOOK_MS));
         } else {
             let (directory, session) = (mission.created.directory.clone(), mission.parent.clone());
             let text = mission.report.clone().unwrap_or_default();
             self.live(id).hand_back.sending = true;
             self.act(Action::HandBack { mission: id.clone(), directory, session, text });
         }
+    }
+
+    /// The host may be writing the answer down; one that was killed has left the call open for ever.
+    fn may_still_arrive(&self, id: &MissionId) -> bool {
+        self.live.get(id).is_some_and(|l| !l.parent.restarted && l.hand_back.doubtful + 1 < STABLE_LOOKS)
     }
 
     pub(super) fn hand_back_taken(&mut self, id: &MissionId, result: Result<(), HostError>) {

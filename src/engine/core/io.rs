@@ -244,6 +244,8 @@ pub enum Action {
         attempt: AttemptId,
         directory: Directory,
         session: HostSessionId,
+        /// As far back as the turn may have begun, for it has to be told from the one before.
+        deep: bool,
     },
     LookAtParent {
         mission: MissionId,

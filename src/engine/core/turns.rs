@@ -277,8 +277,9 @@ impl Core {
             } else if !pulse.looking && pulse.look_at <= now {
                 pulse.looking = true;
                 pulse.looked_at = now;
+                let deep = pulse.second_hand;
                 let (mission, directory) = (id.clone(), directory.clone());
-                self.act(Action::Look { mission, attempt, directory, session });
+                self.act(Action::Look { mission, attempt, directory, session, deep });
             }
         }
     }
