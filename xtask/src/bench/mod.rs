@@ -11,12 +11,12 @@ mod machine;
 mod makespan;
 mod plugin;
 mod rpc;
-mod scratch;
+pub mod scratch;
 mod start;
 mod stats;
 mod table;
 mod turnaround;
-mod wire;
+pub mod wire;
 
 use std::path::PathBuf;
 
