@@ -2,6 +2,7 @@
 //! asked for stays done, what it has said is not said again unless a call was never answered.
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,10 @@ pub enum Kill {
     BeforeTheAnswer(u32),
     /// So long after the n-th line was written to it: into the commit that follows, as often as not.
     AfterOurLine(u32, Duration),
+    /// It is told to end with this signal when the n-th line has been read, and does so by itself.
+    Signal(u32, rustix::process::Signal),
+    /// No file may grow beyond so many blocks of 512 bytes. Once it has said that the disk is full, there is room.
+    Full(u32),
 }
 
 #[derive(Default)]
@@ -56,6 +61,7 @@ pub struct Host {
     kill: Kill,
     host_restarts: bool,
     pub killed: bool,
+    full: bool,
     reattach: bool,
     ready: bool,
     read: u32,
@@ -84,6 +90,7 @@ impl Host {
             kill,
             host_restarts,
             killed: false,
+            full: false,
             reattach: false,
             ready: false,
             read: 0,
@@ -153,7 +160,7 @@ impl Host {
     // ---- the sidecar's life
 
     fn start(&mut self) -> Result<()> {
-        self.sidecar = Some(Sidecar::spawn(&self.gantry, &self.home)?);
+        self.sidecar = Some(Sidecar::spawn(&self.program()?, &self.home)?);
         let client = json!({"name": "sweep", "version": "0"});
         let hello = json!({"protocolVersion": 1, "client": client, "host": {"line": "v1", "pid": std::process::id()}});
         self.request(Awaited::Status, "initialize", hello)?;
@@ -162,6 +169,27 @@ impl Host {
         let open = json!({"directory": directory, "worktree": directory, "options": options, "reattach": self.reattach});
         self.request(Awaited::Opened, "workspace/open", open)?;
         self.reattach = true;
+        Ok(())
+    }
+
+    /// The sidecar itself, or a script that first takes its room away.
+    fn program(&self) -> Result<PathBuf> {
+        let Kill::Full(blocks) = self.kill else { return Ok(self.gantry.clone()) };
+        let script = self.home.join("small");
+        let text =
+            format!("#!/bin/sh\ntrap '' XFSZ\nulimit -f {blocks}\nexec '{}' \"$@\"\n", self.gantry.display());
+        std::fs::write(&script, text)?;
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
+        Ok(script)
+    }
+
+    /// The other end of an orderly end: nothing is left of the process but what it wrote down.
+    fn ends(&mut self, signal: rustix::process::Signal) -> Result<()> {
+        let mut sidecar = self.sidecar.take().context("a sidecar")?;
+        let pid = rustix::process::Pid::from_raw(sidecar.pid().cast_signed()).context("a process id")?;
+        rustix::process::kill_process(pid, signal)?;
+        ensure!(sidecar.exit()? == Some(0), "an orderly end has the exit code 0");
+        self.die();
         Ok(())
     }
 
@@ -235,14 +263,19 @@ impl Host {
         let Some(sidecar) = &mut self.sidecar else { return Ok(()) };
         let Some(incoming) = sidecar.next(Instant::now() + Duration::from_millis(2))? else { return Ok(()) };
         self.read += 1;
-        if self.kill == Kill::AfterItsLine(self.read) {
-            self.die();
-            return Ok(());
+        match self.kill {
+            Kill::AfterItsLine(n) if n == self.read => {
+                self.die();
+                return Ok(());
+            }
+            Kill::Signal(n, signal) if n == self.read => return self.ends(signal),
+            _ => {}
         }
         match incoming.message {
             Message::Request { id, method, params } => {
                 let answer = self.serve(&method, &params)?;
-                if self.kill == Kill::BeforeTheAnswer(self.read) {
+                let full = matches!(self.kill, Kill::Full(_)) && self.full;
+                if full || self.kill == Kill::BeforeTheAnswer(self.read) {
                     self.die();
                     return Ok(());
                 }
@@ -301,6 +334,15 @@ impl Host {
     fn answered(&mut self, id: u64, result: Result<Value, String>) -> Result<()> {
         let (awaited, method, params) =
             self.awaited.remove(&id).context("an answer to nothing that was asked")?;
+        if let (Kill::Full(_), Err(error)) = (self.kill, &result) {
+            // The code for a store that cannot be written; a file that may not grow is an I/O error to SQLite.
+            ensure!(error.contains("-32014") && error.contains("gantry.db"), "{method}: {error}");
+            if !matches!(awaited, Awaited::Opened | Awaited::Status) {
+                self.again.push((awaited, method, params));
+            }
+            self.die();
+            return Ok(());
+        }
         let result = result.map_err(|error| anyhow::anyhow!("{method} {params} was refused: {error}"))?;
         match awaited {
             Awaited::Opened => self.ready = true,
@@ -379,7 +421,11 @@ impl Host {
                     asked.iter().map(|id| json!({"session": id, "state": state(id)})).collect();
                 Ok(json!({"sessions": states}))
             }
-            "host/toast" | "host/progress" => Ok(json!({})),
+            "host/toast" => {
+                self.full |= text("title") == "Mission waits for its store";
+                Ok(json!({}))
+            }
+            "host/progress" => Ok(json!({})),
             other => bail!("the sidecar asks for {other}: {params}"),
         }
     }

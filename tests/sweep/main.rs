@@ -14,6 +14,7 @@ use gantry::engine::core::event::{AttemptKind, Event};
 use gantry::engine::journal;
 use gantry::ports::store::Store;
 use host::{Host, Kill};
+use rustix::process::Signal;
 use xtask::bench::scratch;
 
 /// The points are shared out among tests, so that all cores work.
@@ -87,6 +88,30 @@ fn sweep(part: u32, host_restarts: bool) {
     println!("{} points, {missed} of them not reached", mine.len());
     assert!(failed.is_empty(), "{} of {} points failed:\n{}", failed.len(), mine.len(), failed.join("\n"));
     assert!(missed < mine.len() / 2);
+}
+
+/// From a file that holds nothing up to one that holds a whole mission.
+#[test]
+fn a_full_disk_at_any_size_loses_nothing() {
+    let mut points = 0;
+    for blocks in (8..=1_400).step_by(58) {
+        match play(Kill::Full(blocks), false) {
+            Ok(_) => points += 1,
+            // All of the mission has found room.
+            Err(error) if error.to_string().contains("never reached") => break,
+            Err(error) => panic!("{blocks} blocks: {error:#}"),
+        }
+    }
+    println!("{points} sizes");
+    assert!(points >= 5, "{points}");
+}
+
+#[test]
+fn told_to_end_it_hands_its_mission_over_at_once() {
+    for (line, signal) in [(4, Signal::TERM), (9, Signal::INT), (17, Signal::TERM), (25, Signal::INT)] {
+        play(Kill::Signal(line, signal), false)
+            .unwrap_or_else(|error| panic!("{signal:?} at {line}: {error:#}"));
+    }
 }
 
 macro_rules! parts {

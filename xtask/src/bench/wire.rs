@@ -107,14 +107,21 @@ impl Sidecar {
     /// Closes its input, which tells it to end, and waits for that.
     pub fn end(mut self) -> Result<()> {
         self.stdin.take();
+        self.exit().map(|_| ())
+    }
+
+    /// Waits for its end, which somebody has told it. Answers its exit code, if no signal ended it.
+    pub fn exit(&mut self) -> Result<Option<i32>> {
         let deadline = Instant::now() + END;
-        while self.child.try_wait()?.is_none() {
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.code());
+            }
             if Instant::now() >= deadline {
-                bail!("the sidecar still runs {END:?} after its input was closed");
+                bail!("the sidecar still runs {END:?} after it was told to end");
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        Ok(())
     }
 }
 
