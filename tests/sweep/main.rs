@@ -1,5 +1,10 @@
 //! The real sidecar on SQLite and git, killed with SIGKILL at every line of a mission: of its own, before every answer
 //! and after everything that is written to it. Whatever the moment, the next one brings the mission to its end.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests take their time, and their chance, from the machine and say what they drew"
+)]
 mod host;
 
 use std::path::Path;
