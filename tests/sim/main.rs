@@ -80,7 +80,7 @@ fn without_faults_every_mission_ends_well() {
         let ends = holds(seed, Faults::None).ends;
         // Models fail and reviewers object even so; but nothing times out, is cancelled or lost.
         let well = |end: &&str| matches!(*end, "completed" | "partially_completed" | "failed");
-        assert!(!ends.is_empty() && ends.iter().all(|end| well(end)), "seed {seed}: {ends:?}");
+        assert!(!ends.is_empty() && ends.iter().all(well), "seed {seed}: {ends:?}");
     }
 }
 
