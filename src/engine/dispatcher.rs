@@ -117,6 +117,8 @@ pub struct Dispatcher {
     /// Wall clock and monotonic clock at the start.
     began: (Millis, Instant),
     tally: Tally,
+    /// Jobs that act on the host, and for which mission.
+    acting: HashMap<tokio::task::Id, MissionId>,
     /// A heartbeat, or a look for missions that were left, is under way.
     beating: bool,
     gathering: usize,
@@ -143,6 +145,7 @@ impl Dispatcher {
             stalled: BTreeMap::new(),
             stopping: None,
             tally: Tally::default(),
+            acting: HashMap::new(),
             beating: false,
             gathering: 0,
         }
@@ -247,10 +250,12 @@ impl Dispatcher {
         match done {
             Ok((id, done)) => {
                 self.broken.remove(&id);
+                self.acting.remove(&id);
                 self.take_done(done);
             }
             Err(error) => {
                 let fallback = self.broken.remove(&error.id());
+                self.acting.remove(&error.id());
                 if error.is_panic() {
                     self.tally.jobs_broken += 1;
                     tracing::error!(%error, "a job broke down");
@@ -586,10 +591,16 @@ impl Dispatcher {
         if let Some(broken) = work.broken {
             self.broken.insert(handle.id(), broken);
         }
-        if let (true, Some(mission)) = (work.stoppable, work.mission) {
-            let handles = self.stoppable.entry(mission).or_default();
-            handles.retain(|h| !h.is_finished());
-            handles.push(handle);
+        match (work.stoppable, work.mission) {
+            (true, Some(mission)) => {
+                let handles = self.stoppable.entry(mission).or_default();
+                handles.retain(|h| !h.is_finished());
+                handles.push(handle);
+            }
+            (false, Some(mission)) => {
+                self.acting.insert(handle.id(), mission);
+            }
+            (_, None) => {}
         }
     }
 

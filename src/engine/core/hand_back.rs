@@ -287,7 +287,7 @@ impl Core {
 
     /// The host may be writing the answer down; one that was killed has left the call open for ever.
     fn may_still_arrive(&self, id: &MissionId) -> bool {
-        self.live.get(id).is_some_and(|l| !l.parent.restarted && l.hand_back.doubtful + 1 < STABLE_LOOKS)
+        self.live.get(id).is_some_and(|l| l.hand_back.doubtful + 1 < STABLE_LOOKS)
     }
 
     pub(super) fn hand_back_taken(&mut self, id: &MissionId, result: Result<(), HostError>) {
