@@ -227,7 +227,7 @@ impl Core {
     }
 
     /// Ends turns, jobs and tasks, then the mission.
-    fn end_work(&mut self, id: &MissionId, end: MissionState, reason: String) {
+    pub(super) fn end_work(&mut self, id: &MissionId, end: MissionState, reason: String) {
         self.stop_turns(id);
         self.act(Action::StopWork { mission: id.clone() });
         self.live(id).jobs.clear();

@@ -10,7 +10,7 @@ use super::live::{
 };
 use super::state::Mission;
 use crate::domain::ids::{HostSessionId, Millis, MissionId};
-use crate::domain::mission::Phase;
+use crate::domain::mission::{MissionState, Phase};
 use crate::engine::{prompts, report};
 use crate::ports::host::{CallState, HostError, HostFault, Speaker, TurnState};
 
@@ -46,11 +46,26 @@ impl Core {
                 HostInput::ToolMoved { call, state: CallState::Completed, .. } => {
                     self.result_taken(&id, call)
                 }
-                HostInput::Deleted { .. } if self.missions[&id].owes_report() => {
-                    self.emit(&id, Event::HandedBack { how: HandBack::Nobody });
-                }
+                HostInput::Deleted { .. } => self.parent_gone(&id),
                 _ => {}
             }
+        }
+    }
+
+    /// The conversation is gone for good, and in the host the conversations of its agents went with it.
+    fn parent_gone(&mut self, id: &MissionId) {
+        let end = match self.missions[id].state {
+            MissionState::Pending | MissionState::Queued => Some(MissionState::Cancelled),
+            MissionState::Running | MissionState::Paused | MissionState::Degraded => {
+                Some(MissionState::Orphaned)
+            }
+            _ => None,
+        };
+        if let Some(end) = end {
+            self.end_work(id, end, "its conversation was deleted".into());
+        }
+        if self.missions[id].owes_report() {
+            self.emit(id, Event::HandedBack { how: HandBack::Nobody });
         }
     }
 
@@ -188,10 +203,7 @@ impl Core {
         match result {
             Ok(look) if owes => self.deliver(id, &look),
             Ok(look) => self.brief_or_wait(id, &look),
-            Err(HostError::Refused(fault)) if fault.status == Some(404) && owes => {
-                self.emit(id, Event::HandedBack { how: HandBack::Nobody });
-            }
-            Err(HostError::Refused(fault)) if fault.status == Some(404) => self.brief_from_user(id),
+            Err(HostError::Refused(fault)) if fault.status == Some(404) => self.parent_gone(id),
             Err(_) => {
                 let at = self.now.plus(LOOK_MS);
                 self.live(id).hand_back.try_at = Some(at);
