@@ -121,6 +121,8 @@ pub struct Dispatcher {
     /// Wall clock and monotonic clock at the start.
     began: (Millis, Instant),
     tally: Tally,
+    /// Jobs that act on the host, and for which mission.
+    acting: HashMap<tokio::task::Id, MissionId>,
     /// A heartbeat, or a look for missions that were left, is under way.
     beating: bool,
     gathering: usize,
@@ -150,6 +152,7 @@ impl Dispatcher {
             stalled: BTreeMap::new(),
             stopping: None,
             tally: Tally::default(),
+            acting: HashMap::new(),
             beating: false,
             gathering: 0,
         }
@@ -272,10 +275,12 @@ impl Dispatcher {
         match done {
             Ok((id, done)) => {
                 self.broken.remove(&id);
+                self.acting.remove(&id);
                 self.take_done(done);
             }
             Err(error) => {
                 let fallback = self.broken.remove(&error.id());
+                self.acting.remove(&error.id());
                 if error.is_panic() {
                     self.tally.jobs_broken += 1;
                     tracing::error!(%error, "a job broke down");

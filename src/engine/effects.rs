@@ -26,6 +26,8 @@ const ABORT_AGAIN: Duration = Duration::from_secs(1);
 const ABORT_LONGEST: Duration = Duration::from_secs(64);
 /// Messages fetched by a look.
 const LOOK_MESSAGES: u32 = 8;
+/// Messages fetched by a look that has to find where the turn began.
+const DEEP_LOOK_MESSAGES: u32 = 200;
 
 #[derive(Clone)]
 pub struct Effects {
@@ -94,7 +96,7 @@ impl Effects {
                     Some(Input::PromptTaken { mission, attempt, result })
                 })
             }
-            Action::Look { mission, attempt, directory, session, transcript } => {
+            Action::Look { mission, attempt, directory, session, transcript, deep } => {
                 let broken = Input::Looked {
                     mission: mission.clone(),
                     attempt: attempt.clone(),
@@ -102,7 +104,8 @@ impl Effects {
                 };
                 let effects = self.clone();
                 work(Some(&mission.clone()), Some(broken), async move {
-                    let result = effects.look(directory, session, transcript).await;
+                    let limit = if deep { DEEP_LOOK_MESSAGES } else { LOOK_MESSAGES };
+                    let result = effects.look(directory, session, transcript, limit).await;
                     Some(Input::Looked { mission, attempt, result })
                 })
             }
@@ -110,7 +113,7 @@ impl Effects {
                 let broken = Input::ParentLooked { mission: mission.clone(), result: Err(failed()) };
                 let effects = self.clone();
                 work(Some(&mission.clone()), Some(broken), async move {
-                    let result = effects.look(directory, session, true).await;
+                    let result = effects.look(directory, session, true, LOOK_MESSAGES).await;
                     Some(Input::ParentLooked { mission, result })
                 })
             }
@@ -155,6 +158,7 @@ impl Effects {
         directory: Directory,
         session: HostSessionId,
         transcript: bool,
+        limit: u32,
     ) -> Result<Look, HostError> {
         let host = &self.ports.host;
         // Messages after the state: a turn that ends in between is seen as busy, and looked at again.
@@ -163,7 +167,7 @@ impl Effects {
         if !transcript && matches!(state, TurnState::Busy | TurnState::Retry) {
             return Ok(Look { state, messages: Vec::new() });
         }
-        let messages = host.messages(directory, session, LOOK_MESSAGES).await?;
+        let messages = host.messages(directory, session, limit).await?;
         Ok(Look { state, messages })
     }
 

@@ -268,6 +268,7 @@ pub fn end_notice(mission: &Mission) -> (String, String) {
         MissionState::PartiallyCompleted => "Mission partly completed",
         MissionState::Stopped | MissionState::Cancelled => "Mission cancelled",
         MissionState::Timeout => "Mission out of time",
+        MissionState::Orphaned => "Mission ended with its conversation",
         _ => "Mission failed",
     };
     let took = duration(mission.ended_at.unwrap_or_default().since(mission.created_at));

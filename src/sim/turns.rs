@@ -1,6 +1,7 @@
 //! Turns of the simulated host: started by a prompt, ended by themselves, by an abort, or with their process.
 use super::Sim;
 use super::agents;
+use super::mutation::Mutation;
 use super::world::Turn;
 use crate::domain::ids::{HostSessionId, Role};
 use crate::engine::handle::{Answer, HostInput, ToolInput};
@@ -134,8 +135,13 @@ impl Speaker {
         let session = agents::credited(&self.sim, &self.session);
         let answer = self.sim.sidecars[self.process].tool(&session, &call, &input).await;
         agents::answered(self, &call);
-        // A busy host takes its time to write a result down.
-        self.sim.pause(1, if name == "mission" { 20_000 } else { 2_000 }).await;
+        // A busy host takes its time to write a result down; the longer it does, the sooner a bug there shows.
+        let longest = match name {
+            "mission" if self.sim.mutated(Mutation::EarlyHandBack) => 20_000,
+            "mission" => 8_000,
+            _ => 2_000,
+        };
+        self.sim.pause(1, longest).await;
         match answer {
             Ok(Answer::Tool { output, .. }) => {
                 if name == "mission" {
@@ -165,7 +171,7 @@ impl Speaker {
     pub async fn write(&self, place: &str, path: &str, broken: bool) -> bool {
         let call = self.call_begins("write");
         let allowed = self.sim.sidecars[self.process].may_write(&self.session, path).await;
-        let ignored = self.sim.mutated(super::mutation::Mutation::LeaseIgnored);
+        let ignored = self.sim.mutated(Mutation::LeaseIgnored);
         let may = allowed.is_ok() || ignored;
         if may {
             super::check::written(&self.sim, place, &self.session, path);

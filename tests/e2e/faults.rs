@@ -54,7 +54,7 @@ fn a_sidecar_that_dies_at_start_is_given_up_after_three_times() {
     let stage = stage.stand_in(&format!("echo started >> '{}'\nexit 7", starts.display()));
     let file = stage.folder().join("stand-in");
     let finished = assert_refused(&stage, "");
-    let said = format!("Gantry's sidecar {} ended at start three times in a row; run ", file.display());
+    let said = format!("Gantry's sidecar {} ended at start three times in a row; see ", file.display());
     assert!(finished.stdout.starts_with(&said), "{finished:?}");
     assert_eq!(
         fs::read_to_string(&starts).unwrap(),

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gantry::domain::ids::TaskId;
 use gantry::domain::task::TaskState;
@@ -327,6 +327,42 @@ fn a_host_killed_again_and_again_costs_no_finished_work() {
     stage.assert_no_misses();
 }
 
+/// Five missions, each with two hosts killed at some moment between its acceptance and, as often as not, its end.
+#[test]
+fn ten_hosts_killed_at_random_moments_cost_no_mission() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+    // Knuth's linear congruential generator, its upper bits.
+    let mut random = now;
+    let mut pause = |most: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let ms = (random >> 33) % most;
+        std::thread::sleep(Duration::from_millis(ms));
+        ms
+    };
+    for mission in 0..5 {
+        let stage = Stage::small(diamond);
+        let mut host = stage.env.run_command("task", TASK).unwrap();
+        wait("first turn", || (!stage.model.requests().is_empty()).then_some(()));
+        let first = pause(2_500);
+        host.kill().unwrap();
+        assert_eq!(stage.env.wait_gone(PROMPTLY).unwrap(), []);
+        let mut server = stage.env.serve().unwrap();
+        server.get("/session").unwrap();
+        let second = pause(1_500);
+        server.process.kill().unwrap();
+        assert_eq!(stage.env.wait_gone(PROMPTLY).unwrap(), []);
+        println!("mission {mission}: killed after {first} ms, and again after {second} ms");
+        let server = stage.env.serve().unwrap();
+        let told = wait_settled(&stage, &server);
+        assert_eq!(told.state(), "completed", "{}", told.report());
+        assert_nothing_ran_twice(&stage, &told);
+        assert_files_written(&stage.project);
+        assert_eq!(deliveries(&server, &told), 1, "killed after {first} and {second} ms");
+        drop(server);
+        stage.assert_nothing_left();
+    }
+}
+
 #[test]
 fn after_a_killed_host_a_mission_waits_for_the_user_when_he_wants_it_so() {
     let resume = json!({"action": "resume"});
@@ -403,6 +439,21 @@ fn wait_settled(stage: &Stage, server: &Server) -> Told {
 /// How often the report stands in the conversation that asked.
 fn copies(server: &Server, told: &Told) -> usize {
     count(server, told, told.report())
+}
+
+/// How often the report was handed over: as the result of the call or as a message, and not as the model repeats it.
+fn deliveries(server: &Server, told: &Told) -> usize {
+    let messages = server.get(&format!("/session/{}/message", told.mission.parent)).unwrap();
+    let handed = |message: &Value| {
+        let said = message["info"]["role"] == "user";
+        let parts = message["parts"].as_array().unwrap().iter();
+        let text = |part: &Value| {
+            let text = part["state"]["output"].as_str().or(part["text"].as_str().filter(|_| said));
+            text.is_some_and(|text| text.contains(told.report().trim()))
+        };
+        parts.filter(|part| text(part)).count()
+    };
+    messages.as_array().unwrap().iter().map(handed).sum()
 }
 
 fn count(server: &Server, told: &Told, what: &str) -> usize {

@@ -169,7 +169,7 @@ export class Sidecar {
   }
 
   private track<T>(life: Life, call: Promise<T>): Promise<T> {
-    const settled = call.then(noop, noop).then(() => this.serving.delete(settled))
+    const settled: Promise<unknown> = call.then(noop, noop).then(() => this.serving.delete(settled))
     this.serving.set(settled, life)
     return call
   }
@@ -211,7 +211,7 @@ export class Sidecar {
   private async startOnce(): Promise<Life> {
     const host = [...this.tenants.values()].at(-1)?.host
     if (!host) throw new Sentence("This directory was closed; open it again in OpenCode.")
-    const life = new Life(this.bin, this.timing, (method, params) => this.track(life, this.serve(method, params)))
+    const life: Life = new Life(this.bin, this.timing, (method, params): Promise<unknown> => this.track(life, this.serve(method, params)))
     this.life = life
     this.opened = new Map()
     void life.ended.then(() => this.onEnd(life))

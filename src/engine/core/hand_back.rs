@@ -5,10 +5,12 @@
 use super::Core;
 use super::event::*;
 use super::io::*;
-use super::live::{DOUBT_MS, LOOK_MS, Live, PROGRESS_IDLE_MS, PROGRESS_MS, STABLE_LOOKS, Waiter};
+use super::live::{
+    DOUBT_MS, HandBackView, LOOK_MS, Live, PROGRESS_IDLE_MS, PROGRESS_MS, STABLE_LOOKS, Waiter,
+};
 use super::state::Mission;
 use crate::domain::ids::{HostSessionId, Millis, MissionId};
-use crate::domain::mission::Phase;
+use crate::domain::mission::{MissionState, Phase};
 use crate::engine::{prompts, report};
 use crate::ports::host::{CallState, HostError, HostFault, Speaker, TurnState};
 
@@ -44,11 +46,26 @@ impl Core {
                 HostInput::ToolMoved { call, state: CallState::Completed, .. } => {
                     self.result_taken(&id, call)
                 }
-                HostInput::Deleted { .. } if self.missions[&id].owes_report() => {
-                    self.emit(&id, Event::HandedBack { how: HandBack::Nobody });
-                }
+                HostInput::Deleted { .. } => self.parent_gone(&id),
                 _ => {}
             }
+        }
+    }
+
+    /// The conversation is gone for good, and in the host the conversations of its agents went with it.
+    fn parent_gone(&mut self, id: &MissionId) {
+        let end = match self.missions[id].state {
+            MissionState::Pending | MissionState::Queued => Some(MissionState::Cancelled),
+            MissionState::Running | MissionState::Paused | MissionState::Degraded => {
+                Some(MissionState::Orphaned)
+            }
+            _ => None,
+        };
+        if let Some(end) = end {
+            self.end_work(id, end, "its conversation was deleted".into());
+        }
+        if self.missions[id].owes_report() {
+            self.emit(id, Event::HandedBack { how: HandBack::Nobody });
         }
     }
 
@@ -186,10 +203,7 @@ impl Core {
         match result {
             Ok(look) if owes => self.deliver(id, &look),
             Ok(look) => self.brief_or_wait(id, &look),
-            Err(HostError::Refused(fault)) if fault.status == Some(404) && owes => {
-                self.emit(id, Event::HandedBack { how: HandBack::Nobody });
-            }
-            Err(HostError::Refused(fault)) if fault.status == Some(404) => self.brief_from_user(id),
+            Err(HostError::Refused(fault)) if fault.status == Some(404) => self.parent_gone(id),
             Err(_) => {
                 let at = self.now.plus(LOOK_MS);
                 self.live(id).hand_back.try_at = Some(at);
@@ -255,6 +269,12 @@ impl Core {
         let taken = |m: &crate::ports::host::HostMessage| {
             m.calls.iter().any(|c| c.state == CallState::Completed && mission.report_calls.contains(&c.call))
         };
+        let under_way = |m: &crate::ports::host::HostMessage| {
+            let open = |c: &crate::ports::host::HostCall| {
+                c.state == CallState::Running && mission.report_calls.contains(&c.call)
+            };
+            m.calls.iter().any(open)
+        };
         // All of it: an earlier report, from before a retry, may begin with the same words.
         let text = mission.report.as_deref().unwrap_or_default().trim();
         let now = self.now;
@@ -263,13 +283,23 @@ impl Core {
         } else if look.messages.iter().any(|m| m.speaker == Speaker::User && m.text.contains(text)) {
             self.emit(id, Event::HandedBack { how: HandBack::Message });
         } else if matches!(look.state, TurnState::Busy | TurnState::Retry) {
-            self.live(id).hand_back.try_at = Some(now.plus(LOOK_MS));
+            self.live(id).hand_back =
+                HandBackView { try_at: Some(now.plus(LOOK_MS)), ..HandBackView::default() };
+        } else if look.messages.iter().any(under_way) && self.may_still_arrive(id) {
+            let hand_back = &mut self.live(id).hand_back;
+            hand_back.doubtful += 1;
+            hand_back.try_at = Some(now.plus(LOOK_MS));
         } else {
             let (directory, session) = (mission.created.directory.clone(), mission.parent.clone());
             let text = mission.report.clone().unwrap_or_default();
             self.live(id).hand_back.sending = true;
             self.act(Action::HandBack { mission: id.clone(), directory, session, text });
         }
+    }
+
+    /// The host may be writing the answer down; one that was killed has left the call open for ever.
+    fn may_still_arrive(&self, id: &MissionId) -> bool {
+        self.live.get(id).is_some_and(|l| l.hand_back.doubtful + 1 < STABLE_LOOKS)
     }
 
     pub(super) fn hand_back_taken(&mut self, id: &MissionId, result: Result<(), HostError>) {

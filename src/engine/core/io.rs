@@ -251,6 +251,8 @@ pub enum Action {
         directory: Directory,
         session: HostSessionId,
         transcript: bool,
+        /// As far back as the turn may have begun, for it has to be told from the one before.
+        deep: bool,
     },
     LookAtParent {
         mission: MissionId,

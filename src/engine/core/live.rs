@@ -79,6 +79,8 @@ pub struct ParentView {
 
 #[derive(Default, Debug)]
 pub struct HandBackView {
+    /// Looks in a row that found the call not at its end, and the conversation not at work.
+    pub doubtful: u32,
     pub sending: bool,
     pub try_at: Option<Millis>,
 }

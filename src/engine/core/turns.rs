@@ -317,8 +317,9 @@ impl Core {
                 pulse.looked_at = now;
                 // A call that seems to run may have ended unheard; nothing else is to be learned from a busy session.
                 pulse.transcript = now.since(pulse.sign_at) >= limit;
-                let (mission, directory, transcript) = (id.clone(), directory.clone(), pulse.transcript);
-                self.act(Action::Look { mission, attempt, directory, session, transcript });
+                let (transcript, deep) = (pulse.transcript, pulse.second_hand);
+                let (mission, directory) = (id.clone(), directory.clone());
+                self.act(Action::Look { mission, attempt, directory, session, transcript, deep });
             }
         }
     }

@@ -70,6 +70,11 @@ impl Dispatcher {
         }
     }
 
+    /// Whether something is still under way that the mission asked of the host.
+    pub(super) fn acts_for(&self, mission: &MissionId) -> bool {
+        self.acting.values().any(|m| m == mission) || self.lanes.act_for(mission)
+    }
+
     pub(super) fn carried_out(&mut self, done: Finished) {
         if done.panicked {
             self.tally.jobs_broken += 1;
@@ -83,10 +88,16 @@ impl Dispatcher {
         if let Some(broken) = work.broken {
             self.broken.insert(handle.id(), broken);
         }
-        if let (true, Some(mission)) = (work.stoppable, work.mission) {
-            let handles = self.stoppable.entry(mission).or_default();
-            handles.retain(|h| !h.is_finished());
-            handles.push(handle);
+        match (work.stoppable, work.mission) {
+            (true, Some(mission)) => {
+                let handles = self.stoppable.entry(mission).or_default();
+                handles.retain(|h| !h.is_finished());
+                handles.push(handle);
+            }
+            (false, Some(mission)) => {
+                self.acting.insert(handle.id(), mission);
+            }
+            (_, None) => {}
         }
     }
 

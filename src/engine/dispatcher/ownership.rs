@@ -9,6 +9,8 @@ const MAX_OPEN: u32 = 1_000;
 const CLAIMS_AT_ONCE: usize = 32;
 /// After this many a call that waits for the mission is told why; a headless host would never end else.
 const RELOADS_BEFORE_ANSWER: u32 = 30;
+/// Wait for calls of the host that are still on their way.
+const SETTLE_AFTER: Duration = Duration::from_millis(100);
 /// Wait before a mission whose commit failed is read again.
 const RELOAD_AFTER: Duration = Duration::from_secs(1);
 
@@ -178,6 +180,8 @@ impl Dispatcher {
 
     pub(super) fn reloaded(&mut self, mission: MissionId, found: Result<Option<Loaded>, StoreError>) {
         match found {
+            // What it asked of the host before is still on its way: a look would miss it, and it would be asked again.
+            Ok(Some(_)) if self.acts_for(&mission) => self.reload(mission, SETTLE_AFTER),
             Ok(Some(loaded)) => self.adopt(loaded, false),
             Ok(None) => {
                 tracing::warn!(%mission, "another process has the mission now");

@@ -160,6 +160,11 @@ impl Lanes {
         finished
     }
 
+    /// Whether anything of the mission is not done with, be it only to be dropped.
+    pub fn act_for(&self, mission: &MissionId) -> bool {
+        self.open.values().any(|(key, _)| key.mission == *mission)
+    }
+
     /// What waits for this attempt is dropped when it is taken.
     pub fn withdraw_attempt(&mut self, attempt: &AttemptId) {
         self.withdraw(|key| matches!(&key.what, What::Attempt(a) if a == attempt));

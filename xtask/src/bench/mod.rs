@@ -11,13 +11,13 @@ mod machine;
 mod makespan;
 mod plugin;
 mod rpc;
-mod scratch;
+pub mod scratch;
 mod sessions;
 mod start;
 mod stats;
 mod table;
 mod turnaround;
-mod wire;
+pub mod wire;
 
 use std::path::PathBuf;
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::lab::sample::git;
 
 /// A folder of its own that goes when it is dropped.
-pub(super) fn folder() -> Result<TempDir> {
+pub fn folder() -> Result<TempDir> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
     let lab = root.join("target/lab");
     fs::create_dir_all(&lab)?;
@@ -20,7 +20,7 @@ pub(super) fn folder() -> Result<TempDir> {
 
 /// A git project with this many committed files and no checks of its own, so that a gate is a look at the tree and a
 /// review.
-pub(super) fn project(folder: &Path, files: usize) -> Result<PathBuf> {
+pub fn project(folder: &Path, files: usize) -> Result<PathBuf> {
     let project = folder.join("project");
     // Git reads a file again as long as it is no older than the index, which no project is that people work in.
     let old = SystemTime::now() - Duration::from_secs(3600);

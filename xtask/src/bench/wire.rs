@@ -12,32 +12,32 @@ use serde_json::{Value, json};
 /// For the process to end after its input has.
 const END: Duration = Duration::from_secs(5);
 
-pub(super) struct Sidecar {
+pub struct Sidecar {
     child: Child,
     /// Absent once closed.
     stdin: Option<ChildStdin>,
     lines: Receiver<(Instant, String)>,
     next_id: u64,
     /// Just before the process was started.
-    pub(super) spawned: Instant,
+    pub spawned: Instant,
 }
 
 /// A line from the sidecar, and when it had been read: before it was parsed.
 #[derive(Debug)]
-pub(super) struct Incoming {
-    pub(super) at: Instant,
-    pub(super) message: Message,
+pub struct Incoming {
+    pub at: Instant,
+    pub message: Message,
 }
 
 #[derive(Debug)]
-pub(super) enum Message {
+pub enum Message {
     Answer { id: u64, result: Result<Value, String> },
     Request { id: Value, method: String, params: Value },
 }
 
 impl Sidecar {
     /// `home` holds all it writes, its log included.
-    pub(super) fn spawn(binary: &Path, home: &Path) -> Result<Self> {
+    pub fn spawn(binary: &Path, home: &Path) -> Result<Self> {
         let mut command = Command::new(binary);
         command.arg("sidecar").env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
         if let Some(path) = std::env::var_os("PATH") {
@@ -63,23 +63,23 @@ impl Sidecar {
         Ok(Self { child, stdin, lines, next_id: 0, spawned })
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends a request. Answers its id and the moment before it was written.
-    pub(super) fn request(&mut self, method: &str, params: Value) -> Result<(u64, Instant)> {
+    pub fn request(&mut self, method: &str, params: Value) -> Result<(u64, Instant)> {
         self.next_id += 1;
         let id = self.next_id;
         let at = self.write(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))?;
         Ok((id, at))
     }
 
-    pub(super) fn notify(&mut self, method: &str, params: Value) -> Result<Instant> {
+    pub fn notify(&mut self, method: &str, params: Value) -> Result<Instant> {
         self.write(&json!({"jsonrpc": "2.0", "method": method, "params": params}))
     }
 
-    pub(super) fn answer(&mut self, id: Value, result: Value) -> Result<()> {
+    pub fn answer(&mut self, id: Value, result: Value) -> Result<()> {
         self.write(&json!({"jsonrpc": "2.0", "id": id, "result": result}))?;
         Ok(())
     }
@@ -93,7 +93,7 @@ impl Sidecar {
     }
 
     /// The next line, or nothing when none comes by then.
-    pub(super) fn next(&mut self, by: Instant) -> Result<Option<Incoming>> {
+    pub fn next(&mut self, by: Instant) -> Result<Option<Incoming>> {
         let wait = by.saturating_duration_since(Instant::now());
         match self.lines.recv_timeout(wait) {
             Ok((at, line)) => Ok(Some(Incoming { at, message: parse(&line)? })),
@@ -105,16 +105,23 @@ impl Sidecar {
     }
 
     /// Closes its input, which tells it to end, and waits for that.
-    pub(super) fn end(mut self) -> Result<()> {
+    pub fn end(mut self) -> Result<()> {
         self.stdin.take();
+        self.exit().map(|_| ())
+    }
+
+    /// Waits for its end, which somebody has told it. Answers its exit code, if no signal ended it.
+    pub fn exit(&mut self) -> Result<Option<i32>> {
         let deadline = Instant::now() + END;
-        while self.child.try_wait()?.is_none() {
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.code());
+            }
             if Instant::now() >= deadline {
-                bail!("the sidecar still runs {END:?} after its input was closed");
+                bail!("the sidecar still runs {END:?} after it was told to end");
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        Ok(())
     }
 }
 

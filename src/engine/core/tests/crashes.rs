@@ -80,6 +80,52 @@ fn killed_after_any_commit() {
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// What `killed_after_any_commit` repeats: a process that dies when it has acted and before it heard of that leaves the
+/// action to the next, which asks for it a second time.
+#[test]
+fn every_action_with_an_effect_is_repeated_by_a_take_over() {
+    let mut w = diamond();
+    // Reported into the conversation, and cut off in the middle of a gate.
+    w.outside.script("Commander", vec![vec![(100, Step::Say("x"))]]);
+    w.outside.script("Review T2", vec![does(changes("b is wrong"))]);
+    w.task("do it");
+    w.run();
+    let mut repeated = BTreeSet::new();
+    for moment in &w.moments {
+        let done = w.actions.iter().filter(|(at, _)| *at == moment.now).map(|(_, a)| a.kind());
+        let done: BTreeSet<_> = done.collect();
+        for host_restarted in [false, true] {
+            let mut next = w.take_over(moment.now, moment.events, &moment.after, host_restarted);
+            in_the_end(&mut next, "taken over");
+            repeated.extend(next.actions.iter().map(|(_, a)| a.kind()).filter(|kind| done.contains(kind)));
+        }
+    }
+    let effects =
+        ["baseline", "check", "create_session", "inspect", "prompt", "publish_todo", "survey", "update_todo"];
+    let missing: Vec<_> = effects.into_iter().filter(|kind| !repeated.contains(kind)).collect();
+    assert_eq!(missing, Vec::<&str>::new(), "{repeated:?}");
+    // The one that would be seen twice: the conversation is looked at first.
+    assert!(!repeated.contains("hand_back"));
+}
+
+#[test]
+fn the_end_of_a_turn_is_asked_for_again_by_a_take_over() {
+    let mut w = diamond();
+    let m = w.task("do it");
+    w.run_until(|w| w.turns_of("T3").len() == 1);
+    w.control(&m, Control::Cancel { by: "you" }).expect("cancelled");
+    let moment = w.moments.last().expect("a commit").clone();
+    let aborts = |w: &World| w.actions.iter().filter(|(_, a)| a.kind() == "abort").count();
+    assert!(aborts(&w) >= 2);
+    for outside in [&moment.before, &moment.after] {
+        let mut next = w.take_over(moment.now, moment.events, outside, false);
+        next.run();
+        assert!(aborts(&next) >= 2);
+        assert_eq!(next.state(&m), "stopped");
+        assert!(next.outside.sessions.values().all(|s| !s.busy || s.key.is_none()));
+    }
+}
+
 /// A journal that ends within a commit (a copy that was cut off) is still a state to go on from.
 #[test]
 fn cut_off_at_any_fact() {

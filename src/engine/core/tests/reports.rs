@@ -67,7 +67,23 @@ fn to_nobody_when_the_conversation_is_gone() {
         }
         w.outside.delete(w.now, &parent);
         delivered_once(&mut w, &m, "Nobody");
+        assert_eq!(w.state(&m), if owed { "completed" } else { "orphaned" });
+        assert!(
+            w.outside.sessions.values().all(|s| !s.busy || s.key.is_none()),
+            "no turn goes on for nobody"
+        );
     }
+}
+
+#[test]
+fn a_mission_that_waits_is_cancelled_with_its_conversation() {
+    let mut w = one_task();
+    let first = w.task("first");
+    let second = w.task_in("u9", "/p", "second", w.options());
+    assert_eq!(w.state(&second), "queued");
+    w.outside.delete(w.now, &"u9".into());
+    w.run();
+    assert_eq!((w.state(&first), w.state(&second)), ("completed", "cancelled"));
 }
 
 #[test]
