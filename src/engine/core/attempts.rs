@@ -338,12 +338,12 @@ impl Core {
             && at <= now
             && self.missions[id].state != MissionState::Paused
         {
+            let prompted = self.open(id, attempt).is_some_and(|a| !a.prompts.is_empty());
             let pulse = self.pulse(id, attempt);
             pulse.due = None;
-            if pulse.signed_at > pulse.decided_at {
-                // An earlier prompt, believed lost, has reached the host meanwhile.
-                pulse.stage = Stage::Running;
-                return pulse.look_soon(now);
+            if prompted && pulse.signed_at > pulse.decided_at {
+                // An earlier prompt, believed lost, may have reached the host meanwhile.
+                return self.doubt(id, attempt);
             }
             self.prompt(id, attempt, reason);
         }
