@@ -47,11 +47,13 @@ impl Journal {
             row: MissionRow {
                 id: self.id.clone(),
                 directory: "/project".into(),
+                place: "/project".into(),
                 title: "Bench".into(),
                 state: "running".into(),
                 phase: Some("executing".into()),
                 parent_session: "ses".into(),
                 open: true,
+                begun: false,
                 done: 1,
                 running: 2,
                 waiting: 3,

@@ -113,6 +113,8 @@ pub struct Dispatcher {
     opens: Vec<Open>,
     /// Missions that wait for the store to be read back.
     stalled: BTreeMap<MissionId, Stall>,
+    /// Missions that wait for one at work elsewhere, and for which: their users are told once.
+    beside: BTreeMap<MissionId, MissionId>,
     stopping: Option<oneshot::Sender<()>>,
     /// Wall clock and monotonic clock at the start.
     began: (Millis, Instant),
@@ -143,6 +145,7 @@ impl Dispatcher {
             marking: BTreeSet::new(),
             opens: Vec::new(),
             stalled: BTreeMap::new(),
+            beside: BTreeMap::new(),
             stopping: None,
             tally: Tally::default(),
             acting: HashMap::new(),
@@ -213,7 +216,7 @@ impl Dispatcher {
                 None => {
                     self.replies.insert(reply, tx);
                     match self.not_in_memory(&input) {
-                        Some(mission) => self.fetch(reply, mission, input),
+                        Some(wanted) => self.fetch(reply, wanted, input),
                         None => self.inbox.push_back(*input),
                     }
                 }
@@ -355,11 +358,15 @@ impl Dispatcher {
         };
         let ports = self.ports.clone();
         let write = async move {
+            if !batch.is_empty() {
+                ports.store.append(batch).await?;
+            }
+            // Last, for a new mission may begin as another ends, and its answer says whether it is there.
             for first in created {
                 let wall = ports.clock.now();
                 ports.store.create(ports.identity.clone(), OWNER_TTL_MS, wall, first).await?;
             }
-            if batch.is_empty() { Ok(()) } else { ports.store.append(batch).await }
+            Ok(())
         };
         Some((commit, Box::pin(write)))
     }
@@ -452,13 +459,20 @@ impl Dispatcher {
         for open in commit.opens {
             let _ = open.tx.send(Err(error.clone()));
         }
+        let after = match error {
+            StoreError::PlaceTaken(beside) => {
+                self.gather_beside(beside.clone());
+                HEARTBEAT
+            }
+            _ => Duration::ZERO,
+        };
         for mission in commit.missions {
             let persisted = !commit.created.contains(&mission);
             let fenced = matches!(error, StoreError::Fenced(m) if *m == mission);
             if persisted && !fenced {
                 self.tell_stalled(&mission, error);
                 self.let_go(&mission, None);
-                self.reload(mission, Duration::ZERO);
+                self.reload(mission, after);
             } else if fenced {
                 self.taken_over(&mission);
             } else {
@@ -477,9 +491,15 @@ impl Dispatcher {
 
     /// One notice for each time a mission has to wait for its store.
     fn tell_stalled(&mut self, mission: &MissionId, error: &StoreError) {
+        let known = match error {
+            StoreError::PlaceTaken(beside) => {
+                self.beside.insert(mission.clone(), beside.clone()).as_ref() == Some(beside)
+            }
+            _ => false,
+        };
         let Some(directory) = self.core.mission(mission).map(|m| m.created.directory.clone()) else { return };
         let stall = Stall { error: error.to_string(), tries: 0 };
-        if self.stalled.insert(mission.clone(), stall).is_some() {
+        if self.stalled.insert(mission.clone(), stall).is_some() || known {
             return;
         }
         let (host, message) = (self.ports.host.clone(), format!("{error}. It goes on by itself then."));
@@ -529,6 +549,9 @@ impl Dispatcher {
     fn left(&mut self, left: Vec<MissionId>) {
         for mission in left.into_iter().filter(|m| self.core.mission(m).is_none()) {
             let over = self.owned.remove(&mission).is_some();
+            if !self.stalled.contains_key(&mission) {
+                self.beside.remove(&mission);
+            }
             if over || !self.stalled.contains_key(&mission) {
                 self.index.publish(&self.core, &mission);
             }

@@ -98,9 +98,10 @@ impl Sidecar {
     /// Standard input has ended: an orderly stop, as far as it gets.
     pub async fn stop(&self) {
         if let Some(life) = self.now() {
+            // Gone even when the faults end in the middle of this.
+            let _gone = life.power.gone.clone().drop_guard();
             let ordered = life.handle.shutdown();
             let _ = tokio::time::timeout(Duration::from_millis(1_800), ordered).await;
-            life.power.gone.cancel();
         }
     }
 

@@ -102,8 +102,7 @@ impl Core {
     /// Whether another mission is at work in the place of this one.
     fn place_taken(&self, id: &MissionId) -> bool {
         let place = self.missions[id].place();
-        let at_work = |m: &Mission| m.state.is_open() && m.state != MissionState::Queued;
-        self.missions.values().any(|m| m.id != *id && m.place() == place && at_work(m))
+        self.missions.values().any(|m| m.id != *id && m.place() == place && m.begun())
             || self.away.iter().any(|(away, taken)| away != id && taken == place)
     }
 

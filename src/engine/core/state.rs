@@ -213,6 +213,10 @@ impl Mission {
     pub fn at_rest(&self) -> bool {
         self.settled() && self.open_attempts().next().is_none()
     }
+    /// At work in its place, if only to wait there.
+    pub fn begun(&self) -> bool {
+        self.running() || self.state == MissionState::Paused
+    }
     /// Work on it goes on; at half pace while the provider is being waited for.
     pub fn running(&self) -> bool {
         matches!(self.state, MissionState::Running | MissionState::Degraded)

@@ -24,6 +24,12 @@ enum Claimed {
     Held(MissionRow, OwnerIdentity),
 }
 
+pub(super) enum Wanted {
+    Mission(MissionId),
+    /// All that is open in it.
+    Directory(Directory),
+}
+
 pub(super) struct Loaded {
     /// When it was claimed.
     at: Instant,
@@ -78,6 +84,17 @@ impl Dispatcher {
                 Done::Gathered(find(&ports, &directory, &ours).await.map(|found| found.ours))
             });
         }
+    }
+
+    /// A mission nobody here knew of is at work where one of ours was to begin: ours waits for it, in this process if
+    /// nobody holds it.
+    pub(super) fn gather_beside(&mut self, mission: MissionId) {
+        let ports = self.ports.clone();
+        let ours: BTreeSet<_> = self.owned.keys().cloned().collect();
+        self.gathering += 1;
+        self.jobs.spawn(async move {
+            Done::Gathered(with_its_place(&ports, &mission, &ours).await)
+        });
     }
 
     pub(super) fn open(&mut self, directory: Directory, host_restarted: bool, tx: OpenReply) {
@@ -142,9 +159,14 @@ impl Dispatcher {
         });
     }
 
-    /// The mission an order is for, when it has left memory: one that has ended may be retried or taken back.
-    pub(super) fn not_in_memory(&self, input: &Input) -> Option<MissionId> {
+    /// What has to be read before an order can be carried out: a mission that has left memory may be retried or taken
+    /// back, and a new one waits for those that another process left in its place.
+    pub(super) fn not_in_memory(&self, input: &Input) -> Option<Wanted> {
         let mission = match input {
+            Input::Create { created, .. } => {
+                let known = self.core.missions().any(|m| m.place() == created.worktree && m.begun());
+                return (!known).then(|| Wanted::Directory(created.directory.clone()));
+            }
             Input::Control { mission, .. } | Input::Attach { mission, .. } => mission,
             Input::Tool {
                 tool:
@@ -155,14 +177,17 @@ impl Dispatcher {
             _ => return None,
         };
         let away = self.core.mission(mission).is_none() && !self.stalled.contains_key(mission);
-        away.then(|| mission.clone())
+        away.then(|| Wanted::Mission(mission.clone()))
     }
 
-    pub(super) fn fetch(&mut self, reply: ReplyTo, mission: MissionId, input: Box<Input>) {
+    pub(super) fn fetch(&mut self, reply: ReplyTo, wanted: Wanted, input: Box<Input>) {
         let ports = self.ports.clone();
         let ours: BTreeSet<_> = self.owned.keys().cloned().collect();
         self.jobs.spawn(async move {
-            let found = with_its_place(&ports, &mission, &ours).await;
+            let found = match wanted {
+                Wanted::Mission(mission) => with_its_place(&ports, &mission, &ours).await,
+                Wanted::Directory(directory) => find(&ports, &directory, &ours).await.map(|found| found.ours),
+            };
             Done::Fetched { reply, input, found }
         });
     }

@@ -392,11 +392,13 @@ fn the_row_follows_the_mission() {
     let accepted = MissionRow {
         id: MISSION.into(),
         directory: "/home/ada/calc".into(),
+        place: "/home/ada/calc".into(),
         title: "teach calc to divide – and say why not".into(),
         state: "pending".into(),
         phase: None,
         parent_session: "ses_parent".into(),
         open: true,
+        begun: false,
         done: 0,
         running: 0,
         waiting: 0,
@@ -413,6 +415,7 @@ fn the_row_follows_the_mission() {
         MissionRow {
             state: "running".into(),
             phase: Some("executing".into()),
+            begun: true,
             running: 2,
             waiting: 1,
             total: 3,
@@ -420,7 +423,7 @@ fn the_row_follows_the_mission() {
         }
     );
     let paused = after("state_changed", "paused");
-    assert_eq!((paused.state.as_str(), paused.phase, paused.open), ("paused", None, true));
+    assert_eq!((paused.state.as_str(), paused.phase, paused.open, paused.begun), ("paused", None, true, true));
     assert_eq!(after("attached", "").parent_session, "ses_parent2");
     let owing = after("reported", "");
     let ended = MissionRow {
