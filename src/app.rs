@@ -37,7 +37,11 @@ async fn serve() -> anyhow::Result<()> {
     let home = dirs::data_dir().context("no data directory: set GANTRY_HOME")?;
     let path = store_path(&home)?;
     let stop = CancellationToken::new();
-    let about = About { home: home.display().to_string(), store: path.display().to_string() };
+    let about = About {
+        home: home.display().to_string(),
+        store: path.display().to_string(),
+        log_lines_dropped: telemetry::lines_dropped,
+    };
     let host = Arc::new(StdioHost::default());
     let (engine, router) = match SqliteStore::open(&path) {
         Ok(store) => {

@@ -13,7 +13,7 @@ use super::index::Index;
 use super::journal;
 use super::metrics::{Metrics, Tally};
 use crate::domain::ids::{Directory, Millis, MissionId};
-use crate::ports::host::ToastKind;
+use crate::ports::host::{HostError, ToastKind};
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, StoreError};
 pub use ownership::decode_all;
 use ownership::{Found, Loaded, Open};
@@ -538,7 +538,7 @@ impl Dispatcher {
     fn give_up(&mut self, mission: &MissionId) {
         if let Some(m) = self.core.mission(mission) {
             let directory = m.created.directory.clone();
-            let abort = |session| Action::Abort { directory: directory.clone(), session };
+            let abort = |session| Action::Abort { of: None, directory: directory.clone(), session };
             let aborts = m.open_attempts().filter_map(|a| a.session.clone()).map(abort).collect();
             self.perform(aborts);
         }
@@ -548,7 +548,10 @@ impl Dispatcher {
     /// Missions leave the index with the memory, but for those that are being read again.
     fn left(&mut self, left: Vec<MissionId>) {
         for mission in left.into_iter().filter(|m| self.core.mission(m).is_none()) {
-            let over = self.owned.remove(&mission).is_some();
+            // Let go, and taken in again before that was stepped through.
+            let again =
+                self.inbox.iter().any(|i| matches!(i, Input::Adopt { mission: m, .. } if *m == mission));
+            let over = !again && self.owned.remove(&mission).is_some();
             if !self.stalled.contains_key(&mission) {
                 self.beside.remove(&mission);
             }
@@ -593,6 +596,11 @@ impl Dispatcher {
             match action {
                 Action::Answer { to, answer } => self.send(to, answer),
                 Action::StopWork { mission } => self.stop_jobs(&mission),
+                // It may be long since anybody looked into the conversation, and another process have said it.
+                Action::HandBack { mission, .. } if !self.index.owned() => {
+                    let result = Err(HostError::TimedOut(OWNER_TTL_MS));
+                    self.inbox.push_back(Input::HandBackTaken { mission, result });
+                }
                 action => {
                     if let Some(work) = self.effects.work(action) {
                         self.spawn(work);

@@ -127,6 +127,20 @@ impl Effects {
                     Some(Input::HandBackTaken { mission, result })
                 })
             }
+            Action::Abort { of, directory, session } => {
+                let ended = of.map(|(mission, attempt)| Input::AbortTaken { mission, attempt });
+                work(None, ended.clone(), async move {
+                    match abort(&*host, directory, session).await {
+                        Ok(()) => ended,
+                        // It is owed to the host that comes next.
+                        Err(HostError::Closed) => None,
+                        Err(error) => {
+                            tracing::warn!(%error, "a turn could not be ended in the host");
+                            ended
+                        }
+                    }
+                })
+            }
             other => self.notice(other),
         }
     }
@@ -136,7 +150,6 @@ impl Effects {
         let host = self.ports.host.clone();
         work(None, None, async move {
             let result = match action {
-                Action::Abort { directory, session } => abort(&*host, directory, session).await,
                 Action::Tell { directory, session, text } => {
                     host.prompt(directory, session, crate::domain::ids::Role::Commander, text, true).await
                 }

@@ -95,7 +95,9 @@ pub enum StoreError {
     Sequence { mission: MissionId, expected: u64, found: u64 },
     #[error("a mission with this key exists already: {0}")]
     Duplicate(MissionId),
-    #[error("mission {0} has not ended in this project and runs in another OpenCode: wait for it, or cancel it there")]
+    #[error(
+        "mission {0} has not ended in this project and runs in another OpenCode: wait for it, or cancel it there"
+    )]
     PlaceTaken(MissionId),
     #[error("the store is full: free some space on the disk of {path}")]
     Full { path: String },

@@ -2,7 +2,7 @@
 //!
 //! Promises that concern the journal alone are checked here, as each record comes in.
 use super::place_ports::CHECK;
-use crate::domain::ids::{HostSessionId, MissionId};
+use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
 use crate::domain::verdict::TreeId;
@@ -26,6 +26,8 @@ pub struct Kept {
     pub reports: Vec<String>,
     pub reopened: u32,
     pub owner: String,
+    /// What the owner was last given, by the wall clock; zero when it has let go.
+    pub owner_until: Millis,
     pub owner_since: u64,
     /// Has had owners in two host processes.
     pub moved: bool,
@@ -78,6 +80,20 @@ impl Mirror {
         }
     }
 
+    /// The owner has the mission until then; others have let go of those that are in a directory.
+    pub fn renewed(&mut self, id: &MissionId, until: Millis) {
+        if let Some(kept) = self.missions.get_mut(id) {
+            kept.owner_until = until;
+        }
+    }
+
+    pub fn released(&mut self, owner: &str, directory: Option<&Directory>) {
+        let here = |kept: &Kept| directory.is_none_or(|d| kept.mission.created.directory == *d);
+        for kept in self.missions.values_mut().filter(|kept| kept.owner == owner && here(kept)) {
+            kept.owner_until = Millis(0);
+        }
+    }
+
     /// The newest attempt that works in a session.
     pub fn attempt_of(&self, session: &HostSessionId) -> Option<(&Kept, &Attempt)> {
         let of = |kept: &Kept| {
@@ -106,6 +122,7 @@ impl Kept {
             reports: Vec::new(),
             reopened: 0,
             owner,
+            owner_until: Millis(0),
             owner_since: at,
             moved: false,
             closed: BTreeMap::new(),

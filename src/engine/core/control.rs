@@ -242,14 +242,9 @@ impl Core {
 
     /// Ends every turn of the mission in the host.
     pub(super) fn stop_turns(&mut self, id: &MissionId) {
-        let directory = self.missions[id].created.directory.clone();
-        let open: Vec<_> =
-            self.missions[id].open_attempts().map(|a| (a.id.clone(), a.session.clone())).collect();
-        for (attempt, session) in open {
+        for attempt in self.missions[id].open_attempts().map(|a| a.id.clone()).collect::<Vec<_>>() {
             self.close(id, &attempt, Outcome::Aborted);
-            if let Some(session) = session {
-                self.act(Action::Abort { directory: directory.clone(), session });
-            }
+            self.end_turn(id, &attempt);
         }
     }
 

@@ -74,6 +74,13 @@ pub enum Event {
         outcome: Outcome,
         usage: Spent,
     },
+    /// The turn of a closed attempt goes on in the host and is to be ended; owed until the host has taken that.
+    TurnGivenUp {
+        attempt: AttemptId,
+    },
+    TurnEnded {
+        attempt: AttemptId,
+    },
     /// A path outside the declared files that a worker took on the way.
     PathTaken {
         task: TaskId,
@@ -281,6 +288,8 @@ impl Event {
             Event::Prompted { .. } => "prompted",
             Event::Submitted { .. } => "submitted",
             Event::AttemptClosed { .. } => "attempt_closed",
+            Event::TurnGivenUp { .. } => "turn_given_up",
+            Event::TurnEnded { .. } => "turn_ended",
             Event::PathTaken { .. } => "path_taken",
             Event::Inspected { .. } => "inspected",
             Event::Checked { .. } => "checked",

@@ -68,6 +68,11 @@ pub enum Input {
         mission: MissionId,
         result: Result<Look, HostError>,
     },
+    /// The host was told to end the turn of a closed attempt.
+    AbortTaken {
+        mission: MissionId,
+        attempt: AttemptId,
+    },
     HandBackTaken {
         mission: MissionId,
         result: Result<(), HostError>,
@@ -235,6 +240,8 @@ pub enum Action {
         text: String,
     },
     Abort {
+        /// Whose turn; none when the mission is no longer ours.
+        of: Option<(MissionId, AttemptId)>,
         directory: Directory,
         session: HostSessionId,
     },

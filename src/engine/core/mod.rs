@@ -107,6 +107,7 @@ impl Core {
                 self.session_created(&mission, &attempt, result)
             }
             Input::PromptTaken { mission, attempt, result } => self.prompt_taken(&mission, &attempt, result),
+            Input::AbortTaken { mission, attempt } => self.abort_taken(&mission, &attempt),
             Input::Looked { mission, attempt, result } => self.looked(&mission, &attempt, result),
             Input::Salvaged { mission, attempt, found } => self.salvaged(&mission, &attempt, found),
             Input::ParentLooked { mission, result } => self.parent_looked(&mission, result),

@@ -113,6 +113,8 @@ pub struct Attempt {
     pub prompts: Vec<PromptReason>,
     pub submission: Option<Submission>,
     pub outcome: Option<Outcome>,
+    /// Its turn is still to be ended in the host.
+    pub given_up: bool,
 }
 
 impl Attempt {
@@ -211,7 +213,7 @@ impl Mission {
     }
     /// Settled, and no turn of it runs on.
     pub fn at_rest(&self) -> bool {
-        self.settled() && self.open_attempts().next().is_none()
+        self.settled() && self.attempts.values().all(|a| !a.open() && !a.given_up)
     }
     /// At work in its place, if only to wait there.
     pub fn begun(&self) -> bool {
@@ -307,6 +309,8 @@ impl Mission {
             Event::AttemptClosed { attempt, outcome, usage } => {
                 self.apply_closed(attempt, outcome, *usage)?
             }
+            Event::TurnGivenUp { attempt } => self.attempt_mut(attempt)?.given_up = true,
+            Event::TurnEnded { attempt } => self.attempt_mut(attempt)?.given_up = false,
             Event::PathTaken { task, path } => self.task_mut(task)?.taken.push(path.clone()),
             Event::Inspected { subject, inspection } => {
                 if inspection.tree.is_some() {
@@ -437,6 +441,7 @@ impl Mission {
                 prompts: Vec::new(),
                 submission: None,
                 outcome: None,
+                given_up: false,
             },
         );
         Ok(())

@@ -92,6 +92,8 @@ kinds! {
     "attempt_session" AttemptSession { attempt: String, session: String }
     "prompted" Prompted { attempt: String, reason: PromptReason }
     "submitted" Submitted { attempt: String, submission: Submission }
+    "turn_given_up" TurnGivenUp { attempt: String }
+    "turn_ended" TurnEnded { attempt: String }
     "attempt_closed" AttemptClosed { attempt: String, outcome: Outcome, usage: Spent }
     "path_taken" PathTaken { task: String, path: String }
     "inspected" Inspected { subject: Subject, inspection: Inspection }

@@ -43,6 +43,8 @@ kinds! {
     Prompted "prompted"
     Submitted "submitted"
     AttemptClosed "attempt_closed"
+    TurnGivenUp "turn_given_up"
+    TurnEnded "turn_ended"
     PathTaken "path_taken"
     Inspected "inspected"
     Checked "checked"
@@ -109,7 +111,7 @@ fn mission_after(count: usize) -> Mission {
 #[test]
 fn the_corpus_has_every_kind_and_each_of_its_facts_fits() {
     let records = corpus();
-    assert!(records.iter().map(|r| r.seq).eq(1..=75));
+    assert!(records.iter().map(|r| r.seq).eq(1..=77));
     let seen: BTreeSet<_> = records.iter().map(|r| r.kind.as_str()).collect();
     assert_eq!(seen, BTreeSet::from_iter(KINDS.iter().copied()));
     let events = events(&records);
@@ -423,7 +425,10 @@ fn the_row_follows_the_mission() {
         }
     );
     let paused = after("state_changed", "paused");
-    assert_eq!((paused.state.as_str(), paused.phase, paused.open, paused.begun), ("paused", None, true, true));
+    assert_eq!(
+        (paused.state.as_str(), paused.phase, paused.open, paused.begun),
+        ("paused", None, true, true)
+    );
     assert_eq!(after("attached", "").parent_session, "ses_parent2");
     let owing = after("reported", "");
     let ended = MissionRow {

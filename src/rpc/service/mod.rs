@@ -25,6 +25,8 @@ const MAX_TEXT: usize = 100_000;
 pub struct About {
     pub home: String,
     pub store: String,
+    /// Lines of the log that were lost so far.
+    pub log_lines_dropped: fn() -> u64,
 }
 
 #[derive(Clone)]
@@ -312,6 +314,7 @@ impl Service {
 
     async fn metrics(&self, _: Empty, _: CallContext) -> Result<MetricsResult, RpcError> {
         let mut metrics = self.engine.metrics().await;
+        metrics.count("log.lines_dropped", (self.about.log_lines_dropped)());
         let peers = self.peers.lock().clone();
         for peer in peers.iter().filter(|peer| !peer.is_closed()) {
             let stats = peer.stats();

@@ -301,7 +301,11 @@ impl World {
                 let result = self.outside.prompt(now, &session, role, &text);
                 self.later(ms, Input::PromptTaken { mission, attempt, result });
             }
-            Action::Abort { session, .. } => self.outside.abort(now, &session),
+            Action::Abort { of, session, .. } => {
+                self.outside.abort(now, &session);
+                let taken = of.map(|(mission, attempt)| Input::AbortTaken { mission, attempt });
+                taken.into_iter().for_each(|taken| self.later(ms, taken));
+            }
             Action::Look { mission, attempt, session, .. } => {
                 let result = self.outside.look(&session);
                 self.later(ms, Input::Looked { mission, attempt, result });

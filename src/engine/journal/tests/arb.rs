@@ -211,6 +211,8 @@ fn of_work() -> BoxedStrategy<Event> {
             outcome,
             usage
         }),
+        attempt_id().prop_map(|attempt| Event::TurnGivenUp { attempt }),
+        attempt_id().prop_map(|attempt| Event::TurnEnded { attempt }),
         (task_id(), text()).prop_map(|(task, path)| Event::PathTaken { task, path }),
         (subject(), inspection).prop_map(|(subject, inspection)| Event::Inspected { subject, inspection }),
         (subject(), results()).prop_map(|(subject, results)| Event::Checked { subject, results }),
