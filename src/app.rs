@@ -12,6 +12,11 @@ use crate::protocol::methods::Initialize;
 use crate::protocol::types::{MissionDetail, MissionSummary};
 use crate::rpc::service::{self, About};
 use crate::rpc::{self, Limits, Router, RpcError};
+use crate::setup::disk::RealDisk;
+use crate::setup::edit::HostLine;
+use crate::setup::entry::Entry;
+use crate::setup::install::{Installer, Outcome};
+use crate::setup::places;
 use crate::telemetry;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -152,4 +157,56 @@ pub fn mission(id: &str) -> anyhow::Result<MissionDetail> {
         Some(view) => Ok(service::detail(&view)),
         None => bail!("there is no mission {id}; `gantry missions` lists them"),
     }
+}
+
+// ---- the host's configuration
+
+/// Adds the plugin to the user's configuration, or to that of the project in `project`.
+pub fn install(
+    project: Option<&Path>,
+    entry: Option<Entry>,
+    line: HostLine,
+    dry_run: bool,
+) -> anyhow::Result<Vec<Outcome>> {
+    let entry = match entry {
+        Some(entry) => entry,
+        None => Entry::beside(&std::env::current_exe()?),
+    };
+    with_installer(dry_run, |installer| {
+        if let Some(project) = project {
+            let global =
+                installer.entries(&global_config()?)?.into_iter().find(|(_, found)| !found.is_empty());
+            if let Some((path, _)) = global {
+                bail!("Gantry is in {} for all projects already: take it out there first", path.display());
+            }
+            return Ok(installer.install(&config_folder(Some(project))?, &entry.value(), line)?);
+        }
+        Ok(installer.install(&global_config()?, &entry.value(), line)?)
+    })
+}
+
+pub fn uninstall(project: Option<&Path>, dry_run: bool) -> anyhow::Result<Vec<Outcome>> {
+    with_installer(dry_run, |installer| Ok(installer.uninstall(&config_folder(project)?)?))
+}
+
+fn with_installer<T>(
+    dry_run: bool,
+    work: impl FnOnce(&Installer<'_>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let home = dirs::data_dir()?;
+    let stamp = || jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%6fZ").to_string();
+    work(&Installer { disk: &RealDisk, home: &home, stamp: &stamp, dry_run })
+}
+
+fn config_folder(project: Option<&Path>) -> anyhow::Result<PathBuf> {
+    match project {
+        None => global_config(),
+        Some(dir) => {
+            std::fs::canonicalize(dir).with_context(|| format!("the project folder {}", dir.display()))
+        }
+    }
+}
+
+fn global_config() -> anyhow::Result<PathBuf> {
+    places::global(|name| std::env::var(name).ok()).context("no home folder: set HOME or XDG_CONFIG_HOME")
 }

@@ -23,5 +23,6 @@ pub mod engine;
 pub mod ports;
 pub mod protocol;
 pub mod rpc;
+pub mod setup;
 pub mod sim;
 pub mod telemetry;

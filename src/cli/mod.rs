@@ -1,4 +1,5 @@
 //! The command line: one file for each subcommand.
+mod install;
 mod missions;
 pub mod output;
 mod show;
@@ -30,6 +31,10 @@ enum Command {
     /// End the checks of a sidecar that was killed (started by the sidecar)
     #[command(hide = true)]
     Watchdog,
+    /// Add Gantry to OpenCode's configuration
+    Install(install::Args),
+    /// Take Gantry out of OpenCode's configuration
+    Uninstall(install::UninstallArgs),
     /// List missions, newest first
     Missions(missions::Args),
     /// Show one mission: tasks, attempts, report
@@ -54,6 +59,8 @@ pub fn main() -> ExitCode {
             crate::app::watchdog();
             exit::DONE
         }
+        Command::Install(args) => install::install(&args),
+        Command::Uninstall(args) => install::uninstall(&args),
         Command::Missions(args) => missions::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Sim(args) => sim::run(&args),

@@ -5,6 +5,11 @@ pub fn line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
+/// As it is, without a line end of its own.
+pub fn text(text: &str) {
+    let _ = write!(std::io::stdout().lock(), "{text}");
+}
+
 pub fn error(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "gantry: {text}");
 }

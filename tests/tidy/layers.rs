@@ -23,7 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("web", &["domain", "protocol", "engine::handle", "web"]),
     ("sim", &["domain", "ports", "engine", "adapters::memory", "sim"]),
     ("cli/sim.rs", &["sim", "cli"]),
-    ("cli", &["app", "protocol", "cli"]),
+    ("cli", &["app", "protocol", "setup", "cli"]),
+    ("setup", &["domain", "setup"]),
     ("telemetry", &["domain", "telemetry"]),
 ];
 

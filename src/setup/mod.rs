@@ -1,0 +1,9 @@
+//! Putting Gantry into OpenCode's configuration, and taking it out again.
+pub mod disk;
+pub mod edit;
+pub mod entry;
+pub mod install;
+pub mod places;
+mod splice;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! A home folder to run `gantry` in.
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+pub struct Home {
+    root: tempfile::TempDir,
+}
+
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Self { root: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.path(name)).ok()
+    }
+
+    /// `gantry` with nothing in its environment but this home.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gantry"));
+        command.args(args).env_clear().env("HOME", self.root.path()).current_dir(self.root.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TMPDIR", self.root.path());
+        command
+    }
+
+    pub fn gantry(&self, args: &[&str]) -> Said {
+        Said::from(self.command(args).output().unwrap(), self)
+    }
+}
+
+impl Said {
+    /// With the home folder as `~`.
+    fn from(output: Output, home: &Home) -> Self {
+        let place = home.root.path().display().to_string();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&place, "~");
+        Self { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// What was printed by a call that went well.
+    pub fn ok(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (0, ""), "{}", self.out);
+        self.out
+    }
+}
