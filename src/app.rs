@@ -9,9 +9,10 @@ use crate::engine::{Ports, handle::read_journal};
 use crate::ports::store::{Store, StoreError};
 use crate::protocol::errors::STORE;
 use crate::protocol::methods::Initialize;
-use crate::protocol::types::{MissionDetail, MissionSummary};
+use crate::protocol::types::{MissionDetail, MissionSummary, WorkspaceOptions};
 use crate::rpc::service::{self, About};
 use crate::rpc::{self, Limits, Router, RpcError};
+use crate::setup::config::{Layers, Resolved};
 use crate::setup::disk::RealDisk;
 use crate::setup::edit::HostLine;
 use crate::setup::entry::Entry;
@@ -46,6 +47,7 @@ async fn serve() -> anyhow::Result<()> {
         home: home.display().to_string(),
         store: path.display().to_string(),
         log_lines_dropped: telemetry::lines_dropped,
+        layered: Arc::new(layered),
     };
     let host = Arc::new(StdioHost::default());
     let (engine, router) = match SqliteStore::open(&path) {
@@ -157,6 +159,38 @@ pub fn mission(id: &str) -> anyhow::Result<MissionDetail> {
         Some(view) => Ok(service::detail(&view)),
         None => bail!("there is no mission {id}; `gantry missions` lists them"),
     }
+}
+
+// ---- configuration
+
+fn layered(worktree: &str, plugin: &WorkspaceOptions) -> Result<WorkspaceOptions, String> {
+    let plugin = serde_json::to_value(plugin).ok().and_then(|v| v.as_object().cloned()).unwrap_or_default();
+    let resolved = resolve(Path::new(worktree), plugin);
+    let why = |fault: &dyn std::fmt::Display| format!("Gantry's configuration has a fault. {fault}");
+    let values = resolved.options().map_err(|fault| why(&fault))?;
+    serde_json::from_value(values).map_err(|fault| why(&fault))
+}
+
+fn resolve(project: &Path, plugin: serde_json::Map<String, serde_json::Value>) -> Resolved {
+    let env = |name: &str| std::env::var(name).ok();
+    Layers { user: places::own_folder(env), project, plugin, env: &env }.resolve()
+}
+
+/// The options of a project, with those in the host's configuration as far as it can be read.
+pub fn configuration(project: &Path) -> anyhow::Result<Resolved> {
+    let project = config_folder(Some(project))?;
+    let folders = [Some(project.clone()), global_config().ok()];
+    let entries = with_installer(true, |installer| {
+        Ok(folders
+            .iter()
+            .flatten()
+            .filter_map(|folder| installer.entries(folder).ok())
+            .flatten()
+            .collect::<Vec<_>>())
+    })?;
+    let options =
+        entries.iter().flat_map(|(_, found)| found).find_map(|entry| entry.get(1)?.as_object().cloned());
+    Ok(resolve(&project, options.unwrap_or_default()))
 }
 
 // ---- the host's configuration

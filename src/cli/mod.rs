@@ -1,4 +1,5 @@
 //! The command line: one file for each subcommand.
+mod config;
 mod install;
 mod missions;
 pub mod output;
@@ -35,6 +36,8 @@ enum Command {
     Install(install::Args),
     /// Take Gantry out of OpenCode's configuration
     Uninstall(install::UninstallArgs),
+    /// Gantry's own options: check them, show them, print their schema
+    Config(config::Args),
     /// List missions, newest first
     Missions(missions::Args),
     /// Show one mission: tasks, attempts, report
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         }
         Command::Install(args) => install::install(&args),
         Command::Uninstall(args) => install::uninstall(&args),
+        Command::Config(args) => config::run(&args),
         Command::Missions(args) => missions::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Sim(args) => sim::run(&args),

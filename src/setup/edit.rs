@@ -54,7 +54,7 @@ pub struct Edited {
     pub change: Change,
 }
 
-const OPTIONS: ParseOptions = ParseOptions {
+pub(super) const OPTIONS: ParseOptions = ParseOptions {
     allow_comments: true,
     allow_trailing_commas: true,
     // The rest is JSON5, which the host's own parser does not take.

@@ -1,4 +1,5 @@
 //! Putting Gantry into OpenCode's configuration, and taking it out again.
+pub mod config;
 pub mod disk;
 pub mod edit;
 pub mod entry;

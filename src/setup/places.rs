@@ -6,11 +6,20 @@ use std::path::{Path, PathBuf};
 /// Names the host reads in a folder, the usual one first.
 const NAMES: [&str; 2] = ["opencode.json", "opencode.jsonc"];
 
-/// The folder of the user's own configuration: `$XDG_CONFIG_HOME/opencode`, else `~/.config/opencode`.
+/// The folder of the user's own configuration of the host: `$XDG_CONFIG_HOME/opencode`, else `~/.config/opencode`.
 pub fn global(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    config_home(env).map(|dir| dir.join("opencode"))
+}
+
+/// The folder of the user's own options of Gantry.
+pub fn own_folder(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    config_home(env).map(|dir| dir.join("gantry"))
+}
+
+fn config_home(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let set = |name| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let config = set("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute());
-    config.or_else(|| set("HOME").map(|home| home.join(".config"))).map(|dir| dir.join("opencode"))
+    config.or_else(|| set("HOME").map(|home| home.join(".config")))
 }
 
 /// The files of a folder that the host may read, whether or not they are there.

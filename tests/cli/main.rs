@@ -5,5 +5,6 @@
     reason = "tests; they start real processes and wait for them in real time"
 )]
 
+mod config;
 mod home;
 mod install;

@@ -64,6 +64,24 @@ fn a_sidecar_that_dies_at_start_is_given_up_after_three_times() {
 }
 
 /// Refuses `/task` with this sentence (any, when it is empty) and is of use for everything else.
+#[test]
+fn a_fault_in_the_options_is_told_and_a_correction_counts_at_once() {
+    let stage = Stage::small(script::one_task);
+    let file = stage.project.join("gantry.jsonc");
+    fs::write(&file, "{\n  \"wrokers\": 2\n}\n").unwrap();
+    let said = format!(
+        "Gantry's configuration has a fault. {}:2: no option \"wrokers\"; did you mean \"workers\"?",
+        file.display()
+    );
+    assert_refused(&stage, &said);
+    fs::write(&file, "{\n  \"workers\": 2, \"todo\": \"PLAN.md\"\n}\n").unwrap();
+    let finished = stage.task(TASK);
+    let told = stage.only();
+    assert_eq!(told.state(), "completed", "{finished:?}");
+    assert_eq!(told.mission.created.options.workers, 2);
+    assert!(stage.project.join("PLAN.md").is_file() && !stage.project.join("TODO.md").exists());
+}
+
 fn assert_refused(stage: &Stage, sentence: &str) -> Finished {
     let finished = stage.task(TASK);
     assert_eq!(finished.code, Some(0), "{finished:?}");

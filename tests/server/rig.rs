@@ -43,7 +43,12 @@ impl Server {
         };
         let (engine, run) = handle::start(ports);
         let stop = CancellationToken::new();
-        let about = About { home: "/home".into(), store: "memory".into(), log_lines_dropped: || 0 };
+        let about = About {
+            home: "/home".into(),
+            store: "memory".into(),
+            log_lines_dropped: || 0,
+            layered: Arc::new(|_, options| Ok(options.clone())),
+        };
         let (read, write) = tokio::io::split(end);
         let router = service::router(engine.clone(), about, stop.clone());
         let (peer, connection) = connect(read, write, router, Limits::default());

@@ -7,7 +7,7 @@ pub use tool_args::salvage;
 
 use super::{CallContext, PeerHandle, Router, RpcError};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
-use crate::engine::handle::{Answer, Created, Handle, Options, Refusal, ToolInput, clip};
+use crate::engine::handle::{Answer, Created, Handle, Refusal, ToolInput, clip};
 use crate::protocol::errors::*;
 use crate::protocol::methods as m;
 use crate::protocol::tools::TOOLS;
@@ -27,12 +27,16 @@ pub struct About {
     pub store: String,
     /// Lines of the log that were lost so far.
     pub log_lines_dropped: fn() -> u64,
+    pub layered: Layered,
 }
+
+/// The plugin's options for a working tree with those of the other layers; a sentence where one is wrong.
+pub type Layered = Arc<dyn Fn(&str, &WorkspaceOptions) -> Result<WorkspaceOptions, String> + Send + Sync>;
 
 #[derive(Clone)]
 struct Workspace {
     worktree: String,
-    options: Options,
+    options: WorkspaceOptions,
 }
 
 struct Service {
@@ -121,9 +125,10 @@ impl Service {
         p: WorkspaceOpenParams,
         _: CallContext,
     ) -> Result<WorkspaceOpenResult, RpcError> {
-        let options = convert::options(&p.options)?;
+        convert::options(&p.options)?;
         let directory = Directory(p.directory);
-        self.workspaces.insert(directory.clone(), Workspace { worktree: p.worktree, options });
+        let workspace = Workspace { worktree: p.worktree, options: p.options };
+        self.workspaces.insert(directory.clone(), workspace);
         let opened = self.engine.open(directory, !p.reattach).await.map_err(convert::refusal)?;
         Ok(WorkspaceOpenResult {
             missions: opened.missions.iter().map(convert::summary).collect(),
@@ -178,6 +183,9 @@ impl Service {
             return Err(RpcError::new(INVALID_PARAMS, fault));
         }
         let workspace = self.workspace(&directory)?;
+        // Read anew for each mission, so that a change counts for the next one.
+        let layered = (self.about.layered)(&workspace.worktree, &workspace.options);
+        let options = convert::options(&layered.map_err(|fault| RpcError::new(INVALID_PARAMS, fault))?)?;
         self.engine.writable(std::path::Path::new(&workspace.worktree)).map_err(convert::refusal)?;
         self.engine.claim_place(directory.clone()).await.map_err(convert::refusal)?;
         let created = Created {
@@ -187,7 +195,7 @@ impl Service {
             parent: HostSessionId(parent),
             text,
             key,
-            options: workspace.options,
+            options,
         };
         self.engine.create(created).await.map_err(convert::refusal)
     }
