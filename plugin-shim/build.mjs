@@ -5,6 +5,7 @@ import { build } from "esbuild"
 const common = { bundle: true, platform: "node", format: "esm", target: "node20", logLevel: "warning" }
 
 await build({ ...common, entryPoints: ["src/index.ts"], outfile: "dist/index.js", minifySyntax: true })
+await build({ ...common, entryPoints: ["src/launcher.ts"], outfile: "dist/launcher.js", banner: { js: "#!/usr/bin/env node" } })
 
 if (process.argv[2] === "test") {
   rmSync("build/test", { recursive: true, force: true })

@@ -12,6 +12,7 @@ mod faults;
 mod kill;
 mod mission;
 mod models;
+mod packages;
 mod prompt_tax;
 mod script;
 mod support;

@@ -3,5 +3,6 @@
 pub mod demo;
 pub mod host;
 pub mod model;
+pub mod registry;
 pub mod sample;
 pub mod tui;

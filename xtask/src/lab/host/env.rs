@@ -47,6 +47,8 @@ pub struct HostEnv {
     home: Home,
     mark: String,
     config: Value,
+    /// The file of the configuration is left to others from now on.
+    settled: bool,
     vars: Vec<(String, String)>,
 }
 
@@ -100,7 +102,16 @@ impl HostEnv {
         if home == Home::Scratch {
             vars.extend(SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
-        Ok(Self { binary: super::find()?, root, project, home, mark, config: json!({}), vars })
+        Ok(Self {
+            binary: super::find()?,
+            root,
+            project,
+            home,
+            mark,
+            config: json!({}),
+            settled: false,
+            vars,
+        })
     }
 
     /// Makes the scripted model the host's only provider.
@@ -140,6 +151,13 @@ impl HostEnv {
             all.extend(more);
         }
         self
+    }
+
+    /// Writes the configuration for the last time, so that what others change in it stays; answers with its file.
+    pub fn settle(&mut self) -> Result<PathBuf> {
+        self.write_config()?;
+        self.settled = true;
+        Ok(self.root.join("config/opencode/opencode.json"))
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -227,6 +245,7 @@ impl HostEnv {
         all.extend(self.vars.iter().map(|(name, value)| (name.into(), value.into())));
         all.push(("PWD".into(), self.project.clone().into()));
         match self.home {
+            Home::Scratch if self.settled => {}
             Home::Scratch => self.write_config()?,
             // Lists of plugins are joined, so the user's own stay.
             Home::User => all.push((CONTENT_VAR.into(), self.config.to_string().into())),
