@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 mod config;
+mod doctor;
 mod install;
 mod missions;
 pub mod output;
@@ -38,6 +39,8 @@ enum Command {
     Uninstall(install::UninstallArgs),
     /// Gantry's own options: check them, show them, print their schema
     Config(config::Args),
+    /// Look at everything a mission needs, and say what is wrong
+    Doctor(doctor::Args),
     /// List missions, newest first
     Missions(missions::Args),
     /// Show one mission: tasks, attempts, report
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Install(args) => install::install(&args),
         Command::Uninstall(args) => install::uninstall(&args),
         Command::Config(args) => config::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Missions(args) => missions::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Sim(args) => sim::run(&args),

@@ -88,14 +88,40 @@ fn path_of(url: &str) -> Option<PathBuf> {
 /// Whether an element of the list is Gantry's: a specifier of its package, a path into it, or either with options, as a
 /// pair or an object. Relative paths are taken from the folder of the configuration.
 pub fn is_ours(element: &Value, folder: &Path) -> bool {
+    spec(element).is_some_and(|spec| names_us(spec, folder))
+}
+
+/// The specifier of an entry.
+pub fn spec(element: &Value) -> Option<&str> {
     match element {
-        Value::String(spec) => names_us(spec, folder),
-        Value::Array(pair) => pair.first().and_then(Value::as_str).is_some_and(|spec| names_us(spec, folder)),
-        Value::Object(fields) => {
-            SPEC_KEYS.iter().filter_map(|key| fields.get(*key)?.as_str()).any(|spec| names_us(spec, folder))
-        }
-        _ => false,
+        Value::String(spec) => Some(spec),
+        Value::Array(pair) => pair.first()?.as_str(),
+        Value::Object(fields) => SPEC_KEYS.iter().find_map(|key| fields.get(*key)?.as_str()),
+        _ => None,
     }
+}
+
+/// The file that a specifier names, if it names one.
+pub fn local_file(spec: &str, folder: &Path) -> Option<PathBuf> {
+    let path = match path_of(spec) {
+        Some(path) => path,
+        None if spec.starts_with(['/', '.', '~']) => PathBuf::from(spec),
+        None => return None,
+    };
+    Some(folder.join(path))
+}
+
+/// Host and port of a URL.
+pub fn address_of(url: &str) -> Option<String> {
+    let (port, rest) = match url.split_once("://")? {
+        ("https", rest) => (443, rest),
+        ("http", rest) => (80, rest),
+        _ => return None,
+    };
+    let authority = rest.split(['/', '?', '#']).next()?.rsplit('@').next()?;
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let address = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
+    (!authority.is_empty()).then_some(address)
 }
 
 fn names_us(spec: &str, folder: &Path) -> bool {
@@ -103,12 +129,8 @@ fn names_us(spec: &str, folder: &Path) -> bool {
     if package.strip_prefix(PACKAGE).is_some_and(|rest| rest.is_empty() || rest.starts_with('@')) {
         return true;
     }
-    let path = match path_of(spec) {
-        Some(path) => path,
-        None if spec.starts_with(['/', '.', '~']) || spec.contains(":\\") => PathBuf::from(spec),
-        None => return false,
-    };
-    folder.join(path).ancestors().take(5).any(is_our_package)
+    let Some(file) = local_file(spec, folder) else { return false };
+    file.ancestors().take(5).any(is_our_package)
 }
 
 fn is_our_package(folder: &Path) -> bool {
@@ -188,6 +210,22 @@ mod tests {
         ];
         for (new, old, wanted) in cases {
             assert_eq!(merged(new, &old), wanted, "{old}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_providers() {
+        let cases = [
+            ("https://api.example.com/v1", Some("api.example.com:443")),
+            ("http://127.0.0.1:8080/v1", Some("127.0.0.1:8080")),
+            ("http://me:secret@host/x", Some("host:80")),
+            ("http://[::1]:9/x", Some("[::1]:9")),
+            ("ftp://x", None),
+            ("nonsense", None),
+            ("http://", None),
+        ];
+        for (url, wanted) in cases {
+            assert_eq!(address_of(url).as_deref(), wanted, "{url}");
         }
     }
 

@@ -3,6 +3,7 @@ pub mod config;
 pub mod disk;
 pub mod edit;
 pub mod entry;
+pub mod findings;
 pub mod install;
 pub mod places;
 mod splice;

@@ -32,11 +32,19 @@ impl Home {
         fs::read_to_string(self.path(name)).ok()
     }
 
+    /// A program of this name, before all others on the path.
+    pub fn program(&self, name: &str, script: &str) {
+        self.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{script}\n"));
+        let path = self.path("bin").join(name);
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
     /// `gantry` with nothing in its environment but this home.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gantry"));
         command.args(args).env_clear().env("HOME", self.root.path()).current_dir(self.root.path());
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TMPDIR", self.root.path());
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{path}", self.path("bin").display())).env("TMPDIR", self.root.path());
         command
     }
 

@@ -6,5 +6,6 @@
 )]
 
 mod config;
+mod doctor;
 mod home;
 mod install;

@@ -8,10 +8,14 @@ mod files;
 mod git;
 mod ids;
 mod markers;
+mod probe;
 pub mod process;
+mod space;
 
 pub use checks::{CommandChecks, watchdog};
 pub use clock::SystemClock;
 pub use git::GitTree;
 pub use ids::Uuids;
 pub use markers::OpenMarkers;
+pub use probe::first_line;
+pub use space::{free_space, may_make_files};

@@ -1,4 +1,7 @@
 //! The composition root: the only place that names adapters and engine together.
+mod configuration;
+mod doctor;
+
 use crate::adapters::opencode::StdioHost;
 use crate::adapters::sqlite::SqliteStore;
 use crate::adapters::system::{self, dirs, process};
@@ -9,17 +12,13 @@ use crate::engine::{Ports, handle::read_journal};
 use crate::ports::store::{Store, StoreError};
 use crate::protocol::errors::STORE;
 use crate::protocol::methods::Initialize;
-use crate::protocol::types::{MissionDetail, MissionSummary, WorkspaceOptions};
+use crate::protocol::types::{MissionDetail, MissionSummary};
 use crate::rpc::service::{self, About};
 use crate::rpc::{self, Limits, Router, RpcError};
-use crate::setup::config::{Layers, Resolved};
-use crate::setup::disk::RealDisk;
-use crate::setup::edit::HostLine;
-use crate::setup::entry::Entry;
-use crate::setup::install::{Installer, Outcome};
-use crate::setup::places;
 use crate::telemetry;
 use anyhow::{Context, bail};
+pub use configuration::{configuration, install, uninstall};
+pub use doctor::doctor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +46,7 @@ async fn serve() -> anyhow::Result<()> {
         home: home.display().to_string(),
         store: path.display().to_string(),
         log_lines_dropped: telemetry::lines_dropped,
-        layered: Arc::new(layered),
+        layered: Arc::new(configuration::layered),
     };
     let host = Arc::new(StdioHost::default());
     let (engine, router) = match SqliteStore::open(&path) {
@@ -159,88 +158,4 @@ pub fn mission(id: &str) -> anyhow::Result<MissionDetail> {
         Some(view) => Ok(service::detail(&view)),
         None => bail!("there is no mission {id}; `gantry missions` lists them"),
     }
-}
-
-// ---- configuration
-
-fn layered(worktree: &str, plugin: &WorkspaceOptions) -> Result<WorkspaceOptions, String> {
-    let plugin = serde_json::to_value(plugin).ok().and_then(|v| v.as_object().cloned()).unwrap_or_default();
-    let resolved = resolve(Path::new(worktree), plugin);
-    let why = |fault: &dyn std::fmt::Display| format!("Gantry's configuration has a fault. {fault}");
-    let values = resolved.options().map_err(|fault| why(&fault))?;
-    serde_json::from_value(values).map_err(|fault| why(&fault))
-}
-
-fn resolve(project: &Path, plugin: serde_json::Map<String, serde_json::Value>) -> Resolved {
-    let env = |name: &str| std::env::var(name).ok();
-    Layers { user: places::own_folder(env), project, plugin, env: &env }.resolve()
-}
-
-/// The options of a project, with those in the host's configuration as far as it can be read.
-pub fn configuration(project: &Path) -> anyhow::Result<Resolved> {
-    let project = config_folder(Some(project))?;
-    let folders = [Some(project.clone()), global_config().ok()];
-    let entries = with_installer(true, |installer| {
-        Ok(folders
-            .iter()
-            .flatten()
-            .filter_map(|folder| installer.entries(folder).ok())
-            .flatten()
-            .collect::<Vec<_>>())
-    })?;
-    let options =
-        entries.iter().flat_map(|(_, found)| found).find_map(|entry| entry.get(1)?.as_object().cloned());
-    Ok(resolve(&project, options.unwrap_or_default()))
-}
-
-// ---- the host's configuration
-
-/// Adds the plugin to the user's configuration, or to that of the project in `project`.
-pub fn install(
-    project: Option<&Path>,
-    entry: Option<Entry>,
-    line: HostLine,
-    dry_run: bool,
-) -> anyhow::Result<Vec<Outcome>> {
-    let entry = match entry {
-        Some(entry) => entry,
-        None => Entry::beside(&std::env::current_exe()?),
-    };
-    with_installer(dry_run, |installer| {
-        if let Some(project) = project {
-            let global =
-                installer.entries(&global_config()?)?.into_iter().find(|(_, found)| !found.is_empty());
-            if let Some((path, _)) = global {
-                bail!("Gantry is in {} for all projects already: take it out there first", path.display());
-            }
-            return Ok(installer.install(&config_folder(Some(project))?, &entry.value(), line)?);
-        }
-        Ok(installer.install(&global_config()?, &entry.value(), line)?)
-    })
-}
-
-pub fn uninstall(project: Option<&Path>, dry_run: bool) -> anyhow::Result<Vec<Outcome>> {
-    with_installer(dry_run, |installer| Ok(installer.uninstall(&config_folder(project)?)?))
-}
-
-fn with_installer<T>(
-    dry_run: bool,
-    work: impl FnOnce(&Installer<'_>) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    let home = dirs::data_dir()?;
-    let stamp = || jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%6fZ").to_string();
-    work(&Installer { disk: &RealDisk, home: &home, stamp: &stamp, dry_run })
-}
-
-fn config_folder(project: Option<&Path>) -> anyhow::Result<PathBuf> {
-    match project {
-        None => global_config(),
-        Some(dir) => {
-            std::fs::canonicalize(dir).with_context(|| format!("the project folder {}", dir.display()))
-        }
-    }
-}
-
-fn global_config() -> anyhow::Result<PathBuf> {
-    places::global(|name| std::env::var(name).ok()).context("no home folder: set HOME or XDG_CONFIG_HOME")
 }
