@@ -33,7 +33,7 @@ pub fn doctor(project: &Path, fix: bool) -> anyhow::Result<Vec<Finding>> {
     found.push(git(&project));
     found.push(checks(&project)?);
     found.extend(providers(&project));
-    found.push(log());
+    found.extend(log());
     Ok(found)
 }
 
@@ -319,10 +319,21 @@ fn reachable(name: &str, url: &str) -> Finding {
     }
 }
 
-fn log() -> Finding {
+fn log() -> Vec<Finding> {
     let path = telemetry::log_path();
-    match std::fs::metadata(&path) {
-        Ok(meta) => Finding::new("log", Level::Good, format!("{} ({} KB)", path.display(), meta.len() >> 10)),
-        Err(_) => Finding::new("log", Level::Good, format!("{} (not begun)", path.display())),
+    let text = match std::fs::metadata(&path) {
+        Ok(meta) => format!("{} ({} KB)", path.display(), meta.len() >> 10),
+        Err(_) => format!("{} (not begun)", path.display()),
+    };
+    let mut found = vec![Finding::new("log", Level::Good, text)];
+    let crashes = dirs::data_dir().ok().and_then(|home| std::fs::read_dir(home.join("crashes")).ok());
+    let newest = crashes.and_then(|all| all.flatten().map(|entry| entry.path()).max());
+    if let Some(newest) = newest {
+        let text = format!("a sidecar broke down; the newest report is {}", newest.display());
+        found.push(
+            Finding::new("crash", Level::Warning, text)
+                .remedy("please report it, with that file; then remove it"),
+        );
     }
+    found
 }

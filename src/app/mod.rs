@@ -1,24 +1,26 @@
 //! The composition root: the only place that names adapters and engine together.
 mod configuration;
 mod doctor;
+mod missions;
+mod run;
 
 use crate::adapters::opencode::StdioHost;
 use crate::adapters::sqlite::SqliteStore;
 use crate::adapters::system::{self, dirs, process};
 use crate::adapters::todo::TodoFiles;
-use crate::domain::ids::{Directory, MissionId};
+use crate::engine::Ports;
 use crate::engine::handle;
-use crate::engine::{Ports, handle::read_journal};
 use crate::ports::store::{Store, StoreError};
 use crate::protocol::errors::STORE;
 use crate::protocol::methods::Initialize;
-use crate::protocol::types::{MissionDetail, MissionSummary};
 use crate::rpc::service::{self, About};
 use crate::rpc::{self, Limits, Router, RpcError};
 use crate::telemetry;
 use anyhow::{Context, bail};
 pub use configuration::{configuration, install, uninstall};
 pub use doctor::doctor;
+pub use missions::{export, meant, mission, missions};
+pub use run::{Ran, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +32,8 @@ const STOP_WITHIN: Duration = Duration::from_millis(1_800);
 
 /// Serves one host over standard input and output until it goes away.
 pub fn sidecar() -> anyhow::Result<()> {
-    let _log = telemetry::start();
+    let crashes = dirs::data_dir().map_or_else(|_| std::env::temp_dir(), |home| home.join("crashes"));
+    let _log = telemetry::start(crashes);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(serve());
     // A read of standard input that is still waiting would hold the process.
@@ -87,6 +90,12 @@ async fn serve() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The last lines of the log, and the place after them.
+pub fn log_tail(lines: usize) -> anyhow::Result<(String, telemetry::Tail)> {
+    let path = telemetry::log_path();
+    telemetry::Tail::start(&path, lines).with_context(|| path.display().to_string())
+}
+
 fn ports(home: &Path, store: Arc<dyn Store>, host: Arc<StdioHost>) -> Ports {
     Ports {
         clock: Arc::new(system::SystemClock),
@@ -125,37 +134,5 @@ fn store_path(home: &Path) -> anyhow::Result<PathBuf> {
         }
         Ok(text) if !text.is_empty() => Ok(PathBuf::from(text)),
         _ => Ok(home.join("gantry.db")),
-    }
-}
-
-// ---- what the command line reads
-
-fn reading<T>(read: impl AsyncFnOnce(&SqliteStore) -> anyhow::Result<T>) -> anyhow::Result<Option<T>> {
-    let home = dirs::data_dir().context("no data directory: set GANTRY_HOME")?;
-    let path = store_path(&home)?;
-    if !path.exists() {
-        return Ok(None);
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { read(&SqliteStore::open(&path)?).await.map(Some) })
-}
-
-pub fn missions(
-    directory: Option<&Path>,
-    open_only: bool,
-    limit: u32,
-) -> anyhow::Result<Vec<MissionSummary>> {
-    // The folder as the host names it, which is what missions are filed under.
-    let directory = directory.map(|d| d.canonicalize().unwrap_or_else(|_| d.to_path_buf()));
-    let directory = directory.map(|d| Directory(d.display().to_string()));
-    let rows = reading(async |store| Ok(store.missions(directory, open_only, limit).await?))?;
-    Ok(rows.unwrap_or_default().iter().map(service::summary).collect())
-}
-
-pub fn mission(id: &str) -> anyhow::Result<MissionDetail> {
-    let id = MissionId::new(id);
-    match reading(async |store| Ok(read_journal(store, id.clone()).await?))? {
-        Some(view) => Ok(service::detail(&view)),
-        None => bail!("there is no mission {id}; `gantry missions` lists them"),
     }
 }

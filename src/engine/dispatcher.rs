@@ -418,6 +418,8 @@ impl Dispatcher {
                 for (mission, n) in &commit.counts {
                     if let Some((_, seq)) = self.owned.get_mut(mission) {
                         *seq += n;
+                        // For the report of a crash; see `telemetry::crash`.
+                        tracing::trace!(target: "gantry::journal", %mission, seq = *seq);
                     }
                 }
                 for mission in &commit.missions {

@@ -4,6 +4,7 @@ pub use super::core::event::{Created, Options, ReportStatus};
 use super::core::state::Mission;
 pub use super::core::{Answer, Control, HostInput, Refusal, ToolInput};
 use super::core::{Input, ReplyTo, STRANGER, replay};
+pub use super::dispatcher::decode_all;
 use super::dispatcher::{Dispatcher, Message};
 use super::index::Index;
 use super::journal;
@@ -358,8 +359,7 @@ pub async fn read_journal(
             "there is no mission {mission}; `gantry missions` lists them"
         )));
     }
-    let events = super::dispatcher::decode_all(&records)
-        .map_err(|e| Refusal::Store(format!("mission {mission}: {e}")))?;
+    let events = decode_all(&records).map_err(|e| Refusal::Store(format!("mission {mission}: {e}")))?;
     let mission = replay(&mission, &events)
         .ok_or_else(|| Refusal::Store(format!("the journal of {mission} is damaged")))?;
     Ok(MissionView::of(&mission))

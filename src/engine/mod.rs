@@ -5,6 +5,7 @@
 pub mod core;
 mod dispatcher;
 mod effects;
+pub mod export;
 pub mod handle;
 mod index;
 pub mod journal;

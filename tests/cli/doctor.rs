@@ -45,7 +45,12 @@ fn all_in_order() {
 /// What is broken, by what; the finding's code and level, and a word of what it says and of its remedy.
 type Case = (&'static str, fn(&Home), [&'static str; 4]);
 
-const CASES: [Case; 16] = [
+const CASES: [Case; 17] = [
+    (
+        "a crash",
+        |home| home.write(".local/share/gantry/crashes/crash-1.txt", "x"),
+        ["crash", "warning", "crash-1.txt", "report it"],
+    ),
     (
         "no host",
         |home| home.program("opencode", "exit 127"),

@@ -7,5 +7,6 @@
 
 mod config;
 mod doctor;
+mod help;
 mod home;
 mod install;
