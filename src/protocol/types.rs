@@ -97,6 +97,14 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub max_duration_seconds: Option<u32>,
+        /// Most tokens of all kinds together, 1000 to 10^12; none when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        pub budget_tokens: Option<u64>,
+        /// Most US dollars, 0.01 to 10^6; none when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub budget_dollars: Option<f64>,
     }
 
     pub enum ResumePolicy {

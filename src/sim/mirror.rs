@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub struct Mirror {
     pub missions: BTreeMap<MissionId, Kept>,
+    /// Tokens that were granted, by the mission's title.
+    pub budgets: BTreeMap<String, u64>,
     /// Breaches found and not yet fetched.
     pub breaches: Vec<String>,
 }
@@ -53,6 +55,15 @@ impl Mirror {
             }
             let Some(kept) = self.missions.get_mut(id) else { continue };
             kept.records += 1;
+            if let (Event::AttemptOpened { attempt, .. }, Some(tokens)) =
+                (&event, self.budgets.get(&kept.mission.created.title))
+            {
+                let (granted, spent) =
+                    (tokens * u64::from(kept.mission.reopened + 1), kept.mission.spent.tokens);
+                if spent >= granted {
+                    self.breaches.push(format!("{attempt} was begun with {spent} of {granted} tokens spent"));
+                }
+            }
             self.breaches.extend(kept.before(&event).map(|fault| format!("{id}: {fault}")));
             if !matches!(event, Event::Created(_))
                 && let Err(fault) = kept.mission.apply(*millis, &event)

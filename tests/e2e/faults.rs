@@ -6,12 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use gantry::engine::core::event::Event;
 use serde_json::json;
+use xtask::lab::demo;
 use xtask::lab::host::Finished;
 use xtask::lab::model::{Recorded, Role, Rule, Turn};
 
 use crate::script::{self, GREETING, PLAIN, PLAIN_ANSWER, REFUSED, TASK};
-use crate::support::{PATIENCE, Stage, new_session, task, wait};
+use crate::support::{BEAT, PATIENCE, Stage, new_session, task, wait};
 
 // ---- the sidecar
 
@@ -80,6 +82,29 @@ fn a_fault_in_the_options_is_told_and_a_correction_counts_at_once() {
     assert_eq!(told.state(), "completed", "{finished:?}");
     assert_eq!(told.mission.created.options.workers, 2);
     assert!(stage.project.join("PLAN.md").is_file() && !stage.project.join("TODO.md").exists());
+}
+
+#[test]
+fn a_budget_ends_a_mission_and_keeps_what_was_done() {
+    let stage = Stage::sample(|project| demo::script(project, BEAT));
+    fs::write(stage.project.join("gantry.jsonc"), "{ \"budgetTokens\": 1500 }").unwrap();
+    let finished = stage.task(demo::TASK);
+    let told = stage.only();
+    assert!(matches!(told.state(), "partially_completed" | "failed"), "{finished:?}");
+    assert!(told.report().contains("Its budget is spent."), "{}", told.report());
+    let (mut spent, mut begun) = (0, 0);
+    for (_, event) in &told.facts {
+        match event {
+            Event::AttemptOpened { .. } => {
+                assert!(spent < 1_500, "a turn was begun with {spent} tokens spent");
+                begun += 1;
+            }
+            Event::AttemptClosed { usage, .. } => spent += usage.tokens,
+            _ => {}
+        }
+    }
+    assert!(begun > 0 && spent >= 1_500, "{begun} attempts, {spent} tokens");
+    stage.assert_nothing_left();
 }
 
 fn assert_refused(stage: &Stage, sentence: &str) -> Finished {

@@ -241,7 +241,11 @@ export type WorkspaceOptions = {
   /** Seconds without progress after which a turn is ended, 10 to 86400 (default 600). */
   turnTimeoutSeconds?: number,
   /** Seconds from its start after which a mission is ended, 60 to 86400 (default 86400). */
-  maxDurationSeconds?: number, };
+  maxDurationSeconds?: number,
+  /** Most tokens of all kinds together, 1000 to 10^12; none when absent. */
+  budgetTokens?: number,
+  /** Most US dollars, 0.01 to 10^6; none when absent. */
+  budgetDollars?: number, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {

@@ -285,7 +285,7 @@ impl Core {
         }
     }
 
-    fn recover(&mut self, id: &MissionId) {
+    pub(super) fn recover(&mut self, id: &MissionId) {
         if self.missions[id].state == MissionState::Degraded {
             self.state(id, MissionState::Running, "the model provider answers again");
         }

@@ -146,6 +146,10 @@ pub struct Options {
     pub max_duration_ms: u64,
     /// Go on by itself after the host was stopped.
     pub auto_resume: bool,
+    /// Most tokens of all kinds together.
+    pub budget_tokens: Option<u64>,
+    /// Most US dollars.
+    pub budget_dollars: Option<f64>,
 }
 
 impl Default for Options {
@@ -157,6 +161,8 @@ impl Default for Options {
             turn_timeout_ms: 600_000,
             max_duration_ms: 86_400_000,
             auto_resume: true,
+            budget_tokens: None,
+            budget_dollars: None,
         }
     }
 }

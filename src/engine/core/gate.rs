@@ -55,6 +55,7 @@ impl Core {
             .open_attempts()
             .any(|a| a.kind == AttemptKind::Review(subject.clone()) && a.submission.is_none())
             && self.reviewer_free()
+            && self.may_spend(id)
         {
             let ordinal = match &subject {
                 Subject::Task(task) => mission.task(task).map_or(1, |t| t.attempts),

@@ -33,6 +33,8 @@ pub struct Live {
     /// Messages of conversations whose attempt has ended: told once more, they say nothing of the next.
     pub heard: BTreeMap<HostSessionId, BTreeSet<String>>,
     pub parent: ParentView,
+    /// The user was warned of the budget.
+    pub budget_told: bool,
     pub progress_at: Millis,
     pub progress_text: String,
     /// When the brief is given up waiting for.

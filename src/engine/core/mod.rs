@@ -9,6 +9,7 @@
 //!
 //! The caller writes the facts down before it carries out any action.
 mod attempts;
+mod budget;
 mod checkpoints;
 mod control;
 pub mod event;
@@ -298,6 +299,7 @@ impl Core {
                 Some(Phase::Integrating) => self.advance_integration(id),
             }
         }
+        self.budget_limit(id);
         self.advance_attempts(id);
         self.update_todo(id);
         self.advance_hand_back(id);

@@ -34,7 +34,7 @@ impl Core {
             || mission.plan_refusals >= MAX_REFUSALS;
         if spoke || tried.len() >= MAX_PLANNING_ATTEMPTS {
             self.plan_by_rules(id);
-        } else if self.active(Role::Planner) < MAX_PLANNERS {
+        } else if self.active(Role::Planner) < MAX_PLANNERS && self.may_spend(id) {
             let ordinal = tried.len() as u32 + 1;
             self.open_attempt(id, AttemptKind::Planning, ordinal, None);
         }

@@ -56,7 +56,8 @@ impl Core {
 
     fn start_work(&mut self, id: &MissionId) {
         for task in self.waiting_work(id) {
-            if self.active(Role::Worker) >= self.missions[id].created.options.workers as usize {
+            let full = self.active(Role::Worker) >= self.missions[id].created.options.workers as usize;
+            if full || !self.may_spend(id) {
                 return;
             }
             let Some(t) = self.missions[id].task(&task) else { continue };

@@ -21,6 +21,8 @@ pub struct Mission {
     pub ended_at: Option<Millis>,
     /// Times it was put back to pending by a retry.
     pub retries: u32,
+    /// Times it went on after an end, in whatever way.
+    pub reopened: u32,
     pub state: MissionState,
     pub reason: String,
     pub phase: Option<Phase>,
@@ -151,6 +153,7 @@ impl Mission {
             started_at: None,
             ended_at: None,
             retries: 0,
+            reopened: 0,
             state: MissionState::Pending,
             reason: String::new(),
             phase: None,
@@ -232,7 +235,9 @@ impl Mission {
         match event {
             Event::Created(_) => return Err("a mission is created once".into()),
             Event::StateChanged { to, reason } => {
+                let ended = !self.state.is_open();
                 self.state = self.state.change(*to).map_err(|e| e.to_string())?;
+                self.reopened += u32::from(ended && self.state.is_open());
                 self.reason.clone_from(reason);
                 match to {
                     MissionState::Running => self.started_at = self.started_at.or(Some(at)),

@@ -29,6 +29,18 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
         }
         options.max_duration_ms = u64::from(seconds) * 1000;
     }
+    if let Some(tokens) = wire.budget_tokens {
+        if !(1_000..=1_000_000_000_000).contains(&tokens) {
+            return invalid(format!("option budgetTokens is {tokens}: it must be 1000 to 1000000000000"));
+        }
+        options.budget_tokens = Some(tokens);
+    }
+    if let Some(dollars) = wire.budget_dollars {
+        if !(0.01..=1_000_000.0).contains(&dollars) {
+            return invalid(format!("option budgetDollars is {dollars}: it must be 0.01 to 1000000"));
+        }
+        options.budget_dollars = Some(dollars);
+    }
     if let Some(todo) = &wire.todo {
         let inside = !todo.is_empty()
             && !todo.starts_with('/')

@@ -20,6 +20,11 @@ pub enum Kind {
         most: u64,
         unit: &'static str,
     },
+    Amount {
+        least: f64,
+        most: f64,
+        unit: &'static str,
+    },
     Choice(&'static [&'static str]),
     /// A list of shell commands.
     Commands,
@@ -27,7 +32,21 @@ pub enum Kind {
     InsidePath,
 }
 
-pub const FIELDS: [Field; 6] = [
+pub const FIELDS: [Field; 8] = [
+    Field {
+        name: "budgetDollars",
+        env: "GANTRY_BUDGET_DOLLARS",
+        kind: Kind::Amount { least: 0.01, most: 1_000_000.0, unit: "US dollars" },
+        about: "Most money a mission may spend, as OpenCode counts it; what is done by then is kept. A retry is given the same again",
+        default: None,
+    },
+    Field {
+        name: "budgetTokens",
+        env: "GANTRY_BUDGET_TOKENS",
+        kind: Kind::Whole { least: 1_000, most: 1_000_000_000_000, unit: "tokens" },
+        about: "Most tokens a mission may spend, of all kinds together, cached ones too",
+        default: None,
+    },
     Field {
         name: "checks",
         env: "GANTRY_CHECKS",
@@ -90,6 +109,7 @@ impl Kind {
     pub fn fault(self, value: &Value) -> Option<String> {
         let good = match self {
             Self::Whole { least, most, .. } => value.as_u64().is_some_and(|n| (least..=most).contains(&n)),
+            Self::Amount { least, most, .. } => value.as_f64().is_some_and(|n| (least..=most).contains(&n)),
             Self::Choice(names) => value.as_str().is_some_and(|text| names.contains(&text)),
             Self::Commands => value.as_array().is_some_and(|list| {
                 list.iter().all(|item| item.as_str().is_some_and(|text| !text.trim().is_empty()))
@@ -102,6 +122,7 @@ impl Kind {
     pub fn wants(self) -> String {
         match self {
             Self::Whole { least, most, .. } => format!("a whole number from {least} to {most}"),
+            Self::Amount { least, most, .. } => format!("a number from {least} to {most}"),
             Self::Choice(names) => names.map_quoted().join(" or "),
             Self::Commands => "a list of commands, as in [\"npm test\"]".into(),
             Self::InsidePath => "a path inside the project, such as \"TODO.md\"".into(),
@@ -111,7 +132,9 @@ impl Kind {
     /// A value as the environment has it.
     pub fn read(self, text: &str) -> Value {
         match self {
-            Self::Whole { .. } | Self::Commands => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+            Self::Whole { .. } | Self::Amount { .. } | Self::Commands => {
+                serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+            }
             Self::Choice(_) | Self::InsidePath => json!(text),
         }
     }
@@ -119,6 +142,7 @@ impl Kind {
     fn schema(self) -> Value {
         match self {
             Self::Whole { least, most, .. } => json!({"type": "integer", "minimum": least, "maximum": most}),
+            Self::Amount { least, most, .. } => json!({"type": "number", "minimum": least, "maximum": most}),
             Self::Choice(names) => json!({"enum": names}),
             Self::Commands => json!({"type": "array", "items": {"type": "string", "pattern": "\\S"}}),
             Self::InsidePath => {

@@ -161,8 +161,24 @@ proptest! {
 
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
-        prop::sample::select(vec![0_u64, 1, 9, 10, 50, 51, 59, 60, 600, 86_400, 86_401])
-            .prop_map(|n| json!(n)),
+        prop::sample::select(vec![
+            0_u64,
+            1,
+            9,
+            10,
+            999,
+            1_000,
+            1_000_001,
+            1_000_000_000_001,
+            50,
+            51,
+            59,
+            60,
+            600,
+            86_400,
+            86_401
+        ])
+        .prop_map(|n| json!(n)),
         prop::sample::select(vec![
             "auto", "report", "TODO.md", "a/b.md", "/a", "a//b", "../a", "a/..", ".", "", "a\\b", "..a",
             ".a/b", "a/", " "
@@ -199,6 +215,7 @@ fn reference() -> String {
     for field in &FIELDS {
         let takes = match field.kind {
             Kind::Whole { least, most, unit } => format!("{least} to {most} {unit}"),
+            Kind::Amount { least, most, unit } => format!("{least} to {most} {unit}"),
             other => other.wants(),
         };
         let default = field.default.map_or(String::new(), |default| format!("`{default}`"));
