@@ -61,7 +61,7 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
 /// What some of the missions of a third of the seeds may spend. Not drawn, so that the seeds that once found something
 /// still play what they did.
 fn budget(seed: u64, n: u64) -> Option<u64> {
-    (seed % 3 == 0 && n % 2 == 0).then(|| 300 + (seed / 3 + n * 7_919) % 2_000)
+    (seed.is_multiple_of(3) && n.is_multiple_of(2)).then(|| 300 + (seed / 3 + n * 7_919) % 2_000)
 }
 
 /// Second thoughts at random moments.
