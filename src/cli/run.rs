@@ -12,6 +12,9 @@ pub struct Args {
     /// The project; this folder when not given
     #[arg(long, value_name = "DIR", default_value = ".")]
     directory: PathBuf,
+    /// Most the mission may spend: tokens, as in 50k or 2m, or dollars, as in '$2'
+    #[arg(long, value_name = "BUDGET")]
+    budget: Option<String>,
     /// The model of the conversation, as PROVIDER/MODEL
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
@@ -26,7 +29,11 @@ pub fn run(args: &Args) -> u8 {
             output::note(&progress::line(row, BAR));
         }
     };
-    match app::run(&args.directory, &args.text, args.model.as_deref(), tell) {
+    let text = match &args.budget {
+        Some(budget) => format!("--budget={budget} {}", args.text),
+        None => args.text.clone(),
+    };
+    match app::run(&args.directory, &text, args.model.as_deref(), tell) {
         Ok(Ran::Mission(row)) => ended(args, &row.id),
         Ok(Ran::Interrupted) => {
             output::error("interrupted; `gantry missions` says how the mission stands");

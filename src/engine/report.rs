@@ -37,6 +37,9 @@ pub fn report(mission: &Mission) -> String {
     let _ = writeln!(out, "{}", mission.created.title);
     let took = duration(mission.ended_at.unwrap_or(mission.created_at).since(mission.created_at));
     let _ = writeln!(out, "{} of {} tasks done in {took}. {}.", c.done, c.total, sentence(&mission.reason));
+    if mission.spent.tokens > 0 {
+        let _ = writeln!(out, "Spent: {} tokens, ${:.2}.", mission.spent.tokens, mission.spent.cost);
+    }
     if !mission.tasks.is_empty() {
         out.push_str("\nTasks:\n");
         for task in &mission.tasks {

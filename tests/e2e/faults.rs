@@ -77,21 +77,23 @@ fn a_fault_in_the_options_is_told_and_a_correction_counts_at_once() {
     );
     assert_refused(&stage, &said);
     fs::write(&file, "{\n  \"workers\": 2, \"todo\": \"PLAN.md\"\n}\n").unwrap();
-    let finished = stage.task(TASK);
+    let finished = flagged(&stage, &format!("--budget $5 {TASK}"));
     let told = stage.only();
     assert_eq!(told.state(), "completed", "{finished:?}");
-    assert_eq!(told.mission.created.options.workers, 2);
+    let options = &told.mission.created.options;
+    assert_eq!((options.workers, options.budget_dollars), (2, Some(5.0)));
     assert!(stage.project.join("PLAN.md").is_file() && !stage.project.join("TODO.md").exists());
 }
 
 #[test]
 fn a_budget_ends_a_mission_and_keeps_what_was_done() {
     let stage = Stage::sample(|project| demo::script(project, BEAT));
-    fs::write(stage.project.join("gantry.jsonc"), "{ \"budgetTokens\": 1500 }").unwrap();
-    let finished = stage.task(demo::TASK);
+    let finished = flagged(&stage, &format!("--budget 1500 {}", demo::TASK));
     let told = stage.only();
     assert!(matches!(told.state(), "partially_completed" | "failed"), "{finished:?}");
-    assert!(told.report().contains("Its budget is spent."), "{}", told.report());
+    assert!(told.report().contains("Its budget is spent.\nSpent: "), "{}", told.report());
+    assert_eq!(told.mission.created.text, demo::TASK, "the flag is no part of the work");
+    assert_eq!(told.mission.created.options.budget_tokens, Some(1_500));
     let (mut spent, mut begun) = (0, 0);
     for (_, event) in &told.facts {
         match event {
@@ -105,6 +107,11 @@ fn a_budget_ends_a_mission_and_keeps_what_was_done() {
     }
     assert!(begun > 0 && spent >= 1_500, "{begun} attempts, {spent} tokens");
     stage.assert_nothing_left();
+}
+
+/// `/task` with flags, headless; without `--` the host would take them for its own.
+fn flagged(stage: &Stage, text: &str) -> Finished {
+    stage.env.run(&["--command", "task", "--", text]).unwrap().wait(PATIENCE).unwrap()
 }
 
 fn assert_refused(stage: &Stage, sentence: &str) -> Finished {

@@ -1,8 +1,10 @@
 //! The sidecar's side of the wire: each method of the table, served by the engine's handle.
 mod convert;
 pub use convert::{detail, summary};
+mod flags;
 mod tool_args;
 
+use flags::Budget;
 pub use tool_args::salvage;
 
 use super::{CallContext, PeerHandle, Router, RpcError};
@@ -171,7 +173,9 @@ impl Service {
         text: String,
         key: String,
     ) -> Result<(MissionId, Vec<MissionId>), RpcError> {
-        let text = text.trim().to_owned();
+        let invalid = |fault: String| RpcError::new(INVALID_PARAMS, fault);
+        let flags = flags::parse(&text).map_err(invalid)?;
+        let text = flags.text.to_owned();
         if text.is_empty() {
             return Err(RpcError::new(INVALID_PARAMS, "say what is to be done: /task followed by the work"));
         }
@@ -184,8 +188,13 @@ impl Service {
         }
         let workspace = self.workspace(&directory)?;
         // Read anew for each mission, so that a change counts for the next one.
-        let layered = (self.about.layered)(&workspace.worktree, &workspace.options);
-        let options = convert::options(&layered.map_err(|fault| RpcError::new(INVALID_PARAMS, fault))?)?;
+        let mut layered = (self.about.layered)(&workspace.worktree, &workspace.options).map_err(invalid)?;
+        match flags.budget {
+            Some(Budget::Tokens(tokens)) => layered.budget_tokens = Some(tokens),
+            Some(Budget::Dollars(dollars)) => layered.budget_dollars = Some(dollars),
+            None => {}
+        }
+        let options = convert::options(&layered)?;
         self.engine.writable(std::path::Path::new(&workspace.worktree)).map_err(convert::refusal)?;
         self.engine.claim_place(directory.clone()).await.map_err(convert::refusal)?;
         let created = Created {
