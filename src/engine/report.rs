@@ -38,7 +38,7 @@ pub fn report(mission: &Mission) -> String {
     let took = duration(mission.ended_at.unwrap_or(mission.created_at).since(mission.created_at));
     let _ = writeln!(out, "{} of {} tasks done in {took}. {}.", c.done, c.total, sentence(&mission.reason));
     if mission.spent.tokens > 0 {
-        let _ = writeln!(out, "Spent: {} tokens, ${:.2}.", mission.spent.tokens, mission.spent.cost);
+        let _ = writeln!(out, "Spent: {}.", spent(mission));
     }
     if !mission.tasks.is_empty() {
         out.push_str("\nTasks:\n");
@@ -61,14 +61,13 @@ pub fn report(mission: &Mission) -> String {
     out
 }
 
+/// In words: the host's terminal draws `[x]` and `[ ]` alike.
 fn task_line(out: &mut String, task: &Task) {
-    let mark = match task.state {
-        TaskState::Completed => "x",
-        TaskState::Failed => "!",
-        TaskState::Skipped | TaskState::Cancelled => "-",
-        _ => " ",
+    let state = match task.state {
+        TaskState::Completed => "done".to_owned(),
+        state => state.name().replace('_', " "),
     };
-    let _ = write!(out, "- [{mark}] {}: {}", task.spec.id, task.spec.title);
+    let _ = write!(out, "- {} {state}: {}", task.spec.id, task.spec.title);
     if task.attempts > 1 {
         let _ = write!(out, " ({} attempts)", task.attempts);
     }
@@ -202,13 +201,17 @@ pub fn end_notice(mission: &Mission) -> (String, String) {
         _ => "Mission failed",
     };
     let took = duration(mission.ended_at.unwrap_or_default().since(mission.created_at));
-    let tokens =
-        if mission.spent.tokens > 0 { format!(", {} tokens", mission.spent.tokens) } else { String::new() };
-    let cost = if mission.spent.cost > 0.0 { format!(", ${:.2}", mission.spent.cost) } else { String::new() };
+    let spent = if mission.spent.tokens > 0 { format!(", {}", spent(mission)) } else { String::new() };
     (
         title.into(),
-        format!("{}: {}/{} tasks in {took}{tokens}{cost}", clip(&mission.created.title, 60), c.done, c.total),
+        format!("{}: {}/{} tasks in {took}{spent}", clip(&mission.created.title, 60), c.done, c.total),
     )
+}
+
+/// Without a price where the host knows none.
+fn spent(mission: &Mission) -> String {
+    let cost = if mission.spent.cost > 0.0 { format!(", ${:.2}", mission.spent.cost) } else { String::new() };
+    format!("{} tokens{cost}", mission.spent.tokens)
 }
 
 fn sentence(text: &str) -> String {
