@@ -399,7 +399,7 @@ impl Host {
 }
 
 /// Parameters of `initialize`.
-pub(super) fn hello() -> Value {
+pub fn hello() -> Value {
     json!({
         "protocolVersion": PROTOCOL,
         "client": {"name": "bench", "version": env!("CARGO_PKG_VERSION")},

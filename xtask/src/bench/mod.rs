@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::ValueEnum;
 
+pub use host::hello;
 pub use machine::describe;
 pub use table::{Table, header};
 

@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod host;
+mod http;
 pub mod model;
 pub mod registry;
 pub mod sample;

@@ -8,23 +8,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, ensure};
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
+use super::http::{Bound, Server};
 use crate::dist::PLATFORMS;
 
 /// A running registry. Dropping it stops the server.
 pub struct Registry {
     url: String,
     shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _server: Server,
 }
 
 struct Shared {
@@ -36,9 +34,8 @@ struct Shared {
 
 impl Registry {
     pub fn start(tarballs: &[PathBuf]) -> Result<Self> {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no loopback port")?;
-        listener.set_nonblocking(true)?;
-        let url = format!("http://{}", listener.local_addr()?);
+        let bound = Bound::free()?;
+        let url = bound.url()?;
         let mut shared =
             Shared { packages: BTreeMap::new(), tarballs: BTreeMap::new(), asked: Mutex::default() };
         for tarball in tarballs {
@@ -46,18 +43,8 @@ impl Registry {
         }
         let shared = Arc::new(shared);
         let app = axum::Router::new().fallback(answer).with_state(shared.clone());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("lab-registry".into()).spawn(move || {
-            runtime.block_on(async move {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("a bound listener");
-                tokio::select! {
-                    _ = axum::serve(listener, app) => {}
-                    _ = stopped => {}
-                }
-            });
-        })?;
-        Ok(Self { url, shared, stop: Some(stop), thread: Some(thread) })
+        let server = bound.serve("lab-registry", app)?;
+        Ok(Self { url, shared, _server: server })
     }
 
     pub fn url(&self) -> &str {
@@ -67,17 +54,6 @@ impl Registry {
     /// Paths of all requests so far.
     pub fn asked(&self) -> Vec<String> {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
