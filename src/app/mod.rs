@@ -6,6 +6,7 @@ mod run;
 
 use crate::adapters::opencode::StdioHost;
 use crate::adapters::sqlite::SqliteStore;
+use crate::adapters::system::watchdog::Watchdog;
 use crate::adapters::system::{self, dirs, process};
 use crate::adapters::todo::TodoFiles;
 use crate::engine::Ports;
@@ -97,13 +98,14 @@ pub fn log_tail(lines: usize) -> anyhow::Result<(String, telemetry::Tail)> {
 }
 
 fn ports(home: &Path, store: Arc<dyn Store>, host: Arc<StdioHost>) -> Ports {
+    let watchdog = watched();
     Ports {
         clock: Arc::new(system::SystemClock),
         ids: Arc::new(system::Uuids),
         store,
         host,
         tree: Arc::new(system::GitTree::new(home)),
-        checks: Arc::new(checks()),
+        checks: Arc::new(system::CommandChecks::watched(watchdog.clone())),
         todo: Arc::new(TodoFiles::new(home)),
         markers: Arc::new(system::OpenMarkers::new(home)),
         identity: process::identity(),
@@ -112,11 +114,12 @@ fn ports(home: &Path, store: Arc<dyn Store>, host: Arc<StdioHost>) -> Ports {
     }
 }
 
-fn checks() -> system::CommandChecks {
-    std::env::current_exe().map_or_else(|_| system::CommandChecks::default(), system::CommandChecks::watched)
+/// The other process that ends what this one leaves running when it is killed.
+fn watched() -> Option<Arc<Watchdog>> {
+    std::env::current_exe().ok().map(|program| Arc::new(Watchdog::new(program)))
 }
 
-/// The other half of `checks`: see `system::watchdog`.
+/// The other half of `watched`: see `system::watchdog`.
 pub fn watchdog() {
     system::watchdog::watch(std::io::stdin().lock());
 }
