@@ -1,23 +1,28 @@
 //! The composition root: the only place that names adapters and engine together.
+mod code;
 mod configuration;
 mod doctor;
 mod missions;
 mod run;
 
 use crate::adapters::opencode::StdioHost;
+use crate::adapters::search::TreeSearch;
 use crate::adapters::sqlite::SqliteStore;
 use crate::adapters::system::watchdog::Watchdog;
 use crate::adapters::system::{self, dirs, process};
 use crate::adapters::todo::TodoFiles;
 use crate::engine::Ports;
 use crate::engine::handle;
+use crate::ports::code::Diagnostics;
 use crate::ports::store::{Store, StoreError};
 use crate::protocol::errors::STORE;
 use crate::protocol::methods::Initialize;
+use crate::rpc::service::code::CodeTools;
 use crate::rpc::service::{self, About};
 use crate::rpc::{self, Limits, Router, RpcError};
 use crate::telemetry;
 use anyhow::{Context, bail};
+pub use code::{Searched, diagnostics, search_code, search_files, search_text};
 pub use configuration::{configuration, install, uninstall};
 pub use doctor::doctor;
 pub use missions::{export, meant, mission, missions};
@@ -55,9 +60,14 @@ async fn serve() -> anyhow::Result<()> {
     let host = Arc::new(StdioHost::default());
     let (engine, router) = match SqliteStore::open(&path) {
         Ok(store) => {
-            let (engine, run) = handle::start(ports(&home, Arc::new(store), host.clone()));
+            let watchdog = watched();
+            let diagnostics = Arc::new(system::LanguageServers::watched(watchdog.clone()));
+            let code =
+                CodeTools { search: Arc::new(TreeSearch::default()), diagnostics: diagnostics.clone() };
+            let (engine, run) =
+                handle::start(ports(&home, Arc::new(store), host.clone(), watchdog, diagnostics));
             tokio::spawn(run);
-            (Some(engine.clone()), service::router(engine, about, stop.clone()))
+            (Some(engine.clone()), service::router(engine, about, code, stop.clone()))
         }
         // The plugin is told at its first call, so that the user reads why.
         Err(error) => {
@@ -97,16 +107,22 @@ pub fn log_tail(lines: usize) -> anyhow::Result<(String, telemetry::Tail)> {
     telemetry::Tail::start(&path, lines).with_context(|| path.display().to_string())
 }
 
-fn ports(home: &Path, store: Arc<dyn Store>, host: Arc<StdioHost>) -> Ports {
-    let watchdog = watched();
+fn ports(
+    home: &Path,
+    store: Arc<dyn Store>,
+    host: Arc<StdioHost>,
+    watchdog: Option<Arc<Watchdog>>,
+    diagnostics: Arc<dyn Diagnostics>,
+) -> Ports {
     Ports {
         clock: Arc::new(system::SystemClock),
         ids: Arc::new(system::Uuids),
         store,
         host,
         tree: Arc::new(system::GitTree::new(home)),
-        checks: Arc::new(system::CommandChecks::watched(watchdog.clone())),
+        checks: Arc::new(system::CommandChecks::watched(watchdog)),
         todo: Arc::new(TodoFiles::new(home)),
+        diagnostics,
         markers: Arc::new(system::OpenMarkers::new(home)),
         identity: process::identity(),
         alive: process::alive,

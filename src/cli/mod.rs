@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 mod config;
+mod diagnostics;
 mod doctor;
 mod export;
 mod install;
@@ -8,6 +9,7 @@ mod missions;
 pub mod output;
 mod progress;
 mod run;
+mod search;
 mod shell;
 mod show;
 mod sidecar;
@@ -52,6 +54,10 @@ enum Command {
     Watch(watch::Args),
     /// A mission as a document: plan, attempts, verdicts, diffs, cost, timeline
     Export(export::Args),
+    /// Search a project by text, name or structure, as the agents of a mission do
+    Search(search::Args),
+    /// What language servers say of files
+    Diagnostics(diagnostics::Args),
     /// Gantry's own options: check them, show them, print their schema
     Config(config::Args),
     /// What the sidecars have logged
@@ -87,6 +93,8 @@ pub fn main() -> ExitCode {
         }
         Command::Install(args) => install::install(&args),
         Command::Uninstall(args) => install::uninstall(&args),
+        Command::Search(args) => search::run(&args),
+        Command::Diagnostics(args) => diagnostics::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Watch(args) => watch::run(&args),

@@ -6,13 +6,13 @@ mod ownership;
 
 use super::Ports;
 use super::core::event::Event;
-use super::core::{Action, Answer, Core, Input, Refusal, ReplyTo, ToolInput};
+use super::core::{Action, Answer, Core, Ground, Input, Refusal, ReplyTo, ToolInput};
 use super::effects::{Effects, Work};
 use super::handle::{MissionView, Opened};
 use super::index::Index;
 use super::journal;
 use super::metrics::{Metrics, Tally};
-use crate::domain::ids::{Directory, Millis, MissionId};
+use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId};
 use crate::ports::host::{HostError, ToastKind};
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, StoreError};
 pub use ownership::decode_all;
@@ -41,6 +41,7 @@ pub enum Message {
     Close { directory: Directory },
     Metrics { tx: oneshot::Sender<Box<Metrics>> },
     View { mission: MissionId, tx: oneshot::Sender<Option<Box<MissionView>>> },
+    Ground { session: HostSessionId, whole: bool, tx: oneshot::Sender<Option<Ground>> },
     Shutdown { tx: oneshot::Sender<()> },
 }
 
@@ -228,6 +229,10 @@ impl Dispatcher {
                 let view = self.core.mission(&mission).map(|m| Box::new(MissionView::of(m)));
                 // The asker may be gone.
                 let _ = tx.send(view);
+            }
+            Message::Ground { session, whole, tx } => {
+                // The asker may be gone.
+                let _ = tx.send(self.core.ground(&session, whole));
             }
             Message::Metrics { tx } => {
                 // The asker may be gone.

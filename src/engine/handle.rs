@@ -1,12 +1,13 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
-pub use super::core::event::{Created, Options, ReportStatus};
+pub use super::core::event::{Created, Inspection, Options, ReportStatus};
 use super::core::state::Mission;
 pub use super::core::{Answer, Control, HostInput, Refusal, ToolInput};
 use super::core::{Input, ReplyTo, STRANGER, replay};
 pub use super::dispatcher::decode_all;
 use super::dispatcher::{Dispatcher, Message};
 use super::index::Index;
+use super::inspect::inspect;
 use super::journal;
 pub use super::metrics::Metrics;
 pub use super::prompts::clip;
@@ -263,6 +264,28 @@ impl Handle {
             Ok(other) => Err(format!("unexpected answer {other:?}")),
             Err(refusal) => Err(refusal.to_string()),
         }
+    }
+
+    /// What the task of a conversation has changed, or its whole mission; narrowed to paths where some are given.
+    pub async fn change(
+        &self,
+        session: &HostSessionId,
+        whole: bool,
+        only: Option<&[String]>,
+        max_bytes: usize,
+    ) -> Result<Inspection, Refusal> {
+        let (tx, rx) = oneshot::channel();
+        let asked = self.tx.send(Message::Ground { session: session.clone(), whole, tx }).await.is_ok();
+        let ground = if asked { rx.await.ok().flatten() } else { None };
+        let ground = ground.ok_or_else(|| {
+            Refusal::NotFound("this conversation works for no mission, so there is no change to show".into())
+        })?;
+        inspect(&self.ports, &ground, only, max_bytes).await.map_err(|e| Refusal::Invalid(e.to_string()))
+    }
+
+    /// A path that a model wrote, relative to the project.
+    pub fn confine(&self, root: &std::path::Path, path: &str) -> Result<String, Refusal> {
+        self.ports.tree.confine(root, path).map_err(|e| Refusal::Invalid(e.to_string()))
     }
 
     /// In order. What does not fit is dropped and counted.

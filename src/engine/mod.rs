@@ -8,6 +8,7 @@ mod effects;
 pub mod export;
 pub mod handle;
 mod index;
+mod inspect;
 pub mod journal;
 pub mod metrics;
 pub mod prompts;
@@ -15,6 +16,7 @@ pub mod report;
 
 use self::core::ToolInput;
 use crate::domain::ids::Role;
+use crate::ports::code::Diagnostics;
 use crate::ports::host::Host;
 use crate::ports::store::{OwnerIdentity, Store};
 use crate::ports::system::{Clock, Ids, OpenMarkers};
@@ -31,6 +33,7 @@ pub struct Ports {
     pub tree: Arc<dyn Tree>,
     pub checks: Arc<dyn Checks>,
     pub todo: Arc<dyn Todo>,
+    pub diagnostics: Arc<dyn Diagnostics>,
     pub markers: Arc<dyn OpenMarkers>,
     /// This process, as an owner of missions.
     pub identity: OwnerIdentity,

@@ -42,13 +42,15 @@ impl Scope {
 pub struct Page {
     /// Hits at most, at least 1.
     pub limit: usize,
+    /// Bytes of text at most; the first hit is given in any case.
+    pub bytes: usize,
     /// `next` of the page before.
     pub cursor: Option<String>,
 }
 
 impl Page {
     pub fn first(limit: usize) -> Self {
-        Self { limit, cursor: None }
+        Self { limit, bytes: usize::MAX, cursor: None }
     }
 }
 

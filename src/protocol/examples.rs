@@ -152,6 +152,17 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
             }),
             json!({}),
         ),
+        "host/permission.ask" => (
+            json!({
+                "directory": "/home/ann/shop",
+                "session": "ses_1",
+                "call": "call_9",
+                "permission": "edit",
+                "patterns": ["src/cart.ts"],
+                "metadata": { "filepath": "src/cart.ts", "diff": "-add(a)\n+sum(a)\n" },
+            }),
+            json!({ "allow": false, "reason": "The user refused it." }),
+        ),
         "host/progress" => (
             json!({
                 "directory": "/home/ann/shop",

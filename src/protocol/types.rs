@@ -105,6 +105,17 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub budget_dollars: Option<f64>,
+        /// Whether new errors that language servers find send a change back (default auto).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub diagnostics: Option<DiagnosticsPolicy>,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum DiagnosticsPolicy {
+        /// Where a server for the language is on this machine.
+        Auto,
+        Off,
     }
 
     pub enum ResumePolicy {
@@ -313,6 +324,10 @@ wire! {
         pub input_schema: serde_json::Value,
         /// Agents that may see the tool.
         pub roles: Vec<String>,
+        /// The permission of the host that a call asks for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub permission: Option<String>,
     }
 
     /// Asked before every tool of a mission's session runs.
@@ -464,6 +479,28 @@ wire! {
         pub cache_write: u64,
         /// US dollars.
         pub cost: f64,
+    }
+
+    /// Asked in the name of a running tool call, under the rules of its session.
+    pub struct PermissionAskParams {
+        pub directory: String,
+        pub session: String,
+        pub call: String,
+        /// Name of the host's permission, such as `edit`.
+        pub permission: String,
+        /// What it is asked for, such as paths relative to the project.
+        pub patterns: Vec<String>,
+        /// For the person who is asked.
+        #[cfg_attr(test, ts(type = "Record<string, unknown>"))]
+        pub metadata: serde_json::Map<String, serde_json::Value>,
+    }
+
+    pub struct PermissionAskResult {
+        pub allow: bool,
+        /// Why not, for the model.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub reason: Option<String>,
     }
 
     pub struct ToastParams {

@@ -238,6 +238,7 @@ impl Sidecar {
             tree: Arc::new(machine.clone()),
             checks: Arc::new(machine.clone()),
             todo: Arc::new(machine.clone()),
+            diagnostics: Arc::new(machine.clone()),
             markers: Arc::new(machine),
             identity: OwnerIdentity { owner, pid: generation, pid_start: 0, boot: "here".into() },
             alive,

@@ -13,6 +13,7 @@ fn where_each_value_comes_from() {
     );
     let shown = home.gantry(&["config", "show", "app"]).ok();
     let wanted = "\
+diagnostics         \"auto\"   default
 maxDurationSeconds  86400   default
 resume              \"report\"   ~/.config/gantry/gantry.json:1
 todo                \"PLAN.md\"   the plugin's options in OpenCode's configuration

@@ -2,7 +2,7 @@
 use crate::home::Home;
 use std::path::Path;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
     "",
     "install",
     "uninstall",
@@ -12,6 +12,8 @@ const COMMANDS: [&str; 14] = [
     "show",
     "watch",
     "export",
+    "search",
+    "diagnostics",
     "config",
     "logs",
     "completions",

@@ -10,3 +10,4 @@ mod doctor;
 mod help;
 mod home;
 mod install;
+mod search;

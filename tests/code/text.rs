@@ -34,7 +34,7 @@ fn ours(query: &TextQuery, limit: usize) -> (ByFile, u64) {
     let mut cursor = None;
     let mut total = None;
     loop {
-        let found = text(TextQuery { page: Page { limit, cursor }, ..query.clone() }).unwrap();
+        let found = text(TextQuery { page: Page { cursor, ..Page::first(limit) }, ..query.clone() }).unwrap();
         let hits: usize = found.items.iter().flat_map(|f| &f.lines).filter(|l| !l.context).count();
         assert!(hits <= limit, "{hits} hits on a page of {limit}");
         for file in found.items {
@@ -289,7 +289,7 @@ proptest! {
 }
 
 fn files_page(scope: &Scope, newest: bool, limit: usize, cursor: Option<String>) -> Found<String> {
-    files(FileQuery { scope: scope.clone(), newest, page: Page { limit, cursor } })
+    files(FileQuery { scope: scope.clone(), newest, page: Page { cursor, ..Page::first(limit) } })
 }
 
 #[test]
@@ -346,7 +346,10 @@ fn bad_questions_are_answered_with_what_to_write() {
         (TextQuery { patterns: vec!["a\\x00".into()], ..plain.clone() }, "set `binary`"),
         (TextQuery { patterns: vec![], ..plain.clone() }, "say what to search for"),
         (TextQuery { encoding: Some("klingon".into()), ..plain.clone() }, "utf-16le"),
-        (TextQuery { page: Page { limit: 5, cursor: Some("x".into()) }, ..plain.clone() }, "is no cursor"),
+        (
+            TextQuery { page: Page { cursor: Some("x".into()), ..Page::first(5) }, ..plain.clone() },
+            "is no cursor",
+        ),
         (scope(|s| s.path = "nowhere".into()), "there is no nowhere"),
         (scope(|s| s.types = vec!["klingon".into()]), "named as in ripgrep"),
         (scope(|s| s.globs = vec!["{".into()]), "glob \"{\""),

@@ -7,6 +7,7 @@
     reason = "tests; they measure real time and start real processes"
 )]
 
+mod code_tools;
 mod command_line;
 mod directories;
 mod faults;

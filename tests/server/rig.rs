@@ -3,10 +3,12 @@ use std::sync::Arc;
 
 use gantry::adapters::memory::MemoryStore;
 use gantry::adapters::opencode::StdioHost;
+use gantry::adapters::search::TreeSearch;
 use gantry::adapters::system::SystemClock;
 use gantry::engine::Ports;
 use gantry::engine::handle::{self, Handle};
 use gantry::ports::store::{OwnerIdentity, Store};
+use gantry::rpc::service::code::CodeTools;
 use gantry::rpc::service::{self, About};
 use gantry::rpc::{Limits, PeerHandle, connect};
 use tokio::io::DuplexStream;
@@ -36,6 +38,7 @@ impl Server {
             tree: project.clone(),
             checks: project.clone(),
             todo: project.clone(),
+            diagnostics: project.clone(),
             markers: project.clone(),
             identity: OwnerIdentity { owner: format!("process {pid}"), pid, pid_start: 1, boot: "b".into() },
             alive: |by| by.pid >= ALIVE,
@@ -49,8 +52,9 @@ impl Server {
             log_lines_dropped: || 0,
             layered: Arc::new(|_, options| Ok(options.clone())),
         };
+        let code = CodeTools { search: Arc::new(TreeSearch::default()), diagnostics: project.clone() };
         let (read, write) = tokio::io::split(end);
-        let router = service::router(engine.clone(), about, stop.clone());
+        let router = service::router(engine.clone(), about, code, stop.clone());
         let (peer, connection) = connect(read, write, router, Limits::default());
         host.connect(peer.clone());
         let served = tokio::spawn(async move {

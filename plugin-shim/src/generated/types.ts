@@ -36,6 +36,8 @@ export type CheckpointDetail = {
 
 export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "checkpoint" | "restore";
 
+export type DiagnosticsPolicy = "auto" | "off";
+
 export type DirectoryParams = { directory: string, };
 
 export type Empty = Record<symbol, never>;
@@ -140,6 +142,19 @@ export type MissionSummary = { id: string, title: string,
 /** Name and version of one end of the connection. */
 export type Peer = { name: string, version: string, };
 
+/** Asked in the name of a running tool call, under the rules of its session. */
+export type PermissionAskParams = { directory: string, session: string, call: string,
+  /** Name of the host's permission, such as `edit`. */
+  permission: string,
+  /** What it is asked for, such as paths relative to the project. */
+  patterns: Array<string>,
+  /** For the person who is asked. */
+  metadata: Record<string, unknown>, };
+
+export type PermissionAskResult = { allow: boolean,
+  /** Why not, for the model. */
+  reason?: string, };
+
 /** Live title and metadata of a running tool call. */
 export type ProgressParams = { directory: string, session: string, call: string, title: string, metadata: Record<string, unknown>, };
 
@@ -202,7 +217,9 @@ export type ToolInfo = { name: string, description: string,
   /** JSON Schema of the arguments. */
   inputSchema: unknown,
   /** Agents that may see the tool. */
-  roles: Array<string>, };
+  roles: Array<string>,
+  /** The permission of the host that a call asks for. */
+  permission?: string, };
 
 export type ToolListResult = { tools: Array<ToolInfo>, };
 
@@ -245,7 +262,9 @@ export type WorkspaceOptions = {
   /** Most tokens of all kinds together, 1000 to 10^12; none when absent. */
   budgetTokens?: number,
   /** Most US dollars, 0.01 to 10^6; none when absent. */
-  budgetDollars?: number, };
+  budgetDollars?: number,
+  /** Whether new errors that language servers find send a change back (default auto). */
+  diagnostics?: DiagnosticsPolicy, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {
@@ -299,6 +318,8 @@ export interface HostMethods {
   "host/session.delete": { params: SessionParams; result: Empty };
   /** Shows a short notice to the user. */
   "host/toast": { params: ToastParams; result: Empty };
+  /** Whether a running tool call may do this, by the host's rules or by the user, who may take a while. */
+  "host/permission.ask": { params: PermissionAskParams; result: PermissionAskResult };
   /** Sets the live title of a running tool call. */
   "host/progress": { params: ProgressParams; result: Empty };
 }

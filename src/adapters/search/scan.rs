@@ -44,12 +44,17 @@ pub(super) struct Scanned<T> {
     pub remarks: Vec<String>,
 }
 
+/// What a hit takes of a page, in bytes.
+pub(super) trait Weight {
+    fn weight(&self) -> usize;
+}
+
 /// Looks into one file: its path, how many hits to skip, how many to keep.
 pub(super) trait Look<T>: FnMut(&Path, usize, usize) -> Hits<T> + Send {}
 impl<T, F: FnMut(&Path, usize, usize) -> Hits<T> + Send> Look<T> for F {}
 
 /// `look` makes the function of one thread.
-pub(super) fn scan<T: Send, L: Look<T>>(
+pub(super) fn scan<T: Send + Weight, L: Look<T>>(
     scope: &Scope,
     types: Option<Types>,
     page: &Page,
@@ -60,8 +65,8 @@ pub(super) fn scan<T: Send, L: Look<T>>(
     let walk = walk::walk(scope, types)?;
     let mut first = Kept::new(page.limit);
     match in_order(scope, walk.clone(), &cursor, stop, &mut first, look()) {
-        First::All => return Ok(first.page(&cursor, true)),
-        First::Enough => return Ok(first.page(&cursor, false)),
+        First::All => return Ok(first.page(page, &cursor, true)),
+        First::Enough => return Ok(first.page(page, &cursor, false)),
         First::Some => drop(first),
     }
     let kept = Mutex::new(Kept::new(page.limit));
@@ -98,7 +103,7 @@ pub(super) fn scan<T: Send, L: Look<T>>(
     });
     let mut kept = kept.into_inner();
     kept.count = count.into_inner();
-    Ok(kept.page(&cursor, true))
+    Ok(kept.page(page, &cursor, true))
 }
 
 enum First {
@@ -110,7 +115,7 @@ enum First {
     Some,
 }
 
-fn in_order<T, L: Look<T>>(
+fn in_order<T: Weight, L: Look<T>>(
     scope: &Scope,
     mut walk: WalkBuilder,
     cursor: &Cursor,
@@ -173,7 +178,7 @@ struct Kept<T> {
     unreadable: (u64, Option<String>),
 }
 
-impl<T> Kept<T> {
+impl<T: Weight> Kept<T> {
     fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -218,14 +223,21 @@ impl<T> Kept<T> {
         }
     }
 
-    fn page(self, cursor: &Cursor, whole: bool) -> Scanned<T> {
-        let mut room = self.limit;
+    fn page(self, page: &Page, cursor: &Cursor, whole: bool) -> Scanned<T> {
+        let (mut room, mut bytes) = (self.limit, page.bytes);
         let mut end = None;
         let mut more = false;
         let mut files = Vec::new();
         for (path, (skip, mut items)) in self.files {
-            more |= items.len() > room;
-            items.truncate(room);
+            let found = items.len();
+            let fits = |item: &&T| {
+                let fits = bytes == page.bytes || item.weight() <= bytes;
+                bytes = if fits { bytes.saturating_sub(item.weight()) } else { 0 };
+                fits
+            };
+            let fits = items.iter().take(room).take_while(fits).count();
+            more |= found > fits;
+            items.truncate(fits);
             if items.is_empty() {
                 break;
             }

@@ -1,6 +1,6 @@
 //! Nodes of syntax trees that fit a pattern, found as ast-grep finds them.
 use super::languages;
-use super::scan::{self, Hits};
+use super::scan::{self, Hits, Weight};
 use super::walk;
 use crate::ports::code::{Change, CodeError, CodeQuery, Found, Node, Page, Stop};
 use ast_grep_core::replacer::{Replacer, TemplateFix};
@@ -119,6 +119,19 @@ fn nodes(asked: &Asked, text: &str, skip: usize, room: usize) -> Hits<Node> {
     hits
 }
 
+impl Weight for Node {
+    fn weight(&self) -> usize {
+        self.text.len() + self.replacement.as_ref().map_or(0, String::len) + 16
+    }
+}
+
+/// A rewrite is not given in pages.
+impl Weight for Change {
+    fn weight(&self) -> usize {
+        0
+    }
+}
+
 fn place(node: &SyntaxNode<'_>, at: &Position) -> (usize, usize) {
     (at.line() + 1, at.column(node) + 1)
 }
@@ -128,7 +141,7 @@ pub(super) fn rewrite(query: &CodeQuery, stop: &Stop) -> Result<Vec<Change>, Cod
     let Some(fix) = &asked.fix else {
         return Err(CodeError::Invalid("there is nothing to write: give `rewrite`".into()));
     };
-    let page = Page { limit: query.page.limit, cursor: None };
+    let page = Page::first(query.page.limit);
     let found = scan::scan(&query.scope, Some(asked.language.file_types()), &page, stop, || {
         |path: &Path, _: usize, _: usize| match asked.read(path, false) {
             Ok(Some(text)) => match rewritten(&asked, fix, text) {

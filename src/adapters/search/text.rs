@@ -1,5 +1,5 @@
 //! Lines that fit patterns, found as ripgrep finds them.
-use super::scan::{self, Hits};
+use super::scan::{self, Hits, Weight};
 use super::walk;
 use crate::ports::code::{Case, CodeError, FileLines, Found, Line, Stop, TextQuery};
 use grep_matcher::{LineTerminator, Match, Matcher};
@@ -136,6 +136,12 @@ struct Hit {
     before: Vec<Line>,
     line: Line,
     after: Vec<Line>,
+}
+
+impl Weight for Hit {
+    fn weight(&self) -> usize {
+        self.before.iter().chain([&self.line]).chain(&self.after).map(|line| line.text.len() + 8).sum()
+    }
 }
 
 struct Collector<'a> {

@@ -150,6 +150,8 @@ pub struct Options {
     pub budget_tokens: Option<u64>,
     /// Most US dollars.
     pub budget_dollars: Option<f64>,
+    /// Whether new errors that language servers find are held against a change; yes when not said.
+    pub diagnostics: Option<bool>,
 }
 
 impl Default for Options {
@@ -163,6 +165,7 @@ impl Default for Options {
             auto_resume: true,
             budget_tokens: None,
             budget_dollars: None,
+            diagnostics: None,
         }
     }
 }

@@ -8,6 +8,18 @@ use crate::domain::todo::{TodoItem, TodoState};
 use crate::domain::verdict::{CheckResult, Finding, TreeId};
 use crate::ports::host::{CallState, HostError, HostFault, HostMessage, ToastKind, TurnState};
 
+/// What a change is seen against.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ground {
+    pub root: String,
+    /// None where no tree could be read before.
+    pub base: Option<TreeId>,
+    /// The plan file, which is no part of any change.
+    pub todo: String,
+    /// Paths and globs a task may change; none for the whole.
+    pub scope: Option<Vec<String>>,
+}
+
 /// Where an answer goes; given by the caller, meaningless to the core.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
 pub struct ReplyTo(pub u64);
@@ -287,10 +299,9 @@ pub enum Action {
         mission: MissionId,
         subject: Subject,
         round: u64,
-        root: String,
-        base: Option<TreeId>,
-        todo: String,
-        scope: Vec<String>,
+        ground: Ground,
+        /// Errors that the change brings in, as language servers see them, are findings too.
+        diagnose: bool,
     },
     Check {
         mission: MissionId,

@@ -31,7 +31,7 @@ use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, Task
 use crate::domain::lease::LeaseTable;
 use crate::domain::mission::{MissionState, Phase};
 use event::{Brief, Event};
-pub use io::{Action, Answer, Control, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
+pub use io::{Action, Answer, Control, Ground, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
 use live::{Live, Waiter};
 pub use recover::replay;
 pub(crate) use schedule::{STRANGER, may_write, patterns as declared};

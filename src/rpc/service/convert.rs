@@ -41,6 +41,7 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
         }
         options.budget_dollars = Some(dollars);
     }
+    options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
         let inside = !todo.is_empty()
             && !todo.starts_with('/')

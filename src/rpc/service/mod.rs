@@ -1,9 +1,12 @@
 //! The sidecar's side of the wire: each method of the table, served by the engine's handle.
+pub mod code;
+mod code_calls;
 mod convert;
 pub use convert::{detail, summary};
 mod flags;
 mod tool_args;
 
+use code::CodeTools;
 use flags::Budget;
 pub use tool_args::salvage;
 
@@ -44,6 +47,7 @@ struct Workspace {
 struct Service {
     engine: Handle,
     about: About,
+    code: CodeTools,
     workspaces: DashMap<Directory, Workspace>,
     /// Everyone who has said hello and is still there.
     peers: Mutex<Vec<PeerHandle>>,
@@ -51,9 +55,9 @@ struct Service {
 }
 
 /// `stop` is fired when the other end asks the process to end.
-pub fn router(engine: Handle, about: About, stop: CancellationToken) -> Router {
+pub fn router(engine: Handle, about: About, code: CodeTools, stop: CancellationToken) -> Router {
     let service =
-        Arc::new(Service { engine, about, workspaces: DashMap::new(), peers: Mutex::default(), stop });
+        Arc::new(Service { engine, about, code, workspaces: DashMap::new(), peers: Mutex::default(), stop });
     macro_rules! served {
         ($method:ident) => {{
             let service = service.clone();
@@ -92,6 +96,7 @@ fn tool_list() -> ToolListResult {
         description: t.description.into(),
         input_schema: (t.schema)().to_value(),
         roles: t.roles.iter().map(ToString::to_string).collect(),
+        permission: t.permission.map(Into::into),
     });
     ToolListResult { tools: tools.collect() }
 }
@@ -280,6 +285,9 @@ impl Service {
     }
 
     async fn tool_call(&self, p: ToolCallParams, context: CallContext) -> Result<ToolCallResult, RpcError> {
+        if code_calls::serves(&p.tool) {
+            return self.code_call(&p, &context).await;
+        }
         let tool = match tool_args::tool_input(&p.tool, p.args)? {
             ToolInput::Control { mission, control } => {
                 let mission = self.named(mission, &p.session, &p.directory).await?;

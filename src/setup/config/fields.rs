@@ -32,7 +32,7 @@ pub enum Kind {
     InsidePath,
 }
 
-pub const FIELDS: [Field; 8] = [
+pub const FIELDS: [Field; 9] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -53,6 +53,13 @@ pub const FIELDS: [Field; 8] = [
         kind: Kind::Commands,
         about: "The project's own checks, as commands; an empty list for none. Found from Cargo.toml, package.json, pytest, go.mod or Makefile when not set",
         default: None,
+    },
+    Field {
+        name: "diagnostics",
+        env: "GANTRY_DIAGNOSTICS",
+        kind: Kind::Choice(&["auto", "off"]),
+        about: "Send a change back when it brings errors that a language server finds; auto where one is on this machine",
+        default: Some("\"auto\""),
     },
     Field {
         name: "maxDurationSeconds",

@@ -12,6 +12,7 @@ mod makespan;
 mod plugin;
 mod rpc;
 pub mod scratch;
+mod search;
 mod start;
 mod stats;
 mod table;
@@ -38,6 +39,8 @@ pub enum Part {
     Turnaround,
     /// Whole missions against the sum of their turns.
     Makespan,
+    /// The code tools against ripgrep, fd and ast-grep.
+    Search,
     /// Load time and size of the shim.
     Shim,
     /// Start of the real host with and without the plugin.
@@ -60,6 +63,7 @@ pub fn measure(part: Part, built: &Built) -> Result<Table> {
         Part::Rpc => rpc::measure(built),
         Part::Turnaround => turnaround::measure(built),
         Part::Makespan => makespan::measure(built),
+        Part::Search => search::measure(built),
         Part::Shim => plugin::shim(built),
         Part::Host => plugin::host(built),
         Part::Demo => demo::measure(built),

@@ -45,29 +45,40 @@ fn tree() -> impl Strategy<Value = Option<TreeId>> {
 }
 
 fn created() -> impl Strategy<Value = Created> {
-    let options =
-        (of(texts()), text(), any::<u32>(), whole(), whole(), any::<bool>(), of(whole()), of(0.01..1e6))
-            .prop_map(
-                |(
-                    checks,
-                    todo,
-                    workers,
-                    turn_timeout_ms,
-                    max_duration_ms,
-                    auto_resume,
-                    budget_tokens,
-                    budget_dollars,
-                )| Options {
-                    checks,
-                    todo,
-                    workers,
-                    turn_timeout_ms,
-                    max_duration_ms,
-                    auto_resume,
-                    budget_tokens,
-                    budget_dollars,
-                },
-            );
+    let options = (
+        of(texts()),
+        text(),
+        any::<u32>(),
+        whole(),
+        whole(),
+        any::<bool>(),
+        of(whole()),
+        of(0.01..1e6),
+        of(any::<bool>()),
+    )
+        .prop_map(
+            |(
+                checks,
+                todo,
+                workers,
+                turn_timeout_ms,
+                max_duration_ms,
+                auto_resume,
+                budget_tokens,
+                budget_dollars,
+                diagnostics,
+            )| Options {
+                checks,
+                todo,
+                workers,
+                turn_timeout_ms,
+                max_duration_ms,
+                auto_resume,
+                budget_tokens,
+                budget_dollars,
+                diagnostics,
+            },
+        );
     (text(), text(), session(), text(), text(), text(), options).prop_map(
         |(directory, worktree, parent, text, key, title, options)| Created {
             directory: Directory(directory),
