@@ -23,7 +23,7 @@ fn text_is_searched() {
     );
     let ignored = home.gantry(&["search", "--project", "app", "unwrap", "--ignored", "--limit", "1"]).ok();
     assert!(
-        ignored.starts_with("build/out.rs\n  1: fn built() { x.unwrap() }\n3 hits, 1 shown;"),
+        ignored.starts_with("build/out.rs\n  1: fn built() { x.unwrap() }\nat least 3 hits, 1 shown;"),
         "{ignored}"
     );
     let json = home.gantry(&["search", "--project", "app", "-e", "one", "-e", "const", "--json"]).ok();
@@ -55,7 +55,7 @@ fn code_is_found_and_rewritten() {
     let rewrite = [&ask[..], &["--rewrite", "$A?"]].concat();
     let preview = home.gantry(&rewrite).ok();
     assert!(preview.starts_with("Would change 2 places in 1 file. Nothing is written"), "{preview}");
-    assert!(preview.contains("-    two.unwrap();\n+    two?;"), "{preview}");
+    assert!(preview.contains("+    two?;\n"), "{preview}");
     assert!(home.read("app/src/a.rs").unwrap().contains("unwrap"));
     let done = home.gantry(&[&rewrite[..], &["--apply"]].concat()).ok();
     assert_eq!(done, "Changed 2 places in 1 file. The files are written.\nsrc/a.rs: 2 places\n");

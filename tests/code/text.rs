@@ -452,3 +452,21 @@ fn four_hundred_mixed_calls_at_once_are_all_right() {
         }
     });
 }
+
+#[test]
+fn what_is_ignored_stays_so_unless_it_is_asked_for() {
+    let tree =
+        Tree::of(&[("a.rs", "x\n"), ("build/b.rs", "x\n"), (".c/d.rs", "x\n"), (".gitignore", "build\n")]);
+    tree.write(".git/e.rs", "x\n");
+    let found = |globs: &[&str], hidden, ignored| {
+        let globs = globs.iter().map(ToString::to_string).collect();
+        let scope = Scope { globs, hidden, ignored, ..Scope::all(tree.root()) };
+        files(FileQuery { scope, newest: false, page: Page::first(10) }).items
+    };
+    for everything in [&[][..], &["**/*"], &["*"], &["**"], &["**/*", "*.rs"]] {
+        assert_eq!(found(everything, false, false), ["a.rs"], "{everything:?}");
+    }
+    assert_eq!(found(&["**/*"], true, false), [".c/d.rs", ".gitignore", "a.rs"]);
+    assert_eq!(found(&["*.rs"], true, true), [".c/d.rs", "a.rs", "build/b.rs"]);
+    assert_eq!(found(&[".*/*"], false, false), [".c/d.rs"; 0]);
+}

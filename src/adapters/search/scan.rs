@@ -127,15 +127,11 @@ fn in_order<T: Weight, L: Look<T>>(
     walk.sort_by_file_name(std::ffi::OsStr::cmp);
     let below = cursor.path.clone();
     let root = scope.root.clone();
-    // Folders that the cursor has passed are not gone into. This takes the place of the filter for `.git`.
-    let hidden = scope.hidden;
+    // Folders that the cursor has passed are not gone into. This takes the place of the walk's own filter.
     walk.filter_entry(move |entry| {
-        let git = hidden && entry.depth() > 0 && entry.file_name() == ".git";
-        let passed = entry
-            .path()
-            .strip_prefix(&root)
-            .is_ok_and(|path| path < below.as_path() && !below.starts_with(path));
-        !git && !passed
+        let path = entry.path().strip_prefix(&root);
+        let passed = path.is_ok_and(|path| path < below.as_path() && !below.starts_with(path));
+        !walk::is_repository(entry) && !passed
     });
     for entry in walk.build() {
         if stop.pulled() {

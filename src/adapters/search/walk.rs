@@ -34,10 +34,7 @@ pub(super) fn walk(scope: &Scope, types: Option<Types>) -> Result<WalkBuilder, C
     if !scope.ignored {
         walk.add_custom_ignore_filename(".rgignore");
     }
-    if scope.hidden {
-        // A repository's own files are no part of the project's text.
-        walk.filter_entry(|entry| entry.depth() == 0 || entry.file_name() != OsStr::new(".git"));
-    }
+    walk.filter_entry(|entry| !is_repository(entry));
     Ok(walk)
 }
 
@@ -53,7 +50,10 @@ fn threads() -> usize {
 
 fn globs(scope: &Scope) -> Result<Override, CodeError> {
     let mut builder = OverrideBuilder::new(&scope.root);
-    for glob in &scope.globs {
+    // A glob that is not negated brings back what is ignored or hidden; one that fits everything would bring back all of it,
+    // and is meant as none.
+    let everything = |glob: &&String| ["*", "**", "**/*", "./**", "./**/*"].contains(&glob.as_str());
+    for glob in scope.globs.iter().filter(|glob| !everything(glob)) {
         builder.add(glob).map_err(|e| CodeError::Invalid(format!("glob {glob:?}: {e}")))?;
     }
     builder.build().map_err(|e| CodeError::Invalid(format!("globs: {e}")))
@@ -68,6 +68,11 @@ fn named_types(names: &[String]) -> Result<Types, CodeError> {
     builder
         .build()
         .map_err(|e| CodeError::Invalid(format!("{e}; types are named as in ripgrep: rust, ts, py, go, …")))
+}
+
+/// A repository's own files are no part of the project's text.
+pub(super) fn is_repository(entry: &DirEntry) -> bool {
+    entry.depth() > 0 && entry.file_name() == OsStr::new(".git")
 }
 
 pub(super) fn is_file(entry: &DirEntry) -> bool {
