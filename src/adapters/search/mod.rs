@@ -5,6 +5,7 @@
 mod cursor;
 mod files;
 mod languages;
+mod memory;
 mod rewrite;
 mod scan;
 mod structure;
@@ -75,11 +76,19 @@ impl Search for TreeSearch {
     }
 
     fn code(&self, query: CodeQuery, stop: Stop) -> Fut<'_, Result<Found<Node>, CodeError>> {
-        Box::pin(self.run(stop, move |stop| structure::search(&query, stop)))
+        Box::pin(self.run(stop, move |stop| {
+            let found = structure::search(&query, stop);
+            memory::give_back();
+            found
+        }))
     }
 
     fn rewrite(&self, query: CodeQuery, stop: Stop) -> Fut<'_, Result<Vec<Change>, CodeError>> {
-        Box::pin(self.run(stop, move |stop| structure::rewrite(&query, stop)))
+        Box::pin(self.run(stop, move |stop| {
+            let changes = structure::rewrite(&query, stop);
+            memory::give_back();
+            changes
+        }))
     }
 
     fn apply(&self, root: PathBuf, changes: Vec<Change>) -> Fut<'_, Result<(), CodeError>> {
