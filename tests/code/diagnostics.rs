@@ -253,6 +253,41 @@ async fn servers_end_with_their_owner() {
     }
 }
 
+#[tokio::test]
+async fn an_idle_server_ends() {
+    let tree = native(&[("add.ts", ADD)]);
+    let servers = LanguageServers::default();
+    ask(&servers, &tree, &["add.ts"]).await;
+    assert_eq!(servers.running(), 1);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(200)).await;
+    tokio::time::resume();
+    // Used again in time, it is kept for another five minutes.
+    ask(&servers, &tree, &["add.ts"]).await;
+    for (seconds, running) in [(200, 1), (101, 0)] {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        let end = Instant::now() + Duration::from_secs(10);
+        while servers.running() != running {
+            assert!(Instant::now() < end, "{} after {seconds} s", servers.running());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_unused_server_gives_way() {
+    let servers = LanguageServers::default();
+    let trees: Vec<_> = (0..8).map(|_| native(&[("add.ts", ADD)])).collect();
+    for tree in &trees {
+        assert_eq!(ask(&servers, tree, &["add.ts"]).await.unchecked, []);
+        assert!(servers.running() <= 6);
+    }
+    assert_eq!(servers.running(), 6);
+    assert_eq!(ask(&servers, &trees[0], &["add.ts"]).await.checked, ["add.ts"], "started anew");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_calls_at_once_get_their_own_answers() {
     let tree = typescript(&[("add.ts", ADD)]);

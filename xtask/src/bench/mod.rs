@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::ValueEnum;
 
-pub use host::hello;
+pub use host::{Host, Script, hello, plan};
 pub use machine::describe;
 pub use table::{Table, header};
 

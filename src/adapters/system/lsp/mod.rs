@@ -195,8 +195,9 @@ impl LanguageServers {
     fn end_when_idle(&self, key: Key, slot: &Arc<Slot>) {
         let since = *slot.last_used.lock();
         let (slots, slot) = (Arc::downgrade(&self.slots), Arc::downgrade(slot));
+        let end = tokio::time::sleep(IDLE);
         tokio::spawn(async move {
-            tokio::time::sleep(IDLE).await;
+            end.await;
             let (Some(slots), Some(slot)) = (slots.upgrade(), slot.upgrade()) else { return };
             if *slot.last_used.lock() == since {
                 slots.lock().remove(&key);
