@@ -253,6 +253,28 @@ async fn servers_end_with_their_owner() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_was_given_up_leaves_nothing_behind() {
+    for tree in [typescript(&[]), native(&[])] {
+        tree.write("add.ts", ADD);
+        tree.write("use.ts", USE_RIGHT);
+        let servers = LanguageServers::default();
+        assert_eq!(places(&ask(&servers, &tree, &["use.ts"]).await.found), []);
+        let long_ago = ADD.replace("b: number", "b: string");
+        for micros in [0, 50, 200, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000] {
+            let before = vec![("add.ts".to_owned(), Some(long_ago.clone()))];
+            let given_up = servers.new_errors(tree.root(), before);
+            let _ = tokio::time::timeout(Duration::from_micros(micros), given_up).await;
+            let answer = ask(&servers, &tree, &["use.ts"]).await;
+            assert_eq!(
+                (answer.unchecked.len(), places(&answer.found)),
+                (0, vec![]),
+                "given up after {micros} µs"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_idle_server_ends() {
     let tree = native(&[("add.ts", ADD)]);

@@ -177,18 +177,16 @@ impl LanguageServers {
             }
         }
         let Some(session) = kept.session.as_mut() else { return Err("it did not start".into()) };
-        let mut answers = Vec::new();
-        for round in rounds {
-            match session.diagnose(round).await {
-                Ok(found) => answers.push(found),
-                Err(why) => {
-                    kept.broke_down();
-                    return Err(why);
-                }
+        match session.diagnose(rounds).await {
+            Ok(answers) => {
+                kept.failures = 0;
+                Ok(answers)
+            }
+            Err(why) => {
+                kept.broke_down();
+                Err(why)
             }
         }
-        kept.failures = 0;
-        Ok(answers)
     }
 
     /// A timer that ends by itself; each call brings its own. It keeps no server alive.

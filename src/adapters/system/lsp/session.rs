@@ -54,6 +54,8 @@ pub(super) struct Session {
     ask: Option<Ask>,
     open: BTreeMap<String, Document>,
     seen: Snapshot,
+    /// A question is under way, or was when its asker went away: what is open may be texts of long ago.
+    unfinished: bool,
 }
 
 impl Session {
@@ -75,7 +77,15 @@ impl Session {
                 } else {
                     None
                 };
-                let session = Self { root: root.into(), language, client, ask, open: BTreeMap::new(), seen };
+                let session = Self {
+                    root: root.into(),
+                    language,
+                    client,
+                    ask,
+                    open: BTreeMap::new(),
+                    seen,
+                    unfinished: false,
+                };
                 session.client.notify("initialized", json!({})).await.map_err(|e| session.why(e))?;
                 let settings = json!({"settings": {}});
                 session
@@ -115,9 +125,23 @@ impl Session {
         }
     }
 
-    /// What the server says of the files as they are given.
-    pub(super) async fn diagnose(&mut self, files: &[File]) -> Result<Vec<Diagnostic>, String> {
-        self.look(files).await.map_err(|silence| self.why(silence))
+    /// What the server says of the files as they are given, one answer for each round.
+    pub(super) async fn diagnose(&mut self, rounds: &[Vec<File>]) -> Result<Vec<Vec<Diagnostic>>, String> {
+        self.look_at_all(rounds).await.map_err(|silence| self.why(silence))
+    }
+
+    async fn look_at_all(&mut self, rounds: &[Vec<File>]) -> Result<Vec<Vec<Diagnostic>>, Silence> {
+        if std::mem::replace(&mut self.unfinished, true) {
+            for path in self.open.keys().cloned().collect::<Vec<_>>() {
+                self.close(&path).await?;
+            }
+        }
+        let mut answers = Vec::new();
+        for files in rounds {
+            answers.push(self.look(files).await?);
+        }
+        self.unfinished = false;
+        Ok(answers)
     }
 
     async fn look(&mut self, files: &[File]) -> Result<Vec<Diagnostic>, Silence> {
