@@ -63,7 +63,10 @@ pub fn diagnostics(project: &Path, paths: &[String], severity: SeverityArg) -> a
     ask(project, async |tools, project| {
         let paths = if paths.is_empty() {
             let tree = GitTree::new(&std::env::temp_dir());
-            tree.changed_since_commit(&project.root).await.context("name the files to look at")?
+            let changed = tree.changed_since_commit(&project.root).await;
+            changed.map_err(|_| {
+                anyhow::anyhow!("there is no commit to compare with here: name the files to look at")
+            })?
         } else {
             paths.to_vec()
         };

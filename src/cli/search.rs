@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[command(after_help = "Exit code: 0 when something was found, 1 when not, 2 when the question was wrong.")]
 pub struct Args {
     /// A regular expression; with --files a glob, with --code a piece of code
-    #[arg(required_unless_present = "patterns")]
+    #[arg(required_unless_present_any = ["patterns", "files"])]
     pattern: Option<String>,
     /// The project; this folder when not given
     #[arg(long, default_value = ".", value_name = "DIR")]

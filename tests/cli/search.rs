@@ -44,6 +44,7 @@ fn files_are_found() {
     let home = project();
     let said = home.gantry(&["search", "--project", "app", "--files", "--by-path", "**"]).ok();
     assert_eq!(said, "src/a.rs\nsrc/b.ts\n2 files.\n");
+    assert_eq!(home.gantry(&["search", "--project", "app", "--files", "--by-path"]).ok(), said);
     assert_eq!(home.gantry(&["search", "--project", "app", "--files", "*.rs"]).ok(), "src/a.rs\n1 file.\n");
 }
 
@@ -88,5 +89,7 @@ fn diagnostics_say_what_was_not_checked() {
     assert_eq!(said.code, 0);
     let json: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(json, serde_json::json!({"checked": ["src/b.ts"], "found": [], "unchecked": []}));
+    let said = home.gantry(&["diagnostics", "--project", "app"]);
+    assert_eq!(said.err, "gantry: there is no commit to compare with here: name the files to look at\n");
     assert!(home.gantry(&["diagnostics", "--project", "app", "none.ts"]).err.contains("there is no none.ts"));
 }
