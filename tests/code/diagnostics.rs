@@ -131,14 +131,14 @@ async fn rust_analyzer() {
         return;
     }
     let add = "pub fn add(a: u32, b: u32) -> u32 {\n    a + b\n}\n";
-    let right = "mod add;\n\nfn main() {\n    println!(\"{}\", add::add(2, 3));\n}\n";
-    let wrong = "mod add;\n\nfn main() {\n    println!(\"{}\", add::add(2, \"3\"));\n}\n";
+    let right = "mod add;\n\nfn main() {\n    let five = add::add(2, 3u32);\n    println!(\"{five}\");\n}\n";
+    let wrong = "mod add;\n\nfn main() {\n    let five = add::add(2, \"3\");\n    println!(\"{five}\");\n}\n";
     let tree =
         Tree::of(&[("Cargo.toml", "[package]\nname = \"five\"\nversion = \"0.1.0\"\nedition = \"2021\"\n")]);
     story(
         tree,
         [("src/add.rs", add), ("src/main.rs", right)],
-        (wrong, (4, 31)),
+        (wrong, (4, 28)),
         &add.replace("b: u32", "b: i64").replace("a + b", "a"),
     )
     .await;

@@ -52,6 +52,8 @@ pub(super) struct Heard {
     /// Work the server has announced and not ended.
     working: Mutex<HashSet<String>>,
     pub something: Notify,
+    /// What it says of itself, where it does: it has loaded the project and has nothing under way.
+    pub loaded: Mutex<Option<bool>>,
     /// It can be asked for diagnostics.
     pub answers_for_files: AtomicBool,
     /// It counts on being told which files have changed on disk.
@@ -93,6 +95,10 @@ impl Heard {
                 let items = params["diagnostics"].as_array().cloned().unwrap_or_default();
                 let uri = plain(params["uri"].as_str().unwrap_or_default());
                 published.1.insert(uri, Published { version: params["version"].as_i64(), items, turn });
+                None
+            }
+            (Some("experimental/serverStatus"), None) => {
+                *self.loaded.lock() = params["quiescent"].as_bool();
                 None
             }
             (Some("$/progress"), None) => {

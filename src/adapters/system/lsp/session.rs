@@ -160,6 +160,9 @@ impl Session {
         }
         let mut found = Vec::new();
         let ask = self.way().await;
+        if self.language == Language::Rust {
+            self.wait_loaded().await?;
+        }
         if ask == Ask::Listen {
             self.listen(&changed, turn).await?;
         }
@@ -254,9 +257,9 @@ impl Session {
         if self.client.heard.wants_changes.load(Relaxed) {
             let event = |(path, change): &(String, super::documents::Change)| json!({"uri": self.uri(path), "type": *change as u8});
             let events: Vec<_> = changes.iter().map(event).collect();
-            return self.client.notify("workspace/didChangeWatchedFiles", json!({"changes": events})).await;
+            self.client.notify("workspace/didChangeWatchedFiles", json!({"changes": events})).await?;
         }
-        // It watches by itself and may be late. A file that was open once is read again when it is closed.
+        // It reads what it was told of, or saw by itself, in its own time. A file that was open once is known at once.
         let language = self.language;
         let sources =
             changes.into_iter().map(|(path, _)| path).filter(|path| Language::of(path) == Some(language));
@@ -309,6 +312,28 @@ impl Session {
             found.extend(body.iter().map(of_tsserver));
         }
         Ok(found)
+    }
+
+    /// rust-analyzer answers at once, before it has loaded the project, that all is well.
+    async fn wait_loaded(&self) -> Result<(), Silence> {
+        let heard = &self.client.heard;
+        let mut silent_since = Instant::now();
+        loop {
+            match *heard.loaded.lock() {
+                Some(true) => return Ok(()),
+                Some(false) => silent_since = Instant::now(),
+                None => {}
+            }
+            if silent_since.elapsed() >= MUTE {
+                let message = "it did not say that it has loaded the project".to_owned();
+                return Err(Silence::Refused(super::client::Refused { code: 0, message }));
+            }
+            tokio::select! {
+                () = heard.something.notified() => {}
+                () = self.client.gone() => return Err(Silence::Gone),
+                () = tokio::time::sleep(QUIET / 4) => {}
+            }
+        }
     }
 
     /// Until the server has spoken of every file since `turn`, has nothing under way, and has said no more for a while.
@@ -364,11 +389,12 @@ fn hello(root: &Path) -> Value {
         "rootUri": folder,
         "rootPath": root,
         "workspaceFolders": [{"uri": folder, "name": name}],
-        // The only package manager that a server might call is not to be called: nothing is fetched.
-        "initializationOptions": {"disableAutomaticTypingAcquisition": true},
+        // Nothing is fetched; and the compiler is run by the project's checks, not by rust-analyzer beside them.
+        "initializationOptions": {"disableAutomaticTypingAcquisition": true, "checkOnSave": false},
         "capabilities": {
             "general": {"positionEncodings": ["utf-16"]},
             "window": {"workDoneProgress": true},
+            "experimental": {"serverStatusNotification": true},
             "workspace": {
                 "configuration": true,
                 "workspaceFolders": true,
