@@ -43,7 +43,14 @@ fn detail() -> MissionDetail {
         created_at: 1_767_225_600_000,
         ended_at: None,
     };
-    MissionDetail { mission, tasks: (1..=5).map(task).collect(), report: None, checkpoints: Vec::new() }
+    MissionDetail {
+        mission,
+        tasks: (1..=5).map(task).collect(),
+        tokens: 0,
+        cost: 0.0,
+        report: None,
+        checkpoints: Vec::new(),
+    }
 }
 
 /// Set in the child process, which is this program too.
@@ -102,7 +109,8 @@ fn round_trip(c: &mut Criterion) {
         tool: "write".into(),
         paths: vec!["src/tax.js".into()],
     };
-    let status = MissionStatusParams { directory: "/home/ann/shop".into(), mission: None };
+    let status =
+        MissionStatusParams { directory: "/home/ann/shop".into(), mission: None, parent_session: None };
 
     let mut group = c.benchmark_group("rpc");
     group.bench_function("lease/check, one at a time", |b| {

@@ -6,7 +6,7 @@ use crate::setup::disk::RealDisk;
 use crate::setup::edit::HostLine;
 use crate::setup::entry::Entry;
 use crate::setup::install::{Installer, Outcome};
-use crate::setup::places;
+use crate::setup::places::{self, Kind};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 
@@ -52,20 +52,36 @@ pub fn install(
         None => Entry::beside(&std::env::current_exe()?),
     };
     with_installer(dry_run, |installer| {
-        if let Some(project) = project {
+        if project.is_some() {
             let global =
                 installer.entries(&global_config()?)?.into_iter().find(|(_, found)| !found.is_empty());
             if let Some((path, _)) = global {
                 bail!("Gantry is in {} for all projects already: take it out there first", path.display());
             }
-            return Ok(installer.install(&config_folder(Some(project))?, &entry.value(), line)?);
         }
-        Ok(installer.install(&global_config()?, &entry.value(), line)?)
+        let folder = config_folder(project)?;
+        let terminal = Installer { kind: Kind::Terminal, ..*installer };
+        // What the terminal interface of the 2.x line reads has not been tried.
+        let panel = entry.terminal().filter(|_| line != HostLine::V2);
+        if let Some(panel) = &panel {
+            // Neither file is written when one of them cannot be.
+            Installer { dry_run: true, ..terminal }.install(&folder, panel, HostLine::V1)?;
+        }
+        let mut outcomes = installer.install(&folder, &entry.value(), line)?;
+        if let Some(panel) = &panel {
+            outcomes.extend(terminal.install(&folder, panel, HostLine::V1)?);
+        }
+        Ok(outcomes)
     })
 }
 
 pub fn uninstall(project: Option<&Path>, dry_run: bool) -> anyhow::Result<Vec<Outcome>> {
-    with_installer(dry_run, |installer| Ok(installer.uninstall(&config_folder(project)?)?))
+    with_installer(dry_run, |installer| {
+        let folder = config_folder(project)?;
+        let mut outcomes = installer.uninstall(&folder)?;
+        outcomes.extend(Installer { kind: Kind::Terminal, ..*installer }.uninstall(&folder)?);
+        Ok(outcomes)
+    })
 }
 
 pub(super) fn with_installer<T>(
@@ -74,7 +90,7 @@ pub(super) fn with_installer<T>(
 ) -> anyhow::Result<T> {
     let home = dirs::data_dir()?;
     let stamp = || jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%6fZ").to_string();
-    work(&Installer { disk: &RealDisk, home: &home, stamp: &stamp, dry_run })
+    work(&Installer { kind: Kind::Host, disk: &RealDisk, home: &home, stamp: &stamp, dry_run })
 }
 
 pub(super) fn config_folder(project: Option<&Path>) -> anyhow::Result<PathBuf> {

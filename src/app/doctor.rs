@@ -8,6 +8,7 @@ use crate::ports::workspace::Checks;
 use crate::setup::edit::HostLine;
 use crate::setup::entry::{self, PACKAGE};
 use crate::setup::findings::{Finding, Level};
+use crate::setup::places;
 use crate::telemetry;
 use serde_json::Value;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -285,7 +286,7 @@ fn checks(project: &Path) -> anyhow::Result<Finding> {
 fn providers(project: &Path) -> Vec<Finding> {
     let mut addresses = Vec::new();
     for folder in [Some(project.to_owned()), global_config().ok()].into_iter().flatten() {
-        let texts = crate::setup::places::files(&folder);
+        let texts = places::files(places::Kind::Host, &folder);
         for text in texts.iter().filter_map(|path| std::fs::read_to_string(path).ok()) {
             let Ok(config) = crate::setup::edit::value(&text) else { continue };
             let Some(providers) = config["provider"].as_object() else { continue };

@@ -18,7 +18,7 @@ use crate::ports::store::{Store, StoreError};
 use crate::protocol::errors::STORE;
 use crate::protocol::methods::Initialize;
 use crate::rpc::service::code::CodeTools;
-use crate::rpc::service::{self, About};
+use crate::rpc::service::{self, About, Served};
 use crate::rpc::{self, Limits, Router, RpcError};
 use crate::telemetry;
 use anyhow::{Context, bail};
@@ -32,6 +32,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// Programs of the user beside the host at one time.
+const VISITORS: usize = 16;
 
 /// All that may happen between the end of the host and the end of this process.
 const STOP_WITHIN: Duration = Duration::from_millis(1_800);
@@ -67,7 +70,9 @@ async fn serve() -> anyhow::Result<()> {
             let (engine, run) =
                 handle::start(ports(&home, Arc::new(store), host.clone(), watchdog, diagnostics));
             tokio::spawn(run);
-            (Some(engine.clone()), service::router(engine, about, code, stop.clone()))
+            let served = Served::new(engine.clone(), about, code, stop.clone());
+            tokio::spawn(doors(home.clone(), served.clone()));
+            (Some(engine), served.host())
         }
         // The plugin is told at its first call, so that the user reads why.
         Err(error) => {
@@ -99,6 +104,35 @@ async fn serve() -> anyhow::Result<()> {
         _ = int.recv() => {}
     }
     Ok(())
+}
+
+/// Serves the user's own programs until the process ends. Without a socket the host is served all the same.
+async fn doors(home: PathBuf, served: Served) {
+    let door = match system::Door::open(&home) {
+        Ok(door) => door,
+        Err(error) => {
+            return tracing::warn!(%error, "no socket: the panel in the terminal cannot show missions");
+        }
+    };
+    let mut visitors = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            visitor = door.next() => match visitor {
+                Ok(stream) if visitors.len() < VISITORS => {
+                    let (input, output) = stream.into_split();
+                    let (_, connection) = rpc::connect(input, output, served.viewer(), Limits::default());
+                    visitors.spawn(connection.run());
+                }
+                // One too many is let go; it may try again.
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the socket takes no visitors for a while");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            },
+            Some(_) = visitors.join_next() => {}
+        }
+    }
 }
 
 /// The last lines of the log, and the place after them.

@@ -1,6 +1,6 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
-pub use super::core::event::{Created, Inspection, Options, ReportStatus};
+pub use super::core::event::{Created, Inspection, Options, ReportStatus, Spent};
 use super::core::state::Mission;
 pub use super::core::{Answer, Control, HostInput, Refusal, ToolInput};
 use super::core::{Input, ReplyTo, STRANGER, replay};
@@ -66,6 +66,7 @@ pub struct TaskView {
 pub struct MissionView {
     pub row: MissionRow,
     pub tasks: Vec<TaskView>,
+    pub spent: Spent,
     pub report: Option<String>,
     /// Oldest first.
     pub checkpoints: Vec<Checkpoint>,
@@ -85,6 +86,7 @@ impl MissionView {
         Self {
             row: journal::row(mission),
             tasks: tasks.collect(),
+            spent: mission.spent,
             report: mission.report.clone(),
             checkpoints: mission.checkpoints.iter().cloned().collect(),
         }

@@ -160,10 +160,14 @@ wire! {
 
     pub struct MissionStatusParams {
         pub directory: String,
-        /// The newest mission of the directory when absent.
+        /// That of the conversation, else the newest mission of the directory, when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub mission: Option<String>,
+        /// Only a mission of this conversation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub parent_session: Option<String>,
     }
 
     pub struct MissionControlParams {
@@ -222,6 +226,13 @@ wire! {
     pub struct MissionDetail {
         pub mission: MissionSummary,
         pub tasks: Vec<TaskDetail>,
+        /// Tokens of all kinds together, as the host reports them.
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "number"))]
+        pub tokens: u64,
+        /// US dollars, as the host reports them.
+        #[serde(default)]
+        pub cost: f64,
         /// Present once the mission is at an end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 const BOM: char = '\u{feff}';
 /// What a file begins with that is made for the entry.
-const SCHEMA: &str = "https://opencode.ai/config.json";
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Fault {
@@ -69,8 +68,8 @@ pub(super) const OPTIONS: ParseOptions = ParseOptions {
 };
 
 /// A file that is made for the entry alone.
-pub fn new_file(entry: &Value) -> String {
-    format!("{{\n  \"$schema\": \"{SCHEMA}\",\n  \"plugin\": [{}]\n}}\n", splice::inline(entry))
+pub fn new_file(entry: &Value, schema: &str) -> String {
+    format!("{{\n  \"$schema\": \"{schema}\",\n  \"plugin\": [{}]\n}}\n", splice::inline(entry))
 }
 
 /// The text with exactly one entry of ours, equal to `entry`.

@@ -27,6 +27,19 @@ impl Entry {
         }
     }
 
+    /// The same for the terminal interface; none where a plugin was named that has no such half.
+    pub fn terminal(&self) -> Option<Value> {
+        let beside = |plugin: &Path| Some(plugin.with_file_name("tui.js")).filter(|file| file.is_file());
+        match self {
+            Self::Package => Some(self.value()),
+            Self::Named(spec) => match local_file(spec, Path::new("/")) {
+                Some(plugin) => beside(&plugin).map(|file| json!(file_url(&file))),
+                None => Some(json!(spec)),
+            },
+            Self::Local { plugin, .. } => beside(plugin).map(|file| json!(file_url(&file))),
+        }
+    }
+
     pub fn value(&self) -> Value {
         match self {
             Self::Package => json!(format!("{PACKAGE}@{}", env!("CARGO_PKG_VERSION"))),

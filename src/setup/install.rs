@@ -62,7 +62,10 @@ struct Note {
     list: bool,
 }
 
+#[derive(Clone, Copy)]
 pub struct Installer<'a> {
+    /// Which of the host's files.
+    pub kind: places::Kind,
     pub disk: &'a dyn Disk,
     /// Gantry's data folder: copies and notes are kept in it.
     pub home: &'a Path,
@@ -84,7 +87,10 @@ impl Installer<'_> {
             let config = |fault| Error::Config { path: path.clone(), fault };
             if path == chosen {
                 let edited = match &text {
-                    None => edit::Edited { text: edit::new_file(entry), change: Change::Added },
+                    None => edit::Edited {
+                        text: edit::new_file(entry, self.kind.schema()),
+                        change: Change::Added,
+                    },
                     Some(text) => edit::add(text, entry, line, &ours).map_err(config)?,
                 };
                 let list = text.as_deref().is_none_or(|text| !edit::has_list(text));
@@ -161,7 +167,7 @@ impl Installer<'_> {
                 Err(_) => Err(Error::NotText { path }),
             }
         };
-        places::files(folder).into_iter().map(read).collect()
+        places::files(self.kind, folder).into_iter().map(read).collect()
     }
 
     /// Brings the file from `before` to `after`. `list`: an installation, and whether the list comes with the entry.

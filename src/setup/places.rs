@@ -3,8 +3,31 @@ use super::edit;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Names the host reads in a folder, the usual one first.
-const NAMES: [&str; 2] = ["opencode.json", "opencode.jsonc"];
+/// What a file of the host's configuration is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The host itself.
+    Host,
+    /// Its terminal interface, which has plugins of its own.
+    Terminal,
+}
+
+impl Kind {
+    /// Names the host reads in a folder, the usual one first.
+    fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::Host => ["opencode.json", "opencode.jsonc"],
+            Self::Terminal => ["tui.json", "tui.jsonc"],
+        }
+    }
+
+    pub fn schema(self) -> &'static str {
+        match self {
+            Self::Host => "https://opencode.ai/config.json",
+            Self::Terminal => "https://opencode.ai/tui.json",
+        }
+    }
+}
 
 /// The folder of the user's own configuration of the host: `$XDG_CONFIG_HOME/opencode`, else `~/.config/opencode`.
 pub fn global(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
@@ -23,8 +46,8 @@ fn config_home(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
 }
 
 /// The files of a folder that the host may read, whether or not they are there.
-pub fn files(folder: &Path) -> [PathBuf; 2] {
-    NAMES.map(|name| folder.join(name))
+pub fn files(kind: Kind, folder: &Path) -> [PathBuf; 2] {
+    kind.names().map(|name| folder.join(name))
 }
 
 /// The file of a folder to write to: the one with an entry of ours, else with a plugin list, else the one that is there,
@@ -61,7 +84,7 @@ mod tests {
     fn the_file_that_is_in_use_is_chosen() {
         let ours = |v: &Value| v == "opencode-gantry";
         let choose = |json: Option<&str>, jsonc: Option<&str>| {
-            let texts = files(Path::new("/f")).into_iter().zip([json, jsonc]);
+            let texts = files(Kind::Host, Path::new("/f")).into_iter().zip([json, jsonc]);
             let texts: Vec<_> = texts.map(|(path, text)| (path, text.map(str::to_owned))).collect();
             let chosen = choose(&texts, &ours).expect("always one");
             chosen.file_name().expect("a name").to_string_lossy().into_owned()

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 const CONFIG: &str = ".config/opencode/opencode.json";
+const TERMINAL: &str = ".config/opencode/tui.json";
 const PACKAGE: &str = concat!("opencode-gantry@", env!("CARGO_PKG_VERSION"));
 
 #[test]
@@ -25,12 +26,40 @@ fn in_and_out_again() {
     );
     assert!(said.ends_with("type: /task what is to be done\n"), "{said}");
     assert_eq!(home.read(CONFIG), Some(printed));
+    assert!(said.contains("~/.config/opencode/tui.json: Gantry was added\n"), "{said}");
+    let panel =
+        format!("{{\n  \"$schema\": \"https://opencode.ai/tui.json\",\n  \"plugin\": [\"{PACKAGE}\"]\n}}\n");
+    assert_eq!(home.read(TERMINAL), Some(panel));
     let again = home.gantry(&["install", "--plugin", PACKAGE]).ok();
     assert!(again.contains("Gantry is there already, in this version"), "{again}");
     let out = home.gantry(&["uninstall"]).ok();
     assert!(out.starts_with("~/.config/opencode/opencode.json: Gantry was taken out\n"), "{out}");
     assert_eq!(home.read(CONFIG).as_deref(), Some(before));
+    assert_eq!(home.read(TERMINAL), None);
     assert_eq!(home.gantry(&["uninstall"]).ok(), "Gantry is not installed here: nothing to take out.\n");
+}
+
+#[test]
+fn both_files_or_none() {
+    let home = Home::new();
+    let theme = "{\n  // dark\n  \"theme\": \"nord\"\n}\n";
+    home.write(CONFIG, "{}\n");
+    home.write(TERMINAL, theme);
+    home.gantry(&["install", "--plugin", PACKAGE]).ok();
+    assert!(home.read(TERMINAL).is_some_and(|text| text.contains("// dark") && text.contains(PACKAGE)));
+    home.gantry(&["uninstall"]).ok();
+    assert_eq!((home.read(CONFIG).as_deref(), home.read(TERMINAL).as_deref()), (Some("{}\n"), Some(theme)));
+
+    home.write(TERMINAL, "{\"plugin\": 3}");
+    let said = home.gantry(&["install", "--plugin", PACKAGE]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("tui.json has \"plugin\""), "{}", said.err);
+    assert_eq!(home.read(CONFIG).as_deref(), Some("{}\n"), "the other file is not written either");
+
+    // The 2.x line reads other files.
+    home.write(TERMINAL, theme);
+    home.gantry(&["install", "--plugin", PACKAGE, "--host", "v2"]).ok();
+    assert_eq!(home.read(TERMINAL).as_deref(), Some(theme));
 }
 
 #[test]

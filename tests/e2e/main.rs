@@ -15,6 +15,7 @@ mod kill;
 mod mission;
 mod models;
 mod packages;
+mod panel;
 mod prompt_tax;
 mod script;
 mod support;

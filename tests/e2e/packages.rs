@@ -8,8 +8,9 @@ use xtask::dist::{self, Platform};
 use xtask::lab::demo;
 use xtask::lab::registry::Registry;
 use xtask::lab::sample;
+use xtask::lab::tui::Key;
 
-use crate::support::{BEAT, Stage, sidecar};
+use crate::support::{BEAT, PATIENCE, Stage, sidecar};
 
 const PACKAGE: &str = concat!("opencode-gantry@", env!("CARGO_PKG_VERSION"));
 
@@ -43,7 +44,18 @@ fn one_command_installs_and_the_host_fetches_the_rest() {
     let missions = npx(&stage, &["missions", "--json"]);
     assert!(missions.contains(r#""state":"completed""#), "{missions}");
 
+    // The other half of the package, in the terminal interface.
+    let terminal = config.with_file_name("tui.json");
+    assert!(fs::read_to_string(&terminal).unwrap().contains(PACKAGE));
+    let mut tui = stage.env.tui(140, 45).unwrap();
+    tui.wait_text("Ask anything", PATIENCE).unwrap();
+    tui.text("/task-status").unwrap();
+    tui.key(Key::Enter).unwrap();
+    tui.wait_text("No mission is at work here", PATIENCE).unwrap();
+    drop(tui);
+
     let said = npx(&stage, &["uninstall"]);
+    assert!(!terminal.exists(), "{said}");
     assert!(said.contains("opencode.json: Gantry was taken out"), "{said}");
     assert_eq!(fs::read_to_string(&config).unwrap(), before);
 }

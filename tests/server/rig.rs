@@ -9,7 +9,7 @@ use gantry::engine::Ports;
 use gantry::engine::handle::{self, Handle};
 use gantry::ports::store::{OwnerIdentity, Store};
 use gantry::rpc::service::code::CodeTools;
-use gantry::rpc::service::{self, About};
+use gantry::rpc::service::{self, About, Served};
 use gantry::rpc::{Limits, PeerHandle, connect};
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
@@ -21,6 +21,7 @@ use crate::wire::{Wire, wire};
 
 pub struct Server {
     pub engine: Handle,
+    pub served: Served,
     pub peer: PeerHandle,
     pub stop: CancellationToken,
     tasks: [JoinHandle<()>; 2],
@@ -53,14 +54,15 @@ impl Server {
             layered: Arc::new(|_, options| Ok(options.clone())),
         };
         let code = CodeTools { search: Arc::new(TreeSearch::default()), diagnostics: project.clone() };
+        let served = Served::new(engine.clone(), about, code, stop.clone());
         let (read, write) = tokio::io::split(end);
-        let router = service::router(engine.clone(), about, code, stop.clone());
+        let router = served.host();
         let (peer, connection) = connect(read, write, router, Limits::default());
         host.connect(peer.clone());
-        let served = tokio::spawn(async move {
+        let connected = tokio::spawn(async move {
             connection.run().await;
         });
-        Self { engine, peer, stop, tasks: [tokio::spawn(run), served] }
+        Self { engine, served, peer, stop, tasks: [tokio::spawn(run), connected] }
     }
 
     /// As `kill -9`: nothing is given up, nothing is said.

@@ -83,7 +83,7 @@ pub fn pack_plugin(out: &Path) -> Result<PathBuf> {
     fields.insert("files".into(), json!(["dist", "schema"]));
     fs::write(folder.join("package.json"), format!("{manifest:#}\n"))?;
     fs::create_dir_all(folder.join("dist"))?;
-    for file in ["index.js", "launcher.js"] {
+    for file in ["index.js", "tui.js", "launcher.js"] {
         let built = shim.join("dist").join(file);
         fs::copy(&built, folder.join("dist").join(file)).with_context(|| {
             format!("{} is not built: npm --prefix plugin-shim run build", built.display())

@@ -122,14 +122,20 @@ export type MissionCreateResult = { mission: MissionSummary,
   queuedBehind: Array<string>, };
 
 export type MissionDetail = { mission: MissionSummary, tasks: Array<TaskDetail>,
+  /** Tokens of all kinds together, as the host reports them. */
+  tokens: number,
+  /** US dollars, as the host reports them. */
+  cost: number,
   /** Present once the mission is at an end. */
   report?: string,
   /** The newest hundred, oldest first. */
   checkpoints: Array<CheckpointDetail>, };
 
 export type MissionStatusParams = { directory: string,
-  /** The newest mission of the directory when absent. */
-  mission?: string, };
+  /** That of the conversation, else the newest mission of the directory, when absent. */
+  mission?: string,
+  /** Only a mission of this conversation. */
+  parentSession?: string, };
 
 export type MissionSummary = { id: string, title: string,
   /** One of the twelve states, lower case with underscores. */

@@ -13,6 +13,8 @@ mod lsp;
 mod markers;
 mod probe;
 pub mod process;
+#[cfg(unix)]
+mod socket;
 mod space;
 mod tail;
 pub mod watchdog;
@@ -25,4 +27,6 @@ pub use ids::Uuids;
 pub use lsp::LanguageServers;
 pub use markers::OpenMarkers;
 pub use probe::first_line;
+#[cfg(unix)]
+pub use socket::Door;
 pub use space::{free_space, may_make_files};

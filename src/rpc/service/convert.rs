@@ -135,6 +135,8 @@ pub fn detail(view: &MissionView) -> MissionDetail {
     MissionDetail {
         mission: summary(&view.row),
         tasks: view.tasks.iter().map(task).collect(),
+        tokens: view.spent.tokens,
+        cost: view.spent.cost,
         report: view.report.clone(),
         checkpoints: view.checkpoints.iter().map(checkpoint).collect(),
     }

@@ -54,32 +54,59 @@ struct Service {
     stop: CancellationToken,
 }
 
-/// `stop` is fired when the other end asks the process to end.
-pub fn router(engine: Handle, about: About, code: CodeTools, stop: CancellationToken) -> Router {
-    let service =
-        Arc::new(Service { engine, about, code, workspaces: DashMap::new(), peers: Mutex::default(), stop });
-    macro_rules! served {
-        ($method:ident) => {{
+macro_rules! served {
+    ($service:ident, $method:ident) => {{
+        let service = $service.clone();
+        move |params, context| {
             let service = service.clone();
-            move |params, context| {
-                let service = service.clone();
-                async move { service.$method(params, context).await }
-            }
-        }};
+            async move { service.$method(params, context).await }
+        }
+    }};
+}
+
+/// What one process serves, on any number of connections.
+#[derive(Clone)]
+pub struct Served(Arc<Service>);
+
+impl Served {
+    /// `stop` is fired when the host asks the process to end.
+    pub fn new(engine: Handle, about: About, code: CodeTools, stop: CancellationToken) -> Self {
+        let (workspaces, peers) = (DashMap::new(), Mutex::default());
+        Self(Arc::new(Service { engine, about, code, workspaces, peers, stop }))
     }
+
+    /// For the user's own programs beside the host: missions are looked at and steered.
+    pub fn viewer(&self) -> Router {
+        let service = self.0.clone();
+        let hello = service.clone();
+        Router::builder()
+            .sync(m::Initialize, move |params, context| hello.initialize(&params, context.peer.clone()))
+            .request(m::MissionStatus, served!(service, mission_status))
+            .request(m::MissionControl, served!(service, mission_control))
+            .request(m::MetricsRead, served!(service, metrics))
+            .build()
+    }
+
+    /// For the host.
+    pub fn host(&self) -> Router {
+        router(self.0.clone())
+    }
+}
+
+fn router(service: Arc<Service>) -> Router {
     let (hello, events, end) = (service.clone(), service.clone(), service.clone());
     Router::builder()
         .sync(m::Initialize, move |params, context| hello.initialize(&params, context.peer.clone()))
-        .request(m::WorkspaceOpen, served!(workspace_open))
-        .request(m::WorkspaceClose, served!(workspace_close))
-        .request(m::MissionCreate, served!(mission_create))
-        .request(m::MissionAttach, served!(mission_attach))
-        .request(m::MissionStatus, served!(mission_status))
-        .request(m::MissionControl, served!(mission_control))
+        .request(m::WorkspaceOpen, served!(service, workspace_open))
+        .request(m::WorkspaceClose, served!(service, workspace_close))
+        .request(m::MissionCreate, served!(service, mission_create))
+        .request(m::MissionAttach, served!(service, mission_attach))
+        .request(m::MissionStatus, served!(service, mission_status))
+        .request(m::MissionControl, served!(service, mission_control))
         .sync(m::ToolList, |_, _| Ok(tool_list()))
-        .request(m::ToolCall, served!(tool_call))
-        .request(m::LeaseCheck, served!(lease_check))
-        .request(m::MetricsRead, served!(metrics))
+        .request(m::ToolCall, served!(service, tool_call))
+        .request(m::LeaseCheck, served!(service, lease_check))
+        .request(m::MetricsRead, served!(service, metrics))
         .sync(m::Shutdown, move |_, _| {
             end.stop.cancel();
             Ok(Empty {})
@@ -232,7 +259,14 @@ impl Service {
         p: MissionStatusParams,
         _: CallContext,
     ) -> Result<MissionDetail, RpcError> {
-        let mission = self.meant(p.mission, p.directory).await?;
+        let mission = match (p.mission, p.parent_session) {
+            (None, Some(parent)) => {
+                let found = self.engine.newest_of(Directory(p.directory), &parent).await;
+                let none = || RpcError::new(NOT_FOUND, "this conversation has had no mission");
+                found.map_err(convert::refusal)?.ok_or_else(none)?
+            }
+            (mission, _) => self.meant(mission, p.directory).await?,
+        };
         self.detail(mission).await
     }
 

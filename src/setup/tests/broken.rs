@@ -93,8 +93,13 @@ fn two_at_once_wait_for_each_other() {
             scope.spawn(move || {
                 let count = std::cell::Cell::new(0);
                 let stamp = || format!("{n}-{}", count.replace(count.get() + 1));
-                let installer =
-                    crate::setup::install::Installer { disk: &RealDisk, home, stamp: &stamp, dry_run: false };
+                let installer = crate::setup::install::Installer {
+                    kind: crate::setup::places::Kind::Host,
+                    disk: &RealDisk,
+                    home,
+                    stamp: &stamp,
+                    dry_run: false,
+                };
                 let entry = serde_json::json!(format!("opencode-gantry@{n}"));
                 start.wait();
                 installer.install(folder, &entry, crate::setup::edit::HostLine::Auto).expect("installed");

@@ -46,7 +46,13 @@ impl Rig {
             self.count.set(self.count.get() + 1);
             format!("{:06}", self.count.get())
         };
-        work(&Installer { disk, home: &self.home(), stamp: &stamp, dry_run })
+        work(&Installer {
+            kind: crate::setup::places::Kind::Host,
+            disk,
+            home: &self.home(),
+            stamp: &stamp,
+            dry_run,
+        })
     }
 
     pub fn install_on(&self, disk: &dyn Disk) -> Result<Vec<Outcome>, Error> {

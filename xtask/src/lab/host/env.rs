@@ -139,6 +139,15 @@ impl HostEnv {
         self
     }
 
+    /// Loads a plugin file into the terminal interface.
+    pub fn tui_plugin(self, file: &Path) -> Result<Self> {
+        let folder = self.root.join("config/opencode");
+        fs::create_dir_all(&folder)?;
+        let config = json!({"$schema": "https://opencode.ai/tui.json", "plugin": [format!("file://{}", file.display())]});
+        fs::write(folder.join("tui.json"), config.to_string())?;
+        Ok(self)
+    }
+
     /// Names the sidecar's binary; its data goes into this environment.
     pub fn gantry(self, binary: &Path) -> Self {
         let home = self.gantry_home().display().to_string();
