@@ -10,6 +10,7 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   maxDurationSeconds: { is: (v) => isWhole(v, 60, 86_400), wants: "a whole number from 60 to 86400" },
   budgetTokens: { is: (v) => isWhole(v, 1_000, 1_000_000_000_000), wants: "a whole number from 1000 to 1000000000000" },
   budgetDollars: { is: (v) => typeof v === "number" && v >= 0.01 && v <= 1_000_000, wants: "a number from 0.01 to 1000000" },
+  planApproval: { is: (v) => v === "auto" || v === "ask", wants: '"auto" or "ask"' },
   diagnostics: { is: (v) => v === "auto" || v === "off", wants: '"auto" or "off"' },
   turnTimeoutSeconds: { is: (v) => isWhole(v, 10, 86_400), wants: "a whole number from 10 to 86400" },
 }

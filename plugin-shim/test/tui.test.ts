@@ -15,7 +15,7 @@ function detail(state: string, tasks: TaskDetail[], more: { phase?: string; ende
   const { tokens = 0, cost = 0, ...rest } = more
   const done = tasks.filter((one) => one.state === "completed").length
   const mission = { id: "m1", title: "Do it", state, parentSession: "s", directory: "/p", done, running: 0, waiting: 0, failed: 0, total: tasks.length, createdAt: 1_000_000, ...rest }
-  return { mission, tasks, checkpoints: [], tokens, cost }
+  return { mission, tasks, checkpoints: [], tokens, cost, awaitsApproval: false }
 }
 
 const texts = (of: MissionDetail, now = 1_000_000) => lines(of, now).map((line) => line.text)
@@ -31,6 +31,10 @@ test("a mission without a plan, and one at its end", () => {
   const ended = detail("partially_completed", [task("T1", "completed"), task("T2", "failed")], { endedAt: 1_065_000, tokens: 999 })
   assert.deepEqual(texts(ended, 9_999_999), ["Mission partially completed", "█████░░░░░ 1/2", "1:05 · 999 tokens"])
   assert.equal(lines(ended, 0)[0]?.colour, "error")
+})
+
+test("a plan that waits", () => {
+  assert.equal(lines({ ...detail("paused", [task("T1", "pending")], { phase: "planning" }), awaitsApproval: true }, 1_000_000)[0]?.text, "Mission waits for you: plan")
 })
 
 test("no line is wider than the sidebar, whatever the titles", () => {

@@ -604,9 +604,9 @@ impl Dispatcher {
                 Action::Answer { to, answer } => self.send(to, answer),
                 Action::StopWork { mission } => self.stop_jobs(&mission),
                 // It may be long since anybody looked into the conversation, and another process have said it.
-                Action::HandBack { mission, .. } if !self.index.owned() => {
+                Action::HandBack { mission, text, .. } if !self.index.owned() => {
                     let result = Err(HostError::TimedOut(OWNER_TTL_MS));
-                    self.inbox.push_back(Input::HandBackTaken { mission, result });
+                    self.inbox.push_back(Input::HandBackTaken { mission, text, result });
                 }
                 action => {
                     if let Some(work) = self.effects.work(action) {

@@ -119,11 +119,15 @@ impl Effects {
                 })
             }
             Action::HandBack { mission, directory, session, text } => {
-                let broken = Input::HandBackTaken { mission: mission.clone(), result: Err(failed()) };
+                let broken = Input::HandBackTaken {
+                    mission: mission.clone(),
+                    text: text.clone(),
+                    result: Err(failed()),
+                };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let role = crate::domain::ids::Role::Commander;
-                    let result = host.prompt(directory, session, role, text, true).await;
-                    Some(Input::HandBackTaken { mission, result })
+                    let result = host.prompt(directory, session, role, text.clone(), true).await;
+                    Some(Input::HandBackTaken { mission, text, result })
                 })
             }
             Action::Abort { of, directory, session } => {

@@ -117,6 +117,10 @@ fn timeline(out: &mut String, mission: &Mission, facts: &[(Millis, Event)]) {
                 let note = note.as_ref().map_or(String::new(), |note| format!(": {note}"));
                 format!("{task} {}{note}", to.name())
             }
+            Event::PlanJudged { approved: true, .. } => "plan approved by the user".into(),
+            Event::PlanJudged { reason, .. } => {
+                format!("plan refused by the user: {}", reason.as_deref().unwrap_or("no reason given"))
+            }
             Event::PlanRefused { faults } => format!("plan refused: {}", faults.join("; ")),
             Event::Steered { text } => format!("steered: {text}"),
             Event::Restored { checkpoint } => format!("taken back to checkpoint {checkpoint}"),

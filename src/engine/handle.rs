@@ -67,6 +67,8 @@ pub struct MissionView {
     pub row: MissionRow,
     pub tasks: Vec<TaskView>,
     pub spent: Spent,
+    /// The plan waits for the user's word.
+    pub awaits_approval: bool,
     pub report: Option<String>,
     /// Oldest first.
     pub checkpoints: Vec<Checkpoint>,
@@ -87,6 +89,7 @@ impl MissionView {
             row: journal::row(mission),
             tasks: tasks.collect(),
             spent: mission.spent,
+            awaits_approval: mission.awaits_approval(),
             report: mission.report.clone(),
             checkpoints: mission.checkpoints.iter().cloned().collect(),
         }

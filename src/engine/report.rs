@@ -109,6 +109,7 @@ pub fn outcome(result: &CheckResult) -> String {
 pub fn progress(mission: &Mission) -> String {
     let c = counts(mission);
     let place = match (mission.state, mission.phase) {
+        _ if mission.awaits_approval() => "the plan waits for you",
         (MissionState::Running, Some(phase)) => phase.name(),
         (state, _) => state.name(),
     };

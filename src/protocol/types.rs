@@ -109,6 +109,18 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub diagnostics: Option<DiagnosticsPolicy>,
+        /// Whether a plan waits for the user's word before work begins (default auto).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub plan_approval: Option<PlanApproval>,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum PlanApproval {
+        /// Work begins at once.
+        Auto,
+        /// The user is asked first.
+        Ask,
     }
 
     #[derive(Copy, Eq)]
@@ -176,7 +188,7 @@ wire! {
         #[cfg_attr(test, ts(optional))]
         pub mission: Option<String>,
         pub action: ControlAction,
-        /// For steer: what to tell the workers.
+        /// For steer: what to tell the workers; for refuse: what is to be different.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub text: Option<String>,
@@ -193,6 +205,10 @@ wire! {
         Cancel,
         Retry,
         Steer,
+        /// Accepts the plan that waits.
+        Approve,
+        /// Has the plan made anew; the text says what is to be different.
+        Refuse,
         /// Makes a checkpoint now.
         Checkpoint,
         /// Takes the work back to a checkpoint; the mission has to be paused or at an end.
@@ -230,6 +246,9 @@ wire! {
         #[serde(default)]
         #[cfg_attr(test, ts(type = "number"))]
         pub tokens: u64,
+        /// The plan waits for the user's word.
+        #[serde(default)]
+        pub awaits_approval: bool,
         /// US dollars, as the host reports them.
         #[serde(default)]
         pub cost: f64,

@@ -145,3 +145,43 @@ fn the_file_of_a_project_is_read_too() {
     say(&mut tui, "/task-status");
     tui.wait_text("No mission is at work here", PATIENCE).unwrap();
 }
+
+#[test]
+fn a_plan_waits_for_the_users_word() {
+    let stage = stage();
+    let mut tui = stage.env.tui(140, 45).unwrap();
+    tui.wait_text("Ask anything", PATIENCE).unwrap();
+    say(&mut tui, &format!("/task --approve {TASK}"));
+    wait_panel(&tui, &["Mission waits for you: plan", "· T4 Write four.txt"]);
+    tui.wait_text("4 tasks in TODO.md. /task-approve begins the work", PATIENCE).unwrap();
+    tui.wait_text("mission [progress=the plan waits for you", PATIENCE).unwrap();
+    assert!(std::fs::read_to_string(stage.project.join("TODO.md")).unwrap().contains("- [ ] T4"));
+    let planners = |stage: &Stage| {
+        stage.model.requests().iter().filter(|r| r.prompt.contains("Plan the mission")).count()
+    };
+    let before = planners(&stage);
+
+    say(&mut tui, "/task-refuse");
+    tui.wait_text("What is to be different in the plan?", PATIENCE).unwrap();
+    say(&mut tui, "Smaller steps");
+    tui.wait_text("It is planned anew.", PATIENCE).unwrap();
+    tui.wait_for("another plan", PATIENCE, |_| planners(&stage) > before).unwrap();
+    assert!(stage.model.requests().iter().any(|r| r.prompt.contains("- Smaller steps")));
+    wait_panel(&tui, &["Mission waits for you: plan", "· T4 Write four.txt"]);
+    assert_eq!(
+        stage
+            .only()
+            .mission
+            .attempts
+            .values()
+            .filter(|a| a.role() == gantry::domain::ids::Role::Worker)
+            .count(),
+        0
+    );
+
+    say(&mut tui, "/task-approve");
+    wait_two_at_work(&stage);
+    open_two(&stage);
+    wait_panel(&tui, &["Mission completed"]);
+    stage.assert_no_misses();
+}

@@ -34,7 +34,7 @@ export type CheckpointDetail = {
   /** The verified tree of a task that was completed just then. */
   tree?: string, };
 
-export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "checkpoint" | "restore";
+export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "checkpoint" | "restore";
 
 export type DiagnosticsPolicy = "auto" | "off";
 
@@ -104,7 +104,7 @@ export type MetricsResult = { pid: number,
 export type MissionAttachParams = { directory: string, mission: string, parentSession: string, };
 
 export type MissionControlParams = { directory: string, mission?: string, action: ControlAction,
-  /** For steer: what to tell the workers. */
+  /** For steer: what to tell the workers; for refuse: what is to be different. */
   text?: string,
   /** For restore: the number of the checkpoint. */
   checkpoint?: number, };
@@ -124,6 +124,8 @@ export type MissionCreateResult = { mission: MissionSummary,
 export type MissionDetail = { mission: MissionSummary, tasks: Array<TaskDetail>,
   /** Tokens of all kinds together, as the host reports them. */
   tokens: number,
+  /** The plan waits for the user's word. */
+  awaitsApproval: boolean,
   /** US dollars, as the host reports them. */
   cost: number,
   /** Present once the mission is at an end. */
@@ -160,6 +162,8 @@ export type PermissionAskParams = { directory: string, session: string, call: st
 export type PermissionAskResult = { allow: boolean,
   /** Why not, for the model. */
   reason?: string, };
+
+export type PlanApproval = "auto" | "ask";
 
 /** Live title and metadata of a running tool call. */
 export type ProgressParams = { directory: string, session: string, call: string, title: string, metadata: Record<string, unknown>, };
@@ -270,7 +274,9 @@ export type WorkspaceOptions = {
   /** Most US dollars, 0.01 to 10^6; none when absent. */
   budgetDollars?: number,
   /** Whether new errors that language servers find send a change back (default auto). */
-  diagnostics?: DiagnosticsPolicy, };
+  diagnostics?: DiagnosticsPolicy,
+  /** Whether a plan waits for the user's word before work begins (default auto). */
+  planApproval?: PlanApproval, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {

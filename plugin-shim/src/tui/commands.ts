@@ -7,13 +7,26 @@ import type { Door } from "./door"
 import { statusText } from "./lines"
 
 export function commands(api: TuiApi, door: Door, changed: () => void): Command[] {
+  const warn = (error: unknown) => api.ui.toast({ variant: "warning", title: "Gantry", message: messageOf(error) })
+  const ask = (title: string, placeholder: string, then: (text: string) => Promise<void>) =>
+    api.ui.dialog.replace(() =>
+      createComponent(api.ui.DialogPrompt, {
+        title,
+        placeholder,
+        onConfirm: (text: string) => {
+          api.ui.dialog.clear()
+          if (text.trim() !== "") then(text).catch(warn)
+        },
+        onCancel: () => api.ui.dialog.clear(),
+      }),
+    )
   const command = (name: string, title: string, run: () => Promise<void>): Command => ({
     title,
     value: `gantry.${name}`,
     category: "Gantry",
     slash: { name: `task-${name}` },
     onSelect: () => {
-      run().catch((error: unknown) => api.ui.toast({ variant: "warning", title: "Gantry", message: messageOf(error) }))
+      run().catch(warn)
     },
   })
   const control = async (action: ControlAction, done: string, text?: string) => {
@@ -33,6 +46,12 @@ export function commands(api: TuiApi, door: Door, changed: () => void): Command[
       if (!detail.report) throw new Error("The mission has not ended yet; /task-status says where it stands.")
       say(api, `Mission ${detail.mission.id.slice(0, 8)}`, detail.report)
     }),
+    command("approve", "Mission: accept its plan", () => control("approve", "The work begins.")),
+    command("refuse", "Mission: have it planned anew", async () => {
+      const { awaitsApproval } = await meant(api, door)
+      if (!awaitsApproval) throw new Error("No plan waits for your word.")
+      ask("What is to be different in the plan?", "Fewer tasks, and leave the tests alone", (text) => control("refuse", "It is planned anew.", text))
+    }),
     command("pause", "Mission: pause", () => control("pause", "The mission is paused.")),
     command("resume", "Mission: resume", () => control("resume", "The mission goes on.")),
     command("retry", "Mission: retry", () => control("retry", "The mission is tried again.")),
@@ -43,25 +62,14 @@ export function commands(api: TuiApi, door: Door, changed: () => void): Command[
           title: "Cancel the mission?",
           message: mission.title,
           onConfirm: () => {
-            control("cancel", "The mission is cancelled.").catch((error: unknown) => api.ui.toast({ variant: "warning", title: "Gantry", message: messageOf(error) }))
+            control("cancel", "The mission is cancelled.").catch(warn)
           },
         }),
       )
     }),
     command("steer", "Mission: tell its workers something", async () => {
       await meant(api, door)
-      api.ui.dialog.replace(() =>
-        createComponent(api.ui.DialogPrompt, {
-          title: "What should the workers know?",
-          placeholder: "Use the existing date helper",
-          onConfirm: (text: string) => {
-            api.ui.dialog.clear()
-            if (text.trim() === "") return
-            control("steer", "The workers are told.", text).catch((error: unknown) => api.ui.toast({ variant: "warning", title: "Gantry", message: messageOf(error) }))
-          },
-          onCancel: () => api.ui.dialog.clear(),
-        }),
-      )
+      ask("What should the workers know?", "Use the existing date helper", (text) => control("steer", "The workers are told.", text))
     }),
   ]
 }

@@ -32,7 +32,8 @@ const BAD = new Set(["failed", "timeout", "cancelled", "orphaned", "stopped", "p
 export function lines(detail: MissionDetail, now: number): Line[] {
   const { mission } = detail
   const ended = mission.endedAt !== undefined
-  const state = (mission.state === "running" ? (mission.phase ?? mission.state) : mission.state).replaceAll("_", " ")
+  const place = mission.state === "running" ? (mission.phase ?? mission.state) : mission.state
+  const state = detail.awaitsApproval ? "waits for you: plan" : place.replaceAll("_", " ")
   const colour: Colour = mission.state === "completed" ? "success" : BAD.has(mission.state) ? "error" : mission.state === "paused" ? "warning" : "text"
   const all: Line[] = [{ text: clip(`Mission ${state}`), colour }]
   if (mission.total > 0) all.push({ text: `${bar(mission.done, mission.total)} ${mission.done}/${mission.total}`, colour: "textMuted" })

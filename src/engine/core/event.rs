@@ -34,6 +34,11 @@ pub enum Event {
     PlanRefused {
         faults: Vec<String>,
     },
+    /// The user's word on a plan that waited for it; with what is to be different, when it was refused.
+    PlanJudged {
+        approved: bool,
+        reason: Option<String>,
+    },
     /// Work that was completed under an earlier edition of the plan stays completed.
     Planned {
         plan: Plan,
@@ -152,6 +157,8 @@ pub struct Options {
     pub budget_dollars: Option<f64>,
     /// Whether new errors that language servers find are held against a change; yes when not said.
     pub diagnostics: Option<bool>,
+    /// Whether the plan waits for the user's word before work begins; no when not said.
+    pub approval: Option<bool>,
 }
 
 impl Default for Options {
@@ -166,6 +173,7 @@ impl Default for Options {
             budget_tokens: None,
             budget_dollars: None,
             diagnostics: None,
+            approval: None,
         }
     }
 }
@@ -289,6 +297,7 @@ impl Event {
             Event::Surveyed { .. } => "surveyed",
             Event::Baselined { .. } => "baselined",
             Event::PlanRefused { .. } => "plan_refused",
+            Event::PlanJudged { .. } => "plan_judged",
             Event::Planned { .. } => "planned",
             Event::TaskAdded { .. } => "task_added",
             Event::TaskChanged { .. } => "task_changed",

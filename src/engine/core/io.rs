@@ -87,6 +87,8 @@ pub enum Input {
     },
     HandBackTaken {
         mission: MissionId,
+        /// The report that was sent.
+        text: String,
         result: Result<(), HostError>,
     },
     Surveyed {
@@ -145,6 +147,12 @@ pub enum Control {
     },
     Retry,
     Steer {
+        text: String,
+    },
+    /// The plan that waits is accepted; so does `Resume`.
+    Approve,
+    /// The plan that waits is made anew, with what the user wants to be different.
+    Refuse {
         text: String,
     },
     /// Makes a checkpoint now.

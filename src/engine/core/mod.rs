@@ -112,7 +112,7 @@ impl Core {
             Input::Looked { mission, attempt, result } => self.looked(&mission, &attempt, result),
             Input::Salvaged { mission, attempt, found } => self.salvaged(&mission, &attempt, found),
             Input::ParentLooked { mission, result } => self.parent_looked(&mission, result),
-            Input::HandBackTaken { mission, result } => self.hand_back_taken(&mission, result),
+            Input::HandBackTaken { mission, text, result } => self.hand_back_taken(&mission, &text, result),
             Input::Surveyed { mission, checks, tree, remark } => {
                 self.surveyed(&mission, Event::Surveyed { checks, tree, remark });
             }

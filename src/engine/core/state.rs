@@ -33,6 +33,12 @@ pub struct Mission {
     pub survey: Option<Survey>,
     pub plan_faults: Vec<String>,
     pub plan_refusals: u32,
+    /// The user's word on the plan was yes.
+    pub plan_approved: bool,
+    /// What the user wanted to be different in plans that were refused.
+    pub plan_wishes: Vec<String>,
+    /// Planners up to this token have planned what was refused.
+    pub planned_up_to: u64,
     pub plan: Option<Plan>,
     pub plan_source: Option<PlanSource>,
     /// In the order of the plan.
@@ -162,6 +168,9 @@ impl Mission {
             survey: None,
             plan_faults: Vec::new(),
             plan_refusals: 0,
+            plan_approved: false,
+            plan_wishes: Vec::new(),
+            planned_up_to: 0,
             plan: None,
             plan_source: None,
             tasks: Vec::new(),
@@ -280,6 +289,7 @@ impl Mission {
                 self.plan_refusals += 1;
                 self.plan_faults.clone_from(faults);
             }
+            Event::PlanJudged { approved, reason } => self.apply_judged_plan(*approved, reason.as_deref())?,
             Event::Planned { plan, source, .. } => {
                 let old = std::mem::take(&mut self.tasks);
                 let kept = |spec: &TaskSpec| {
@@ -380,6 +390,43 @@ impl Mission {
         Ok(found)
     }
 
+    /// Whether the plan waits for the user's word.
+    pub fn awaits_approval(&self) -> bool {
+        self.state == MissionState::Paused && self.wants_approval()
+    }
+
+    /// A plan that the user wants to see before any work, and has not accepted.
+    pub(super) fn wants_approval(&self) -> bool {
+        self.created.options.approval == Some(true)
+            && !self.plan_approved
+            && self.plan.is_some()
+            && self.phase == Some(Phase::Planning)
+    }
+
+    fn apply_judged_plan(&mut self, approved: bool, reason: Option<&str>) -> Result<(), String> {
+        if self.plan.is_none() {
+            return Err("a word on a plan that is not there".into());
+        }
+        if approved {
+            self.plan_approved = true;
+            return Ok(());
+        }
+        self.plan_wishes.extend(reason.map(str::to_owned));
+        self.planned_up_to = self.attempts.values().map(|a| a.token).max().unwrap_or_default();
+        self.drop_plan();
+        self.tasks.clear();
+        Ok(())
+    }
+
+    fn drop_plan(&mut self) {
+        self.plan = None;
+        self.plan_source = None;
+        self.plan_refusals = 0;
+        self.plan_faults.clear();
+        // The plan that is given up cannot be gone back to.
+        self.edition += 1;
+    }
+
     fn apply_restored(&mut self, checkpoint: u32) -> Result<(), String> {
         if let Some(open) = self.open_attempts().next() {
             return Err(format!("attempt {} is still open", open.id));
@@ -387,12 +434,7 @@ impl Mission {
         let found = self.restorable(checkpoint)?;
         let (states, planned) = (found.tasks.clone(), found.edition > 0);
         if !planned {
-            self.plan = None;
-            self.plan_source = None;
-            self.plan_refusals = 0;
-            self.plan_faults.clear();
-            // The plan that is given up cannot be gone back to.
-            self.edition += 1;
+            self.drop_plan();
         }
         self.tasks.truncate(states.len());
         if let Some(plan) = &mut self.plan {

@@ -154,7 +154,7 @@ objects! {
         options: Options,
     }
     struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, max_duration_ms: u64, auto_resume: bool }
-        maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, diagnostics: bool }
+        maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, diagnostics: bool, approval: bool }
     struct Brief for event::Brief { text: String }
         lists { acceptance: String, constraints: String }
     struct Plan for plan::Plan { summary: String, tasks: Vec<TaskSpec> }

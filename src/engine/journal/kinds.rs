@@ -84,6 +84,7 @@ kinds! {
     "surveyed" Surveyed { checks: Vec<String> } maybe { tree: String, remark: String }
     "baselined" Baselined { results: Vec<CheckResult> }
     "plan_refused" PlanRefused { faults: Vec<String> }
+    "plan_judged" PlanJudged { approved: bool } maybe { reason: String }
     "planned" Planned { plan: Plan, source: PlanSource } lists { remarks: String }
     "task_added" TaskAdded { spec: TaskSpec }
     "task_changed" TaskChanged { task: String, to: TaskState } maybe { note: String }

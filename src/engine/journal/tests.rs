@@ -35,6 +35,7 @@ kinds! {
     Surveyed "surveyed"
     Baselined "baselined"
     PlanRefused "plan_refused"
+    PlanJudged "plan_judged"
     Planned "planned"
     TaskAdded "task_added"
     TaskChanged "task_changed"
@@ -111,7 +112,7 @@ fn mission_after(count: usize) -> Mission {
 #[test]
 fn the_corpus_has_every_kind_and_each_of_its_facts_fits() {
     let records = corpus();
-    assert!(records.iter().map(|r| r.seq).eq(1..=77));
+    assert!(records.iter().map(|r| r.seq).eq(1..=78));
     let seen: BTreeSet<_> = records.iter().map(|r| r.kind.as_str()).collect();
     assert_eq!(seen, BTreeSet::from_iter(KINDS.iter().copied()));
     let events = events(&records);
@@ -143,7 +144,7 @@ fn the_corpus_goes_back_to_a_checkpoint() {
 
 #[test]
 fn the_corpus_replays_to_its_end_state() {
-    let m = mission_after(73);
+    let m = mission_after(74);
     assert_eq!((m.state, m.reason.as_str()), (MissionState::Stopped, "cancelled by the user"));
     assert_eq!((m.created_at, m.ended_at), (Millis(1_763_683_200_000), Some(Millis(1_763_683_634_792))));
     assert_eq!(m.phase, Some(Phase::Executing));

@@ -41,6 +41,7 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
         }
         options.budget_dollars = Some(dollars);
     }
+    options.approval = wire.plan_approval.map(|policy| policy == PlanApproval::Ask);
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
         let inside = !todo.is_empty()
@@ -68,6 +69,7 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
 
 /// What an order lacks, for a model as for a program.
 pub const NO_TEXT: &str = "steer needs a text: what the workers are to be told";
+const NO_WISH: &str = "refuse needs a text: what is to be different in the plan";
 pub const NO_CHECKPOINT: &str =
     "restore needs a checkpoint: its number, as the status of the mission lists it";
 
@@ -85,6 +87,11 @@ pub fn control(
         ControlAction::Steer => {
             let text = text.filter(|t| !t.trim().is_empty());
             Control::Steer { text: text.ok_or_else(|| missing(NO_TEXT))? }
+        }
+        ControlAction::Approve => Control::Approve,
+        ControlAction::Refuse => {
+            let text = text.filter(|t| !t.trim().is_empty());
+            Control::Refuse { text: text.ok_or_else(|| missing(NO_WISH))? }
         }
         ControlAction::Checkpoint => Control::Checkpoint,
         ControlAction::Restore => {
@@ -137,6 +144,7 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         tasks: view.tasks.iter().map(task).collect(),
         tokens: view.spent.tokens,
         cost: view.spent.cost,
+        awaits_approval: view.awaits_approval,
         report: view.report.clone(),
         checkpoints: view.checkpoints.iter().map(checkpoint).collect(),
     }

@@ -4,6 +4,8 @@
 #[derive(Debug, PartialEq, Default)]
 pub struct Flags<'a> {
     pub budget: Option<Budget>,
+    /// The plan is to wait for the user's word.
+    pub approve: bool,
     pub text: &'a str,
 }
 
@@ -24,6 +26,7 @@ pub fn parse(text: &str) -> Result<Flags<'_>, String> {
         let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
         match name {
             "--" => return Ok(flags),
+            "--approve" if value.is_none() => flags.approve = true,
             "--budget" => {
                 let value = value.unwrap_or_else(|| {
                     let (value, rest) = next(flags.text);
@@ -34,7 +37,7 @@ pub fn parse(text: &str) -> Result<Flags<'_>, String> {
             }
             other => {
                 return Err(format!(
-                    "/task has no flag {other}; there is --budget 50k (tokens) or --budget $2, and -- before words that begin with --"
+                    "/task has no flag {other}; there is --approve (the plan waits for you), --budget 50k (tokens) or --budget $2, and -- before words that begin with --"
                 ));
             }
         }
@@ -80,8 +83,10 @@ mod tests {
             ("", None, ""),
         ];
         for (given, budget, text) in good {
-            assert_eq!(parse(given), Ok(Flags { budget, text }), "{given}");
+            assert_eq!(parse(given), Ok(Flags { budget, text, approve: false }), "{given}");
         }
+        let both = Flags { budget: tokens(3_000), text: "x", approve: true };
+        assert_eq!(parse("--approve --budget 3k x"), Ok(both));
         for given in [
             "--budget",
             "--budget x",
@@ -94,6 +99,11 @@ mod tests {
             assert_eq!(parse(given), Err(BUDGET.to_owned()), "{given}");
         }
         let unknown = parse("--budgt 3 x").expect_err("unknown");
-        assert!(unknown.starts_with("/task has no flag --budgt; there is --budget 50k"), "{unknown}");
+        assert!(
+            unknown.starts_with(
+                "/task has no flag --budgt; there is --approve (the plan waits for you), --budget 50k"
+            ),
+            "{unknown}"
+        );
     }
 }

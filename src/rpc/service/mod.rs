@@ -221,6 +221,9 @@ impl Service {
         let workspace = self.workspace(&directory)?;
         // Read anew for each mission, so that a change counts for the next one.
         let mut layered = (self.about.layered)(&workspace.worktree, &workspace.options).map_err(invalid)?;
+        if flags.approve {
+            layered.plan_approval = Some(PlanApproval::Ask);
+        }
         match flags.budget {
             Some(Budget::Tokens(tokens)) => layered.budget_tokens = Some(tokens),
             Some(Budget::Dollars(dollars)) => layered.budget_dollars = Some(dollars),

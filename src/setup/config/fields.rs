@@ -32,7 +32,7 @@ pub enum Kind {
     InsidePath,
 }
 
-pub const FIELDS: [Field; 9] = [
+pub const FIELDS: [Field; 10] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -67,6 +67,13 @@ pub const FIELDS: [Field; 9] = [
         kind: Kind::Whole { least: 60, most: 86_400, unit: "seconds" },
         about: "Time from its start after which a mission is ended; retry goes on with it",
         default: Some("86400"),
+    },
+    Field {
+        name: "planApproval",
+        env: "GANTRY_PLAN_APPROVAL",
+        kind: Kind::Choice(&["auto", "ask"]),
+        about: "Whether work begins with the plan, or waits until you have accepted it (/task --approve asks for one mission)",
+        default: Some("\"auto\""),
     },
     Field {
         name: "resume",

@@ -316,7 +316,7 @@ impl World {
             }
             Action::HandBack { mission, session, text, .. } => {
                 let result = self.outside.store(&session, &text);
-                self.later(ms, Input::HandBackTaken { mission, result });
+                self.later(ms, Input::HandBackTaken { mission, text, result });
             }
             Action::Salvage { mission, attempt, text, .. } => {
                 let found = (text == "REPORT").then(|| super::outside::report("salvaged"));

@@ -55,6 +55,7 @@ fn created() -> impl Strategy<Value = Created> {
         of(whole()),
         of(0.01..1e6),
         of(any::<bool>()),
+        of(any::<bool>()),
     )
         .prop_map(
             |(
@@ -67,6 +68,7 @@ fn created() -> impl Strategy<Value = Created> {
                 budget_tokens,
                 budget_dollars,
                 diagnostics,
+                approval,
             )| Options {
                 checks,
                 todo,
@@ -77,6 +79,7 @@ fn created() -> impl Strategy<Value = Created> {
                 budget_tokens,
                 budget_dollars,
                 diagnostics,
+                approval,
             },
         );
     (text(), text(), session(), text(), text(), text(), options).prop_map(
@@ -188,6 +191,7 @@ fn of_mission() -> BoxedStrategy<Event> {
         }),
         results().prop_map(|results| Event::Baselined { results }),
         texts().prop_map(|faults| Event::PlanRefused { faults }),
+        (any::<bool>(), of(text())).prop_map(|(approved, reason)| Event::PlanJudged { approved, reason }),
         (plan, plan_source, texts()).prop_map(|(plan, source, remarks)| Event::Planned {
             plan,
             source,
