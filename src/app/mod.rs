@@ -4,6 +4,7 @@ mod configuration;
 mod doctor;
 mod missions;
 mod run;
+mod steer;
 
 use crate::adapters::opencode::StdioHost;
 use crate::adapters::search::TreeSearch;
@@ -30,6 +31,7 @@ pub use run::{Ran, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+pub use steer::steer;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 

@@ -14,8 +14,10 @@ mod shell;
 mod show;
 mod sidecar;
 mod sim;
+mod steer;
 mod watch;
 
+use crate::protocol::types::ControlAction;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -52,6 +54,20 @@ enum Command {
     Show(show::Args),
     /// Follow a mission to its end
     Watch(watch::Args),
+    /// Let running turns end and begin no others
+    Pause(steer::Args),
+    /// Go on with a paused mission
+    Resume(steer::Args),
+    /// End a mission and its turns
+    Cancel(steer::Args),
+    /// Go on with one that failed or was partly done
+    Retry(steer::Args),
+    /// Tell the workers of a mission something
+    Steer(steer::TextArgs),
+    /// Accept the plan that waits for you
+    Approve(steer::Args),
+    /// Have the plan that waits made anew, with what you want to be different
+    Refuse(steer::TextArgs),
     /// A mission as a document: plan, attempts, verdicts, diffs, cost, timeline
     Export(export::Args),
     /// Search a project by text, name or structure, as the agents of a mission do
@@ -98,6 +114,13 @@ pub fn main() -> ExitCode {
         Command::Config(args) => config::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Watch(args) => watch::run(&args),
+        Command::Pause(args) => steer::order(&args, ControlAction::Pause),
+        Command::Resume(args) => steer::order(&args, ControlAction::Resume),
+        Command::Cancel(args) => steer::order(&args, ControlAction::Cancel),
+        Command::Retry(args) => steer::order(&args, ControlAction::Retry),
+        Command::Steer(args) => steer::say(&args, ControlAction::Steer),
+        Command::Approve(args) => steer::order(&args, ControlAction::Approve),
+        Command::Refuse(args) => steer::say(&args, ControlAction::Refuse),
         Command::Export(args) => export::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Completions(args) => shell::completions(&args),

@@ -2,7 +2,7 @@
 use crate::home::Home;
 use std::path::Path;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 23] = [
     "",
     "install",
     "uninstall",
@@ -11,6 +11,13 @@ const COMMANDS: [&str; 16] = [
     "missions",
     "show",
     "watch",
+    "pause",
+    "resume",
+    "cancel",
+    "retry",
+    "steer",
+    "approve",
+    "refuse",
     "export",
     "search",
     "diagnostics",

@@ -8,8 +8,9 @@ use serde_json::Value;
 use xtask::lab::demo;
 use xtask::lab::host;
 
+use crate::kill::{open_two, two_held, wait_two_at_work};
 use crate::script::{self, TASK};
-use crate::support::{BEAT, Stage, sidecar};
+use crate::support::{BEAT, PATIENCE, Stage, Told, sidecar, wait};
 
 /// With the host on the path, and Gantry in its configuration.
 fn stage(stage: Stage) -> Stage {
@@ -96,4 +97,43 @@ fn the_exit_code_says_how_it_ended() {
         "{refused:?}"
     );
     assert!(Path::new(&stage.project).is_dir());
+}
+
+#[test]
+fn a_mission_without_a_terminal_is_steered_from_another_one() {
+    let stage = stage(Stage::small(two_held));
+    let task = format!("--approve {TASK}");
+    let mut running = stage.env.run(&["--command", "task", "--", &task]).unwrap();
+    let state = |wanted: &str| {
+        let told = || stage.told().pop().filter(|told| told.state() == wanted);
+        wait(&format!("mission {wanted}"), PATIENCE, told)
+    };
+    let id = state("paused").row.id.0;
+    let short = id.get(..13).unwrap();
+    let listed = stage.cli(&["show", short, "--json"]);
+    assert!(listed.contains("\"awaitsApproval\":true"), "{listed}");
+
+    let said = stage.cli(&["refuse", short, "smaller", "steps"]);
+    assert!(said.contains("planning") || said.contains("paused"), "{said}");
+    let wished =
+        |told: &Told| told.mission.plan_wishes == ["smaller steps"] && told.mission.awaits_approval();
+    wait("another plan", PATIENCE, || stage.told().pop().filter(wished));
+    stage.cli(&["approve"]);
+    wait_two_at_work(&stage);
+    stage.cli(&["steer", short, "mind", "the", "gap"]);
+    stage.cli(&["pause", short]);
+    let twice = gantry(&stage, &["pause", short]);
+    assert_eq!(twice.status.code(), Some(1));
+    assert!(text(&twice.stderr).contains("a mission that is paused cannot be paused"), "{twice:?}");
+    stage.cli(&["resume", short]);
+    open_two(&stage);
+    let finished = running.wait(PATIENCE).unwrap();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(state("completed").mission.steers, ["mind the gap"]);
+
+    // Nobody is at work on it any more.
+    let late = gantry(&stage, &["cancel", short]);
+    assert_eq!(late.status.code(), Some(1));
+    assert!(text(&late.stderr).contains("start opencode in "), "{late:?}");
+    stage.assert_no_misses();
 }

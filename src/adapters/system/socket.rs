@@ -23,6 +23,11 @@ impl Door {
         Ok(Self { listener, path })
     }
 
+    /// The doors of all processes of this user, whether or not somebody is still behind them.
+    pub fn all(data_dir: &Path) -> Vec<PathBuf> {
+        sockets(&data_dir.join("run"))
+    }
+
     pub async fn next(&self) -> io::Result<UnixStream> {
         Ok(self.listener.accept().await?.0)
     }
@@ -37,12 +42,7 @@ impl Drop for Door {
 
 /// A socket that refuses has nobody behind it.
 fn clear(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for path in entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "sock"))
-    {
+    for path in sockets(folder) {
         if std::os::unix::net::UnixStream::connect(&path)
             .is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
         {
@@ -50,6 +50,15 @@ fn clear(folder: &Path) {
             let _ = std::fs::remove_file(&path);
         }
     }
+}
+
+/// None where there is no folder yet.
+fn sockets(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_socket = |path: &PathBuf| path.extension().is_some_and(|e| e == "sock");
+    let mut all: Vec<_> = entries.map(|entry| entry.path()).filter(is_socket).collect();
+    all.sort();
+    all
 }
 
 #[cfg(test)]
