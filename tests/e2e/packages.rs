@@ -8,8 +8,8 @@ use xtask::dist::{self, Platform};
 use xtask::lab::demo;
 use xtask::lab::registry::Registry;
 use xtask::lab::sample;
-use xtask::lab::tui::Key;
 
+use crate::panel::first_status;
 use crate::support::{BEAT, PATIENCE, Stage, sidecar};
 
 const PACKAGE: &str = concat!("opencode-gantry@", env!("CARGO_PKG_VERSION"));
@@ -49,8 +49,7 @@ fn one_command_installs_and_the_host_fetches_the_rest() {
     assert!(fs::read_to_string(&terminal).unwrap().contains(PACKAGE));
     let mut tui = stage.env.tui(140, 45).unwrap();
     tui.wait_text("Ask anything", PATIENCE).unwrap();
-    tui.text("/task-status").unwrap();
-    tui.key(Key::Enter).unwrap();
+    first_status(&mut tui);
     tui.wait_text("No mission is at work here", PATIENCE).unwrap();
     drop(tui);
 

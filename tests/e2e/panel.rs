@@ -1,5 +1,7 @@
 //! The half of the plugin that runs in the terminal interface: the panel beside the conversation, and commands without a model.
 
+use std::time::Duration;
+
 use gantry::engine::core::event::Event;
 use xtask::lab::tui::{Key, Screen, Tui};
 
@@ -41,6 +43,22 @@ fn panel(screen: &Screen) -> String {
 fn wait_panel(tui: &Tui, parts: &[&str]) -> Screen {
     let there = |screen: &Screen| parts.iter().all(|part| panel(screen).contains(part));
     tui.wait_for(&format!("panel with {parts:?}"), PATIENCE, there).unwrap()
+}
+
+/// Runs `/task-status` in an interface that has just been drawn: the host loads plugins of it in its own time.
+pub fn first_status(tui: &mut Tui) {
+    const COMMAND: &str = "/task-status";
+    for _ in 0..20 {
+        tui.text(COMMAND).unwrap();
+        let offered = |screen: &Screen| {
+            screen.text.matches(COMMAND).count() > 1 && !screen.contains("No matching items")
+        };
+        if tui.wait_for("offer of the command", Duration::from_secs(2), offered).is_ok() {
+            return tui.key(Key::Enter).unwrap();
+        }
+        COMMAND.chars().for_each(|_| tui.key(Key::Backspace).unwrap());
+    }
+    panic!("the command is never offered: {}", tui.screen());
 }
 
 /// What models have been asked so far.
@@ -142,7 +160,7 @@ fn the_file_of_a_project_is_read_too() {
         .unwrap();
     let mut tui = stage.env.tui(140, 45).unwrap();
     tui.wait_text("Ask anything", PATIENCE).unwrap();
-    say(&mut tui, "/task-status");
+    first_status(&mut tui);
     tui.wait_text("No mission is at work here", PATIENCE).unwrap();
 }
 
