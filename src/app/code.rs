@@ -3,9 +3,9 @@ use crate::adapters::search::TreeSearch;
 use crate::adapters::system::{GitTree, LanguageServers};
 use crate::ports::code::Stop;
 use crate::ports::workspace::Tree;
-use crate::protocol::answers::{Answer, RewriteAnswer};
+use crate::protocol::answers::Answer;
 use crate::protocol::code_tools::{SearchCodeArgs, SearchFilesArgs, SearchTextArgs, SeverityArg};
-use crate::rpc::service::code::{CodeTools, Project, rewritten};
+use crate::rpc::service::code::{CodeTools, Project, preview};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::sync::Arc;
@@ -53,8 +53,8 @@ pub fn search_code(project: &Path, args: SearchCodeArgs) -> anyhow::Result<Searc
         }
         let apply = args.apply;
         let changes = tools.rewrite(&project, args, Stop::default()).await?;
-        let answer: RewriteAnswer =
-            if apply { tools.apply(&project.root, changes).await? } else { rewritten(&changes, false) };
+        let preview = preview(&changes);
+        let answer = if apply { tools.apply(&project.root, changes, preview).await? } else { preview };
         Searched::of(&answer, !answer.files.is_empty())
     })
 }

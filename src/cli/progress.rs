@@ -13,11 +13,14 @@ pub fn place(row: &MissionSummary) -> &str {
     row.phase.as_deref().unwrap_or(&row.state)
 }
 
-/// A bar of `width` cells, and numbers.
-pub fn line(row: &MissionSummary, width: usize) -> String {
+/// Cells of the bar.
+const BAR: usize = 24;
+
+/// A bar, and numbers.
+pub fn line(row: &MissionSummary) -> String {
     let total = (row.total as usize).max(1);
-    let full = (row.done as usize).min(total) * width / total;
-    let bar = format!("{}{}", "█".repeat(full), "░".repeat(width - full));
+    let full = (row.done as usize).min(total) * BAR / total;
+    let bar = format!("{}{}", "█".repeat(full), "░".repeat(BAR - full));
     let failed = if row.failed > 0 { format!(", {} failed", row.failed) } else { String::new() };
     format!("{bar} {}/{}  {}, {} running{failed}", row.done, row.total, place(row), row.running)
 }

@@ -3,8 +3,6 @@ use super::{exit, output, progress};
 use crate::app::{self, Ran};
 use std::path::PathBuf;
 
-const BAR: usize = 24;
-
 #[derive(clap::Args)]
 pub struct Args {
     /// What is to be done
@@ -26,7 +24,7 @@ pub struct Args {
 pub fn run(args: &Args) -> u8 {
     let tell = |row: &_| {
         if !args.json {
-            output::note(&progress::line(row, BAR));
+            output::note(&progress::line(row));
         }
     };
     let text = match &args.budget {

@@ -3,8 +3,6 @@ use super::{exit, output, progress};
 use crate::app;
 use crate::protocol::types::ControlAction;
 
-const BAR: usize = 24;
-
 #[derive(clap::Args)]
 pub struct Args {
     /// Id of the mission, or its beginning; without one the newest of this folder
@@ -37,7 +35,7 @@ pub fn say(args: &TextArgs, action: ControlAction) -> u8 {
 fn carry_out(id: Option<&str>, action: ControlAction, text: Option<String>, json: bool) -> u8 {
     match app::steer(id, action, text, None) {
         Ok(detail) if json => output::line(&serde_json::to_string(&detail).unwrap_or_default()),
-        Ok(detail) => output::line(&progress::line(&detail.mission, BAR)),
+        Ok(detail) => output::line(&progress::line(&detail.mission)),
         Err(error) => {
             output::error(&format!("{error:#}"));
             return exit::FAILED;

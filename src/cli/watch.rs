@@ -4,7 +4,6 @@ use crate::app;
 use std::time::Duration;
 
 const LOOK: Duration = Duration::from_millis(500);
-const BAR: usize = 24;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -35,7 +34,7 @@ fn watch(args: &Args) -> anyhow::Result<u8> {
             if args.json {
                 output::line(&serde_json::to_string(row)?);
             } else {
-                output::live(&progress::line(row, BAR), row.ended_at.is_some());
+                output::live(&progress::line(row), row.ended_at.is_some());
             }
             shown = Some(row.clone());
         }

@@ -3,6 +3,7 @@
 pub mod breaker;
 pub mod checkpoint;
 pub mod decompose;
+pub mod file_url;
 pub mod ids;
 pub mod lease;
 pub mod mission;

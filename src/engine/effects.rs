@@ -266,7 +266,7 @@ impl Effects {
     }
 
     async fn inspect(&self, ground: &Ground, diagnose: bool) -> Result<Inspection, WorkspaceError> {
-        let mut inspection = inspect(&self.ports, ground, None, MAX_DIFF).await?;
+        let mut inspection = inspect(&self.ports, ground, None, Some(MAX_DIFF)).await?;
         if diagnose && inspection.findings.is_empty() {
             inspection.findings = new_errors(&self.ports, ground, &inspection.changed).await;
         }

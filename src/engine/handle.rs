@@ -271,13 +271,14 @@ impl Handle {
         }
     }
 
-    /// What the task of a conversation has changed, or its whole mission; narrowed to paths where some are given.
+    /// What the task of a conversation has changed, or its whole mission; narrowed to paths where some are given;
+    /// without `max_bytes` only which files.
     pub async fn change(
         &self,
         session: &HostSessionId,
         whole: bool,
         only: Option<&[String]>,
-        max_bytes: usize,
+        max_bytes: Option<usize>,
     ) -> Result<Inspection, Refusal> {
         let (tx, rx) = oneshot::channel();
         let asked = self.tx.send(Message::Ground { session: session.clone(), whole, tx }).await.is_ok();

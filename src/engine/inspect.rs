@@ -12,12 +12,13 @@ use std::path::PathBuf;
 /// New errors told of one change; the first are enough to go on with.
 const MAX_ERRORS: usize = 30;
 
-/// The tree as it is now, and what of it differs from the ground. `only` narrows the diff to these paths.
+/// The tree as it is now, and what of it differs from the ground. `only` narrows it to these paths; without `max_bytes` there
+/// is no diff.
 pub async fn inspect(
     ports: &Ports,
     ground: &Ground,
     only: Option<&[String]>,
-    max_bytes: usize,
+    max_bytes: Option<usize>,
 ) -> Result<Inspection, WorkspaceError> {
     let root = PathBuf::from(&ground.root);
     let tree = ports.tree.hash(root.clone(), plan_files(&ground.todo)).await?;
@@ -35,10 +36,10 @@ pub async fn inspect(
         };
         changed.retain(|path| only.iter().any(|at| at == "." || below(path, at)));
     }
-    let diff = if changed.is_empty() {
-        "(nothing was changed)".to_owned()
-    } else {
-        ports.tree.diff(root, base, tree.clone(), changed.clone(), max_bytes).await?
+    let diff = match max_bytes {
+        None => String::new(),
+        Some(_) if changed.is_empty() => "(nothing was changed)".to_owned(),
+        Some(max_bytes) => ports.tree.diff(root, base, tree.clone(), changed.clone(), max_bytes).await?,
     };
     let findings = conflict_markers(&diff);
     Ok(Inspection { tree: Some(tree), changed, diff, findings })

@@ -215,8 +215,6 @@ pub trait Search: Send + Sync {
     fn rewrite(&self, query: CodeQuery, stop: Stop) -> Fut<'_, Result<Vec<Change>, CodeError>>;
     /// Writes what `rewrite` gave, each file whole, unless any of them has changed since: then none is written.
     fn apply(&self, root: PathBuf, changes: Vec<Change>) -> Fut<'_, Result<(), CodeError>>;
-    /// Languages that `code` knows.
-    fn languages(&self) -> &'static [&'static str];
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

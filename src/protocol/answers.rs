@@ -3,6 +3,7 @@
 //! Lines and columns count from 1, columns in characters. `truncated` says that there is more than was given, `cursor` how
 //! to go on; `hits` is the number in all when `exact`, else a number that there are at least.
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::fmt::Write;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -124,6 +125,10 @@ pub trait Answer: Serialize {
     fn title(&self) -> String;
     /// Every line ends with a line end.
     fn text(&self) -> String;
+    /// What a program beside the model may want to know, without the content.
+    fn metadata(&self) -> Map<String, Value> {
+        Map::new()
+    }
 }
 
 pub fn plural(count: u64, one: &str) -> String {
@@ -131,6 +136,15 @@ pub fn plural(count: u64, one: &str) -> String {
 }
 
 impl Extent {
+    fn metadata(&self) -> Map<String, Value> {
+        let mut metadata = Map::new();
+        metadata.insert("hits".into(), self.hits.into());
+        metadata.insert("exact".into(), self.exact.into());
+        metadata.insert("truncated".into(), self.truncated.into());
+        metadata.extend(self.cursor.iter().map(|cursor| ("cursor".to_owned(), cursor.as_str().into())));
+        metadata
+    }
+
     fn title(&self, one: &str) -> String {
         let least = if self.exact { "" } else { "at least " };
         format!("{least}{}", plural(self.hits, one))
@@ -153,6 +167,10 @@ impl Extent {
 }
 
 impl Answer for TextAnswer {
+    fn metadata(&self) -> Map<String, Value> {
+        self.extent.metadata()
+    }
+
     fn title(&self) -> String {
         self.extent.title("hit")
     }
@@ -186,6 +204,10 @@ fn has_context(file: &FileLines) -> bool {
 }
 
 impl Answer for FilesAnswer {
+    fn metadata(&self) -> Map<String, Value> {
+        self.extent.metadata()
+    }
+
     fn title(&self) -> String {
         self.extent.title("file")
     }
@@ -198,6 +220,10 @@ impl Answer for FilesAnswer {
 }
 
 impl Answer for CodeAnswer {
+    fn metadata(&self) -> Map<String, Value> {
+        self.extent.metadata()
+    }
+
     fn title(&self) -> String {
         self.extent.title("hit")
     }
@@ -222,6 +248,11 @@ impl Answer for CodeAnswer {
 }
 
 impl Answer for RewriteAnswer {
+    fn metadata(&self) -> Map<String, Value> {
+        let both = [("applied", self.applied), ("truncated", self.truncated)];
+        both.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+    }
+
     fn title(&self) -> String {
         let hits: usize = self.files.iter().map(|file| file.hits).sum();
         let files = plural(self.files.len() as u64, "file");

@@ -1,4 +1,5 @@
 //! The plugin's entry in a configuration of OpenCode, and how to tell it from those of others.
+use crate::domain::file_url::file_url;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -70,19 +71,6 @@ pub fn merged(new: &Value, old: &Value) -> Value {
 
 /// Where an entry that is an object may name its package.
 const SPEC_KEYS: [&str; 5] = ["package", "name", "path", "source", "spec"];
-
-fn file_url(path: &Path) -> String {
-    let mut url = String::from("file://");
-    for byte in path.display().to_string().bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
-                url.push(byte as char)
-            }
-            other => url.push_str(&format!("%{other:02X}")),
-        }
-    }
-    url
-}
 
 fn path_of(url: &str) -> Option<PathBuf> {
     let rest = url.strip_prefix("file://")?;

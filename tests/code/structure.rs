@@ -1,5 +1,5 @@
 //! `search_code` finds and rewrites what ast-grep finds and rewrites.
-use crate::tree::Tree;
+use crate::tree::{Tree, block_on};
 use gantry::adapters::search::TreeSearch;
 use gantry::ports::code::{Change, CodeError, CodeQuery, Count, Page, Scope, Search, Stop};
 use serde_json::Value;
@@ -8,10 +8,6 @@ use std::process::Command;
 use xtask::lab::tools::{Tools, corpus};
 
 type Place = (String, (usize, usize), (usize, usize));
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap().block_on(work)
-}
 
 fn query(root: &Path, language: &str, pattern: &str) -> CodeQuery {
     let (pattern, language) = (pattern.into(), language.into());

@@ -1,5 +1,5 @@
 //! `search_text` and `search_files` find what ripgrep finds.
-use crate::tree::Tree;
+use crate::tree::{Tree, block_on};
 use gantry::adapters::search::TreeSearch;
 use gantry::ports::code::{
     Case, CodeError, Count, FileLines, FileQuery, Found, Page, Scope, Search, Stop, TextQuery,
@@ -15,10 +15,6 @@ use xtask::lab::tools::{Tools, corpus};
 /// A hit or a line of context: number, whether it is context, columns of the hits; none where the line is no UTF-8.
 type Told = (u64, bool, Option<Vec<(usize, usize)>>);
 type ByFile = BTreeMap<String, Vec<Told>>;
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap().block_on(work)
-}
 
 fn text(query: TextQuery) -> Result<Found<FileLines>, CodeError> {
     block_on(TreeSearch::default().text(query, Stop::default()))

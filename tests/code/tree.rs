@@ -38,3 +38,7 @@ impl Tree {
         std::os::unix::fs::symlink(target, link).unwrap();
     }
 }
+
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap().block_on(work)
+}

@@ -1,6 +1,6 @@
 //! Files by name, type and time.
 use super::cursor::Cursor;
-use super::walk;
+use super::walk::{self, Unread};
 use crate::ports::code::{CodeError, Count, FileQuery, Found, Stop};
 use ignore::WalkState;
 use parking_lot::Mutex;
@@ -18,10 +18,10 @@ pub(super) fn search(query: &FileQuery, stop: &Stop) -> Result<Found<String>, Co
     let after = read(query)?;
     let keep = query.page.limit + 1;
     let all: Mutex<(Vec<Entry>, u64)> = Mutex::default();
-    let unreadable = Mutex::new(Vec::new());
+    let unread = Mutex::new(Unread::default());
     walk::walk(&query.scope, None)?.build_parallel().run(|| {
         let mut mine = Mine { entries: Vec::new(), count: 0, keep, all: &all };
-        let (after, unreadable) = (&after, &unreadable);
+        let (after, unread) = (&after, &unread);
         Box::new(move |entry| {
             if stop.pulled() {
                 return WalkState::Quit;
@@ -43,7 +43,7 @@ pub(super) fn search(query: &FileQuery, stop: &Stop) -> Result<Found<String>, Co
                     }
                 }
                 Ok(_) => {}
-                Err(error) => unreadable.lock().push(error.to_string()),
+                Err(error) => unread.lock().add(&error),
             }
             WalkState::Continue
         })
@@ -53,14 +53,11 @@ pub(super) fn search(query: &FileQuery, stop: &Stop) -> Result<Found<String>, Co
     let more = entries.len() > query.page.limit;
     entries.truncate(query.page.limit);
     let next = entries.last().filter(|_| more).map(write);
-    let unreadable = unreadable.into_inner();
-    let remarks =
-        unreadable.first().map(|why| format!("{} could not be read, the first: {why}", unreadable.len()));
     Ok(Found {
         items: entries.iter().map(|(_, path)| walk::shown(path)).collect(),
         total: Count::Exactly(count),
         next,
-        remarks: remarks.into_iter().collect(),
+        remarks: unread.into_inner().remark().into_iter().collect(),
     })
 }
 

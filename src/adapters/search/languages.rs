@@ -15,8 +15,7 @@ const LANGUAGES: &[(&str, SupportLang)] = &[
     ("cpp", SupportLang::Cpp),
 ];
 
-pub(super) const NAMES: &[&str] =
-    &["rust", "typescript", "tsx", "javascript", "python", "go", "java", "c", "cpp"];
+const NAMES: &[&str] = &["rust", "typescript", "tsx", "javascript", "python", "go", "java", "c", "cpp"];
 
 pub(super) fn named(name: &str) -> Result<SupportLang, CodeError> {
     let found = LANGUAGES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));

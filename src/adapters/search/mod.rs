@@ -95,8 +95,4 @@ impl Search for TreeSearch {
         // Not to be stopped half-way: a set of files is written or it is not.
         Box::pin(self.run(Stop::default(), move |_| rewrite::apply(&root, &changes)))
     }
-
-    fn languages(&self) -> &'static [&'static str] {
-        languages::NAMES
-    }
 }

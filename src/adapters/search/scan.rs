@@ -3,7 +3,7 @@
 //! First a few files are read in order, one by one: a common word fills its page there. Otherwise all cores go over the
 //! whole tree in whatever order they come to its files; of what they find only the first page is kept, the rest is counted.
 use super::cursor::Cursor;
-use super::walk;
+use super::walk::{self, Unread};
 use crate::ports::code::{CodeError, Count, Page, Scope, Stop};
 use ignore::types::Types;
 use ignore::{WalkBuilder, WalkState};
@@ -83,7 +83,7 @@ pub(super) fn scan<T: Send + Weight, L: Look<T>>(
                 Ok(entry) if walk::is_file(&entry) => entry,
                 Ok(_) => return WalkState::Continue,
                 Err(error) => {
-                    kept.lock().unreadable(error.to_string());
+                    kept.lock().unread.add(&error);
                     return WalkState::Continue;
                 }
             };
@@ -141,7 +141,7 @@ fn in_order<T: Weight, L: Look<T>>(
             Ok(entry) if walk::is_file(&entry) => entry,
             Ok(_) => continue,
             Err(error) => {
-                kept.unreadable(error.to_string());
+                kept.unread.add(&error);
                 continue;
             }
         };
@@ -171,7 +171,7 @@ struct Kept<T> {
     /// Files from here on are beyond the page.
     beyond: Option<PathBuf>,
     remarks: BTreeMap<&'static str, (u64, Vec<String>)>,
-    unreadable: (u64, Option<String>),
+    unread: Unread,
 }
 
 impl<T: Weight> Kept<T> {
@@ -183,17 +183,12 @@ impl<T: Weight> Kept<T> {
             count: 0,
             beyond: None,
             remarks: BTreeMap::new(),
-            unreadable: (0, None),
+            unread: Unread::default(),
         }
     }
 
     fn wants(&self, path: &Path) -> bool {
         self.beyond.as_deref().is_none_or(|beyond| path < beyond)
-    }
-
-    fn unreadable(&mut self, why: String) {
-        self.unreadable.0 += 1;
-        self.unreadable.1.get_or_insert(why);
     }
 
     fn add(&mut self, path: &Path, skip: usize, hits: Hits<T>) {
@@ -259,9 +254,7 @@ impl<T: Weight> Kept<T> {
                 )
             })
             .collect();
-        if let (count, Some(why)) = self.unreadable {
-            remarks.push(format!("{count} could not be read, the first: {why}"));
-        }
+        remarks.extend(self.unread.remark());
         Scanned { files, total, next, remarks }
     }
 }

@@ -75,6 +75,24 @@ pub(super) fn is_repository(entry: &DirEntry) -> bool {
     entry.depth() > 0 && entry.file_name() == OsStr::new(".git")
 }
 
+/// What a walk could not read: how much, and the first reason.
+#[derive(Default)]
+pub(super) struct Unread {
+    count: u64,
+    first: Option<String>,
+}
+
+impl Unread {
+    pub(super) fn add(&mut self, error: &ignore::Error) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| error.to_string());
+    }
+
+    pub(super) fn remark(&self) -> Option<String> {
+        self.first.as_ref().map(|why| format!("{} could not be read, the first: {why}", self.count))
+    }
+}
+
 pub(super) fn is_file(entry: &DirEntry) -> bool {
     entry.file_type().is_some_and(|kind| kind.is_file())
 }

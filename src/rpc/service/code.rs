@@ -154,10 +154,15 @@ impl CodeTools {
         self.search.rewrite(query, stop).await
     }
 
-    pub async fn apply(&self, root: &Path, changes: Vec<Change>) -> Result<RewriteAnswer, CodeError> {
-        let answer = rewritten(&changes, true);
+    /// Writes the changes that `preview` shows.
+    pub async fn apply(
+        &self,
+        root: &Path,
+        changes: Vec<Change>,
+        preview: RewriteAnswer,
+    ) -> Result<RewriteAnswer, CodeError> {
         self.search.apply(root.to_path_buf(), changes).await?;
-        Ok(answer)
+        Ok(RewriteAnswer { applied: true, ..preview })
     }
 
     pub async fn diagnose(
@@ -174,8 +179,8 @@ impl CodeTools {
     }
 }
 
-/// A preview, or the account of what was done.
-pub fn rewritten(changes: &[Change], applied: bool) -> RewriteAnswer {
+/// What a rewrite would change, as a diff.
+pub fn preview(changes: &[Change]) -> RewriteAnswer {
     let mut diff = String::new();
     let mut truncated = false;
     for change in changes {
@@ -193,7 +198,7 @@ pub fn rewritten(changes: &[Change], applied: bool) -> RewriteAnswer {
         diff.push_str(&text);
     }
     let files = changes.iter().map(|change| Rewritten { path: change.path.clone(), hits: change.hits });
-    RewriteAnswer { files: files.collect(), applied, diff, truncated }
+    RewriteAnswer { files: files.collect(), applied: false, diff, truncated }
 }
 
 fn parts<T>(found: Found<T>) -> (Vec<T>, Extent) {

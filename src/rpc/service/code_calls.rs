@@ -3,8 +3,8 @@ use super::code::{self, Project};
 use super::{Service, tool_args};
 use crate::domain::ids::{Directory, HostSessionId};
 use crate::engine::handle::Refusal;
-use crate::ports::code::{Change, CodeError, Stop};
-use crate::protocol::answers::{Answer, DiffAnswer};
+use crate::ports::code::{CodeError, Stop};
+use crate::protocol::answers::{Answer, DiffAnswer, RewriteAnswer};
 use crate::protocol::code_tools::*;
 use crate::protocol::errors::{CANCELLED, NOT_FOUND};
 use crate::protocol::methods::HostPermissionAsk;
@@ -100,17 +100,18 @@ impl Service {
                     return Ok(told(&self.code.code(&project, args, stop).await?));
                 }
                 let changes = self.code.rewrite(&project, args, stop).await?;
+                let preview = code::preview(&changes);
                 if !apply || changes.is_empty() {
-                    return Ok(told(&code::rewritten(&changes, false)));
+                    return Ok(told(&preview));
                 }
-                self.may_write(p, context, &session, &root, &changes).await.map_err(Fault::Said)?;
-                Ok(told(&self.code.apply(&root, changes).await?))
+                self.may_write(p, context, &session, &root, &preview).await.map_err(Fault::Said)?;
+                Ok(told(&self.code.apply(&root, changes, preview).await?))
             }
             "diagnostics" => {
                 let args: DiagnosticsArgs = args(p)?;
                 let mut paths = args.paths;
                 if paths.is_empty() {
-                    let changed = self.engine.change(&session, false, None, 0).await;
+                    let changed = self.engine.change(&session, false, None, None).await;
                     let changed =
                         changed.map_err(|e| Fault::Said(format!("{e}: name the files in `paths`")))?.changed;
                     paths = changed.into_iter().filter(|path| root.join(path).is_file()).collect();
@@ -127,11 +128,9 @@ impl Service {
                     .map_err(Fault::Said)?;
                 let only = Some(only.as_slice()).filter(|only| !only.is_empty());
                 let whole = args.of == Some(ChangeArg::Mission);
-                let change = self.engine.change(&session, whole, only, DIFF_BYTES).await?;
-                Ok(told(&DiffAnswer {
-                    changed: change.changed,
-                    diff: (!args.names_only).then_some(change.diff),
-                }))
+                let max_bytes = (!args.names_only).then_some(DIFF_BYTES);
+                let change = self.engine.change(&session, whole, only, max_bytes).await?;
+                Ok(told(&DiffAnswer { changed: change.changed, diff: max_bytes.map(|_| change.diff) }))
             }
             other => Err(RpcError::new(NOT_FOUND, format!("there is no tool {other}")).into()),
         }
@@ -144,14 +143,13 @@ impl Service {
         context: &CallContext,
         session: &HostSessionId,
         root: &Path,
-        changes: &[Change],
+        preview: &RewriteAnswer,
     ) -> Result<(), String> {
-        let patterns: Vec<_> = changes.iter().map(|change| change.path.clone()).collect();
+        let patterns: Vec<_> = preview.files.iter().map(|file| file.path.clone()).collect();
         let absolute: Vec<_> =
             patterns.iter().map(|path| root.join(path).to_string_lossy().into_owned()).collect();
         self.engine.lease_check(session, "edit", &absolute).await?;
-        let diff = code::rewritten(changes, false).diff;
-        let metadata = [("filepath", patterns.join(", ")), ("diff", diff)];
+        let metadata = [("filepath", patterns.join(", ")), ("diff", preview.diff.clone())];
         let ask = PermissionAskParams {
             directory: p.directory.clone(),
             session: p.session.clone(),
@@ -183,12 +181,5 @@ fn args<A: DeserializeOwned>(p: &ToolCallParams) -> Result<A, Fault> {
 }
 
 fn told<A: Answer>(answer: &A) -> ToolCallResult {
-    let metadata = match serde_json::to_value(answer) {
-        Ok(Value::Object(all)) => {
-            let shown = ["hits", "exact", "truncated", "cursor", "applied"];
-            all.into_iter().filter(|(name, _)| shown.contains(&name.as_str())).collect()
-        }
-        _ => Map::new(),
-    };
-    ToolCallResult { title: answer.title(), output: answer.text(), metadata }
+    ToolCallResult { title: answer.title(), output: answer.text(), metadata: answer.metadata() }
 }

@@ -35,6 +35,13 @@ pub(super) enum Silence {
     Gone,
 }
 
+impl Silence {
+    /// A fault that the server has not put into an error of the protocol.
+    pub(super) fn of(message: &str) -> Self {
+        Self::Refused(Refused { code: 0, message: message.to_owned() })
+    }
+}
+
 /// What the server published of one file.
 #[derive(Clone, Default)]
 pub(super) struct Published {

@@ -4,23 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// `file://` and the path, with everything but the plainest characters as `%XX`.
-pub(super) fn uri(path: &Path) -> String {
-    use std::fmt::Write;
-    let mut uri = String::from("file://");
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
-                uri.push(char::from(*byte))
-            }
-            _ => {
-                let _ = write!(uri, "%{byte:02X}");
-            }
-        }
-    }
-    uri
-}
-
 /// What two ways of writing the same name have in common.
 pub(super) fn plain(uri: &str) -> String {
     let mut bytes = Vec::with_capacity(uri.len());
@@ -100,12 +83,13 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::file_url::file_url;
     use std::fs;
 
     #[test]
     fn names_that_mean_the_same_are_the_same() {
         let name = "/home/ann/späße/a b@c+#.ts";
-        let uri = uri(Path::new(name));
+        let uri = file_url(Path::new(name));
         assert_eq!(uri, "file:///home/ann/sp%C3%A4%C3%9Fe/a%20b%40c%2B%23.ts");
         assert_eq!(plain(&uri), format!("file://{name}"));
         assert_eq!(plain("file:///a%20b@c"), plain("file:///a%20b%40c"));

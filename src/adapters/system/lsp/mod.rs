@@ -81,7 +81,10 @@ impl LanguageServers {
     pub fn running(&self) -> usize {
         let slots: Vec<_> = self.slots.lock().values().cloned().collect();
         // One that is busy is running.
-        slots.iter().filter(|slot| slot.server.try_lock().is_ok_and(|kept| kept.session.is_some())).count()
+        slots
+            .iter()
+            .filter(|slot| slot.server.try_lock().ok().is_none_or(|kept| kept.session.is_some()))
+            .count()
     }
 
     fn slot(&self, key: &Key) -> Arc<Slot> {

@@ -2,12 +2,13 @@
 use super::super::watchdog::Watchdog;
 use super::File;
 use super::client::{Client, Silence};
-use super::documents::{Snapshot, uri};
+use super::documents::Snapshot;
 use super::known::{self, Language};
+use crate::domain::file_url::file_url;
 use crate::ports::code::{Diagnostic, Severity};
 use gen_lsp_types as lsp;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -136,6 +137,7 @@ impl Session {
                 self.close(&path).await?;
             }
         }
+        self.follow_disk(rounds).await?;
         let mut answers = Vec::new();
         for files in rounds {
             answers.push(self.look(files).await?);
@@ -145,7 +147,6 @@ impl Session {
     }
 
     async fn look(&mut self, files: &[File]) -> Result<Vec<Diagnostic>, Silence> {
-        self.follow_disk(files).await?;
         let turn = self.client.heard.turn();
         let present: Vec<_> =
             files.iter().filter_map(|file| Some((&file.path, file.text.as_ref()?))).collect();
@@ -179,7 +180,7 @@ impl Session {
     }
 
     fn uri(&self, path: &str) -> String {
-        uri(&self.root.join(path))
+        file_url(&self.root.join(path))
     }
 
     /// Servers register some of what they can do only after the start.
@@ -241,13 +242,13 @@ impl Session {
     }
 
     /// Tells the server what has happened on disk since it was last asked.
-    async fn follow_disk(&mut self, files: &[File]) -> Result<(), Silence> {
+    async fn follow_disk(&mut self, rounds: &[Vec<File>]) -> Result<(), Silence> {
+        let asked: BTreeSet<_> = rounds.iter().flatten().map(|file| file.path.as_str()).collect();
         let now = snapshot(&self.root, self.language).await;
         let changes = self.seen.changes(&now);
         self.seen = now;
         // What an earlier call left open would hide the disk.
-        let left: Vec<_> =
-            self.open.keys().filter(|path| !files.iter().any(|f| f.path == **path)).cloned().collect();
+        let left: Vec<_> = self.open.keys().filter(|path| !asked.contains(path.as_str())).cloned().collect();
         for path in left.into_iter().filter(|path| changes.iter().any(|(changed, _)| changed == path)) {
             self.close(&path).await?;
         }
@@ -259,10 +260,11 @@ impl Session {
             let events: Vec<_> = changes.iter().map(event).collect();
             self.client.notify("workspace/didChangeWatchedFiles", json!({"changes": events})).await?;
         }
-        // It reads what it was told of, or saw by itself, in its own time. A file that was open once is known at once.
+        // It reads what it was told of, or saw by itself, in its own time. A file that was open once is known at once; those
+        // that are asked for are opened anyway.
         let language = self.language;
-        let sources =
-            changes.into_iter().map(|(path, _)| path).filter(|path| Language::of(path) == Some(language));
+        let is_shown = |path: &String| Language::of(path) == Some(language) && !asked.contains(path.as_str());
+        let sources = changes.into_iter().map(|(path, _)| path).filter(is_shown);
         for path in sources.take(SHOWN) {
             if let Ok(text) = std::fs::read_to_string(self.root.join(&path)) {
                 self.show(&path, &text).await?;
@@ -304,10 +306,7 @@ impl Session {
                     .as_str()
                     .or(answer["type"].as_str())
                     .unwrap_or("no answer of the compiler");
-                return Err(Silence::Refused(super::client::Refused {
-                    code: 0,
-                    message: message.to_owned(),
-                }));
+                return Err(Silence::of(message));
             };
             found.extend(body.iter().map(of_tsserver));
         }
@@ -317,31 +316,19 @@ impl Session {
     /// rust-analyzer answers at once, before it has loaded the project, that all is well.
     async fn wait_loaded(&self) -> Result<(), Silence> {
         let heard = &self.client.heard;
-        let mut silent_since = Instant::now();
-        loop {
-            match *heard.loaded.lock() {
-                Some(true) => return Ok(()),
-                Some(false) => silent_since = Instant::now(),
-                None => {}
-            }
-            if silent_since.elapsed() >= MUTE {
-                let message = "it did not say that it has loaded the project".to_owned();
-                return Err(Silence::Refused(super::client::Refused { code: 0, message }));
-            }
-            tokio::select! {
-                () = heard.something.notified() => {}
-                () = self.client.gone() => return Err(Silence::Gone),
-                () = tokio::time::sleep(QUIET / 4) => {}
-            }
-        }
+        self.wait("it did not say that it has loaded the project", |_| match *heard.loaded.lock() {
+            Some(true) => Sign::Done,
+            Some(false) => Sign::AtWork,
+            None => Sign::Silent,
+        })
+        .await
     }
 
     /// Until the server has spoken of every file since `turn`, has nothing under way, and has said no more for a while.
     async fn listen(&self, changed: &[String], turn: u64) -> Result<(), Silence> {
         let heard = &self.client.heard;
-        let mut silent_since = Instant::now();
         let mut last = turn;
-        loop {
+        self.wait("it said nothing of the files it was shown", |silent| {
             let spoken = |path: &String| {
                 heard.published(&self.uri(path)).is_some_and(|p| {
                     let version = self.open.get(path).map(|d| d.version);
@@ -349,25 +336,43 @@ impl Session {
                 })
             };
             let all = changed.iter().all(spoken);
-            let now = heard.turn();
-            if now != last || heard.is_working() {
-                silent_since = Instant::now();
-                last = now;
+            let before = std::mem::replace(&mut last, heard.turn());
+            if last != before || heard.is_working() {
+                Sign::AtWork
+            } else if all && silent >= QUIET {
+                Sign::Done
+            } else {
+                Sign::Silent
             }
-            if all && silent_since.elapsed() >= QUIET {
-                return Ok(());
-            }
-            if silent_since.elapsed() >= MUTE {
-                let message = "it said nothing of the files it was shown".to_owned();
-                return Err(Silence::Refused(super::client::Refused { code: 0, message }));
+        })
+        .await
+    }
+
+    /// Until `look`, which is told how long the server has been silent, says that it is done. A server that is silent for
+    /// too long has `fault`.
+    async fn wait(&self, fault: &str, mut look: impl FnMut(Duration) -> Sign) -> Result<(), Silence> {
+        let mut silent_since = Instant::now();
+        loop {
+            match look(silent_since.elapsed()) {
+                Sign::Done => return Ok(()),
+                Sign::AtWork => silent_since = Instant::now(),
+                Sign::Silent if silent_since.elapsed() >= MUTE => return Err(Silence::of(fault)),
+                Sign::Silent => {}
             }
             tokio::select! {
-                () = heard.something.notified() => {}
+                () = self.client.heard.something.notified() => {}
                 () = self.client.gone() => return Err(Silence::Gone),
                 () = tokio::time::sleep(QUIET / 4) => {}
             }
         }
     }
+}
+
+/// What a server that is waited for is doing.
+enum Sign {
+    Done,
+    AtWork,
+    Silent,
 }
 
 async fn snapshot(root: &Path, language: Language) -> Snapshot {
@@ -381,7 +386,7 @@ fn offers(answer: &Value, command: &str) -> bool {
 }
 
 fn hello(root: &Path) -> Value {
-    let folder = uri(root);
+    let folder = file_url(root);
     let name = root.file_name().map_or_else(|| "project".into(), |name| name.to_string_lossy());
     json!({
         "processId": std::process::id(),
