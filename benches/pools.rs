@@ -38,6 +38,7 @@ fn attempt() -> Attempt {
         prompts: Vec::with_capacity(2),
         submission: None,
         outcome: None,
+        given_up: false,
     }
 }
 

@@ -8,7 +8,7 @@ use gantry::{
     protocol::{
         methods::{LeaseCheck, MissionStatus},
         types::{
-            LeaseCheckParams, LeaseCheckResult, MissionDetail, MissionStatusParams, MissionSummary, Spending,
+            LeaseCheckParams, LeaseCheckResult, MissionDetail, MissionStatusParams, MissionSummary,
             TaskDetail,
         },
     },
@@ -46,10 +46,13 @@ fn detail() -> MissionDetail {
     MissionDetail {
         mission,
         tasks: (1..=5).map(task).collect(),
+        tokens: 0,
+        cost: 0.0,
+        budget: None,
+        forecast: None,
+        awaits_approval: false,
         report: None,
         checkpoints: Vec::new(),
-        spending: Spending { tokens: 41_250, cost: 0.31, budget_tokens: None, budget_cost: None },
-        forecast: None,
     }
 }
 
@@ -109,7 +112,8 @@ fn round_trip(c: &mut Criterion) {
         tool: "write".into(),
         paths: vec!["src/tax.js".into()],
     };
-    let status = MissionStatusParams { directory: "/home/ann/shop".into(), mission: None };
+    let status =
+        MissionStatusParams { directory: "/home/ann/shop".into(), mission: None, parent_session: None };
 
     let mut group = c.benchmark_group("rpc");
     group.bench_function("lease/check, one at a time", |b| {

@@ -17,6 +17,7 @@ use gantry::engine::handle::{
     self, Created, Handle, HostInput, Limits, Metrics, Options, ReportStatus, ToolInput,
 };
 use gantry::ports::Fut;
+use gantry::ports::code::{CodeError, Diagnosed, Diagnostics};
 use gantry::ports::host::*;
 use gantry::ports::store::OwnerIdentity;
 use gantry::ports::system::{MemoryGauge, OpenMarkers};
@@ -184,6 +185,7 @@ impl Bench {
             tree: place.clone(),
             checks: place.clone(),
             todo: place.clone(),
+            diagnostics: place.clone(),
             markers: place,
             memory: Arc::new(SystemMemory),
             identity: OwnerIdentity { owner: "bench".into(), pid: 1, pid_start: 1, boot: "here".into() },
@@ -405,11 +407,32 @@ impl Tree for Place {
     ) -> Fut<'_, Result<String, WorkspaceError>> {
         now(Ok("+a line of a change of some size\n".repeat(600)))
     }
+    fn read(
+        &self,
+        _: PathBuf,
+        _: TreeId,
+        paths: Vec<String>,
+    ) -> Fut<'_, Result<Vec<Option<String>>, WorkspaceError>> {
+        now(Ok(vec![None; paths.len()]))
+    }
     fn writable(&self, _: &Path) -> Result<(), WorkspaceError> {
         Ok(())
     }
     fn confine(&self, _: &Path, path: &str) -> Result<String, WorkspaceError> {
         Ok(path.to_owned())
+    }
+}
+
+impl Diagnostics for Place {
+    fn of(&self, _: PathBuf, _: Vec<String>) -> Fut<'_, Result<Diagnosed, CodeError>> {
+        now(Ok(Diagnosed::default()))
+    }
+    fn new_errors(
+        &self,
+        _: PathBuf,
+        _: Vec<(String, Option<String>)>,
+    ) -> Fut<'_, Result<Diagnosed, CodeError>> {
+        now(Ok(Diagnosed::default()))
     }
 }
 

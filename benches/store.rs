@@ -10,13 +10,19 @@ use gantry::engine::core::event::*;
 use gantry::engine::handle::read_journal;
 use gantry::engine::journal;
 use gantry::ports::store::{Append, MissionRow, OwnerIdentity, OwnerToken, Store};
+use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
+use xtask::bench::hello;
+use xtask::bench::wire::{Message, Sidecar};
 
 /// Writers in the grouped case, and events that each hands over at once.
 const WRITERS: u64 = 64;
 const EVENTS: u64 = 16;
+const PLACE: &str = "/project";
 
 /// A mission and the number of its records.
 struct Journal {
@@ -47,11 +53,13 @@ impl Journal {
             row: MissionRow {
                 id: self.id.clone(),
                 directory: "/project".into(),
+                place: "/project".into(),
                 title: "Bench".into(),
                 state: "running".into(),
                 phase: Some("executing".into()),
                 parent_session: "ses".into(),
                 open: true,
+                begun: false,
                 done: 1,
                 running: 2,
                 waiting: 3,
@@ -98,7 +106,7 @@ fn journal(c: &mut Criterion) {
 }
 
 /// A mission of this many tasks whose work is done over and over, as after retries, until its journal is that long.
-fn history(tasks: usize, events: usize) -> Vec<Event> {
+fn history(place: &str, tasks: usize, events: usize) -> Vec<Event> {
     let specs = (0..tasks).map(|n| TaskSpec {
         id: TaskId::new(format!("T{n}")),
         title: "Change one part".into(),
@@ -113,8 +121,8 @@ fn history(tasks: usize, events: usize) -> Vec<Event> {
     let plan = Plan { summary: "In parts".into(), tasks: specs.collect() };
     let planned = || Event::Planned { plan: plan.clone(), source: PlanSource::Planner, remarks: Vec::new() };
     let created = Created {
-        directory: "/project".into(),
-        worktree: "/project".into(),
+        directory: place.into(),
+        worktree: place.into(),
         parent: HostSessionId::new("ses"),
         text: "Change all parts".into(),
         key: "key".into(),
@@ -178,7 +186,7 @@ fn recovery(c: &mut Criterion) {
         let store = SqliteStore::open(&folder.path().join("bench.db")).expect("a store");
         let ids: Vec<_> = (0..missions).map(|n| MissionId::new(format!("m{n}"))).collect();
         for id in &ids {
-            runtime.block_on(fill(&store, id, &history(tasks, events)));
+            runtime.block_on(fill(&store, id, PLACE, &history(PLACE, tasks, events)));
         }
         group.bench_function(format!("{missions} missions of {tasks} tasks, {events} events each"), |b| {
             b.to_async(&runtime).iter(async || {
@@ -188,16 +196,52 @@ fn recovery(c: &mut Criterion) {
             });
         });
     }
+    group.bench_function("a process: 100 missions of 10 tasks in 100 places, until all are at work", |b| {
+        b.iter_custom(|times| (0..times).map(|_| process(&runtime)).sum());
+    });
     group.finish();
 }
 
-async fn fill(store: &SqliteStore, id: &MissionId, events: &[Event]) {
+#[allow(clippy::disallowed_methods, reason = "it measures a whole process")]
+/// From the start of the sidecar to its answers for all places of a store with missions that an earlier one left.
+fn process(runtime: &Runtime) -> Duration {
+    const PLACES: u64 = 100;
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let store = SqliteStore::open(&home.path().join("gantry.db")).expect("a store");
+    let places: Vec<_> = (0..PLACES).map(|n| format!("{}/p{n}", home.path().display())).collect();
+    for (n, place) in places.iter().enumerate() {
+        runtime.block_on(fill(&store, &MissionId::new(format!("m{n}")), place, &history(place, 10, 200)));
+    }
+    drop(store);
+    let began = Instant::now();
+    let mut sidecar =
+        Sidecar::spawn(Path::new(env!("CARGO_BIN_EXE_gantry")), home.path()).expect("a sidecar");
+    sidecar.request("initialize", hello()).expect("sent");
+    for place in &places {
+        sidecar.request("workspace/open", json!({"directory": place, "worktree": place})).expect("sent");
+    }
+    let mut opened = 0;
+    while opened <= PLACES {
+        let came =
+            sidecar.next(began + Duration::from_secs(60)).expect("a sidecar that lives").expect("in time");
+        if let Message::Answer { result, .. } = came.message {
+            result.expect("opened");
+            opened += 1;
+        }
+    }
+    let took = began.elapsed();
+    sidecar.end().expect("an orderly end");
+    took
+}
+
+async fn fill(store: &SqliteStore, id: &MissionId, place: &str, events: &[Event]) {
     let journal = Journal { id: id.clone(), length: AtomicU64::new(0) };
     let records = events.iter().map(|event| {
         let (kind, body) = journal::encode(event);
         (Millis(1), kind, body)
     });
-    let first = Append { records: records.collect(), ..journal.next(0) };
+    let mut first = Append { records: records.collect(), ..journal.next(0) };
+    (first.row.directory, first.row.place) = (place.into(), place.into());
     store.create(Journal::owner(), 60_000, Millis(0), first).await.expect("a mission");
 }
 

@@ -5,6 +5,9 @@ import { build } from "esbuild"
 const common = { bundle: true, platform: "node", format: "esm", target: "node20", logLevel: "warning" }
 
 await build({ ...common, entryPoints: ["src/index.ts"], outfile: "dist/index.js", minifySyntax: true })
+// The host puts its own modules in the place of these two.
+await build({ ...common, entryPoints: ["src/tui/index.ts"], outfile: "dist/tui.js", minifySyntax: true, external: ["solid-js", "@opentui/solid"] })
+await build({ ...common, entryPoints: ["src/launcher.ts"], outfile: "dist/launcher.js", banner: { js: "#!/usr/bin/env node" } })
 
 if (process.argv[2] === "test") {
   rmSync("build/test", { recursive: true, force: true })

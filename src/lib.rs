@@ -5,7 +5,8 @@
 //! - `engine`: `core` decides (`step(now, input)` gives facts and actions), `dispatcher` writes the facts down and only
 //!   then acts, `handle` is the only door in
 //! - `ports`: what the engine needs from the world, as traits
-//! - `adapters`: the ports served: SQLite, memory, the system, the plan file, OpenCode through its plugin
+//! - `adapters`: the ports served: SQLite, memory, the system (git, checks, language servers), searches, the plan file,
+//!   OpenCode through its plugin
 //! - `protocol`: the wire: one method table, its types, its tools; generates `schemas/` and the plugin's types
 //! - `rpc`: JSON-RPC over a pipe pair, and the service that maps methods to the engine's handle
 //! - `sim`: the engine against a made-up world, from one seed
@@ -23,5 +24,6 @@ pub mod engine;
 pub mod ports;
 pub mod protocol;
 pub mod rpc;
+pub mod setup;
 pub mod sim;
 pub mod telemetry;

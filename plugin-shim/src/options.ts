@@ -10,6 +10,8 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   maxDurationSeconds: { is: (v) => isWhole(v, 60, 86_400), wants: "a whole number from 60 to 86400" },
   ...budgets("budget"),
   ...budgets("taskBudget"),
+  planApproval: { is: (v) => v === "auto" || v === "ask", wants: '"auto" or "ask"' },
+  diagnostics: { is: (v) => v === "auto" || v === "off", wants: '"auto" or "off"' },
   turnTimeoutSeconds: { is: (v) => isWhole(v, 10, 86_400), wants: "a whole number from 10 to 86400" },
 }
 
@@ -40,8 +42,8 @@ export function readOptions(given: unknown): Options {
 
 function budgets(prefix: string): typeof CHECKS {
   return {
-    [`${prefix}Tokens`]: { is: (v) => isWhole(v, 1, Number.MAX_SAFE_INTEGER), wants: "a whole number of tokens" },
-    [`${prefix}Cost`]: { is: (v) => typeof v === "number" && Number.isFinite(v) && v > 0, wants: "an amount in US dollars" },
+    [`${prefix}Tokens`]: { is: (v) => isWhole(v, 1_000, 1_000_000_000_000), wants: "a whole number from 1000 to 1000000000000" },
+    [`${prefix}Dollars`]: { is: (v) => typeof v === "number" && v >= 0.01 && v <= 1_000_000, wants: "a number from 0.01 to 1000000" },
     [`${prefix}Minutes`]: { is: (v) => isWhole(v, 1, 1_440), wants: "a whole number from 1 to 1440" },
   }
 }

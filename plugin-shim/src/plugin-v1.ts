@@ -3,8 +3,10 @@
 import { parse } from "node:path"
 import { COMMAND, type HostConfig, addTo } from "./roles"
 import { type Opening, openMission } from "./command"
+import { asking } from "./asks"
 import { messageOf, sentenceOf } from "./errors"
 import { TOOLS } from "./generated/tools"
+import type { PermissionRequest } from "./host/port"
 import { V1Host, type V1Client } from "./host/v1"
 import { V1Events, type V1Event, sessionOf } from "./host/v1-events"
 import type { ToolPart } from "./host/v1-progress"
@@ -28,6 +30,7 @@ interface ToolContext {
   callID?: string
   agent: string
   abort: AbortSignal
+  ask?(request: PermissionRequest & { always: string[] }): Promise<void>
 }
 
 /** The TUI shows no toast before it is drawn. */
@@ -127,7 +130,10 @@ function toolV1(tool: (typeof TOOLS)[number], workspace: Workspace, host: V1Host
       host.progressOf.begin(call, context.abort)
       try {
         const { sessionID: session, messageID: message, agent, abort } = context
-        return await owner.callTool({ session, message, call, agent, tool: tool.name, args: args ?? {} }, abort)
+        const ask = context.ask
+        return await asking(call, tool.name, args, ask && ((request) => ask({ ...request, always: ["*"] })), () =>
+          owner.callTool({ session, message, call, agent, tool: tool.name, args: args ?? {} }, abort),
+        )
       } catch (error) {
         throw new Error(sentenceOf(error, logFile()))
       } finally {

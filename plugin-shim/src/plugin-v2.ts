@@ -1,6 +1,7 @@
 // What the V2 line of the host is given: the same agents, tools and command as on V1, by its own means.
 import { COMMAND, COMMANDER, COMMAND_DESCRIPTION, ROLES, duties } from "./roles"
 import { openMission } from "./command"
+import { asking } from "./asks"
 import { messageOf, sentenceOf } from "./errors"
 import { TOOLS } from "./generated/tools"
 import { type V2Agent, type V2AgentEditor, type V2Context, V2Host, type V2Invocation, type V2Rule, type V2Tool } from "./host/v2"
@@ -63,7 +64,8 @@ function toolV2(tool: (typeof TOOLS)[number], workspace: Workspace, host: V2Host
       try {
         const message = context.messageID === undefined ? {} : { message: context.messageID }
         const call = { session: context.sessionID, ...message, call: context.id, agent: context.agent, tool: tool.name, args: args ?? {} }
-        const { title, output, metadata } = await owner.callTool(call, context.signal)
+        // A tool of this line has no way to ask for a permission.
+        const { title, output, metadata } = await asking(context.id, tool.name, args, undefined, () => owner.callTool(call, context.signal))
         return { content: output, metadata: { ...metadata, title } }
       } catch (error) {
         throw new Error(sentenceOf(error, logFile()))

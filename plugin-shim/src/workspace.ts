@@ -5,6 +5,7 @@ import {
   type HostMethods,
   type MissionCreateResult,
   type MissionSummary,
+  type PermissionAskParams,
   type ProgressParams,
   type SessionCreateParams,
   type SessionMessagesParams,
@@ -19,6 +20,7 @@ import {
   ERROR,
 } from "./generated/types"
 import { RpcError, Sentence, hostError, messageOf } from "./errors"
+import { asked } from "./asks"
 import type { HostPort } from "./host/port"
 import { log } from "./log"
 import type { Options } from "./options"
@@ -219,6 +221,7 @@ export class Workspace implements Tenant {
       await this.port.toast({ title: p.title, message: p.message, variant: p.variant, duration: p.duration })
       return {}
     },
+    "host/permission.ask": (p: PermissionAskParams) => asked(p.call, p),
     "host/progress": async (p: ProgressParams) => {
       this.port.progress(p.call, p.title, p.metadata)
       return {}

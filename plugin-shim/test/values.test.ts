@@ -87,8 +87,8 @@ const OPTIONS: [unknown, object, RegExp | undefined][] = [
   [undefined, {}, undefined],
   ["x", {}, undefined],
   [{ workers: 3, checks: ["npm test"], resume: "report", todo: "PLAN.md", turnTimeoutSeconds: 60, bin: "/b" }, { workers: 3, checks: ["npm test"], resume: "report", todo: "PLAN.md", turnTimeoutSeconds: 60 }, undefined],
-  [{ budgetTokens: 9, budgetCost: 0.5, taskBudgetMinutes: 30 }, { budgetTokens: 9, budgetCost: 0.5, taskBudgetMinutes: 30 }, undefined],
-  [{ budgetTokens: 0, budgetCost: -1 }, {}, /^Gantry wants a whole number of tokens for "budgetTokens", and wants an amount in US dollars for "budgetCost"\.$/],
+  [{ budgetTokens: 9_000, budgetDollars: 0.5, taskBudgetMinutes: 30 }, { budgetTokens: 9_000, budgetDollars: 0.5, taskBudgetMinutes: 30 }, undefined],
+  [{ budgetTokens: 0, taskBudgetDollars: -1 }, {}, /^Gantry wants a whole number from 1000 to 1000000000000 for "budgetTokens", and wants a number from 0.01 to 1000000 for "taskBudgetDollars"\.$/],
   [{ wrokers: 3 }, {}, /^Gantry has no option "wrokers"; did you mean "workers"\?$/],
   [{ turntimeoutseconds: 3 }, {}, /did you mean "turnTimeoutSeconds"\?$/],
   [{ workers: 0, resume: "auto" }, { resume: "auto" }, /^Gantry wants a whole number from 1 to 50 for "workers"\.$/],
@@ -144,7 +144,8 @@ test("the binary is looked for in order, and what is wrong with it is said", () 
   try {
     const [env, option, onPath, plain] = [put("env"), put("option"), put("bin/gantry"), put("plain", 0o644)]
     put("plainbin/gantry", 0o644)
-    const at = (given: Record<string, string>, bin?: string) => locate({ env: given, option: bin, directory: folder })
+    const at = (given: Record<string, string>, bin?: string) =>
+      locate({ env: { GANTRY_HOME: join(folder, "home"), ...given }, option: bin, directory: folder, platform: "linux", arch: "x64", self: join(folder, "a/node_modules/opencode-gantry/dist/index.js") })
     const PATH = `${join(folder, "none")}:${plain}:${join(folder, "bin")}`
     assert.equal(at({ GANTRY_BIN: env, PATH }, option), env)
     assert.equal(at({ PATH }, option), option)
@@ -154,10 +155,17 @@ test("the binary is looked for in order, and what is wrong with it is said", () 
     assert.throws(() => at({ GANTRY_BIN: "/nope", PATH }), /not at \/nope; correct GANTRY_BIN or remove it\.$/)
     assert.throws(() => at({ PATH }, "/nope"), /correct the plugin option "bin" or remove it\.$/)
     assert.throws(() => at({ GANTRY_BIN: folder }), /is not a file; set GANTRY_BIN/)
-    assert.throws(() => at({ PATH: join(folder, "none") }), /not on the PATH; install it, or set GANTRY_BIN/)
+    assert.throws(() => at({ PATH: join(folder, "none") }), /no "gantry" on the PATH; install one, or set GANTRY_BIN/)
     // Root may run what nobody may run only if some bit is set, so this holds for root too.
     assert.throws(() => at({ GANTRY_BIN: plain }), /not executable; run "chmod \+x/)
     assert.throws(() => at({ PATH: join(folder, "plainbin") }), /not executable/)
+    const inHome = put("home/bin/gantry")
+    assert.equal(at({ PATH }), inHome)
+    const musl = put("a/node_modules/opencode-gantry-linux-x64-musl/bin/gantry")
+    assert.equal(at({ PATH }), musl, "a static one runs anywhere")
+    const fits = put("a/node_modules/opencode-gantry-linux-x64/bin/gantry")
+    assert.equal(at({ PATH }), fits)
+    assert.equal(at({ PATH }, option), option, "what is named comes first")
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -1,5 +1,5 @@
 //! `gantry missions`
-use super::{exit, output};
+use super::{exit, output, progress};
 use crate::app;
 use crate::protocol::types::MissionSummary;
 use std::path::PathBuf;
@@ -33,12 +33,13 @@ pub fn run(args: &Args) -> u8 {
     } else if rows.is_empty() {
         output::line("No missions yet. In OpenCode, type /task followed by the work.");
     } else {
-        rows.iter().for_each(|row| output::line(&table_line(row)));
+        let width = output::width();
+        rows.iter().for_each(|row| output::line(&output::clipped(&table_line(row), width)));
     }
     exit::DONE
 }
 
 fn table_line(row: &MissionSummary) -> String {
-    let place = row.phase.as_deref().unwrap_or(&row.state);
-    format!("{}  {place:<19}  {:>3}/{:<3}  {}", row.id, row.done, row.total, row.title)
+    let (id, place) = (progress::short(&row.id), progress::place(row));
+    format!("{id}  {place:<19}  {:>3}/{:<3}  {}", row.done, row.total, row.title)
 }

@@ -1,10 +1,23 @@
 //! The command line: one file for each subcommand.
+mod config;
+mod diagnostics;
+mod doctor;
+mod export;
+mod install;
+mod logs;
 mod missions;
 pub mod output;
+mod progress;
+mod run;
+mod search;
+mod shell;
 mod show;
 mod sidecar;
 mod sim;
+mod steer;
+mod watch;
 
+use crate::protocol::types::ControlAction;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -13,11 +26,13 @@ pub mod exit {
     pub const DONE: u8 = 0;
     pub const FAILED: u8 = 1;
     pub const USAGE: u8 = 2;
+    pub const PARTIAL: u8 = 3;
     pub const NOT_READY: u8 = 4;
+    pub const CANCELLED: u8 = 130;
 }
 
 #[derive(Parser)]
-#[command(name = "gantry", version, about = "Durable coding missions inside OpenCode")]
+#[command(name = "gantry", version, about = "Durable coding missions inside OpenCode", max_term_width = 80)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -25,17 +40,55 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Add Gantry to OpenCode's configuration
+    Install(install::Args),
+    /// Take Gantry out of OpenCode's configuration
+    Uninstall(install::UninstallArgs),
+    /// Look at everything a mission needs, and say what is wrong
+    Doctor(doctor::Args),
+    /// Run one mission in an OpenCode of its own, without a terminal
+    Run(run::Args),
+    /// List missions, newest first
+    Missions(missions::Args),
+    /// Show one mission: tasks, attempts, report
+    Show(show::Args),
+    /// Follow a mission to its end
+    Watch(watch::Args),
+    /// Let running turns end and begin no others
+    Pause(steer::Args),
+    /// Go on with a paused mission
+    Resume(steer::Args),
+    /// End a mission and its turns
+    Cancel(steer::Args),
+    /// Go on with one that failed or was partly done
+    Retry(steer::Args),
+    /// Tell the workers of a mission something
+    Steer(steer::TextArgs),
+    /// Accept the plan that waits for you
+    Approve(steer::Args),
+    /// Have the plan that waits made anew, with what you want to be different
+    Refuse(steer::TextArgs),
+    /// A mission as a document: plan, attempts, verdicts, diffs, cost, timeline
+    Export(export::Args),
+    /// Search a project by text, name or structure, as the agents of a mission do
+    Search(search::Args),
+    /// What language servers say of files
+    Diagnostics(diagnostics::Args),
+    /// Gantry's own options: check them, show them, print their schema
+    Config(config::Args),
+    /// What the sidecars have logged
+    Logs(logs::Args),
+    /// A script that completes gantry's arguments in a shell
+    Completions(shell::Completions),
+    /// The manual page, in roff
+    Man,
+    /// Play the engine against a simulated host, disk and clock, with faults, and check its promises
+    Sim(sim::Args),
     /// Serve one OpenCode process over standard input and output (started by the plugin)
     Sidecar,
     /// End the checks of a sidecar that was killed (started by the sidecar)
     #[command(hide = true)]
     Watchdog,
-    /// List missions, newest first
-    Missions(missions::Args),
-    /// Show one mission: tasks, attempts, report
-    Show(show::Args),
-    /// Play the engine against a simulated host, disk and clock, with faults, and check its promises
-    Sim(sim::Args),
 }
 
 /// Parses the arguments of the process and runs what they ask for.
@@ -54,6 +107,25 @@ pub fn main() -> ExitCode {
             crate::app::watchdog();
             exit::DONE
         }
+        Command::Install(args) => install::install(&args),
+        Command::Uninstall(args) => install::uninstall(&args),
+        Command::Search(args) => search::run(&args),
+        Command::Diagnostics(args) => diagnostics::run(&args),
+        Command::Config(args) => config::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Watch(args) => watch::run(&args),
+        Command::Pause(args) => steer::order(&args, ControlAction::Pause),
+        Command::Resume(args) => steer::order(&args, ControlAction::Resume),
+        Command::Cancel(args) => steer::order(&args, ControlAction::Cancel),
+        Command::Retry(args) => steer::order(&args, ControlAction::Retry),
+        Command::Steer(args) => steer::say(&args, ControlAction::Steer),
+        Command::Approve(args) => steer::order(&args, ControlAction::Approve),
+        Command::Refuse(args) => steer::say(&args, ControlAction::Refuse),
+        Command::Export(args) => export::run(&args),
+        Command::Logs(args) => logs::run(&args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man => shell::man(),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Missions(args) => missions::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Sim(args) => sim::run(&args),

@@ -5,7 +5,7 @@ use crate::protocol::types::MissionDetail;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Id of the mission, as `gantry missions` lists it
+    /// Id of the mission, or its beginning, as `gantry missions` lists it
     id: String,
     /// JSON instead of text
     #[arg(long)]

@@ -4,6 +4,7 @@ pub mod breaker;
 pub mod budget;
 pub mod checkpoint;
 pub mod decompose;
+pub mod file_url;
 pub mod ids;
 pub mod lease;
 pub mod memory;

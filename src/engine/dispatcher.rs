@@ -7,15 +7,15 @@ mod ownership;
 
 use super::Ports;
 use super::core::event::Event;
-use super::core::{Action, Answer, Core, HostInput, Input, Limits, Refusal, ReplyTo, ToolInput};
+use super::core::{Action, Answer, Core, Ground, HostInput, Input, Limits, Refusal, ReplyTo, ToolInput};
 use super::effects::Effects;
 use super::handle::{MissionView, Opened};
 use super::index::Index;
 use super::journal;
 use super::lanes::Lanes;
 use super::metrics::{Metrics, Tally};
-use crate::domain::ids::{AttemptId, Directory, Millis, MissionId};
-use crate::ports::host::ToastKind;
+use crate::domain::ids::{AttemptId, Directory, HostSessionId, Millis, MissionId};
+use crate::ports::host::{HostError, ToastKind};
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, StoreError};
 pub use ownership::decode_all;
 use ownership::{Found, Loaded, Open};
@@ -43,6 +43,7 @@ pub enum Message {
     Close { directory: Directory },
     Metrics { tx: oneshot::Sender<Box<Metrics>> },
     View { mission: MissionId, tx: oneshot::Sender<Option<Box<MissionView>>> },
+    Ground { session: HostSessionId, whole: bool, tx: oneshot::Sender<Option<Ground>> },
     Shutdown { tx: oneshot::Sender<()> },
 }
 
@@ -117,6 +118,8 @@ pub struct Dispatcher {
     opens: Vec<Open>,
     /// Missions that wait for the store to be read back.
     stalled: BTreeMap<MissionId, Stall>,
+    /// Missions that wait for one at work elsewhere, and for which: their users are told once.
+    beside: BTreeMap<MissionId, MissionId>,
     stopping: Option<oneshot::Sender<()>>,
     /// Wall clock and monotonic clock at the start.
     began: (Millis, Instant),
@@ -150,6 +153,7 @@ impl Dispatcher {
             marking: BTreeSet::new(),
             opens: Vec::new(),
             stalled: BTreeMap::new(),
+            beside: BTreeMap::new(),
             stopping: None,
             tally: Tally::default(),
             acting: HashMap::new(),
@@ -232,7 +236,7 @@ impl Dispatcher {
                 None => {
                     self.replies.insert(reply, tx);
                     match self.not_in_memory(&input) {
-                        Some(mission) => self.fetch(reply, mission, input),
+                        Some(wanted) => self.fetch(reply, wanted, input),
                         None => self.inbox.push_back(*input),
                     }
                 }
@@ -248,6 +252,10 @@ impl Dispatcher {
                     self.core.mission(&mission).map(|m| Box::new(MissionView::of(m, &self.core.means_of(m))));
                 // The asker may be gone.
                 let _ = tx.send(view);
+            }
+            Message::Ground { session, whole, tx } => {
+                // The asker may be gone.
+                let _ = tx.send(self.core.ground(&session, whole));
             }
             Message::Metrics { tx } => {
                 // The asker may be gone.
@@ -386,11 +394,15 @@ impl Dispatcher {
         };
         let ports = self.ports.clone();
         let write = async move {
+            if !batch.is_empty() {
+                ports.store.append(batch).await?;
+            }
+            // Last, for a new mission may begin as another ends, and its answer says whether it is there.
             for first in created {
                 let wall = ports.clock.now();
                 ports.store.create(ports.identity.clone(), OWNER_TTL_MS, wall, first).await?;
             }
-            if batch.is_empty() { Ok(()) } else { ports.store.append(batch).await }
+            Ok(())
         };
         Some((commit, Box::pin(write)))
     }
@@ -442,6 +454,8 @@ impl Dispatcher {
                 for (mission, n) in &commit.counts {
                     if let Some((_, seq)) = self.owned.get_mut(mission) {
                         *seq += n;
+                        // For the report of a crash; see `telemetry::crash`.
+                        tracing::trace!(target: "gantry::journal", %mission, seq = *seq);
                     }
                 }
                 for mission in &commit.missions {
@@ -485,13 +499,20 @@ impl Dispatcher {
         for open in commit.opens {
             let _ = open.tx.send(Err(error.clone()));
         }
+        let after = match error {
+            StoreError::PlaceTaken(beside) => {
+                self.gather_beside(beside.clone());
+                HEARTBEAT
+            }
+            _ => Duration::ZERO,
+        };
         for mission in commit.missions {
             let persisted = !commit.created.contains(&mission);
             let fenced = matches!(error, StoreError::Fenced(m) if *m == mission);
             if persisted && !fenced {
                 self.tell_stalled(&mission, error);
                 self.let_go(&mission, None);
-                self.reload(mission, Duration::ZERO);
+                self.reload(mission, after);
             } else if fenced {
                 self.taken_over(&mission);
             } else {
@@ -510,9 +531,15 @@ impl Dispatcher {
 
     /// One notice for each time a mission has to wait for its store.
     fn tell_stalled(&mut self, mission: &MissionId, error: &StoreError) {
+        let known = match error {
+            StoreError::PlaceTaken(beside) => {
+                self.beside.insert(mission.clone(), beside.clone()).as_ref() == Some(beside)
+            }
+            _ => false,
+        };
         let Some(directory) = self.core.mission(mission).map(|m| m.created.directory.clone()) else { return };
         let stall = Stall { error: error.to_string(), tries: 0 };
-        if self.stalled.insert(mission.clone(), stall).is_some() {
+        if self.stalled.insert(mission.clone(), stall).is_some() || known {
             return;
         }
         let (host, message) = (self.ports.host.clone(), format!("{error}. It goes on by itself then."));
@@ -552,7 +579,7 @@ impl Dispatcher {
     fn give_up(&mut self, mission: &MissionId) {
         if let Some(m) = self.core.mission(mission) {
             let directory = m.created.directory.clone();
-            let abort = |session| Action::Abort { directory: directory.clone(), session };
+            let abort = |session| Action::Abort { of: None, directory: directory.clone(), session };
             let aborts = m.open_attempts().filter_map(|a| a.session.clone()).map(abort).collect();
             self.perform(aborts);
         }
@@ -563,7 +590,13 @@ impl Dispatcher {
     fn left(&mut self, left: Vec<MissionId>) {
         for mission in left.into_iter().filter(|m| self.core.mission(m).is_none()) {
             self.lanes.forget(&mission);
-            let over = self.owned.remove(&mission).is_some();
+            // Let go, and taken in again before that was stepped through.
+            let again =
+                self.inbox.iter().any(|i| matches!(i, Input::Adopt { mission: m, .. } if *m == mission));
+            let over = !again && self.owned.remove(&mission).is_some();
+            if !self.stalled.contains_key(&mission) {
+                self.beside.remove(&mission);
+            }
             if over || !self.stalled.contains_key(&mission) {
                 self.index.publish(&self.core, &mission);
             }

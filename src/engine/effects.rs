@@ -1,12 +1,11 @@
 //! Actions carried out at the ports. Each runs as a job of its own and comes back as an input.
 use super::Ports;
-use super::core::event::{Inspection, Subject};
-use super::core::{Action, Input, Look};
+use super::core::event::Inspection;
+use super::core::{Action, Ground, Input, Look};
+use super::inspect::{inspect, new_errors, plan_files};
 use super::lanes::Job;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
-use crate::domain::lease::Pattern;
-use crate::domain::todo::temp_file_name;
-use crate::domain::verdict::{CheckOutcome, CheckResult, Finding, TreeId};
+use crate::domain::verdict::{CheckOutcome, CheckResult};
 use crate::ports::host::{Host, HostError, NewSession, TurnState};
 use crate::ports::workspace::{TodoPlan, WorkspaceError};
 use std::future::Future;
@@ -118,11 +117,29 @@ impl Effects {
                 })
             }
             Action::HandBack { mission, directory, session, text } => {
-                let broken = Input::HandBackTaken { mission: mission.clone(), result: Err(failed()) };
+                let broken = Input::HandBackTaken {
+                    mission: mission.clone(),
+                    text: text.clone(),
+                    result: Err(failed()),
+                };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let role = crate::domain::ids::Role::Commander;
-                    let result = host.prompt(directory, session, role, text, true).await;
-                    Some(Input::HandBackTaken { mission, result })
+                    let result = host.prompt(directory, session, role, text.clone(), true).await;
+                    Some(Input::HandBackTaken { mission, text, result })
+                })
+            }
+            Action::Abort { of, directory, session } => {
+                let ended = of.map(|(mission, attempt)| Input::AbortTaken { mission, attempt });
+                work(None, ended.clone(), async move {
+                    match abort(&*host, directory, session).await {
+                        Ok(()) => ended,
+                        // It is owed to the host that comes next.
+                        Err(HostError::Closed) => None,
+                        Err(error) => {
+                            tracing::warn!(%error, "a turn could not be ended in the host");
+                            ended
+                        }
+                    }
                 })
             }
             other => self.notice(other),
@@ -134,7 +151,6 @@ impl Effects {
         let host = self.ports.host.clone();
         work(None, None, async move {
             let result = match action {
-                Action::Abort { directory, session } => abort(&*host, directory, session).await,
                 Action::Tell { directory, session, text } => {
                     host.prompt(directory, session, crate::domain::ids::Role::Commander, text, true).await
                 }
@@ -194,7 +210,7 @@ impl Effects {
                     Some(Input::Baselined { mission, results })
                 }))
             }
-            Action::Inspect { mission, subject, round, root, base, todo, scope } => {
+            Action::Inspect { mission, subject, round, ground, diagnose } => {
                 let broken = Input::Inspected {
                     mission: mission.clone(),
                     subject: subject.clone(),
@@ -202,11 +218,7 @@ impl Effects {
                     result: Err("the look at the tree broke down".into()),
                 };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
-                    let scope = matches!(subject, Subject::Task(_)).then_some(scope);
-                    let result = effects
-                        .inspect(PathBuf::from(root), base, todo, scope)
-                        .await
-                        .map_err(|e| e.to_string());
+                    let result = effects.inspect(&ground, diagnose).await.map_err(|e| e.to_string());
                     Some(Input::Inspected { mission, subject, round, result })
                 }))
             }
@@ -255,29 +267,12 @@ impl Effects {
         results
     }
 
-    async fn inspect(
-        &self,
-        root: PathBuf,
-        base: Option<TreeId>,
-        todo: String,
-        scope: Option<Vec<String>>,
-    ) -> Result<Inspection, WorkspaceError> {
-        let tree = self.ports.tree.hash(root.clone(), plan_files(&todo)).await?;
-        let Some(base) = base else {
-            return Ok(Inspection { tree: Some(tree), ..Inspection::default() });
-        };
-        let mut changed = self.ports.tree.changed(root.clone(), base.clone(), tree.clone()).await?;
-        if let Some(scope) = scope {
-            let patterns: Vec<_> = scope.iter().filter_map(|s| Pattern::parse(s).ok()).collect();
-            changed.retain(|path| patterns.iter().any(|p| p.covers(path)));
+    async fn inspect(&self, ground: &Ground, diagnose: bool) -> Result<Inspection, WorkspaceError> {
+        let mut inspection = inspect(&self.ports, ground, None, Some(MAX_DIFF)).await?;
+        if diagnose && inspection.findings.is_empty() {
+            inspection.findings = new_errors(&self.ports, ground, &inspection.changed).await;
         }
-        let diff = if changed.is_empty() {
-            "(nothing was changed)".to_owned()
-        } else {
-            self.ports.tree.diff(root, base, tree.clone(), changed.clone(), MAX_DIFF).await?
-        };
-        let findings = conflict_markers(&diff);
-        Ok(Inspection { tree: Some(tree), changed, diff, findings })
+        Ok(inspection)
     }
 
     fn todo_work(&self, action: Action) -> Work {
@@ -350,39 +345,4 @@ fn not_run(commands: &[String]) -> Vec<CheckResult> {
         tail: String::new(),
     };
     commands.iter().map(result).collect()
-}
-
-/// The plan file follows the mission and is no part of its result; nor is the file it is written through.
-fn plan_files(todo: &str) -> Vec<String> {
-    let (folder, name) = todo.rsplit_once('/').map_or(("", todo), |(folder, name)| (folder, name));
-    let temp = temp_file_name(name);
-    vec![todo.to_owned(), if folder.is_empty() { temp } else { format!("{folder}/{temp}") }]
-}
-
-/// Conflict markers that a change brings in.
-fn conflict_markers(diff: &str) -> Vec<Finding> {
-    let mut file = None;
-    let mut findings = Vec::new();
-    for line in diff.lines() {
-        if let Some(path) = line.strip_prefix("+++ b/") {
-            file = Some(path.to_owned());
-        } else if line.starts_with("+<<<<<<< ") || line.starts_with("+>>>>>>> ") {
-            let finding = Finding::of("high", "a conflict marker was left in the file");
-            findings.push(Finding { file: file.clone(), ..finding });
-        }
-    }
-    findings
-}
-
-#[cfg(test)]
-mod tests {
-    use super::conflict_markers;
-
-    #[test]
-    fn conflict_markers_are_found_in_added_lines_only() {
-        let diff = "+++ b/src/a.js\n <<<<<<< old\n+<<<<<<< HEAD\n+x\n->>>>>>> gone\n+>>>>>>> branch\n+ <<<<<<< in text\n";
-        let found = conflict_markers(diff);
-        assert_eq!(found.len(), 2);
-        assert!(found.iter().all(|f| f.file.as_deref() == Some("src/a.js")));
-    }
 }

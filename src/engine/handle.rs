@@ -1,16 +1,18 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
-pub use super::core::event::{Created, Options, ReportStatus};
+pub use super::core::event::{Created, Inspection, Options, ReportStatus, Spent};
 use super::core::state::Mission;
 pub use super::core::{Answer, Control, HostInput, Limits, Refusal, ToolInput};
 use super::core::{Input, ReplyTo, STRANGER, replay};
+pub use super::dispatcher::decode_all;
 use super::dispatcher::{Dispatcher, Message};
 use super::index::Index;
+use super::inspect::inspect;
 use super::journal;
 pub use super::metrics::Metrics;
 pub use super::prompts::clip;
 use super::report::{self, Forecast};
-use crate::domain::budget::{Budget, Mean, Spent};
+use crate::domain::budget::{Budget, Mean};
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{Directory, HostSessionId, MissionId, Role};
 use crate::domain::mission::MissionState;
@@ -67,12 +69,15 @@ pub struct TaskView {
 pub struct MissionView {
     pub row: MissionRow,
     pub tasks: Vec<TaskView>,
+    /// The plan waits for the user's word.
+    pub awaits_approval: bool,
     pub report: Option<String>,
     /// Oldest first.
     pub checkpoints: Vec<Checkpoint>,
-    /// Since it was last begun.
     pub spent: Spent,
-    pub budget: Option<Budget>,
+    pub budget: Budget,
+    /// Of the budget: since it was last begun.
+    pub budget_spent: Spent,
     pub forecast: Option<Forecast>,
 }
 
@@ -91,10 +96,12 @@ impl MissionView {
         Self {
             row: journal::row(mission),
             tasks: tasks.collect(),
+            awaits_approval: mission.awaits_approval(),
             report: mission.report.clone(),
             checkpoints: mission.checkpoints.iter().cloned().collect(),
-            spent: mission.spent.beyond(mission.spent_before),
-            budget: mission.created.options.budget,
+            spent: mission.spent,
+            budget_spent: mission.spent.beyond(mission.spent_before),
+            budget: mission.created.options.budget(),
             forecast: report::forecast(mission, means),
         }
     }
@@ -280,6 +287,29 @@ impl Handle {
         }
     }
 
+    /// What the task of a conversation has changed, or its whole mission; narrowed to paths where some are given;
+    /// without `max_bytes` only which files.
+    pub async fn change(
+        &self,
+        session: &HostSessionId,
+        whole: bool,
+        only: Option<&[String]>,
+        max_bytes: Option<usize>,
+    ) -> Result<Inspection, Refusal> {
+        let (tx, rx) = oneshot::channel();
+        let asked = self.tx.send(Message::Ground { session: session.clone(), whole, tx }).await.is_ok();
+        let ground = if asked { rx.await.ok().flatten() } else { None };
+        let ground = ground.ok_or_else(|| {
+            Refusal::NotFound("this conversation works for no mission, so there is no change to show".into())
+        })?;
+        inspect(&self.ports, &ground, only, max_bytes).await.map_err(|e| Refusal::Invalid(e.to_string()))
+    }
+
+    /// A path that a model wrote, relative to the project.
+    pub fn confine(&self, root: &std::path::Path, path: &str) -> Result<String, Refusal> {
+        self.ports.tree.confine(root, path).map_err(|e| Refusal::Invalid(e.to_string()))
+    }
+
     /// In order. What does not fit is dropped and counted.
     pub fn events(&self, events: Vec<HostInput>) {
         for event in events {
@@ -374,8 +404,7 @@ pub async fn read_journal(
             "there is no mission {mission}; `gantry missions` lists them"
         )));
     }
-    let events = super::dispatcher::decode_all(&records)
-        .map_err(|e| Refusal::Store(format!("mission {mission}: {e}")))?;
+    let events = decode_all(&records).map_err(|e| Refusal::Store(format!("mission {mission}: {e}")))?;
     let mission = replay(&mission, &events)
         .ok_or_else(|| Refusal::Store(format!("the journal of {mission} is damaged")))?;
     Ok(MissionView::of(&mission, &mission.means))

@@ -5,8 +5,10 @@
 pub mod core;
 mod dispatcher;
 mod effects;
+pub mod export;
 pub mod handle;
 mod index;
+mod inspect;
 pub mod journal;
 pub mod lanes;
 pub mod metrics;
@@ -15,6 +17,7 @@ pub mod report;
 
 use self::core::ToolInput;
 use crate::domain::ids::Role;
+use crate::ports::code::Diagnostics;
 use crate::ports::host::Host;
 use crate::ports::store::{OwnerIdentity, Store};
 use crate::ports::system::{Clock, Ids, MemoryGauge, OpenMarkers};
@@ -31,6 +34,7 @@ pub struct Ports {
     pub tree: Arc<dyn Tree>,
     pub checks: Arc<dyn Checks>,
     pub todo: Arc<dyn Todo>,
+    pub diagnostics: Arc<dyn Diagnostics>,
     pub markers: Arc<dyn OpenMarkers>,
     pub memory: Arc<dyn MemoryGauge>,
     /// This process, as an owner of missions.

@@ -111,6 +111,12 @@ fn planning(mission: &Mission) -> String {
             let _ = writeln!(out, "Note: {remark}");
         }
     }
+    if !mission.plan_wishes.is_empty() {
+        out.push_str("\nThe user has seen a plan and refused it. What is to be different:\n");
+        for wish in &mission.plan_wishes {
+            let _ = writeln!(out, "- {wish}");
+        }
+    }
     out.push_str(
         "\nLook at the code first. Then cut the work into tasks that can be done side by side: each with the files it may \
          change, so that no two tasks without an order between them share a file; dependencies only where one truly needs \

@@ -41,14 +41,14 @@ pub fn report(mission: &Mission) -> String {
     let _ = writeln!(out, "{}", mission.created.title);
     let took = duration(mission.ended_at.unwrap_or(mission.created_at).since(mission.created_at));
     let _ = writeln!(out, "{} of {} tasks done in {took}. {}.", c.done, c.total, sentence(&mission.reason));
+    if mission.spent.tokens > 0 {
+        let _ = writeln!(out, "Spent: {}.", amount(mission.spent));
+    }
     if !mission.tasks.is_empty() {
         out.push_str("\nTasks:\n");
         for task in &mission.tasks {
             task_line(&mut out, task);
         }
-    }
-    if mission.created.options.budget.is_some() {
-        let _ = writeln!(out, "\nUsed: {}.", amount(mission.spent));
     }
     checks(&mut out, mission);
     if let Some(inspection) = &mission.whole.inspection
@@ -65,14 +65,13 @@ pub fn report(mission: &Mission) -> String {
     out
 }
 
+/// In words: the host's terminal draws `[x]` and `[ ]` alike.
 fn task_line(out: &mut String, task: &Task) {
-    let mark = match task.state {
-        TaskState::Completed => "x",
-        TaskState::Failed => "!",
-        TaskState::Skipped | TaskState::Cancelled => "-",
-        _ => " ",
+    let state = match task.state {
+        TaskState::Completed => "done".to_owned(),
+        state => state.name().replace('_', " "),
     };
-    let _ = write!(out, "- [{mark}] {}: {}", task.spec.id, task.spec.title);
+    let _ = write!(out, "- {} {state}: {}", task.spec.id, task.spec.title);
     if task.attempts > 1 {
         let _ = write!(out, " ({} attempts)", task.attempts);
     }
@@ -114,6 +113,7 @@ pub fn outcome(result: &CheckResult) -> String {
 pub fn progress(mission: &Mission) -> String {
     let c = counts(mission);
     let place = match (mission.state, mission.phase) {
+        _ if mission.awaits_approval() => "the plan waits for you",
         (MissionState::Running, Some(phase)) => phase.name(),
         (state, _) => state.name(),
     };
@@ -211,7 +211,7 @@ fn spending(mission: &Mission) -> String {
     let used = mission.spent.beyond(mission.spent_before);
     if used != Spent::default() {
         let _ = write!(out, "Used so far: {}", amount(used));
-        let limit = mission.created.options.budget.unwrap_or_default();
+        let limit = mission.created.options.budget();
         if let Some(tokens) = limit.tokens {
             let _ = write!(out, ", of at most {tokens} tokens");
         }
@@ -228,11 +228,6 @@ fn spending(mission: &Mission) -> String {
         out.push_str(".\n");
     }
     out
-}
-
-fn amount(spent: Spent) -> String {
-    let cost = if spent.cost > 0.0 { format!(" (${:.2})", spent.cost) } else { String::new() };
-    format!("{} tokens{cost}", spent.tokens)
 }
 
 fn stand(mission: &Mission) -> String {
@@ -272,13 +267,17 @@ pub fn end_notice(mission: &Mission) -> (String, String) {
         _ => "Mission failed",
     };
     let took = duration(mission.ended_at.unwrap_or_default().since(mission.created_at));
-    let tokens =
-        if mission.spent.tokens > 0 { format!(", {} tokens", mission.spent.tokens) } else { String::new() };
-    let cost = if mission.spent.cost > 0.0 { format!(", ${:.2}", mission.spent.cost) } else { String::new() };
+    let spent = if mission.spent.tokens > 0 { format!(", {}", amount(mission.spent)) } else { String::new() };
     (
         title.into(),
-        format!("{}: {}/{} tasks in {took}{tokens}{cost}", clip(&mission.created.title, 60), c.done, c.total),
+        format!("{}: {}/{} tasks in {took}{spent}", clip(&mission.created.title, 60), c.done, c.total),
     )
+}
+
+/// Without a price where the host knows none.
+fn amount(spent: Spent) -> String {
+    let cost = if spent.cost > 0.0 { format!(", ${:.2}", spent.cost) } else { String::new() };
+    format!("{} tokens{cost}", spent.tokens)
 }
 
 fn sentence(text: &str) -> String {

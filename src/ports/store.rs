@@ -23,11 +23,15 @@ pub struct Record {
 pub struct MissionRow {
     pub id: MissionId,
     pub directory: Directory,
+    /// The working tree its tasks change; several directories of the host can lie in one.
+    pub place: String,
     pub title: String,
     pub state: String,
     pub phase: Option<String>,
     pub parent_session: String,
     pub open: bool,
+    /// At work in its place: it has left the queue and has not ended.
+    pub begun: bool,
     pub done: u32,
     pub running: u32,
     pub waiting: u32,
@@ -91,7 +95,9 @@ pub enum StoreError {
     Sequence { mission: MissionId, expected: u64, found: u64 },
     #[error("a mission with this key exists already: {0}")]
     Duplicate(MissionId),
-    #[error("another OpenCode is running mission {0} in this project: wait for it, or cancel it there")]
+    #[error(
+        "mission {0} has not ended in this project and runs in another OpenCode: wait for it, or cancel it there"
+    )]
     PlaceTaken(MissionId),
     #[error("the store is full: free some space on the disk of {path}")]
     Full { path: String },
@@ -113,7 +119,7 @@ pub enum StoreError {
 pub trait Store: Send + Sync {
     /// Makes the mission, its first records and its ownership in one transaction.
     /// A mission of the same directory and key → `Duplicate` with its id, nothing written. While another owner holds one
-    /// that has not ended in the same directory → `PlaceTaken`: two would work in one tree.
+    /// that has not ended in the same place → `PlaceTaken`, for it could not begin.
     fn create(
         &self,
         by: OwnerIdentity,
@@ -123,6 +129,8 @@ pub trait Store: Send + Sync {
     ) -> Fut<'_, Result<(), StoreError>>;
 
     /// Appends to any number of missions in one transaction: all or none.
+    /// One mission of a place is `begun` at a time, whatever its writers know of each other: `create` and `append` refuse
+    /// a second with `PlaceTaken`, for two would work in one tree.
     fn append(&self, batch: Vec<Append>) -> Fut<'_, Result<(), StoreError>>;
 
     /// The whole journal of a mission in order.

@@ -11,7 +11,8 @@ macro_rules! store_contract {
             a_created_mission_is_there,
             the_same_key_in_a_directory_is_refused,
             the_same_id_is_refused,
-            one_owner_at_a_time_begins_in_a_directory,
+            one_owner_at_a_time_begins_in_a_place,
+            one_mission_at_a_time_is_begun_in_a_place,
             a_mission_starts_at_its_first_record,
             appends_follow_the_sequence,
             only_the_holder_may_append,
@@ -57,11 +58,13 @@ fn row(mission: &str, created_at: u64) -> MissionRow {
     MissionRow {
         id: mission.into(),
         directory: "/project".into(),
+        place: "/project".into(),
         title: "Build it".into(),
         state: "queued".into(),
         phase: None,
         parent_session: "ses_1".into(),
         open: true,
+        begun: false,
         done: 0,
         running: 0,
         waiting: 0,
@@ -205,11 +208,13 @@ pub(crate) async fn the_row_keeps_what_a_mission_is_found_by(store: Arc<dyn Stor
     let changed = MissionRow {
         id: "other".into(),
         directory: "/elsewhere".into(),
+        place: "/elsewhere".into(),
         title: "Built".into(),
         state: "completed".into(),
         phase: Some("integrating".into()),
         parent_session: "ses_2".into(),
         open: false,
+        begun: false,
         done: 1,
         running: 2,
         waiting: 3,
@@ -225,6 +230,7 @@ pub(crate) async fn the_row_keeps_what_a_mission_is_found_by(store: Arc<dyn Stor
     let expected = MissionRow {
         id: fixed.id,
         directory: fixed.directory,
+        place: fixed.place,
         created_at: fixed.created_at,
         key: fixed.key,
         ..changed
@@ -264,17 +270,41 @@ pub(crate) async fn claiming_again_renews(store: Arc<dyn Store>) {
     assert_eq!(claim(&*store, "ann", 9 * TTL, yes).await, granted("ann", 1), "expired, but still its own");
 }
 
-pub(crate) async fn one_owner_at_a_time_begins_in_a_directory(store: Arc<dyn Store>) {
+pub(crate) async fn one_owner_at_a_time_begins_in_a_place(store: Arc<dyn Store>) {
     create(&*store, "m1", 0).await.expect("a mission");
     let by_bob = |mission: &str, at: u64| {
         let mut first = append(mission, 0, 1);
         first.owner.owner = "bob".into();
+        first.row.directory = "/project/below".into();
         store.create(identity("bob"), TTL, Millis(at), first)
     };
     assert_eq!(by_bob("m2", TTL - 1).await, Err(StoreError::PlaceTaken("m1".into())));
     assert_eq!(store.load("m2".into()).await.map(|r| r.len()), Ok(0), "nothing is written");
     create(&*store, "m3", 0).await.expect("its own is no hindrance");
     assert_eq!(by_bob("m2", TTL).await, Ok(()), "what has run out is none either");
+}
+
+pub(crate) async fn one_mission_at_a_time_is_begun_in_a_place(store: Arc<dyn Store>) {
+    let change = |mission: &str, after: u64, begun: bool, open: bool| {
+        let mut change = append(mission, after, 1);
+        change.row = MissionRow { begun, open, ..row(mission, 0) };
+        change
+    };
+    let created = |mut first: Append, place: &str| {
+        first.row.place = place.into();
+        store.create(identity("ann"), TTL, Millis(0), first)
+    };
+    create(&*store, "m1", 0).await.expect("a mission");
+    create(&*store, "m2", 0).await.expect("a mission");
+    assert_eq!(store.append(vec![change("m1", 1, true, true)]).await, Ok(()));
+    let taken = Err(StoreError::PlaceTaken("m1".into()));
+    assert_eq!(store.append(vec![change("m2", 1, true, true)]).await, taken, "one owner, and yet");
+    assert_eq!(length(&*store, "m2").await, 1, "nothing is written");
+    assert_eq!(created(change("m3", 0, true, true), "/project").await, taken);
+    assert_eq!(created(change("m3", 0, true, true), "/project2").await, Ok(()), "another place");
+    let both = vec![change("m2", 1, true, true), change("m1", 2, false, true)];
+    assert_eq!(store.append(both).await, Ok(()), "one ends as the other begins, in any order");
+    assert_eq!(store.append(vec![change("m2", 2, true, true)]).await, Ok(()), "it is begun itself");
 }
 
 async fn heartbeat(

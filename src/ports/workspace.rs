@@ -37,6 +37,13 @@ pub trait Tree: Send + Sync {
         paths: Vec<String>,
         max_bytes: usize,
     ) -> Fut<'_, Result<String, WorkspaceError>>;
+    /// Texts of files as a tree has them; none for one that is not in it or is no UTF-8.
+    fn read(
+        &self,
+        root: PathBuf,
+        tree: TreeId,
+        paths: Vec<String>,
+    ) -> Fut<'_, Result<Vec<Option<String>>, WorkspaceError>>;
     /// Whether files of the project can be changed at all. Changes nothing.
     fn writable(&self, root: &std::path::Path) -> Result<(), WorkspaceError>;
     /// Resolves what a model wrote as a path (absolute or relative, with symlinks and `..`) to a path relative

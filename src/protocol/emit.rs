@@ -102,6 +102,7 @@ fn tools() -> Vec<Value> {
             "name": t.name,
             "description": t.description,
             "roles": t.roles,
+            "permission": t.permission,
             "inputSchema": (t.schema)(),
         })
     };

@@ -13,8 +13,9 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
         "tree": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     });
     let detail = || {
-        json!({ "mission": mission("running"), "tasks": [task()], "checkpoints": [checkpoint.clone()],
-            "spending": { "tokens": 41_250, "cost": 0.31, "budgetTokens": 500_000 },
+        json!({ "mission": mission("running"), "tasks": [task()], "tokens": 48_200, "cost": 0.31, "awaitsApproval": false,
+            "checkpoints": [checkpoint.clone()],
+            "budget": { "tokens": 500_000, "tokensSpent": 41_250, "costSpent": 0.27 },
             "forecast": { "minutes": 12.5, "turns": 5, "tokens": 90_000, "cost": 0.7 } })
     };
     let of_session = || json!({ "directory": "/home/ann/shop", "session": "ses_7" });
@@ -154,6 +155,17 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
                 "duration": 5000,
             }),
             json!({}),
+        ),
+        "host/permission.ask" => (
+            json!({
+                "directory": "/home/ann/shop",
+                "session": "ses_1",
+                "call": "call_9",
+                "permission": "edit",
+                "patterns": ["src/cart.ts"],
+                "metadata": { "filepath": "src/cart.ts", "diff": "-add(a)\n+sum(a)\n" },
+            }),
+            json!({ "allow": false, "reason": "The user refused it." }),
         ),
         "host/progress" => (
             json!({

@@ -167,6 +167,8 @@ table! {
             "Removes a host session and its messages.";
         HostToast "host/toast" SidecarToShim Write ToastParams => Empty,
             "Shows a short notice to the user.";
+        HostPermissionAsk "host/permission.ask" SidecarToShim Read PermissionAskParams => PermissionAskResult,
+            "Whether a running tool call may do this, by the host's rules or by the user, who may take a while.";
         HostProgress "host/progress" SidecarToShim Write ProgressParams => Empty,
             "Sets the live title of a running tool call.";
     }

@@ -2,6 +2,7 @@
 //!
 //! Arguments come from a language model. They are described strictly and read leniently: unknown keys are
 //! ignored here, and what matters is checked by the engine, which answers with a list of faults the model can act on.
+use super::code_tools::*;
 use schemars::{
     JsonSchema, Schema,
     generate::SchemaSettings,
@@ -148,6 +149,8 @@ pub struct Tool {
     pub description: &'static str,
     /// Agents that may call it; every other agent neither sees nor runs it.
     pub roles: &'static [&'static str],
+    /// The permission of the host that a call asks for, before it is sent here.
+    pub permission: Option<&'static str>,
     pub schema: fn() -> Schema,
 }
 
@@ -187,37 +190,78 @@ pub const TOOLS: &[Tool] = &[
         name: "mission",
         description: "Starts the mission of this conversation with its brief, and returns with the report when it has ended.",
         roles: &["commander"],
+        permission: None,
         schema: schema::<MissionArgs>,
     },
     Tool {
         name: "mission_status",
         description: "Says where a mission stands: state, phase, tasks.",
         roles: &["commander"],
+        permission: None,
         schema: schema::<MissionStatusArgs>,
     },
     Tool {
         name: "mission_control",
         description: "Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint, or takes its work back to one.",
         roles: &["commander"],
+        permission: None,
         schema: schema::<MissionControlArgs>,
     },
     Tool {
         name: "submit_plan",
         description: "Hands in the plan: a graph of tasks. Call it once; faults come back as a list to mend.",
         roles: &["planner"],
+        permission: None,
         schema: schema::<SubmitPlanArgs>,
     },
     Tool {
         name: "submit_report",
         description: "Hands in the result of the task. Call it once, after the last change.",
         roles: &["worker"],
+        permission: None,
         schema: schema::<SubmitReportArgs>,
     },
     Tool {
         name: "submit_review",
         description: "Hands in the verdict on the change: approve, or changes with findings.",
         roles: &["reviewer"],
+        permission: None,
         schema: schema::<SubmitReviewArgs>,
+    },
+    Tool {
+        name: "search_text",
+        description: "Finds lines by regular expressions or words, in all files of the project at once, in milliseconds. Skips what .gitignore leaves out unless asked. Says how many hits there are in all and how to go on.",
+        roles: &["commander", "planner", "worker", "reviewer"],
+        permission: Some("grep"),
+        schema: schema::<SearchTextArgs>,
+    },
+    Tool {
+        name: "search_files",
+        description: "Finds files by name and type, the last changed first.",
+        roles: &["commander", "planner", "worker", "reviewer"],
+        permission: Some("glob"),
+        schema: schema::<SearchFilesArgs>,
+    },
+    Tool {
+        name: "search_code",
+        description: "Finds code by its structure (ast-grep patterns), and rewrites it: as a preview, or in the files with `apply`.",
+        roles: &["planner", "worker", "reviewer"],
+        permission: Some("grep"),
+        schema: schema::<SearchCodeArgs>,
+    },
+    Tool {
+        name: "diagnostics",
+        description: "Errors and warnings of the language server for files as they are on disk. A file nobody could check is named, never called clean.",
+        roles: &["worker", "reviewer"],
+        permission: Some("lsp"),
+        schema: schema::<DiagnosticsArgs>,
+    },
+    Tool {
+        name: "tree_diff",
+        description: "What your task, or the whole mission, has changed so far, as a diff.",
+        roles: &["commander", "worker", "reviewer"],
+        permission: None,
+        schema: schema::<TreeDiffArgs>,
     },
 ];
 

@@ -97,30 +97,53 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub max_duration_seconds: Option<u32>,
-        /// Tokens a mission may use, cache included; it ends with what it has when they are spent (default: no limit).
+        /// Most tokens of all kinds together, 1000 to 10^12; none when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional, type = "number"))]
         pub budget_tokens: Option<u64>,
-        /// The same in US dollars, as the host counts them.
+        /// Most US dollars, 0.01 to 10^6; none when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
-        pub budget_cost: Option<f64>,
-        /// Minutes after which no more turns are begun.
+        pub budget_dollars: Option<f64>,
+        /// Minutes from its start after which no turn is begun, 1 to 1440; none when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub budget_minutes: Option<u32>,
-        /// Tokens one task may use with all its attempts and reviews.
+        /// Most tokens of one task with all its attempts and reviews.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional, type = "number"))]
         pub task_budget_tokens: Option<u64>,
-        /// The same in US dollars.
+        /// Most US dollars of one task.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
-        pub task_budget_cost: Option<f64>,
-        /// Minutes of work on one task after which it gets no further attempt.
+        pub task_budget_dollars: Option<f64>,
+        /// Minutes of work on one task after which it gets no further turn.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub task_budget_minutes: Option<u32>,
+        /// Whether new errors that language servers find send a change back (default auto).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub diagnostics: Option<DiagnosticsPolicy>,
+        /// Whether a plan waits for the user's word before work begins (default auto).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub plan_approval: Option<PlanApproval>,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum PlanApproval {
+        /// Work begins at once.
+        Auto,
+        /// The user is asked first.
+        Ask,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum DiagnosticsPolicy {
+        /// Where a server for the language is on this machine.
+        Auto,
+        Off,
     }
 
     pub enum ResumePolicy {
@@ -165,10 +188,14 @@ wire! {
 
     pub struct MissionStatusParams {
         pub directory: String,
-        /// The newest mission of the directory when absent.
+        /// That of the conversation, else the newest mission of the directory, when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub mission: Option<String>,
+        /// Only a mission of this conversation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub parent_session: Option<String>,
     }
 
     pub struct MissionControlParams {
@@ -177,7 +204,7 @@ wire! {
         #[cfg_attr(test, ts(optional))]
         pub mission: Option<String>,
         pub action: ControlAction,
-        /// For steer: what to tell the workers.
+        /// For steer: what to tell the workers; for refuse: what is to be different.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub text: Option<String>,
@@ -194,6 +221,10 @@ wire! {
         Cancel,
         Retry,
         Steer,
+        /// Accepts the plan that waits.
+        Approve,
+        /// Has the plan made anew; the text says what is to be different.
+        Refuse,
         /// Makes a checkpoint now.
         Checkpoint,
         /// Takes the work back to a checkpoint; the mission has to be paused or at an end.
@@ -227,6 +258,16 @@ wire! {
     pub struct MissionDetail {
         pub mission: MissionSummary,
         pub tasks: Vec<TaskDetail>,
+        /// Tokens of all kinds together, as the host reports them.
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "number"))]
+        pub tokens: u64,
+        /// The plan waits for the user's word.
+        #[serde(default)]
+        pub awaits_approval: bool,
+        /// US dollars, as the host reports them.
+        #[serde(default)]
+        pub cost: f64,
         /// Present once the mission is at an end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
@@ -234,25 +275,32 @@ wire! {
         /// The newest hundred, oldest first.
         #[serde(default)]
         pub checkpoints: Vec<CheckpointDetail>,
-        pub spending: Spending,
+        /// What it may spend since it was last begun; absent without a limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub budget: Option<BudgetDetail>,
         /// What is still to come; absent without a plan, and once the mission is at an end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub forecast: Option<Forecast>,
     }
 
-    /// What a mission has used of what it may, since it was last begun.
-    pub struct Spending {
-        #[cfg_attr(test, ts(type = "number"))]
-        pub tokens: u64,
-        /// US dollars.
-        pub cost: f64,
+    pub struct BudgetDetail {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional, type = "number"))]
-        pub budget_tokens: Option<u64>,
+        pub tokens: Option<u64>,
+        /// US dollars.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
-        pub budget_cost: Option<f64>,
+        pub cost: Option<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub minutes: Option<u32>,
+        /// Tokens of it that turns have spent which are over.
+        #[cfg_attr(test, ts(type = "number"))]
+        pub tokens_spent: u64,
+        /// US dollars of it that are spent.
+        pub cost_spent: f64,
     }
 
     /// Estimated from the plan and from what turns have taken so far.
@@ -361,6 +409,10 @@ wire! {
         pub input_schema: serde_json::Value,
         /// Agents that may see the tool.
         pub roles: Vec<String>,
+        /// The permission of the host that a call asks for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub permission: Option<String>,
     }
 
     /// Asked before every tool of a mission's session runs.
@@ -516,6 +568,28 @@ wire! {
         pub cache_write: u64,
         /// US dollars.
         pub cost: f64,
+    }
+
+    /// Asked in the name of a running tool call, under the rules of its session.
+    pub struct PermissionAskParams {
+        pub directory: String,
+        pub session: String,
+        pub call: String,
+        /// Name of the host's permission, such as `edit`.
+        pub permission: String,
+        /// What it is asked for, such as paths relative to the project.
+        pub patterns: Vec<String>,
+        /// For the person who is asked.
+        #[cfg_attr(test, ts(type = "Record<string, unknown>"))]
+        pub metadata: serde_json::Map<String, serde_json::Value>,
+    }
+
+    pub struct PermissionAskResult {
+        pub allow: bool,
+        /// Why not, for the model.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub reason: Option<String>,
     }
 
     pub struct ToastParams {

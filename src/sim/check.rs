@@ -56,11 +56,8 @@ fn may_have_written(
     let mine = |m: &Mission, t: &Task| m.id == kept.mission.id && t.spec.id == *task;
     for other in world.mirror.missions.values().filter(|k| k.mission.place() == place) {
         let holder = other.mission.tasks.iter().find(|t| !mine(&other.mission, t) && holds(t, path));
-        // Known gap: a queued mission that another process has taken over does not see the first in its place.
-        let other_process = other.owner.split('.').next() != kept.owner.split('.').next();
         if let Some(holder) = holder
             && closed.is_none()
-            && !other_process
         {
             let name = &holder.spec.id;
             return Err(format!("{task} wrote {path}, which {name} of {} holds", other.mission.id));

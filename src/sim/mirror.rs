@@ -2,7 +2,7 @@
 //!
 //! Promises that concern the journal alone are checked here, as each record comes in.
 use super::place_ports::CHECK;
-use crate::domain::ids::{HostSessionId, MissionId};
+use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
 use crate::domain::verdict::TreeId;
@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub struct Mirror {
     pub missions: BTreeMap<MissionId, Kept>,
+    /// Tokens that were granted, by the mission's title.
+    pub budgets: BTreeMap<String, u64>,
     /// Breaches found and not yet fetched.
     pub breaches: Vec<String>,
 }
@@ -25,7 +27,11 @@ pub struct Kept {
     /// Texts of the reports written so far.
     pub reports: Vec<String>,
     pub reopened: u32,
+    /// Tokens, when it was last begun: each time it is given its budget again.
+    pub spent_before: u64,
     pub owner: String,
+    /// What the owner was last given, by the wall clock; zero when it has let go.
+    pub owner_until: Millis,
     pub owner_since: u64,
     /// Has had owners in two host processes.
     pub moved: bool,
@@ -51,6 +57,14 @@ impl Mirror {
             }
             let Some(kept) = self.missions.get_mut(id) else { continue };
             kept.records += 1;
+            if let (Event::AttemptOpened { attempt, .. }, Some(tokens)) =
+                (&event, self.budgets.get(&kept.mission.created.title))
+            {
+                let spent = kept.mission.spent.tokens - kept.spent_before;
+                if spent >= *tokens {
+                    self.breaches.push(format!("{attempt} was begun with {spent} of {tokens} tokens spent"));
+                }
+            }
             self.breaches.extend(kept.before(&event).map(|fault| format!("{id}: {fault}")));
             if !matches!(event, Event::Created(_))
                 && let Err(fault) = kept.mission.apply(*millis, &event)
@@ -75,6 +89,20 @@ impl Mirror {
             kept.moved |= kept.owner.split('.').next() != owner.split('.').next();
             kept.owner = owner.to_owned();
             kept.owner_since = at;
+        }
+    }
+
+    /// The owner has the mission until then; others have let go of those that are in a directory.
+    pub fn renewed(&mut self, id: &MissionId, until: Millis) {
+        if let Some(kept) = self.missions.get_mut(id) {
+            kept.owner_until = until;
+        }
+    }
+
+    pub fn released(&mut self, owner: &str, directory: Option<&Directory>) {
+        let here = |kept: &Kept| directory.is_none_or(|d| kept.mission.created.directory == *d);
+        for kept in self.missions.values_mut().filter(|kept| kept.owner == owner && here(kept)) {
+            kept.owner_until = Millis(0);
         }
     }
 
@@ -105,7 +133,9 @@ impl Kept {
             records: 0,
             reports: Vec::new(),
             reopened: 0,
+            spent_before: 0,
             owner,
+            owner_until: Millis(0),
             owner_since: at,
             moved: false,
             closed: BTreeMap::new(),
@@ -122,6 +152,7 @@ impl Kept {
             Event::StateChanged { to, .. } => {
                 if !self.mission.state.is_open() {
                     self.reopened += 1;
+                    self.spent_before = self.mission.spent.tokens;
                 }
                 (!to.is_open() && !self.mission.state.is_open())
                     .then(|| format!("ends twice: {} and {}", self.mission.state.name(), to.name()))

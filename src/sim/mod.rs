@@ -82,6 +82,7 @@ struct Epoch {
 }
 
 struct Sim {
+    seed: u64,
     world: Mutex<World>,
     disk: MemoryStore,
     directories: Vec<String>,
@@ -152,6 +153,7 @@ fn set_up(config: Config) -> (Arc<Sim>, usize) {
     let requests = rng.range(1, 4) as usize;
     let (events, readers): (Vec<_>, Vec<_>) = (0..processes).map(|_| mpsc::unbounded_channel()).unzip();
     let sim = Arc::new(Sim {
+        seed: config.seed,
         world: Mutex::new(World::new(config.seed, odds, rng, config.mutation, config.steps)),
         disk: MemoryStore::new(),
         directories,

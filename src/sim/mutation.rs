@@ -38,5 +38,6 @@ mutations! {
     OldTreeJudged "old-tree-judged" "the last look at the tree is believed without looking",
     FinishedRunAgain "finished-run-again" "a completed task is not remembered after a restart",
     SessionsNotAdopted "sessions-not-adopted" "a session that an earlier process asked for is made a second time",
+    BudgetIgnored "budget-ignored" "the engine does not hear of the budget",
     AbortsLost "aborts-lost" "turns that are over for the engine are not ended in the host",
 }

@@ -6,6 +6,7 @@ use crate::domain::memory::MemoryUse;
 use crate::domain::todo::TodoState;
 use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use crate::ports::Fut;
+use crate::ports::code::{CodeError, Diagnosed, Diagnostics};
 use crate::ports::system::{Clock, Ids, MemoryGauge, OpenMarkers};
 use crate::ports::workspace::{Checks, Todo, TodoPlan, Tree, WorkspaceError};
 use std::path::{Path, PathBuf};
@@ -105,6 +106,15 @@ impl Tree for Machine {
         Box::pin(std::future::ready(Ok(paths.join("\n"))))
     }
 
+    fn read(
+        &self,
+        _root: PathBuf,
+        _tree: TreeId,
+        paths: Vec<String>,
+    ) -> Fut<'_, Result<Vec<Option<String>>, WorkspaceError>> {
+        Box::pin(std::future::ready(Ok(vec![None; paths.len()])))
+    }
+
     fn writable(&self, _root: &Path) -> Result<(), WorkspaceError> {
         Ok(())
     }
@@ -112,6 +122,25 @@ impl Tree for Machine {
     fn confine(&self, root: &Path, path: &str) -> Result<String, WorkspaceError> {
         let inside = Path::new(path).strip_prefix(root).ok().map(text).filter(|p| !p.contains(".."));
         inside.ok_or_else(|| WorkspaceError::Outside { path: path.into(), root: text(root) })
+    }
+}
+
+/// Language servers that take their time and find nothing: what they find is tested with the real ones.
+impl Diagnostics for Machine {
+    fn of(&self, _root: PathBuf, _paths: Vec<String>) -> Fut<'_, Result<Diagnosed, CodeError>> {
+        Box::pin(std::future::ready(Ok(Diagnosed::default())))
+    }
+
+    fn new_errors(
+        &self,
+        _root: PathBuf,
+        _before: Vec<(String, Option<String>)>,
+    ) -> Fut<'_, Result<Diagnosed, CodeError>> {
+        let sim = self.0.clone();
+        Box::pin(async move {
+            sim.pause(20, 2_000).await;
+            Ok(Diagnosed::default())
+        })
     }
 }
 

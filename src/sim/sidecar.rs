@@ -98,9 +98,10 @@ impl Sidecar {
     /// Standard input has ended: an orderly stop, as far as it gets.
     pub async fn stop(&self) {
         if let Some(life) = self.now() {
+            // Gone even when the faults end in the middle of this.
+            let _gone = life.power.gone.clone().drop_guard();
             let ordered = life.handle.shutdown();
             let _ = tokio::time::timeout(Duration::from_millis(1_800), ordered).await;
-            life.power.gone.cancel();
         }
     }
 
@@ -237,6 +238,7 @@ impl Sidecar {
             tree: Arc::new(machine.clone()),
             checks: Arc::new(machine.clone()),
             todo: Arc::new(machine.clone()),
+            diagnostics: Arc::new(machine.clone()),
             markers: Arc::new(machine.clone()),
             memory: Arc::new(machine),
             identity: OwnerIdentity { owner, pid: generation, pid_start: 0, boot: "here".into() },

@@ -132,7 +132,9 @@ impl Store for SimStore {
     ) -> Fut<'_, Result<(), StoreError>> {
         Box::pin(self.write(async move || {
             self.disk.create(by, ttl_ms, now, first.clone()).await?;
+            let mission = first.mission.clone();
             self.kept(&[first]);
+            self.sim.world.lock().mirror.renewed(&mission, now.plus(ttl_ms));
             Ok(())
         }))
     }
@@ -190,13 +192,31 @@ impl Store for SimStore {
     ) -> Fut<'_, Result<Claim, StoreError>> {
         Box::pin(async move {
             let robbed = self.sim.mutated(Mutation::LiveOwnerRobbed);
-            let alive = if robbed { |_: &OwnerIdentity| false } else { alive };
+            let believed = if robbed { |_: &OwnerIdentity| false } else { alive };
             self.write(async move || {
-                let claim = self.disk.claim(mission.clone(), by, ttl_ms, now, alive).await?;
+                let claim = self.disk.claim(mission.clone(), by, ttl_ms, now, believed).await?;
                 if let Claim::Granted(OwnerToken { owner, fence }) = &claim {
                     let at = self.sim.elapsed();
                     let mut world = self.sim.world.lock();
                     world.note(at, format!("{owner} owns {mission}, fence {fence}"));
+                    let before =
+                        world.mirror.missions.get(&mission).map(|k| (k.owner.clone(), k.owner_until));
+                    if let Some((holder, until)) = before
+                        && holder != *owner
+                        && until > now
+                        && alive(&OwnerIdentity {
+                            owner: holder.clone(),
+                            pid: 0,
+                            pid_start: 0,
+                            boot: String::new(),
+                        })
+                    {
+                        world.breach(
+                            at,
+                            format!("{owner} took {mission} from {holder}, which lives and holds it"),
+                        );
+                    }
+                    world.mirror.renewed(&mission, now.plus(ttl_ms));
                     world.mirror.owned(at, &mission, owner);
                 }
                 Ok(claim)
@@ -212,11 +232,20 @@ impl Store for SimStore {
         ttl_ms: u64,
         now: Millis,
     ) -> Fut<'_, Result<Vec<MissionId>, StoreError>> {
-        Box::pin(self.write(async move || self.disk.heartbeat(owner, missions, ttl_ms, now).await))
+        Box::pin(self.write(async move || {
+            let held = self.disk.heartbeat(owner, missions, ttl_ms, now).await?;
+            let mut world = self.sim.world.lock();
+            held.iter().for_each(|mission| world.mirror.renewed(mission, now.plus(ttl_ms)));
+            Ok(held)
+        }))
     }
 
     fn release(&self, owner: String, directory: Option<Directory>) -> Fut<'_, Result<(), StoreError>> {
-        Box::pin(self.write(async move || self.disk.release(owner, directory).await))
+        Box::pin(self.write(async move || {
+            self.disk.release(owner.clone(), directory.clone()).await?;
+            self.sim.world.lock().mirror.released(&owner, directory.as_ref());
+            Ok(())
+        }))
     }
 
     fn prune(&self, keep: u32) -> Fut<'_, Result<u64, StoreError>> {

@@ -1,4 +1,5 @@
 //! The user, and the machine under him: requests, second thoughts, restarts, and the end of all that.
+use super::mutation::Mutation;
 use super::turns;
 use super::{Epoch, Sim};
 use crate::domain::ids::{Directory, MissionId, Role};
@@ -14,7 +15,11 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
         let process = if sim.sidecars.len() > 1 && world.rng.chance(300) { 1 } else { 0 };
         let directory = world.rng.pick(&sim.directories).clone();
         let session = world.make_session(Role::Commander, None);
+        let budget = budget(sim.seed, n as u64);
+        world.mirror.budgets.extend(budget.map(|tokens| (format!("Number {n}"), tokens)));
+        let heard = if world.mutated(Mutation::BudgetIgnored) { None } else { budget };
         let options = Options {
+            budget_tokens: heard,
             workers: *world.rng.pick(&[1, 2, 10]),
             auto_resume: world.rng.chance(700),
             ..Options::default()
@@ -51,6 +56,12 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
         }
         sim.pause(10_000, 300_000).await;
     }
+}
+
+/// What some of the missions of a third of the seeds may spend. Not drawn, so that the seeds that once found something
+/// still play what they did.
+fn budget(seed: u64, n: u64) -> Option<u64> {
+    (seed.is_multiple_of(3) && n.is_multiple_of(2)).then(|| 300 + (seed / 3 + n * 7_919) % 2_000)
 }
 
 /// Second thoughts at random moments.

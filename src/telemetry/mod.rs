@@ -1,12 +1,30 @@
 //! Logs: JSON lines in a file of the temp folder, for stdout belongs to the protocol.
-use std::fs;
-use std::path::{Path, PathBuf};
-use tracing_appender::non_blocking::WorkerGuard;
-use tracing_subscriber::EnvFilter;
+mod crash;
+mod mask;
+mod rotating;
+mod tail;
+
+use crash::{Positions, Recorder, Recording};
+use mask::Masking;
+use rotating::Rotating;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+pub use tail::Tail;
+use tracing_appender::non_blocking::{ErrorCounter, WorkerGuard};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 const FILE: &str = "opencode-orchestrator.log";
-/// At this size the log of earlier runs is set aside when a new one begins; one such file is kept.
+/// At this size the log is set aside and a new one begun; one such part is kept.
 const MAX_BYTES: u64 = 10 * 1024 * 1024;
+
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Lines that were lost because the disk was slower than the log: nobody waits for it.
+pub fn lines_dropped() -> u64 {
+    DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64)
+}
 
 /// Where the log is.
 pub fn log_path() -> PathBuf {
@@ -14,28 +32,40 @@ pub fn log_path() -> PathBuf {
 }
 
 /// Logs until the guard is dropped, which also writes what is still waiting. Without a file that can be written there
-/// is no log: a mission matters more. Level from `GANTRY_LOG` (`info` when unset).
-pub fn start() -> Option<WorkerGuard> {
-    let path = log_path();
-    rotate(&path);
-    let file = fs::OpenOptions::new().create(true).append(true).open(&path).ok()?;
-    let (writer, guard) = tracing_appender::non_blocking(file);
+/// is no log: a mission matters more. Level from `GANTRY_LOG` (`info` when unset). A panic leaves a report in `crashes`.
+pub fn start(crashes: PathBuf) -> Option<WorkerGuard> {
+    let recorder = Arc::new(Recorder::default());
+    report_panics(recorder.clone(), crashes);
+    let file = Rotating::open(&log_path(), MAX_BYTES).ok()?;
+    let (writer, guard) = tracing_appender::non_blocking(Masking(file));
+    let _ = DROPPED.set(writer.error_counter());
     let level = std::env::var("GANTRY_LOG").unwrap_or_else(|_| "info".into());
-    let filter = EnvFilter::try_new(&level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_writer(writer)
-        .with_env_filter(filter)
-        .with_current_span(false)
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).ok()?;
-    std::panic::set_hook(Box::new(|info| tracing::error!(%info, "panic")));
+    let asked = EnvFilter::try_new(&level);
+    let wrong = asked.as_ref().err().map(ToString::to_string);
+    let filter = asked.unwrap_or_else(|_| EnvFilter::new("info"));
+    let writer = {
+        let recorder = recorder.clone();
+        move || Recording { inner: writer.clone(), recorder: recorder.clone() }
+    };
+    let lines = tracing_subscriber::fmt::layer().json().with_writer(writer).with_current_span(false);
+    let journals = Targets::new().with_target(crash::JOURNAL, LevelFilter::TRACE);
+    let layers = tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(Positions(recorder).with_filter(journals));
+    tracing::subscriber::set_global_default(layers).ok()?;
+    if let Some(fault) = wrong {
+        tracing::warn!(level, fault, "GANTRY_LOG is not understood; info is used");
+    }
     Some(guard)
 }
 
-fn rotate(path: &Path) {
-    if fs::metadata(path).is_ok_and(|m| m.len() > MAX_BYTES) {
-        // Another process may be doing the same; either way the log goes on.
-        let _ = fs::rename(path, path.with_extension("log.1"));
-    }
+fn report_panics(recorder: Arc<Recorder>, crashes: PathBuf) {
+    std::panic::set_hook(Box::new(move |info| {
+        tracing::error!(%info, "panic");
+        let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%6fZ").to_string();
+        match recorder.report(&crashes, &stamp, info) {
+            Ok(path) => tracing::error!(path = %path.display(), "a report was written"),
+            Err(error) => tracing::error!(%error, "no report could be written"),
+        }
+    }));
 }

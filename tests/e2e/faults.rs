@@ -6,12 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use gantry::engine::core::event::Event;
 use serde_json::json;
+use xtask::lab::demo;
 use xtask::lab::host::Finished;
 use xtask::lab::model::{Recorded, Role, Rule, Turn};
 
 use crate::script::{self, GREETING, PLAIN, PLAIN_ANSWER, REFUSED, TASK};
-use crate::support::{PATIENCE, Stage, new_session, task, wait};
+use crate::support::{BEAT, PATIENCE, Stage, new_session, task, wait};
 
 // ---- the sidecar
 
@@ -64,6 +66,54 @@ fn a_sidecar_that_dies_at_start_is_given_up_after_three_times() {
 }
 
 /// Refuses `/task` with this sentence (any, when it is empty) and is of use for everything else.
+#[test]
+fn a_fault_in_the_options_is_told_and_a_correction_counts_at_once() {
+    let stage = Stage::small(script::one_task);
+    let file = stage.project.join("gantry.jsonc");
+    fs::write(&file, "{\n  \"wrokers\": 2\n}\n").unwrap();
+    let said = format!(
+        "Gantry's configuration has a fault. {}:2: no option \"wrokers\"; did you mean \"workers\"?",
+        file.display()
+    );
+    assert_refused(&stage, &said);
+    fs::write(&file, "{\n  \"workers\": 2, \"todo\": \"PLAN.md\"\n}\n").unwrap();
+    let finished = flagged(&stage, &format!("--budget $5 {TASK}"));
+    let told = stage.only();
+    assert_eq!(told.state(), "completed", "{finished:?}");
+    let options = &told.mission.created.options;
+    assert_eq!((options.workers, options.budget_dollars), (2, Some(5.0)));
+    assert!(stage.project.join("PLAN.md").is_file() && !stage.project.join("TODO.md").exists());
+}
+
+#[test]
+fn a_budget_ends_a_mission_and_keeps_what_was_done() {
+    let stage = Stage::sample(|project| demo::script(project, BEAT));
+    let finished = flagged(&stage, &format!("--budget 1500 {}", demo::TASK));
+    let told = stage.only();
+    assert!(matches!(told.state(), "partially_completed" | "failed"), "{finished:?}");
+    assert!(told.report().contains("Its budget is spent.\nSpent: "), "{}", told.report());
+    assert_eq!(told.mission.created.text, demo::TASK, "the flag is no part of the work");
+    assert_eq!(told.mission.created.options.budget_tokens, Some(1_500));
+    let (mut spent, mut begun) = (0, 0);
+    for (_, event) in &told.facts {
+        match event {
+            Event::AttemptOpened { .. } => {
+                assert!(spent < 1_500, "a turn was begun with {spent} tokens spent");
+                begun += 1;
+            }
+            Event::AttemptClosed { usage, .. } => spent += usage.tokens,
+            _ => {}
+        }
+    }
+    assert!(begun > 0 && spent >= 1_500, "{begun} attempts, {spent} tokens");
+    stage.assert_nothing_left();
+}
+
+/// `/task` with flags, headless; without `--` the host would take them for its own.
+fn flagged(stage: &Stage, text: &str) -> Finished {
+    stage.env.run(&["--command", "task", "--", text]).unwrap().wait(PATIENCE).unwrap()
+}
+
 fn assert_refused(stage: &Stage, sentence: &str) -> Finished {
     let finished = stage.task(TASK);
     assert_eq!(finished.code, Some(0), "{finished:?}");

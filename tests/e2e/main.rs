@@ -7,11 +7,15 @@
     reason = "tests; they measure real time and start real processes"
 )]
 
+mod code_tools;
+mod command_line;
 mod directories;
 mod faults;
 mod kill;
 mod mission;
 mod models;
+mod packages;
+mod panel;
 mod prompt_tax;
 mod script;
 mod support;

@@ -60,6 +60,9 @@ fn conversation(stage: &Stage, screen: &Screen) -> String {
 
 /// `0:07` and `6.9s` differ from run to run.
 fn masked(line: &str) -> String {
+    if let Some((before, _)) = line.split_once("Spent: ") {
+        return format!("{before}Spent: N tokens.");
+    }
     let time = |word: &str| {
         let bare = word.trim_matches(|c: char| !c.is_ascii_digit());
         let (minutes, seconds) = bare.split_once(':').or(bare.split_once('.'))?;
@@ -110,12 +113,13 @@ fn a_mission_is_typed_followed_and_reported_on_a_wide_screen() {
          Mission ID: completed
          Finish the tally library: every function in src that is not written yet, so that…
          5 of 5 tasks done in TIME. All gates passed.
+         Spent: N tokens.
          Tasks:
-         - T1: Parse amounts and lines
-         - T2: Compute the tax
-         - T3: Apply discounts (2 attempts)
-         - T4: Build the invoice
-         - T5: Print and describe it
+         - T1 done: Parse amounts and lines
+         - T2 done: Compute the tax
+         - T3 done: Apply discounts (2 attempts)
+         - T4 done: Build the invoice
+         - T5 done: Print and describe it
          Checks (before → after):
          - npm test: failed (exit 1) → passed
          Changed files: README.md, src/cli.js, src/discount.js, src/format.js, src/invoice.js, src/
@@ -147,12 +151,12 @@ fn a_mission_is_followed_on_a_small_screen() {
     assert!(toast.contains("4/4 tasks in 0:"), "{toast}");
     let end = wait_rest(&tui);
     insta::assert_snapshot!(conversation(&stage, &end), @"
-         4 of 4 tasks done in TIME. All gates passed.
+         Spent: N tokens.
          Tasks:
-         - T1: Write one.txt
-         - T2: Write two.txt
-         - T3: Write three.txt
-         - T4: Write four.txt
+         - T1 done: Write one.txt
+         - T2 done: Write two.txt
+         - T3 done: Write three.txt
+         - T4 done: Write four.txt
          Checks: the project has none that could be found.
          Changed files: four.txt, one.txt, three.txt, two.txt
          Integration review: The file greets.
@@ -186,11 +190,12 @@ fn escape_while_workers_work_ends_them_and_the_mission() {
       ┃  Mission ID: stopped
       ┃  Write a greeting into hello.txt
       ┃  1 of 4 tasks done in TIME. Cancelled by you.
+      ┃  Spent: N tokens.
       ┃  Tasks:
-      ┃  - [x] T1: Write one.txt
-      ┃  - [-] T2: Write two.txt
-      ┃  - [-] T3: Write three.txt
-      ┃  - [-] T4: Write four.txt
+      ┃  - T1 done: Write one.txt
+      ┃  - T2 cancelled: Write two.txt
+      ┃  - T3 cancelled: Write three.txt
+      ┃  - T4 cancelled: Write four.txt
     ");
     assert_stopped(&stage);
     let told = stage.only();

@@ -13,7 +13,11 @@ use crate::rig::Rig;
 use crate::{SOON, until};
 
 pub async fn status(host: &FakeHost, mission: &str) -> MissionDetail {
-    let params = MissionStatusParams { directory: DIRECTORY.into(), mission: Some(mission.into()) };
+    let params = MissionStatusParams {
+        directory: DIRECTORY.into(),
+        mission: Some(mission.into()),
+        parent_session: None,
+    };
     host.next_peer().await.call(m::MissionStatus, &params, SOON).await.expect("a status")
 }
 

@@ -9,6 +9,7 @@ use gantry::domain::ids::{Directory, MissionId};
 use gantry::domain::todo::TodoState;
 use gantry::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use gantry::ports::Fut;
+use gantry::ports::code::{CodeError, Diagnosed, Diagnostics};
 use gantry::ports::system::{Ids, MemoryGauge, OpenMarkers};
 use gantry::ports::workspace::{Checks, Todo, TodoPlan, Tree, WorkspaceError};
 use parking_lot::Mutex;
@@ -19,6 +20,7 @@ pub struct Project {
     pub version: AtomicU64,
     pub todo: Mutex<BTreeMap<String, TodoState>>,
     pub todo_fault: Mutex<Option<String>>,
+    pub diagnosed: Mutex<Diagnosed>,
     pub open: Mutex<BTreeMap<Directory, bool>>,
     missions: AtomicU64,
 }
@@ -44,6 +46,14 @@ impl Tree for Project {
     ) -> Fut<'_, Result<String, WorkspaceError>> {
         now(Ok("+++ b/src/T1.txt\n+new\n".into()))
     }
+    fn read(
+        &self,
+        _: PathBuf,
+        _: TreeId,
+        paths: Vec<String>,
+    ) -> Fut<'_, Result<Vec<Option<String>>, WorkspaceError>> {
+        now(Ok(vec![None; paths.len()]))
+    }
     fn writable(&self, _: &Path) -> Result<(), WorkspaceError> {
         Ok(())
     }
@@ -52,6 +62,20 @@ impl Tree for Project {
         let relative = Path::new(path).strip_prefix(root).unwrap_or(Path::new(path));
         let inside = relative.is_relative() && !path.contains("..");
         inside.then(|| relative.display().to_string()).ok_or_else(outside)
+    }
+}
+
+/// What the servers of this project see is what the test has put here.
+impl Diagnostics for Project {
+    fn of(&self, _: PathBuf, _: Vec<String>) -> Fut<'_, Result<Diagnosed, CodeError>> {
+        now(Ok(self.diagnosed.lock().clone()))
+    }
+    fn new_errors(
+        &self,
+        _: PathBuf,
+        _: Vec<(String, Option<String>)>,
+    ) -> Fut<'_, Result<Diagnosed, CodeError>> {
+        now(Ok(self.diagnosed.lock().clone()))
     }
 }
 

@@ -3,11 +3,13 @@ use std::sync::Arc;
 
 use gantry::adapters::memory::MemoryStore;
 use gantry::adapters::opencode::StdioHost;
+use gantry::adapters::search::TreeSearch;
 use gantry::adapters::system::SystemClock;
 use gantry::engine::Ports;
 use gantry::engine::handle::{self, Handle};
 use gantry::ports::store::{OwnerIdentity, Store};
-use gantry::rpc::service::{self, About};
+use gantry::rpc::service::code::CodeTools;
+use gantry::rpc::service::{self, About, Served};
 use gantry::rpc::{Limits, PeerHandle, connect};
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
@@ -19,6 +21,7 @@ use crate::wire::{Wire, wire};
 
 pub struct Server {
     pub engine: Handle,
+    pub served: Served,
     pub peer: PeerHandle,
     pub stop: CancellationToken,
     tasks: [JoinHandle<()>; 2],
@@ -36,6 +39,7 @@ impl Server {
             tree: project.clone(),
             checks: project.clone(),
             todo: project.clone(),
+            diagnostics: project.clone(),
             markers: project.clone(),
             memory: project.clone(),
             identity: OwnerIdentity { owner: format!("process {pid}"), pid, pid_start: 1, boot: "b".into() },
@@ -44,15 +48,22 @@ impl Server {
         };
         let (engine, run) = handle::start(ports);
         let stop = CancellationToken::new();
-        let about = About { home: "/home".into(), store: "memory".into() };
+        let about = About {
+            home: "/home".into(),
+            store: "memory".into(),
+            log_lines_dropped: || 0,
+            layered: Arc::new(|_, options| Ok(options.clone())),
+        };
+        let code = CodeTools { search: Arc::new(TreeSearch::default()), diagnostics: project.clone() };
+        let served = Served::new(engine.clone(), about, code, stop.clone());
         let (read, write) = tokio::io::split(end);
-        let router = service::router(engine.clone(), about, stop.clone());
+        let router = served.host();
         let (peer, connection) = connect(read, write, router, Limits::default());
         host.connect(peer.clone());
-        let served = tokio::spawn(async move {
+        let connected = tokio::spawn(async move {
             connection.run().await;
         });
-        Self { engine, peer, stop, tasks: [tokio::spawn(run), served] }
+        Self { engine, served, peer, stop, tasks: [tokio::spawn(run), connected] }
     }
 
     /// As `kill -9`: nothing is given up, nothing is said.

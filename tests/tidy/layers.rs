@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // `step` is a pure function over values: of the engine it sees only the parts that are pure themselves.
     ("engine/core", &["domain", "ports", "engine::core", "engine::prompts", "engine::report"]),
     ("engine/prompts", &["domain", "engine::core", "engine::report"]),
+    ("engine/export", &["domain", "engine::core", "engine::prompts", "engine::report"]),
     ("engine/report", &["domain", "engine::core", "engine::prompts"]),
     ("engine", &["domain", "ports", "engine"]),
     ("adapters/mod.rs", &["adapters"]),
@@ -23,12 +24,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("web", &["domain", "protocol", "engine::handle", "web"]),
     ("sim", &["domain", "ports", "engine", "adapters::memory", "sim"]),
     ("cli/sim.rs", &["sim", "cli"]),
-    ("cli", &["app", "protocol", "cli"]),
+    ("cli", &["app", "protocol", "setup", "cli"]),
+    ("setup", &["domain", "setup"]),
     ("telemetry", &["domain", "telemetry"]),
 ];
 
 /// Layers that cannot fail for outside reasons: no clock, chance, file, thread or runtime, and no wire or store format.
-const PURE: &[&str] = &["domain", "engine/core", "engine/prompts", "engine/report"];
+const PURE: &[&str] = &["domain", "engine/core", "engine/prompts", "engine/export", "engine/report"];
 
 /// Dependencies that are pure themselves.
 const PURE_DEPENDENCIES: &[&str] = &["thiserror"];

@@ -11,5 +11,6 @@
 )]
 
 pub mod bench;
+pub mod dist;
 pub mod lab;
 pub mod verbs;

@@ -6,6 +6,7 @@ export const TOOLS = [
     "roles": [
       "commander"
     ],
+    "permission": null,
     "inputSchema": {
       "type": "object",
       "properties": {
@@ -39,6 +40,7 @@ export const TOOLS = [
     "roles": [
       "commander"
     ],
+    "permission": null,
     "inputSchema": {
       "type": "object",
       "properties": {
@@ -55,6 +57,7 @@ export const TOOLS = [
     "roles": [
       "commander"
     ],
+    "permission": null,
     "inputSchema": {
       "type": "object",
       "properties": {
@@ -94,6 +97,7 @@ export const TOOLS = [
     "roles": [
       "planner"
     ],
+    "permission": null,
     "inputSchema": {
       "type": "object",
       "properties": {
@@ -176,6 +180,7 @@ export const TOOLS = [
     "roles": [
       "worker"
     ],
+    "permission": null,
     "inputSchema": {
       "type": "object",
       "properties": {
@@ -213,6 +218,7 @@ export const TOOLS = [
     "roles": [
       "reviewer"
     ],
+    "permission": null,
     "inputSchema": {
       "type": "object",
       "properties": {
@@ -257,6 +263,287 @@ export const TOOLS = [
         "verdict",
         "summary"
       ]
+    }
+  },
+  {
+    "name": "search_text",
+    "description": "Finds lines by regular expressions or words, in all files of the project at once, in milliseconds. Skips what .gitignore leaves out unless asked. Says how many hits there are in all and how to go on.",
+    "roles": [
+      "commander",
+      "planner",
+      "worker",
+      "reviewer"
+    ],
+    "permission": "grep",
+    "inputSchema": {
+      "type": "object",
+      "properties": {
+        "patterns": {
+          "description": "Regular expressions as ripgrep takes them, or plain words with `literal`. A line that fits any of them is a hit; all are searched for in one pass.",
+          "type": "array",
+          "items": {
+            "type": "string"
+          }
+        },
+        "path": {
+          "description": "A file or folder to search; the whole project when absent.",
+          "type": "string"
+        },
+        "globs": {
+          "description": "Which files, such as `*.rs`, `src/**`, or `!**/test/**` to leave out.",
+          "type": "array",
+          "items": {
+            "type": "string"
+          }
+        },
+        "types": {
+          "description": "File types as ripgrep names them, such as `rust`, `ts`, `py`.",
+          "type": "array",
+          "items": {
+            "type": "string"
+          }
+        },
+        "literal": {
+          "description": "Take the patterns as they stand.",
+          "type": "boolean"
+        },
+        "case": {
+          "description": "Default sensitive; smart ignores case as long as no pattern has an upper-case letter.",
+          "type": "string",
+          "enum": [
+            "sensitive",
+            "insensitive",
+            "smart"
+          ]
+        },
+        "word": {
+          "description": "Whole words only.",
+          "type": "boolean"
+        },
+        "multiline": {
+          "description": "A hit may go over the end of a line.",
+          "type": "boolean"
+        },
+        "context": {
+          "description": "Lines shown before and after each hit, 0 to 20.",
+          "type": "integer",
+          "minimum": 0
+        },
+        "hidden": {
+          "description": "Also files and folders whose names begin with a dot.",
+          "type": "boolean"
+        },
+        "ignored": {
+          "description": "Also what .gitignore and .ignore leave out, such as build, dist, target, node_modules.",
+          "type": "boolean"
+        },
+        "binary": {
+          "description": "Search files with NUL bytes to their end.",
+          "type": "boolean"
+        },
+        "encoding": {
+          "description": "Of files that are neither UTF-8 nor marked UTF-16, such as `latin1`.",
+          "type": "string"
+        },
+        "limit": {
+          "description": "Hits at most, 1 to 500 (100).",
+          "type": "integer",
+          "minimum": 0
+        },
+        "cursor": {
+          "description": "Goes on after the answer that ended with it.",
+          "type": "string"
+        }
+      },
+      "required": [
+        "patterns"
+      ]
+    }
+  },
+  {
+    "name": "search_files",
+    "description": "Finds files by name and type, the last changed first.",
+    "roles": [
+      "commander",
+      "planner",
+      "worker",
+      "reviewer"
+    ],
+    "permission": "glob",
+    "inputSchema": {
+      "type": "object",
+      "properties": {
+        "globs": {
+          "description": "Which files, such as `**/*.test.ts` or `!dist/**`; all when absent.",
+          "type": "array",
+          "items": {
+            "type": "string"
+          }
+        },
+        "path": {
+          "description": "A folder to search; the whole project when absent.",
+          "type": "string"
+        },
+        "types": {
+          "description": "File types as ripgrep names them, such as `rust`, `ts`, `py`.",
+          "type": "array",
+          "items": {
+            "type": "string"
+          }
+        },
+        "order": {
+          "description": "Default newest: the last changed first.",
+          "type": "string",
+          "enum": [
+            "newest",
+            "path"
+          ]
+        },
+        "hidden": {
+          "description": "Also files and folders whose names begin with a dot.",
+          "type": "boolean"
+        },
+        "ignored": {
+          "description": "Also what .gitignore and .ignore leave out.",
+          "type": "boolean"
+        },
+        "limit": {
+          "description": "Files at most, 1 to 1000 (200).",
+          "type": "integer",
+          "minimum": 0
+        },
+        "cursor": {
+          "description": "Goes on after the answer that ended with it.",
+          "type": "string"
+        }
+      }
+    }
+  },
+  {
+    "name": "search_code",
+    "description": "Finds code by its structure (ast-grep patterns), and rewrites it: as a preview, or in the files with `apply`.",
+    "roles": [
+      "planner",
+      "worker",
+      "reviewer"
+    ],
+    "permission": "grep",
+    "inputSchema": {
+      "type": "object",
+      "properties": {
+        "pattern": {
+          "description": "Code to find, as ast-grep takes it: `$NAME` stands for one expression, `$$$NAME` for any number, such as `foo($A, $$$REST)`.",
+          "type": "string"
+        },
+        "language": {
+          "description": "rust, typescript, tsx, javascript, python, go, java, c or cpp.",
+          "type": "string"
+        },
+        "path": {
+          "description": "A file or folder to search; the whole project when absent.",
+          "type": "string"
+        },
+        "globs": {
+          "description": "Which files, such as `src/**` or `!**/test/**`.",
+          "type": "array",
+          "items": {
+            "type": "string"
+          }
+        },
+        "rewrite": {
+          "description": "What each hit becomes, with the names of the pattern. Shown as a diff, nothing is written.",
+          "type": "string"
+        },
+        "apply": {
+          "description": "Write the rewrite to the files, 200 at most.",
+          "type": "boolean"
+        },
+        "hidden": {
+          "description": "Also files and folders whose names begin with a dot.",
+          "type": "boolean"
+        },
+        "ignored": {
+          "description": "Also what .gitignore and .ignore leave out.",
+          "type": "boolean"
+        },
+        "limit": {
+          "description": "Hits at most, 1 to 500 (100).",
+          "type": "integer",
+          "minimum": 0
+        },
+        "cursor": {
+          "description": "Goes on after the answer that ended with it.",
+          "type": "string"
+        }
+      },
+      "required": [
+        "pattern",
+        "language"
+      ]
+    }
+  },
+  {
+    "name": "diagnostics",
+    "description": "Errors and warnings of the language server for files as they are on disk. A file nobody could check is named, never called clean.",
+    "roles": [
+      "worker",
+      "reviewer"
+    ],
+    "permission": "lsp",
+    "inputSchema": {
+      "type": "object",
+      "properties": {
+        "paths": {
+          "description": "Files to look at; those your task has changed when absent.",
+          "type": "array",
+          "items": {
+            "type": "string"
+          }
+        },
+        "severity": {
+          "description": "Default warning: errors and warnings.",
+          "type": "string",
+          "enum": [
+            "error",
+            "warning",
+            "all"
+          ]
+        }
+      }
+    }
+  },
+  {
+    "name": "tree_diff",
+    "description": "What your task, or the whole mission, has changed so far, as a diff.",
+    "roles": [
+      "commander",
+      "worker",
+      "reviewer"
+    ],
+    "permission": null,
+    "inputSchema": {
+      "type": "object",
+      "properties": {
+        "of": {
+          "description": "Default task: what your task has changed; mission: what the whole mission has.",
+          "type": "string",
+          "enum": [
+            "task",
+            "mission"
+          ]
+        },
+        "paths": {
+          "description": "Only these files and folders.",
+          "type": "array",
+          "items": {
+            "type": "string"
+          }
+        },
+        "names_only": {
+          "description": "Names of the changed files only.",
+          "type": "boolean"
+        }
+      }
     }
   }
 ] as const;

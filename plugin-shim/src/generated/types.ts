@@ -19,6 +19,14 @@ export const ERROR = {
   HOST: -32020,
 } as const;
 
+export type BudgetDetail = { tokens?: number,
+  /** US dollars. */
+  cost?: number, minutes?: number,
+  /** Tokens of it that turns have spent which are over. */
+  tokensSpent: number,
+  /** US dollars of it that are spent. */
+  costSpent: number, };
+
 /** `$/cancel`: the request with this id is no longer wanted. */
 export type CancelParams = { id: number, };
 
@@ -34,7 +42,9 @@ export type CheckpointDetail = {
   /** The verified tree of a task that was completed just then. */
   tree?: string, };
 
-export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "checkpoint" | "restore";
+export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "checkpoint" | "restore";
+
+export type DiagnosticsPolicy = "auto" | "off";
 
 export type DirectoryParams = { directory: string, };
 
@@ -109,7 +119,7 @@ export type MetricsResult = { pid: number,
 export type MissionAttachParams = { directory: string, mission: string, parentSession: string, };
 
 export type MissionControlParams = { directory: string, mission?: string, action: ControlAction,
-  /** For steer: what to tell the workers. */
+  /** For steer: what to tell the workers; for refuse: what is to be different. */
   text?: string,
   /** For restore: the number of the checkpoint. */
   checkpoint?: number, };
@@ -127,16 +137,26 @@ export type MissionCreateResult = { mission: MissionSummary,
   queuedBehind: Array<string>, };
 
 export type MissionDetail = { mission: MissionSummary, tasks: Array<TaskDetail>,
+  /** Tokens of all kinds together, as the host reports them. */
+  tokens: number,
+  /** The plan waits for the user's word. */
+  awaitsApproval: boolean,
+  /** US dollars, as the host reports them. */
+  cost: number,
   /** Present once the mission is at an end. */
   report?: string,
   /** The newest hundred, oldest first. */
-  checkpoints: Array<CheckpointDetail>, spending: Spending,
+  checkpoints: Array<CheckpointDetail>,
+  /** What it may spend since it was last begun; absent without a limit. */
+  budget?: BudgetDetail,
   /** What is still to come; absent without a plan, and once the mission is at an end. */
   forecast?: Forecast, };
 
 export type MissionStatusParams = { directory: string,
-  /** The newest mission of the directory when absent. */
-  mission?: string, };
+  /** That of the conversation, else the newest mission of the directory, when absent. */
+  mission?: string,
+  /** Only a mission of this conversation. */
+  parentSession?: string, };
 
 export type MissionSummary = { id: string, title: string,
   /** One of the twelve states, lower case with underscores. */
@@ -148,6 +168,21 @@ export type MissionSummary = { id: string, title: string,
 
 /** Name and version of one end of the connection. */
 export type Peer = { name: string, version: string, };
+
+/** Asked in the name of a running tool call, under the rules of its session. */
+export type PermissionAskParams = { directory: string, session: string, call: string,
+  /** Name of the host's permission, such as `edit`. */
+  permission: string,
+  /** What it is asked for, such as paths relative to the project. */
+  patterns: Array<string>,
+  /** For the person who is asked. */
+  metadata: Record<string, unknown>, };
+
+export type PermissionAskResult = { allow: boolean,
+  /** Why not, for the model. */
+  reason?: string, };
+
+export type PlanApproval = "auto" | "ask";
 
 /** Live title and metadata of a running tool call. */
 export type ProgressParams = { directory: string, session: string, call: string, title: string, metadata: Record<string, unknown>, };
@@ -190,11 +225,6 @@ export type SessionStatusParams = { directory: string, sessions: Array<string>, 
 
 export type SessionStatusResult = { sessions: Array<SessionStatus>, };
 
-/** What a mission has used of what it may, since it was last begun. */
-export type Spending = { tokens: number,
-  /** US dollars. */
-  cost: number, budgetTokens?: number, budgetCost?: number, };
-
 export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number, note?: string, };
 
 export type ToastParams = { directory: string, title: string, message: string, variant: ToastVariant,
@@ -216,7 +246,9 @@ export type ToolInfo = { name: string, description: string,
   /** JSON Schema of the arguments. */
   inputSchema: unknown,
   /** Agents that may see the tool. */
-  roles: Array<string>, };
+  roles: Array<string>,
+  /** The permission of the host that a call asks for. */
+  permission?: string, };
 
 export type ToolListResult = { tools: Array<ToolInfo>, };
 
@@ -256,18 +288,22 @@ export type WorkspaceOptions = {
   turnTimeoutSeconds?: number,
   /** Seconds from its start after which a mission is ended, 60 to 86400 (default 86400). */
   maxDurationSeconds?: number,
-  /** Tokens a mission may use, cache included; it ends with what it has when they are spent (default: no limit). */
+  /** Most tokens of all kinds together, 1000 to 10^12; none when absent. */
   budgetTokens?: number,
-  /** The same in US dollars, as the host counts them. */
-  budgetCost?: number,
-  /** Minutes after which no more turns are begun. */
+  /** Most US dollars, 0.01 to 10^6; none when absent. */
+  budgetDollars?: number,
+  /** Minutes from its start after which no turn is begun, 1 to 1440; none when absent. */
   budgetMinutes?: number,
-  /** Tokens one task may use with all its attempts and reviews. */
+  /** Most tokens of one task with all its attempts and reviews. */
   taskBudgetTokens?: number,
-  /** The same in US dollars. */
-  taskBudgetCost?: number,
-  /** Minutes of work on one task after which it gets no further attempt. */
-  taskBudgetMinutes?: number, };
+  /** Most US dollars of one task. */
+  taskBudgetDollars?: number,
+  /** Minutes of work on one task after which it gets no further turn. */
+  taskBudgetMinutes?: number,
+  /** Whether new errors that language servers find send a change back (default auto). */
+  diagnostics?: DiagnosticsPolicy,
+  /** Whether a plan waits for the user's word before work begins (default auto). */
+  planApproval?: PlanApproval, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {
@@ -321,6 +357,8 @@ export interface HostMethods {
   "host/session.delete": { params: SessionParams; result: Empty };
   /** Shows a short notice to the user. */
   "host/toast": { params: ToastParams; result: Empty };
+  /** Whether a running tool call may do this, by the host's rules or by the user, who may take a while. */
+  "host/permission.ask": { params: PermissionAskParams; result: PermissionAskResult };
   /** Sets the live title of a running tool call. */
   "host/progress": { params: ProgressParams; result: Empty };
 }

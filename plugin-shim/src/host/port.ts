@@ -16,6 +16,15 @@ export interface Toast {
   duration: number
 }
 
+/** Throws what the host, or the user, has against it. */
+export type Ask = (request: PermissionRequest) => Promise<void>
+
+export interface PermissionRequest {
+  permission: string
+  patterns: string[]
+  metadata: Record<string, unknown>
+}
+
 export interface HostPort {
   readonly info: HostInfo
   createSession(session: NewSession): Promise<string>

@@ -1,7 +1,9 @@
 // Finds the sidecar's binary and puts into words why it cannot be run.
-import { accessSync, constants, statSync } from "node:fs"
-import { delimiter, isAbsolute, join, resolve } from "node:path"
+import { accessSync, constants, existsSync, statSync } from "node:fs"
+import { delimiter, dirname, isAbsolute, join, resolve } from "node:path"
+import { fileURLToPath } from "node:url"
 import { Sentence } from "../errors"
+import { dataHome } from "../paths"
 
 export interface Search {
   env: Record<string, string | undefined>
@@ -10,9 +12,12 @@ export interface Search {
   /** Relative names are taken from here. */
   directory: string
   platform?: string
+  arch?: string
+  /** The plugin's own file, which the packages for each platform lie beside. */
+  self?: string
 }
 
-/** Order: GANTRY_BIN, plugin option `bin`, PATH. A named binary that is not there is an error, not a reason to look further. */
+/** Order: GANTRY_BIN, plugin option `bin`, the package for this platform, `bin` in the data folder, PATH. A named binary that is not there is an error, not a reason to look further. */
 export function locate(search: Search): string {
   const named = search.env.GANTRY_BIN
     ? { path: search.env.GANTRY_BIN, from: "GANTRY_BIN" }
@@ -26,21 +31,55 @@ export function locate(search: Search): string {
     if (fault) throw unrunnable(path, fault)
     return path
   }
-  return onPath(search)
+  return packaged(search) ?? inDataHome(search) ?? onPath(search)
+}
+
+/** Where the package manager has put the package for this platform: in a node_modules around the plugin's own file. */
+function packaged(search: Search): string | undefined {
+  const platform = search.platform ?? process.platform
+  const self = search.self ?? fileURLToPath(import.meta.url)
+  for (const name of packageNames(platform, search.arch ?? process.arch)) {
+    let folder = dirname(self)
+    for (let up = dirname(folder); up !== folder; folder = up, up = dirname(folder)) {
+      const path = join(folder, "node_modules", name, "bin", program(platform))
+      if (faultOf(path) === undefined) return path
+    }
+  }
+  return undefined
+}
+
+/** Packages whose binary runs here, the best first. A musl binary is linked statically, so it runs beside glibc too. */
+export function packageNames(platform: string, arch: string, musl = isMusl(arch)): string[] {
+  const base = `opencode-gantry-${platform}-${arch}`
+  if (platform !== "linux") return [base]
+  return musl ? [`${base}-musl`] : [base, `${base}-musl`]
+}
+
+function isMusl(arch: string): boolean {
+  const loader = { x64: "x86_64", arm64: "aarch64" }[arch] ?? arch
+  return existsSync(`/lib/ld-musl-${loader}.so.1`) && !existsSync("/lib64/ld-linux-x86-64.so.2") && !existsSync("/lib/ld-linux-aarch64.so.1")
+}
+
+function inDataHome(search: Search): string | undefined {
+  const path = join(dataHome(search.env, search.platform), "bin", program(search.platform ?? process.platform))
+  return faultOf(path) === undefined ? path : undefined
+}
+
+function program(platform: string): string {
+  return platform === "win32" ? "gantry.exe" : "gantry"
 }
 
 function onPath(search: Search): string {
-  const windows = (search.platform ?? process.platform) === "win32"
   let refused: Sentence | undefined
   for (const folder of (search.env.PATH ?? search.env.Path ?? "").split(delimiter)) {
     if (!folder) continue
-    const path = join(folder, windows ? "gantry.exe" : "gantry")
+    const path = join(folder, program(search.platform ?? process.platform))
     const fault = faultOf(path)
     if (!fault) return path
     if (fault !== "missing") refused ??= unrunnable(path, fault)
   }
   if (refused) throw refused
-  throw new Sentence("Gantry's sidecar \"gantry\" is not on the PATH; install it, or set GANTRY_BIN to its path.")
+  throw new Sentence("Gantry's sidecar is not installed for this system: there is no package of it beside the plugin and no \"gantry\" on the PATH; install one, or set GANTRY_BIN to its path.")
 }
 
 type Fault = "missing" | "folder" | "mode"

@@ -90,6 +90,7 @@ impl Kept {
         self.row = MissionRow {
             id: fixed.id.clone(),
             directory: fixed.directory.clone(),
+            place: fixed.place.clone(),
             key: fixed.key.clone(),
             created_at: fixed.created_at,
             ..append.row.clone()
@@ -105,6 +106,16 @@ fn records(append: &Append) -> impl Iterator<Item = Record> {
         kind: kind.clone(),
         body: body.clone(),
     })
+}
+
+fn alone_in_place<'a>(
+    id: &MissionId,
+    row: &MissionRow,
+    mut all: impl Iterator<Item = (&'a MissionId, &'a Kept)>,
+) -> Result<(), StoreError> {
+    let beside = |other: &MissionRow| row.begun && other.begun && other.open && other.place == row.place;
+    let other = all.find(|(other, kept)| *other != id && beside(&kept.row));
+    other.map_or(Ok(()), |(other, _)| Err(StoreError::PlaceTaken(other.clone())))
 }
 
 impl Store for MemoryStore {
@@ -126,7 +137,7 @@ impl Store for MemoryStore {
                 return Err(StoreError::Sequence { mission, expected, found: 0 });
             }
             let at_work = |kept: &Kept| {
-                kept.row.directory == first.row.directory && kept.row.open && kept.row.ended_at.is_none()
+                kept.row.place == first.row.place && kept.row.open && kept.row.ended_at.is_none()
             };
             let held = |kept: &Kept| {
                 kept.holder.as_ref().is_some_and(|(h, until)| h.owner != by.owner && *until > now)
@@ -134,6 +145,7 @@ impl Store for MemoryStore {
             if let Some((id, _)) = missions.iter().find(|(_, kept)| at_work(kept) && held(kept)) {
                 return Err(StoreError::PlaceTaken(id.clone()));
             }
+            alone_in_place(&first.mission, &first.row, missions.iter())?;
             let kept = Kept {
                 journal: records(&first).collect(),
                 row: first.row,
@@ -155,6 +167,12 @@ impl Store for MemoryStore {
                     None => return Err(unknown(id)),
                 };
                 changed.insert(id.clone(), kept);
+            }
+            // With all of the changes: one may end in the transaction in which the next begins.
+            let after = |id: &MissionId| changed.get(id);
+            for (id, kept) in &changed {
+                let all = missions.iter().map(|(id, kept)| (id, after(id).unwrap_or(kept)));
+                alone_in_place(id, &kept.row, all)?;
             }
             missions.extend(changed);
             Ok(())

@@ -4,8 +4,8 @@ use crate::domain::ids::{Directory, Millis, MissionId};
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-const COLUMNS: &str = "id, directory, key, title, state, phase, parent_session, open, done, running, waiting, \
-                       failed, total, created_at, ended_at";
+const COLUMNS: &str = "id, directory, place, key, title, state, phase, parent_session, open, begun, done, running, \
+                       waiting, failed, total, created_at, ended_at";
 
 /// SQLite's integers are signed; a time or a lease without end is its greatest one.
 fn int(value: u64) -> i64 {
@@ -36,27 +36,28 @@ pub(super) fn create(
     let taken = db
         .prepare_cached(
             "SELECT m.id FROM missions m JOIN owners o ON o.mission = m.id
-             WHERE m.directory = ?1 AND m.open AND m.ended_at IS NULL AND o.owner <> ?2 AND o.until > ?3",
+             WHERE m.place = ?1 AND m.open AND m.ended_at IS NULL AND o.owner <> ?2 AND o.until > ?3",
         )?
-        .query_row(params![row.directory.0, by.owner, int(now.0)], |r| r.get::<_, String>(0))
+        .query_row(params![row.place, by.owner, int(now.0)], |r| r.get::<_, String>(0))
         .optional()?;
     if let Some(id) = taken {
         return Err(StoreError::PlaceTaken(MissionId(id)).into());
     }
     db.prepare_cached(
-        "INSERT INTO missions (id, directory, key, title, state, phase, parent_session, open, done, running,
-             waiting, failed, total, created_at, ended_at)
-         VALUES (:id, :directory, :key, :title, :state, :phase, :parent_session, :open, :done, :running,
-             :waiting, :failed, :total, :created_at, :ended_at)",
+        "INSERT INTO missions (id, directory, place, key, title, state, phase, parent_session, open, begun, done,
+             running, waiting, failed, total, created_at, ended_at)
+         VALUES (:id, :directory, :place, :key, :title, :state, :phase, :parent_session, :open, :begun, :done,
+             :running, :waiting, :failed, :total, :created_at, :ended_at)",
     )?
     .execute(named_params! {
-        ":id": first.mission.0, ":directory": row.directory.0, ":key": row.key, ":title": row.title,
-        ":state": row.state, ":phase": row.phase, ":parent_session": row.parent_session, ":open": row.open,
-        ":done": row.done, ":running": row.running, ":waiting": row.waiting, ":failed": row.failed,
+        ":id": first.mission.0, ":directory": row.directory.0, ":place": row.place, ":key": row.key,
+        ":title": row.title, ":state": row.state, ":phase": row.phase, ":parent_session": row.parent_session,
+        ":open": row.open, ":begun": row.begun, ":done": row.done, ":running": row.running, ":waiting": row.waiting, ":failed": row.failed,
         ":total": row.total, ":created_at": int(row.created_at.0), ":ended_at": row.ended_at.map(|t| int(t.0)),
     })?;
     own(db, &first.mission, by, first.owner.fence, until)?;
-    insert_records(db, first)
+    insert_records(db, first)?;
+    alone_in_place(db, first)
 }
 
 pub(super) fn prune(db: &Connection, keep: u32) -> Result<u64, Failure> {
@@ -75,7 +76,21 @@ pub(super) fn prune(db: &Connection, keep: u32) -> Result<u64, Failure> {
 }
 
 pub(super) fn append(db: &Connection, batch: &[Append]) -> Result<(), Failure> {
-    batch.iter().try_for_each(|one| append_one(db, one))
+    batch.iter().try_for_each(|one| append_one(db, one))?;
+    // After all of them: one may end in the transaction in which the next begins.
+    batch.iter().try_for_each(|one| alone_in_place(db, one))
+}
+
+fn alone_in_place(db: &Connection, append: &Append) -> Result<(), Failure> {
+    let row = &append.row;
+    if !row.begun {
+        return Ok(());
+    }
+    let other = db
+        .prepare_cached("SELECT id FROM missions WHERE place = ?1 AND open AND begun AND id <> ?2")?
+        .query_row([&row.place, &append.mission.0], |r| r.get::<_, String>(0))
+        .optional()?;
+    other.map_or(Ok(()), |id| Err(StoreError::PlaceTaken(MissionId(id)).into()))
 }
 
 fn append_one(db: &Connection, append: &Append) -> Result<(), Failure> {
@@ -98,14 +113,14 @@ fn append_one(db: &Connection, append: &Append) -> Result<(), Failure> {
     // What a mission is found by (id, directory, key, age) stays as it was created.
     db.prepare_cached(
         "UPDATE missions SET title = :title, state = :state, phase = :phase, parent_session = :parent_session,
-             open = :open, done = :done, running = :running, waiting = :waiting, failed = :failed,
+             open = :open, begun = :begun, done = :done, running = :running, waiting = :waiting, failed = :failed,
              total = :total, ended_at = :ended_at
          WHERE id = :id",
     )?
     .execute(named_params! {
         ":id": append.mission.0, ":title": row.title, ":state": row.state, ":phase": row.phase,
-        ":parent_session": row.parent_session, ":open": row.open, ":done": row.done, ":running": row.running,
-        ":waiting": row.waiting, ":failed": row.failed, ":total": row.total,
+        ":parent_session": row.parent_session, ":open": row.open, ":begun": row.begun, ":done": row.done,
+        ":running": row.running, ":waiting": row.waiting, ":failed": row.failed, ":total": row.total,
         ":ended_at": row.ended_at.map(|t| int(t.0)),
     })?;
     Ok(())
@@ -257,11 +272,13 @@ fn mission_row(row: &Row<'_>) -> rusqlite::Result<MissionRow> {
     Ok(MissionRow {
         id: MissionId(row.get("id")?),
         directory: Directory(row.get("directory")?),
+        place: row.get("place")?,
         title: row.get("title")?,
         state: row.get("state")?,
         phase: row.get("phase")?,
         parent_session: row.get("parent_session")?,
         open: row.get("open")?,
+        begun: row.get("begun")?,
         done: row.get("done")?,
         running: row.get("running")?,
         waiting: row.get("waiting")?,

@@ -19,12 +19,14 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE missions (
         id TEXT PRIMARY KEY,
         directory TEXT NOT NULL,
+        place TEXT NOT NULL,
         key TEXT NOT NULL,
         title TEXT NOT NULL,
         state TEXT NOT NULL,
         phase TEXT,
         parent_session TEXT NOT NULL,
         open INTEGER NOT NULL,
+        begun INTEGER NOT NULL,
         done INTEGER NOT NULL,
         running INTEGER NOT NULL,
         waiting INTEGER NOT NULL,
@@ -36,6 +38,7 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX missions_by_age ON missions (created_at, id);
     CREATE INDEX missions_by_directory ON missions (directory, created_at, id);
+    CREATE INDEX missions_by_place ON missions (place) WHERE open;
     CREATE INDEX missions_open ON missions (created_at, id) WHERE open;
     -- A free mission keeps its row with no owner, so that its fence goes on growing.
     CREATE TABLE owners (

@@ -31,6 +31,17 @@ impl SqliteStore {
         Ok(Self { path, readers, writer })
     }
 
+    /// Reads the whole file and looks for damage; some milliseconds for each megabyte.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let said = self
+            .read(|db| Ok(db.query_row("PRAGMA quick_check", [], |row| row.get::<_, String>(0))?))
+            .await?;
+        if said == "ok" {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt { path: self.path.display().to_string(), detail: said })
+    }
+
     async fn read<T, F>(&self, query: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

@@ -6,14 +6,29 @@ mod confine;
 pub mod dirs;
 mod files;
 mod git;
+mod group;
+mod headless;
 mod ids;
+mod lsp;
 mod markers;
 mod memory;
+mod probe;
 pub mod process;
+#[cfg(unix)]
+mod socket;
+mod space;
+mod tail;
+pub mod watchdog;
 
-pub use checks::{CommandChecks, watchdog};
+pub use checks::CommandChecks;
 pub use clock::SystemClock;
 pub use git::GitTree;
+pub use headless::Headless;
 pub use ids::Uuids;
+pub use lsp::LanguageServers;
 pub use markers::OpenMarkers;
 pub use memory::SystemMemory;
+pub use probe::first_line;
+#[cfg(unix)]
+pub use socket::Door;
+pub use space::{free_space, may_make_files};

@@ -158,12 +158,8 @@ impl Core {
     ) {
         let Some(a) = self.open(id, attempt) else {
             // Closed while the prompt was on its way: the turn it may have started is ended as well.
-            let gone = self
-                .missions
-                .get(id)
-                .and_then(|m| Some((m.created.directory.clone(), m.attempts.get(attempt)?.session.clone()?)));
-            if let (Some((directory, session)), Ok(())) = (gone, result) {
-                self.act(Action::Abort { directory, session });
+            if result.is_ok() {
+                self.end_turn(id, attempt);
             }
             return;
         };
@@ -187,14 +183,29 @@ impl Core {
             Err(HostError::TimedOut(_)) => self.doubt(id, attempt),
             Err(error) => {
                 // An error may also be said of a prompt that was taken: its turn would go on beside the next attempt's.
-                let mission = &self.missions[id];
-                let session = mission.attempts.get(attempt).and_then(|a| a.session.clone());
-                let directory = mission.created.directory.clone();
                 self.close_failed(id, attempt, error.to_string());
-                if let Some(session) = session {
-                    self.act(Action::Abort { directory, session });
-                }
+                self.end_turn(id, attempt);
             }
+        }
+    }
+
+    /// Ends the turn of a closed attempt in the host.
+    pub(super) fn end_turn(&mut self, id: &MissionId, attempt: &AttemptId) {
+        let Some(mission) = self.missions.get(id) else { return };
+        let directory = mission.created.directory.clone();
+        let Some(closed) = mission.attempts.get(attempt) else { return };
+        let Some(session) = closed.session.clone() else { return };
+        if !closed.given_up {
+            self.emit(id, Event::TurnGivenUp { attempt: attempt.clone() });
+        }
+        let of = Some((id.clone(), attempt.clone()));
+        self.act(Action::Abort { of, directory, session });
+    }
+
+    pub(super) fn abort_taken(&mut self, id: &MissionId, attempt: &AttemptId) {
+        let known = self.missions.get(id).and_then(|m| m.attempts.get(attempt));
+        if known.is_some_and(|a| a.given_up) {
+            self.emit(id, Event::TurnEnded { attempt: attempt.clone() });
         }
     }
 

@@ -15,6 +15,10 @@ use crate::ports::host::ToastKind;
 
 /// Times a failed mission may be put back to pending.
 const MAX_RETRIES: u32 = 3;
+/// Plans of one mission that a user may refuse.
+const MAX_PLANS: usize = 10;
+/// Longest reason for a refusal that is passed on, in bytes.
+const MAX_WISH: usize = 4_000;
 
 impl Core {
     pub(super) fn create(&mut self, reply: ReplyTo, id: MissionId, created: Created) {
@@ -125,8 +129,7 @@ impl Core {
     /// Whether another mission is at work in the place of this one.
     fn place_taken(&self, id: &MissionId) -> bool {
         let place = self.missions[id].place();
-        let at_work = |m: &Mission| m.state.is_open() && m.state != MissionState::Queued;
-        self.missions.values().any(|m| m.id != *id && m.place() == place && at_work(m))
+        self.missions.values().any(|m| m.id != *id && m.place() == place && m.begun())
             || self.away.iter().any(|(away, taken)| away != id && taken == place)
     }
 
@@ -189,6 +192,21 @@ impl Core {
                 self.state(id, MissionState::Paused, "paused by the user; running turns end by themselves");
             }
             Control::Pause => return refused("paused: only a running one can"),
+            Control::Resume | Control::Approve if mission.awaits_approval() => {
+                self.emit(id, Event::PlanJudged { approved: true, reason: None });
+                self.state(id, MissionState::Running, "the user accepts the plan");
+            }
+            Control::Approve => return refused("approved: no plan of it waits"),
+            Control::Refuse { text } if mission.awaits_approval() => {
+                if mission.plan_wishes.len() >= MAX_PLANS {
+                    return Err(Refusal::Conflict(format!(
+                        "{MAX_PLANS} plans were refused: cancel the mission and say anew what is to be done"
+                    )));
+                }
+                self.emit(id, Event::PlanJudged { approved: false, reason: Some(clip(&text, MAX_WISH)) });
+                self.state(id, MissionState::Running, "the user wants another plan");
+            }
+            Control::Refuse { .. } => return refused("planned anew: no plan of it waits"),
             Control::Resume if state == MissionState::Paused => {
                 self.state(id, MissionState::Running, "resumed by the user")
             }
@@ -266,14 +284,9 @@ impl Core {
 
     /// Ends every turn of the mission in the host.
     pub(super) fn stop_turns(&mut self, id: &MissionId) {
-        let directory = self.missions[id].created.directory.clone();
-        let open: Vec<_> =
-            self.missions[id].open_attempts().map(|a| (a.id.clone(), a.session.clone())).collect();
-        for (attempt, session) in open {
+        for attempt in self.missions[id].open_attempts().map(|a| a.id.clone()).collect::<Vec<_>>() {
             self.close(id, &attempt, Outcome::Aborted);
-            if let Some(session) = session {
-                self.act(Action::Abort { directory: directory.clone(), session });
-            }
+            self.end_turn(id, &attempt);
         }
     }
 
@@ -319,6 +332,8 @@ impl Core {
         let text = report::report(&self.missions[id]);
         let calls = self.live(id).waiters.iter().map(|w| w.call.clone()).collect();
         self.emit(id, Event::Reported { text, calls });
+        // What is known of an earlier report's way says nothing of this one's.
+        self.live(id).hand_back = HandBackView::default();
         self.answer_waiters(id);
         let mission = &self.missions[id];
         let kind = match mission.state {

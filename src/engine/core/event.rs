@@ -35,6 +35,11 @@ pub enum Event {
     PlanRefused {
         faults: Vec<String>,
     },
+    /// The user's word on a plan that waited for it; with what is to be different, when it was refused.
+    PlanJudged {
+        approved: bool,
+        reason: Option<String>,
+    },
     /// Work that was completed under an earlier edition of the plan stays completed.
     Planned {
         plan: Plan,
@@ -74,6 +79,13 @@ pub enum Event {
         attempt: AttemptId,
         outcome: Outcome,
         usage: Spent,
+    },
+    /// The turn of a closed attempt goes on in the host and is to be ended; owed until the host has taken that.
+    TurnGivenUp {
+        attempt: AttemptId,
+    },
+    TurnEnded {
+        attempt: AttemptId,
     },
     /// A path outside the declared files that a worker took on the way.
     PathTaken {
@@ -140,10 +152,33 @@ pub struct Options {
     pub max_duration_ms: u64,
     /// Go on by itself after the host was stopped.
     pub auto_resume: bool,
-    /// Of the whole mission.
-    pub budget: Option<Budget>,
-    /// Of each task with all its attempts and reviews.
-    pub task_budget: Option<Budget>,
+    /// Most tokens of all kinds together.
+    pub budget_tokens: Option<u64>,
+    /// Most US dollars.
+    pub budget_dollars: Option<f64>,
+    /// Time from its start after which no turn is begun.
+    pub budget_minutes: Option<u32>,
+    /// The same for each task with all its attempts and reviews; the time is that of its workers.
+    pub task_budget_tokens: Option<u64>,
+    pub task_budget_dollars: Option<f64>,
+    pub task_budget_minutes: Option<u32>,
+    /// Whether new errors that language servers find are held against a change; yes when not said.
+    pub diagnostics: Option<bool>,
+    /// Whether the plan waits for the user's word before work begins; no when not said.
+    pub approval: Option<bool>,
+}
+
+impl Options {
+    pub fn budget(&self) -> Budget {
+        budget(self.budget_tokens, self.budget_dollars, self.budget_minutes)
+    }
+    pub fn task_budget(&self) -> Budget {
+        budget(self.task_budget_tokens, self.task_budget_dollars, self.task_budget_minutes)
+    }
+}
+
+fn budget(tokens: Option<u64>, cost: Option<f64>, minutes: Option<u32>) -> Budget {
+    Budget { tokens, cost, wall_ms: minutes.map(|m| u64::from(m) * 60_000) }
 }
 
 impl Default for Options {
@@ -155,8 +190,14 @@ impl Default for Options {
             turn_timeout_ms: 600_000,
             max_duration_ms: 86_400_000,
             auto_resume: true,
-            budget: None,
-            task_budget: None,
+            budget_tokens: None,
+            budget_dollars: None,
+            budget_minutes: None,
+            task_budget_tokens: None,
+            task_budget_dollars: None,
+            task_budget_minutes: None,
+            diagnostics: None,
+            approval: None,
         }
     }
 }
@@ -271,6 +312,7 @@ impl Event {
             Event::Surveyed { .. } => "surveyed",
             Event::Baselined { .. } => "baselined",
             Event::PlanRefused { .. } => "plan_refused",
+            Event::PlanJudged { .. } => "plan_judged",
             Event::Planned { .. } => "planned",
             Event::TaskAdded { .. } => "task_added",
             Event::TaskChanged { .. } => "task_changed",
@@ -279,6 +321,8 @@ impl Event {
             Event::Prompted { .. } => "prompted",
             Event::Submitted { .. } => "submitted",
             Event::AttemptClosed { .. } => "attempt_closed",
+            Event::TurnGivenUp { .. } => "turn_given_up",
+            Event::TurnEnded { .. } => "turn_ended",
             Event::PathTaken { .. } => "path_taken",
             Event::Inspected { .. } => "inspected",
             Event::Checked { .. } => "checked",

@@ -6,7 +6,7 @@ use super::event::*;
 use super::grants::Want;
 use super::live::Job;
 use super::state::{Gate, Mission};
-use super::{Action, Core, MAX_REWORK, MAX_WHOLE_ROUNDS};
+use super::{Action, Core, Ground, MAX_REWORK, MAX_WHOLE_ROUNDS};
 use crate::domain::ids::{MissionId, TaskId};
 use crate::domain::mission::Phase;
 use crate::domain::plan::{Priority, TaskSpec};
@@ -69,21 +69,11 @@ impl Core {
     fn inspect(&mut self, id: &MissionId, subject: Subject) {
         let Some(round) = self.live(id).begin(Job::Inspect(subject.clone())) else { return };
         let mission = &self.missions[id];
-        let (base, scope) = match &subject {
-            Subject::Whole => (mission.survey.as_ref().and_then(|s| s.tree.clone()), Vec::new()),
-            Subject::Task(task) => mission.task(task).map_or((None, Vec::new()), |t| {
-                (t.base.clone(), t.spec.files.iter().chain(&t.taken).cloned().collect())
-            }),
-        };
-        self.act(Action::Inspect {
-            mission: id.clone(),
-            subject,
-            round,
-            root: mission.created.worktree.clone(),
-            base,
-            todo: mission.created.options.todo.clone(),
-            scope,
-        });
+        let ground = mission.ground(&subject);
+        // The second look at the whole only says whether the tree is still the one that was approved.
+        let diagnose =
+            mission.created.options.diagnostics != Some(false) && mission.phase != Some(Phase::Integrating);
+        self.act(Action::Inspect { mission: id.clone(), subject, round, ground, diagnose });
     }
 
     pub(super) fn inspected(
@@ -227,6 +217,19 @@ impl Core {
         let verdict = Verdict { approved: false, tree, summary: why.clone(), findings: Vec::new() };
         self.emit(id, Event::Judged { subject: Subject::Whole, verdict });
         self.finish(id, why);
+    }
+}
+
+impl Mission {
+    /// What the change of a task, or of the whole, is seen against.
+    pub(super) fn ground(&self, subject: &Subject) -> Ground {
+        let (base, scope) = match subject {
+            Subject::Whole => (self.survey.as_ref().and_then(|s| s.tree.clone()), None),
+            Subject::Task(task) => self.task(task).map_or((None, Some(Vec::new())), |t| {
+                (t.base.clone(), Some(t.spec.files.iter().chain(&t.taken).cloned().collect()))
+            }),
+        };
+        Ground { root: self.created.worktree.clone(), base, todo: self.created.options.todo.clone(), scope }
     }
 }
 

@@ -302,8 +302,10 @@ impl Core {
         self.live.get(id).is_some_and(|l| l.hand_back.doubtful + 1 < STABLE_LOOKS)
     }
 
-    pub(super) fn hand_back_taken(&mut self, id: &MissionId, result: Result<(), HostError>) {
-        if !self.missions.get(id).is_some_and(Mission::owes_report) {
+    pub(super) fn hand_back_taken(&mut self, id: &MissionId, text: &str, result: Result<(), HostError>) {
+        // The mission may have gone on since, and owe another report by now, or none yet.
+        let is_owed = |m: &Mission| m.owes_report() && m.report.as_deref() == Some(text);
+        if !self.missions.get(id).is_some_and(is_owed) {
             return;
         }
         let now = self.now;

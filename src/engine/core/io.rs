@@ -9,6 +9,18 @@ use crate::domain::todo::{TodoItem, TodoState};
 use crate::domain::verdict::{CheckResult, Finding, TreeId};
 use crate::ports::host::{CallState, HostError, HostFault, HostMessage, ToastKind, TurnState};
 
+/// What a change is seen against.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ground {
+    pub root: String,
+    /// None where no tree could be read before.
+    pub base: Option<TreeId>,
+    /// The plan file, which is no part of any change.
+    pub todo: String,
+    /// Paths and globs a task may change; none for the whole.
+    pub scope: Option<Vec<String>>,
+}
+
 /// Where an answer goes; given by the caller, meaningless to the core.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
 pub struct ReplyTo(pub u64);
@@ -69,8 +81,15 @@ pub enum Input {
         mission: MissionId,
         result: Result<Look, HostError>,
     },
+    /// The host was told to end the turn of a closed attempt.
+    AbortTaken {
+        mission: MissionId,
+        attempt: AttemptId,
+    },
     HandBackTaken {
         mission: MissionId,
+        /// The report that was sent.
+        text: String,
         result: Result<(), HostError>,
     },
     Surveyed {
@@ -133,6 +152,12 @@ pub enum Control {
     },
     Retry,
     Steer {
+        text: String,
+    },
+    /// The plan that waits is accepted; so does `Resume`.
+    Approve,
+    /// The plan that waits is made anew, with what the user wants to be different.
+    Refuse {
         text: String,
     },
     /// Makes a checkpoint now.
@@ -241,6 +266,8 @@ pub enum Action {
         text: String,
     },
     Abort {
+        /// Whose turn; none when the mission is no longer ours.
+        of: Option<(MissionId, AttemptId)>,
         directory: Directory,
         session: HostSessionId,
     },
@@ -287,10 +314,9 @@ pub enum Action {
         mission: MissionId,
         subject: Subject,
         round: u64,
-        root: String,
-        base: Option<TreeId>,
-        todo: String,
-        scope: Vec<String>,
+        ground: Ground,
+        /// Errors that the change brings in, as language servers see them, are findings too.
+        diagnose: bool,
     },
     Check {
         mission: MissionId,

@@ -39,7 +39,7 @@ use crate::domain::permits::{Line, Permits};
 use crate::domain::rate::RateGate;
 use event::{Brief, Event};
 use grants::Want;
-pub use io::{Action, Answer, Control, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
+pub use io::{Action, Answer, Control, Ground, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
 pub use limits::Limits;
 use live::{Live, Waiter};
 pub use recover::replay;
@@ -159,10 +159,11 @@ impl Core {
                 self.session_created(&mission, &attempt, result)
             }
             Input::PromptTaken { mission, attempt, result } => self.prompt_taken(&mission, &attempt, result),
+            Input::AbortTaken { mission, attempt } => self.abort_taken(&mission, &attempt),
             Input::Looked { mission, attempt, result } => self.looked(&mission, &attempt, result),
             Input::Salvaged { mission, attempt, found } => self.salvaged(&mission, &attempt, found),
             Input::ParentLooked { mission, result } => self.parent_looked(&mission, result),
-            Input::HandBackTaken { mission, result } => self.hand_back_taken(&mission, result),
+            Input::HandBackTaken { mission, text, result } => self.hand_back_taken(&mission, &text, result),
             Input::Surveyed { mission, checks, tree, remark } => {
                 self.surveyed(&mission, Event::Surveyed { checks, tree, remark });
             }

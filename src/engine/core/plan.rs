@@ -5,7 +5,7 @@ use super::grants::Want;
 use super::io::*;
 use crate::domain::decompose::decompose;
 use crate::domain::ids::MissionId;
-use crate::domain::mission::Phase;
+use crate::domain::mission::{MissionState, Phase};
 use crate::domain::plan::{Draft, PlanRules, Priority, validate};
 use crate::domain::schedule;
 use crate::domain::task::TaskState;
@@ -24,14 +24,20 @@ impl Core {
         if mission.plan.is_some() {
             // Nothing is changed before it is known how the checks stood.
             if mission.survey.as_ref().is_some_and(|s| s.baseline.is_some()) {
-                self.phase(id, Phase::Executing);
+                if mission.wants_approval() {
+                    self.ask_approval(id);
+                } else {
+                    self.phase(id, Phase::Executing);
+                }
             }
             return;
         }
         if mission.open_attempts().any(|a| a.kind == AttemptKind::Planning && a.submission.is_none()) {
             return;
         }
-        let tried: Vec<_> = mission.attempts.values().filter(|a| a.kind == AttemptKind::Planning).collect();
+        let planned =
+            |a: &&super::state::Attempt| a.kind == AttemptKind::Planning && a.token > mission.planned_up_to;
+        let tried: Vec<_> = mission.attempts.values().filter(planned).collect();
         let spoke = tried.iter().any(|a| a.prompted(PromptReason::Nudge) > 0)
             || mission.plan_refusals >= MAX_REFUSALS;
         if spoke || tried.len() >= MAX_PLANNING_ATTEMPTS {
@@ -41,6 +47,25 @@ impl Core {
             let level = schedule::level(Priority::Normal, 0);
             self.want(id, Want { kind: AttemptKind::Planning, level, ordinal, session: None });
         }
+    }
+
+    /// The plan is there to be read, and the mission waits.
+    fn ask_approval(&mut self, id: &MissionId) {
+        self.live(id).todo_published = false;
+        self.publish_todo(id);
+        self.state(id, MissionState::Paused, "the plan waits for the user");
+        let mission = &self.missions[id];
+        let (tasks, todo) = (mission.tasks.len(), &mission.created.options.todo);
+        let message = format!(
+            "{tasks} {} in {todo}. /task-approve begins the work, /task-refuse has it planned anew.",
+            if tasks == 1 { "task" } else { "tasks" }
+        );
+        self.act(Action::Toast {
+            directory: mission.created.directory.clone(),
+            kind: ToastKind::Info,
+            title: "The plan waits for you".into(),
+            message,
+        });
     }
 
     /// The plan as a tool call; the answer is for the model.

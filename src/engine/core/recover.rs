@@ -2,9 +2,9 @@
 use super::event::*;
 use super::io::*;
 use super::live::{LOOK_MS, Pulse};
-use super::state::{Attempt, Mission};
+use super::state::Mission;
 use super::{Core, schedule};
-use crate::domain::ids::{HostSessionId, Millis, MissionId};
+use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId};
 use crate::domain::mission::MissionState;
 use crate::ports::host::ToastKind;
 
@@ -68,17 +68,27 @@ impl Core {
 
     /// Turns that were given up before may not have been ended in the host: the process may have died in between.
     fn end_again(&mut self, id: &MissionId) {
-        let mission = &self.missions[id];
-        let directory = mission.created.directory.clone();
-        let newest = |s: &HostSessionId, a: &Attempt| self.sessions.get(s).is_some_and(|(_, n)| *n == a.id);
-        let given_up = mission.attempts.values().filter(|a| !a.open() && a.outcome != Some(Outcome::Done));
-        let sessions: Vec<_> = given_up.filter_map(|a| a.session.clone().filter(|s| newest(s, a))).collect();
-        for session in sessions {
-            self.act(Action::Abort { directory: directory.clone(), session });
+        for (attempt, session) in self.given_up(id) {
+            // One that works in the same conversation since then could not begin before the end of this.
+            let newest = session.is_some_and(|s| self.sessions.get(&s).is_some_and(|(_, n)| *n == attempt));
+            if newest {
+                self.end_turn(id, &attempt);
+            } else {
+                self.abort_taken(id, &attempt);
+            }
         }
     }
 
+    fn given_up(&self, id: &MissionId) -> Vec<(AttemptId, Option<HostSessionId>)> {
+        let given_up = self.missions[id].attempts.values().filter(|a| a.given_up);
+        given_up.map(|a| (a.id.clone(), a.session.clone())).collect()
+    }
+
     fn after_host_restart(&mut self, id: &MissionId) {
+        // Turns end with the process they run in.
+        for (attempt, _) in self.given_up(id) {
+            self.abort_taken(id, &attempt);
+        }
         let mission = &self.missions[id];
         let directory = mission.created.directory.clone();
         let title = mission.created.title.clone();

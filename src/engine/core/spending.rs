@@ -82,7 +82,7 @@ impl Core {
         let running = open.filter_map(|a| live?.pulses.get(&a.id)).map(|p| p.spent);
         let task = mission.task(task)?;
         let spent = running.fold(task.spent, Spent::plus);
-        match mission.created.options.task_budget.unwrap_or_default().standing(spent, task.worked_ms) {
+        match mission.created.options.task_budget().standing(spent, task.worked_ms) {
             Standing::Over(most) => Some(format!("of the task: {}", over(most))),
             _ => None,
         }
@@ -90,7 +90,7 @@ impl Core {
 
     /// Tasks that want another turn and have no budget left for it come to their end.
     pub(super) fn end_spent_tasks(&mut self, id: &MissionId) {
-        if self.missions[id].created.options.task_budget.is_none() {
+        if self.missions[id].created.options.task_budget().limits_nothing() {
             return;
         }
         let mission = &self.missions[id];
@@ -116,7 +116,7 @@ impl Core {
     pub(super) fn stop_spenders(&mut self) {
         for id in self.missions.keys().cloned().collect::<Vec<_>>() {
             let mission = &self.missions[&id];
-            if !mission.running() || mission.created.options.budget.is_none() {
+            if !mission.running() || budget(mission).limits_nothing() {
                 continue;
             }
             match self.standing(&id) {
@@ -169,7 +169,7 @@ impl Core {
 }
 
 fn budget(mission: &Mission) -> Budget {
-    mission.created.options.budget.unwrap_or_default()
+    mission.created.options.budget()
 }
 
 fn over(most: Use) -> String {

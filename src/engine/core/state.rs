@@ -32,6 +32,12 @@ pub struct Mission {
     pub survey: Option<Survey>,
     pub plan_faults: Vec<String>,
     pub plan_refusals: u32,
+    /// The user's word on the plan was yes.
+    pub plan_approved: bool,
+    /// What the user wanted to be different in plans that were refused.
+    pub plan_wishes: Vec<String>,
+    /// Planners up to this token have planned what was refused.
+    pub planned_up_to: u64,
     pub plan: Option<Plan>,
     pub plan_source: Option<PlanSource>,
     /// In the order of the plan.
@@ -124,6 +130,8 @@ pub struct Attempt {
     pub prompts: Vec<PromptReason>,
     pub submission: Option<Submission>,
     pub outcome: Option<Outcome>,
+    /// Its turn is still to be ended in the host.
+    pub given_up: bool,
 }
 
 impl Attempt {
@@ -164,6 +172,9 @@ impl Mission {
             survey: None,
             plan_faults: Vec::new(),
             plan_refusals: 0,
+            plan_approved: false,
+            plan_wishes: Vec::new(),
+            planned_up_to: 0,
             plan: None,
             plan_source: None,
             tasks: Vec::new(),
@@ -220,7 +231,11 @@ impl Mission {
     }
     /// Settled, and no turn of it runs on.
     pub fn at_rest(&self) -> bool {
-        self.settled() && self.open_attempts().next().is_none()
+        self.settled() && self.attempts.values().all(|a| !a.open() && !a.given_up)
+    }
+    /// At work in its place, if only to wait there.
+    pub fn begun(&self) -> bool {
+        self.running() || self.state == MissionState::Paused
     }
     /// Work on it goes on; at half pace while the provider is being waited for.
     pub fn running(&self) -> bool {
@@ -238,16 +253,15 @@ impl Mission {
                 let ended = !self.state.is_open();
                 self.state = self.state.change(*to).map_err(|e| e.to_string())?;
                 if ended && self.state.is_open() {
+                    // Who retries a mission means it to have its time and its budget again.
+                    self.started_at = None;
                     self.spent_before = self.spent;
                     self.tasks.iter_mut().for_each(|t| t.spent = Spent::default());
                 }
                 self.reason.clone_from(reason);
                 match to {
                     MissionState::Running => self.started_at = self.started_at.or(Some(at)),
-                    MissionState::Pending => {
-                        self.started_at = None;
-                        self.retries += 1;
-                    }
+                    MissionState::Pending => self.retries += 1,
                     _ => {}
                 }
                 self.ended_at = if self.state.is_open() { None } else { Some(at) };
@@ -283,6 +297,7 @@ impl Mission {
                 self.plan_refusals += 1;
                 self.plan_faults.clone_from(faults);
             }
+            Event::PlanJudged { approved, reason } => self.apply_judged_plan(*approved, reason.as_deref())?,
             Event::Planned { plan, source, .. } => {
                 let old = std::mem::take(&mut self.tasks);
                 let kept = |spec: &TaskSpec| {
@@ -317,6 +332,8 @@ impl Mission {
             Event::AttemptClosed { attempt, outcome, usage } => {
                 self.apply_closed(at, attempt, outcome, *usage)?
             }
+            Event::TurnGivenUp { attempt } => self.attempt_mut(attempt)?.given_up = true,
+            Event::TurnEnded { attempt } => self.attempt_mut(attempt)?.given_up = false,
             Event::PathTaken { task, path } => self.task_mut(task)?.taken.push(path.clone()),
             Event::Inspected { subject, inspection } => {
                 if inspection.tree.is_some() {
@@ -385,6 +402,43 @@ impl Mission {
         Ok(found)
     }
 
+    /// Whether the plan waits for the user's word.
+    pub fn awaits_approval(&self) -> bool {
+        self.state == MissionState::Paused && self.wants_approval()
+    }
+
+    /// A plan that the user wants to see before any work, and has not accepted.
+    pub(super) fn wants_approval(&self) -> bool {
+        self.created.options.approval == Some(true)
+            && !self.plan_approved
+            && self.plan.is_some()
+            && self.phase == Some(Phase::Planning)
+    }
+
+    fn apply_judged_plan(&mut self, approved: bool, reason: Option<&str>) -> Result<(), String> {
+        if self.plan.is_none() {
+            return Err("a word on a plan that is not there".into());
+        }
+        if approved {
+            self.plan_approved = true;
+            return Ok(());
+        }
+        self.plan_wishes.extend(reason.map(str::to_owned));
+        self.planned_up_to = self.attempts.values().map(|a| a.token).max().unwrap_or_default();
+        self.drop_plan();
+        self.tasks.clear();
+        Ok(())
+    }
+
+    fn drop_plan(&mut self) {
+        self.plan = None;
+        self.plan_source = None;
+        self.plan_refusals = 0;
+        self.plan_faults.clear();
+        // The plan that is given up cannot be gone back to.
+        self.edition += 1;
+    }
+
     fn apply_restored(&mut self, checkpoint: u32) -> Result<(), String> {
         if let Some(open) = self.open_attempts().next() {
             return Err(format!("attempt {} is still open", open.id));
@@ -392,12 +446,7 @@ impl Mission {
         let found = self.restorable(checkpoint)?;
         let (states, planned) = (found.tasks.clone(), found.edition > 0);
         if !planned {
-            self.plan = None;
-            self.plan_source = None;
-            self.plan_refusals = 0;
-            self.plan_faults.clear();
-            // The plan that is given up cannot be gone back to.
-            self.edition += 1;
+            self.drop_plan();
         }
         self.tasks.truncate(states.len());
         if let Some(plan) = &mut self.plan {
@@ -451,6 +500,7 @@ impl Mission {
                 prompts: Vec::new(),
                 submission: None,
                 outcome: None,
+                given_up: false,
             },
         );
         Ok(())

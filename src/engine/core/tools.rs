@@ -26,6 +26,20 @@ impl Core {
             .or_else(|| self.missions.values().rfind(|m| m.parent == *session).map(|m| m.id.clone()))
     }
 
+    /// What the work of a conversation is seen against: the task it is for, unless the `whole` is asked for.
+    pub fn ground(&self, session: &HostSessionId, whole: bool) -> Option<Ground> {
+        if let Some((mission, attempt)) = self.attempt_of(session) {
+            let subject = match &attempt.kind {
+                AttemptKind::Work(task) if !whole => Subject::Task(task.clone()),
+                AttemptKind::Review(subject) if !whole => subject.clone(),
+                _ => Subject::Whole,
+            };
+            return Some(mission.ground(&subject));
+        }
+        let mission = self.meant(session, None)?;
+        self.missions.get(&mission).map(|m| m.ground(&Subject::Whole))
+    }
+
     fn tool_status(&mut self, reply: ReplyTo, session: &HostSessionId, mission: Option<MissionId>) {
         let found = self.meant(session, mission).and_then(|id| self.missions.get(&id));
         match found.map(|m| (report::progress(m), report::status(m))) {

@@ -306,12 +306,12 @@ impl Core {
             }
             let Some(session) = session else { continue };
             if now.since(pulse.sign_at) >= limit && !pulse.excused() {
-                self.act(Action::Abort { directory: directory.clone(), session });
                 let reported = self.open(id, &attempt).is_some_and(|a| a.submission.is_some());
                 let reason = format!("no progress for {} s", limit / 1000);
                 // What was handed in is there; only the turn's last words are not.
                 let outcome = if reported { Outcome::Done } else { Outcome::Failed { reason } };
                 self.close(id, &attempt, outcome);
+                self.end_turn(id, &attempt);
             } else if !pulse.looking && pulse.look_at <= now {
                 pulse.looking = true;
                 pulse.looked_at = now;

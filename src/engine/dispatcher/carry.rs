@@ -20,6 +20,11 @@ impl Dispatcher {
             match action {
                 Action::Answer { to, answer } => self.send(to, answer),
                 Action::StopWork { mission } => self.stop_jobs(&mission),
+                // It may be long since anybody looked into the conversation, and another process have said it.
+                Action::HandBack { mission, text, .. } if !self.index.owned() => {
+                    let result = Err(HostError::TimedOut(OWNER_TTL_MS));
+                    self.inbox.push_back(Input::HandBackTaken { mission, text, result });
+                }
                 action => {
                     let place = self.place_of(&action);
                     if let Some(work) = self.effects.work(action) {

@@ -9,6 +9,9 @@ const MAX_OPEN: u32 = 1_000;
 const CLAIMS_AT_ONCE: usize = 32;
 /// After this many a call that waits for the mission is told why; a headless host would never end else.
 const RELOADS_BEFORE_ANSWER: u32 = 30;
+/// Longest time from the first claim to the last record that is read. After more the first may be another's again, and
+/// what was read be of different times.
+const READ_WITHIN: Duration = Duration::from_millis(OWNER_TTL_MS * 2 / 3);
 /// Wait for calls of the host that are still on their way.
 const SETTLE_AFTER: Duration = Duration::from_millis(100);
 /// Wait before a mission whose commit failed is read again.
@@ -24,8 +27,14 @@ enum Claimed {
     Held(MissionRow, OwnerIdentity),
 }
 
+pub(super) enum Wanted {
+    Mission(MissionId),
+    /// All that is open in it.
+    Directory(Directory),
+}
+
 pub(super) struct Loaded {
-    /// When it was claimed.
+    /// Just before it was claimed.
     at: Instant,
     mission: MissionId,
     token: OwnerToken,
@@ -79,6 +88,15 @@ impl Dispatcher {
                 Done::Gathered(find(&ports, &directory, &ours).await.map(|found| found.ours))
             });
         }
+    }
+
+    /// A mission nobody here knew of is at work where one of ours was to begin: ours waits for it, in this process if
+    /// nobody holds it.
+    pub(super) fn gather_beside(&mut self, mission: MissionId) {
+        let ports = self.ports.clone();
+        let ours: BTreeSet<_> = self.owned.keys().cloned().collect();
+        self.gathering += 1;
+        self.jobs.spawn(async move { Done::Gathered(with_its_place(&ports, &mission, &ours).await) });
     }
 
     pub(super) fn open(&mut self, directory: Directory, host_restarted: bool, tx: OpenReply) {
@@ -143,9 +161,14 @@ impl Dispatcher {
         });
     }
 
-    /// The mission an order is for, when it has left memory: one that has ended may be retried or taken back.
-    pub(super) fn not_in_memory(&self, input: &Input) -> Option<MissionId> {
+    /// What has to be read before an order can be carried out: a mission that has left memory may be retried or taken
+    /// back, and a new one waits for those that another process left in its place.
+    pub(super) fn not_in_memory(&self, input: &Input) -> Option<Wanted> {
         let mission = match input {
+            Input::Create { created, .. } => {
+                let known = self.core.missions().any(|m| m.place() == created.worktree && m.begun());
+                return (!known).then(|| Wanted::Directory(created.directory.clone()));
+            }
             Input::Control { mission, .. } | Input::Attach { mission, .. } => mission,
             Input::Tool {
                 tool:
@@ -156,14 +179,17 @@ impl Dispatcher {
             _ => return None,
         };
         let away = self.core.mission(mission).is_none() && !self.stalled.contains_key(mission);
-        away.then(|| mission.clone())
+        away.then(|| Wanted::Mission(mission.clone()))
     }
 
-    pub(super) fn fetch(&mut self, reply: ReplyTo, mission: MissionId, input: Box<Input>) {
+    pub(super) fn fetch(&mut self, reply: ReplyTo, wanted: Wanted, input: Box<Input>) {
         let ports = self.ports.clone();
         let ours: BTreeSet<_> = self.owned.keys().cloned().collect();
         self.jobs.spawn(async move {
-            let found = with_its_place(&ports, &mission, &ours).await;
+            let found = match wanted {
+                Wanted::Mission(mission) => with_its_place(&ports, &mission, &ours).await,
+                Wanted::Directory(directory) => find(&ports, &directory, &ours).await.map(|found| found.ours),
+            };
             Done::Fetched { reply, input, found }
         });
     }
@@ -206,6 +232,7 @@ impl Dispatcher {
 /// Open missions of a directory: those that are free are claimed and read. Who holds the first of them that is at work holds the
 /// place: of two processes that come at once only one gets any, for two would work in one tree beside each other.
 async fn find(ports: &Ports, directory: &Directory, ours: &BTreeSet<MissionId>) -> Result<Found, StoreError> {
+    let began = Instant::now();
     let rows = ports.store.missions(Some(directory.clone()), true, MAX_OPEN).await?;
     let mut found = Found { ours: Vec::new(), held: Vec::new() };
     let mut free: Vec<_> = rows.into_iter().rev().filter(|row| !ours.contains(&row.id)).collect();
@@ -221,9 +248,10 @@ async fn find(ports: &Ports, directory: &Directory, ours: &BTreeSet<MissionId>) 
     }
     // Several at once, for each claim waits for the disk; in the order of the list, for what is older starts first.
     let claims = free.into_iter().map(async |row| {
+        let at = Instant::now();
         let claimed = match claim(ports, &row.id).await? {
             Claim::Held { by, .. } => Some(Claimed::Held(row, by)),
-            Claim::Granted(token) => Some(Claimed::Ours(read(ports, &row.id, token).await?)),
+            Claim::Granted(token) => Some(Claimed::Ours(read(ports, &row.id, token, at).await?)),
             Claim::Unknown => None,
         };
         Ok::<_, StoreError>(claimed)
@@ -236,7 +264,15 @@ async fn find(ports: &Ports, directory: &Directory, ours: &BTreeSet<MissionId>) 
             None => {}
         }
     }
+    in_time(began)?;
     Ok(found)
+}
+
+fn in_time(began: Instant) -> Result<(), StoreError> {
+    if began.elapsed() > READ_WITHIN {
+        return Err(StoreError::Other("it answers too slowly; try again".into()));
+    }
+    Ok(())
 }
 
 /// A mission and all that is at work in its directory: alone it would begin beside that.
@@ -254,10 +290,13 @@ async fn with_its_place(
 }
 
 async fn load(ports: &Ports, mission: &MissionId) -> Result<Option<Loaded>, StoreError> {
-    match claim(ports, mission).await? {
-        Claim::Granted(token) => read(ports, mission, token).await.map(Some),
-        Claim::Held { .. } | Claim::Unknown => Ok(None),
-    }
+    let at = Instant::now();
+    let loaded = match claim(ports, mission).await? {
+        Claim::Granted(token) => Some(read(ports, mission, token, at).await?),
+        Claim::Held { .. } | Claim::Unknown => None,
+    };
+    in_time(at)?;
+    Ok(loaded)
 }
 
 async fn claim(ports: &Ports, mission: &MissionId) -> Result<Claim, StoreError> {
@@ -265,8 +304,12 @@ async fn claim(ports: &Ports, mission: &MissionId) -> Result<Claim, StoreError> 
     ports.store.claim(mission.clone(), ports.identity.clone(), OWNER_TTL_MS, now, ports.alive).await
 }
 
-async fn read(ports: &Ports, mission: &MissionId, token: OwnerToken) -> Result<Loaded, StoreError> {
-    let at = Instant::now();
+async fn read(
+    ports: &Ports,
+    mission: &MissionId,
+    token: OwnerToken,
+    at: Instant,
+) -> Result<Loaded, StoreError> {
     let records = ports.store.load(mission.clone()).await?;
     let seq = records.last().map_or(0, |r| r.seq);
     let events = decode_all(&records).map_err(|e| StoreError::Corrupt {

@@ -84,6 +84,7 @@ kinds! {
     "surveyed" Surveyed { checks: Vec<String> } maybe { tree: String, remark: String }
     "baselined" Baselined { results: Vec<CheckResult> }
     "plan_refused" PlanRefused { faults: Vec<String> }
+    "plan_judged" PlanJudged { approved: bool } maybe { reason: String }
     "planned" Planned { plan: Plan, source: PlanSource } lists { remarks: String }
     "task_added" TaskAdded { spec: TaskSpec }
     "task_changed" TaskChanged { task: String, to: TaskState } maybe { note: String }
@@ -92,6 +93,8 @@ kinds! {
     "attempt_session" AttemptSession { attempt: String, session: String }
     "prompted" Prompted { attempt: String, reason: PromptReason }
     "submitted" Submitted { attempt: String, submission: Submission }
+    "turn_given_up" TurnGivenUp { attempt: String }
+    "turn_ended" TurnEnded { attempt: String }
     "attempt_closed" AttemptClosed { attempt: String, outcome: Outcome, usage: Spent }
     "path_taken" PathTaken { task: String, path: String }
     "inspected" Inspected { subject: Subject, inspection: Inspection }

@@ -8,6 +8,7 @@ pub fn row(mission: &Mission) -> MissionRow {
     MissionRow {
         id: mission.id.clone(),
         directory: mission.created.directory.clone(),
+        place: mission.place().to_owned(),
         title: mission.created.title.clone(),
         state: mission.state.name().into(),
         // The last phase outlives the run; in a list it would read as if work were going on.
@@ -15,6 +16,7 @@ pub fn row(mission: &Mission) -> MissionRow {
         parent_session: mission.parent.0.clone(),
         // An ended mission that still owes its report, or has a turn to end, has to be found after a restart.
         open: !mission.at_rest(),
+        begun: mission.begun(),
         done: counts.done,
         running: counts.running,
         waiting: counts.waiting,

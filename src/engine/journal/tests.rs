@@ -35,6 +35,7 @@ kinds! {
     Surveyed "surveyed"
     Baselined "baselined"
     PlanRefused "plan_refused"
+    PlanJudged "plan_judged"
     Planned "planned"
     TaskAdded "task_added"
     TaskChanged "task_changed"
@@ -43,6 +44,8 @@ kinds! {
     Prompted "prompted"
     Submitted "submitted"
     AttemptClosed "attempt_closed"
+    TurnGivenUp "turn_given_up"
+    TurnEnded "turn_ended"
     PathTaken "path_taken"
     Inspected "inspected"
     Checked "checked"
@@ -109,7 +112,7 @@ fn mission_after(count: usize) -> Mission {
 #[test]
 fn the_corpus_has_every_kind_and_each_of_its_facts_fits() {
     let records = corpus();
-    assert!(records.iter().map(|r| r.seq).eq(1..=75));
+    assert!(records.iter().map(|r| r.seq).eq(1..=78));
     let seen: BTreeSet<_> = records.iter().map(|r| r.kind.as_str()).collect();
     assert_eq!(seen, BTreeSet::from_iter(KINDS.iter().copied()));
     let events = events(&records);
@@ -141,7 +144,7 @@ fn the_corpus_goes_back_to_a_checkpoint() {
 
 #[test]
 fn the_corpus_replays_to_its_end_state() {
-    let m = mission_after(73);
+    let m = mission_after(74);
     assert_eq!((m.state, m.reason.as_str()), (MissionState::Stopped, "cancelled by the user"));
     assert_eq!((m.created_at, m.ended_at), (Millis(1_763_683_200_000), Some(Millis(1_763_683_634_792))));
     assert_eq!(m.phase, Some(Phase::Executing));
@@ -392,11 +395,13 @@ fn the_row_follows_the_mission() {
     let accepted = MissionRow {
         id: MISSION.into(),
         directory: "/home/ada/calc".into(),
+        place: "/home/ada/calc".into(),
         title: "teach calc to divide – and say why not".into(),
         state: "pending".into(),
         phase: None,
         parent_session: "ses_parent".into(),
         open: true,
+        begun: false,
         done: 0,
         running: 0,
         waiting: 0,
@@ -413,6 +418,7 @@ fn the_row_follows_the_mission() {
         MissionRow {
             state: "running".into(),
             phase: Some("executing".into()),
+            begun: true,
             running: 2,
             waiting: 1,
             total: 3,
@@ -420,7 +426,10 @@ fn the_row_follows_the_mission() {
         }
     );
     let paused = after("state_changed", "paused");
-    assert_eq!((paused.state.as_str(), paused.phase, paused.open), ("paused", None, true));
+    assert_eq!(
+        (paused.state.as_str(), paused.phase, paused.open, paused.begun),
+        ("paused", None, true, true)
+    );
     assert_eq!(after("attached", "").parent_session, "ses_parent2");
     let owing = after("reported", "");
     let ended = MissionRow {

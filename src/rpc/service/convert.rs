@@ -1,5 +1,4 @@
 //! Between wire types and the engine's.
-use crate::domain::budget::Budget;
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis};
 use crate::engine::handle::{Control, HostInput, Metrics, MissionView, Options, Refusal, TaskView};
@@ -30,6 +29,14 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
         }
         options.max_duration_ms = u64::from(seconds) * 1000;
     }
+    budget("budget", wire.budget_tokens, wire.budget_dollars, wire.budget_minutes)?;
+    (options.budget_tokens, options.budget_dollars, options.budget_minutes) =
+        (wire.budget_tokens, wire.budget_dollars, wire.budget_minutes);
+    budget("taskBudget", wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes)?;
+    (options.task_budget_tokens, options.task_budget_dollars, options.task_budget_minutes) =
+        (wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes);
+    options.approval = wire.plan_approval.map(|policy| policy == PlanApproval::Ask);
+    options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
         let inside = !todo.is_empty()
             && !todo.starts_with('/')
@@ -50,34 +57,32 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
         }
         options.checks = Some(checks.clone());
     }
-    let mission = (wire.budget_tokens, wire.budget_cost, wire.budget_minutes);
-    let task = (wire.task_budget_tokens, wire.task_budget_cost, wire.task_budget_minutes);
-    options.budget = budget("budget", mission)?;
-    options.task_budget = budget("taskBudget", task)?;
     options.auto_resume = wire.resume != Some(ResumePolicy::Report);
     Ok(options)
 }
 
 fn budget(
     name: &str,
-    (tokens, cost, minutes): (Option<u64>, Option<f64>, Option<u32>),
-) -> Result<Option<Budget>, RpcError> {
+    tokens: Option<u64>,
+    dollars: Option<f64>,
+    minutes: Option<u32>,
+) -> Result<(), RpcError> {
     let invalid = |text: String| Err(RpcError::new(INVALID_PARAMS, text));
-    if tokens == Some(0) {
-        return invalid(format!("option {name}Tokens is 0: leave it out for no limit"));
+    if let Some(tokens) = tokens.filter(|n| !(1_000..=1_000_000_000_000).contains(n)) {
+        return invalid(format!("option {name}Tokens is {tokens}: it must be 1000 to 1000000000000"));
     }
-    if let Some(cost) = cost.filter(|c| !c.is_finite() || *c <= 0.0) {
-        return invalid(format!("option {name}Cost is {cost}: it must be an amount in US dollars above 0"));
+    if let Some(dollars) = dollars.filter(|n| !(0.01..=1_000_000.0).contains(n)) {
+        return invalid(format!("option {name}Dollars is {dollars}: it must be 0.01 to 1000000"));
     }
-    if let Some(minutes) = minutes.filter(|m| !(1..=1_440).contains(m)) {
+    if let Some(minutes) = minutes.filter(|n| !(1..=1_440).contains(n)) {
         return invalid(format!("option {name}Minutes is {minutes}: it must be 1 to 1440"));
     }
-    let budget = Budget { tokens, cost, wall_ms: minutes.map(|m| u64::from(m) * 60_000) };
-    Ok((!budget.limits_nothing()).then_some(budget))
+    Ok(())
 }
 
 /// What an order lacks, for a model as for a program.
 pub const NO_TEXT: &str = "steer needs a text: what the workers are to be told";
+const NO_WISH: &str = "refuse needs a text: what is to be different in the plan";
 pub const NO_CHECKPOINT: &str =
     "restore needs a checkpoint: its number, as the status of the mission lists it";
 
@@ -95,6 +100,11 @@ pub fn control(
         ControlAction::Steer => {
             let text = text.filter(|t| !t.trim().is_empty());
             Control::Steer { text: text.ok_or_else(|| missing(NO_TEXT))? }
+        }
+        ControlAction::Approve => Control::Approve,
+        ControlAction::Refuse => {
+            let text = text.filter(|t| !t.trim().is_empty());
+            Control::Refuse { text: text.ok_or_else(|| missing(NO_WISH))? }
         }
         ControlAction::Checkpoint => Control::Checkpoint,
         ControlAction::Restore => {
@@ -145,14 +155,18 @@ pub fn detail(view: &MissionView) -> MissionDetail {
     MissionDetail {
         mission: summary(&view.row),
         tasks: view.tasks.iter().map(task).collect(),
+        tokens: view.spent.tokens,
+        cost: view.spent.cost,
+        awaits_approval: view.awaits_approval,
         report: view.report.clone(),
         checkpoints: view.checkpoints.iter().map(checkpoint).collect(),
-        spending: Spending {
-            tokens: view.spent.tokens,
-            cost: view.spent.cost,
-            budget_tokens: view.budget.and_then(|b| b.tokens),
-            budget_cost: view.budget.and_then(|b| b.cost),
-        },
+        budget: (!view.budget.limits_nothing()).then(|| BudgetDetail {
+            tokens: view.budget.tokens,
+            cost: view.budget.cost,
+            minutes: view.budget.wall_ms.map(|ms| (ms / 60_000) as u32),
+            tokens_spent: view.budget_spent.tokens,
+            cost_spent: view.budget_spent.cost,
+        }),
         forecast: view.forecast.map(|f| Forecast {
             minutes: f.minutes,
             turns: f.turns,

@@ -1,13 +1,18 @@
 //! The sidecar's side of the wire: each method of the table, served by the engine's handle.
+pub mod code;
+mod code_calls;
 mod convert;
 pub use convert::{detail, summary};
+mod flags;
 mod tool_args;
 
+use code::CodeTools;
+use flags::Budget;
 pub use tool_args::salvage;
 
 use super::{CallContext, PeerHandle, Router, RpcError};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
-use crate::engine::handle::{Answer, Created, Handle, Options, Refusal, ToolInput, clip};
+use crate::engine::handle::{Answer, Created, Handle, Refusal, ToolInput, clip};
 use crate::protocol::errors::*;
 use crate::protocol::methods as m;
 use crate::protocol::tools::TOOLS;
@@ -25,49 +30,83 @@ const MAX_TEXT: usize = 100_000;
 pub struct About {
     pub home: String,
     pub store: String,
+    /// Lines of the log that were lost so far.
+    pub log_lines_dropped: fn() -> u64,
+    pub layered: Layered,
 }
+
+/// The plugin's options for a working tree with those of the other layers; a sentence where one is wrong.
+pub type Layered = Arc<dyn Fn(&str, &WorkspaceOptions) -> Result<WorkspaceOptions, String> + Send + Sync>;
 
 #[derive(Clone)]
 struct Workspace {
     worktree: String,
-    options: Options,
+    options: WorkspaceOptions,
 }
 
 struct Service {
     engine: Handle,
     about: About,
+    code: CodeTools,
     workspaces: DashMap<Directory, Workspace>,
     /// Everyone who has said hello and is still there.
     peers: Mutex<Vec<PeerHandle>>,
     stop: CancellationToken,
 }
 
-/// `stop` is fired when the other end asks the process to end.
-pub fn router(engine: Handle, about: About, stop: CancellationToken) -> Router {
-    let service =
-        Arc::new(Service { engine, about, workspaces: DashMap::new(), peers: Mutex::default(), stop });
-    macro_rules! served {
-        ($method:ident) => {{
+macro_rules! served {
+    ($service:ident, $method:ident) => {{
+        let service = $service.clone();
+        move |params, context| {
             let service = service.clone();
-            move |params, context| {
-                let service = service.clone();
-                async move { service.$method(params, context).await }
-            }
-        }};
+            async move { service.$method(params, context).await }
+        }
+    }};
+}
+
+/// What one process serves, on any number of connections.
+#[derive(Clone)]
+pub struct Served(Arc<Service>);
+
+impl Served {
+    /// `stop` is fired when the host asks the process to end.
+    pub fn new(engine: Handle, about: About, code: CodeTools, stop: CancellationToken) -> Self {
+        let (workspaces, peers) = (DashMap::new(), Mutex::default());
+        Self(Arc::new(Service { engine, about, code, workspaces, peers, stop }))
     }
+
+    /// For the user's own programs beside the host: missions are looked at and steered.
+    pub fn viewer(&self) -> Router {
+        let service = self.0.clone();
+        let hello = service.clone();
+        Router::builder()
+            .sync(m::Initialize, move |params, context| hello.initialize(&params, context.peer.clone()))
+            .request(m::MissionStatus, served!(service, mission_status))
+            .request(m::MissionControl, served!(service, mission_control))
+            .request(m::MetricsRead, served!(service, metrics))
+            .build()
+    }
+
+    /// For the host.
+    pub fn host(&self) -> Router {
+        router(self.0.clone())
+    }
+}
+
+fn router(service: Arc<Service>) -> Router {
     let (hello, events, end) = (service.clone(), service.clone(), service.clone());
     Router::builder()
         .sync(m::Initialize, move |params, context| hello.initialize(&params, context.peer.clone()))
-        .request(m::WorkspaceOpen, served!(workspace_open))
-        .request(m::WorkspaceClose, served!(workspace_close))
-        .request(m::MissionCreate, served!(mission_create))
-        .request(m::MissionAttach, served!(mission_attach))
-        .request(m::MissionStatus, served!(mission_status))
-        .request(m::MissionControl, served!(mission_control))
+        .request(m::WorkspaceOpen, served!(service, workspace_open))
+        .request(m::WorkspaceClose, served!(service, workspace_close))
+        .request(m::MissionCreate, served!(service, mission_create))
+        .request(m::MissionAttach, served!(service, mission_attach))
+        .request(m::MissionStatus, served!(service, mission_status))
+        .request(m::MissionControl, served!(service, mission_control))
         .sync(m::ToolList, |_, _| Ok(tool_list()))
-        .request(m::ToolCall, served!(tool_call))
-        .request(m::LeaseCheck, served!(lease_check))
-        .request(m::MetricsRead, served!(metrics))
+        .request(m::ToolCall, served!(service, tool_call))
+        .request(m::LeaseCheck, served!(service, lease_check))
+        .request(m::MetricsRead, served!(service, metrics))
         .sync(m::Shutdown, move |_, _| {
             end.stop.cancel();
             Ok(Empty {})
@@ -84,6 +123,7 @@ fn tool_list() -> ToolListResult {
         description: t.description.into(),
         input_schema: (t.schema)().to_value(),
         roles: t.roles.iter().map(ToString::to_string).collect(),
+        permission: t.permission.map(Into::into),
     });
     ToolListResult { tools: tools.collect() }
 }
@@ -119,9 +159,10 @@ impl Service {
         p: WorkspaceOpenParams,
         _: CallContext,
     ) -> Result<WorkspaceOpenResult, RpcError> {
-        let options = convert::options(&p.options)?;
+        convert::options(&p.options)?;
         let directory = Directory(p.directory);
-        self.workspaces.insert(directory.clone(), Workspace { worktree: p.worktree, options });
+        let workspace = Workspace { worktree: p.worktree, options: p.options };
+        self.workspaces.insert(directory.clone(), workspace);
         let opened = self.engine.open(directory, !p.reattach).await.map_err(convert::refusal)?;
         Ok(WorkspaceOpenResult {
             missions: opened.missions.iter().map(convert::summary).collect(),
@@ -164,7 +205,9 @@ impl Service {
         text: String,
         key: String,
     ) -> Result<(MissionId, Vec<MissionId>), RpcError> {
-        let text = text.trim().to_owned();
+        let invalid = |fault: String| RpcError::new(INVALID_PARAMS, fault);
+        let flags = flags::parse(&text).map_err(invalid)?;
+        let text = flags.text.to_owned();
         if text.is_empty() {
             return Err(RpcError::new(INVALID_PARAMS, "say what is to be done: /task followed by the work"));
         }
@@ -176,6 +219,17 @@ impl Service {
             return Err(RpcError::new(INVALID_PARAMS, fault));
         }
         let workspace = self.workspace(&directory)?;
+        // Read anew for each mission, so that a change counts for the next one.
+        let mut layered = (self.about.layered)(&workspace.worktree, &workspace.options).map_err(invalid)?;
+        if flags.approve {
+            layered.plan_approval = Some(PlanApproval::Ask);
+        }
+        match flags.budget {
+            Some(Budget::Tokens(tokens)) => layered.budget_tokens = Some(tokens),
+            Some(Budget::Dollars(dollars)) => layered.budget_dollars = Some(dollars),
+            None => {}
+        }
+        let options = convert::options(&layered)?;
         self.engine.writable(std::path::Path::new(&workspace.worktree)).map_err(convert::refusal)?;
         self.engine.claim_place(directory.clone()).await.map_err(convert::refusal)?;
         let created = Created {
@@ -185,7 +239,7 @@ impl Service {
             parent: HostSessionId(parent),
             text,
             key,
-            options: workspace.options,
+            options,
         };
         self.engine.create(created).await.map_err(convert::refusal)
     }
@@ -208,7 +262,14 @@ impl Service {
         p: MissionStatusParams,
         _: CallContext,
     ) -> Result<MissionDetail, RpcError> {
-        let mission = self.meant(p.mission, p.directory).await?;
+        let mission = match (p.mission, p.parent_session) {
+            (None, Some(parent)) => {
+                let found = self.engine.newest_of(Directory(p.directory), &parent).await;
+                let none = || RpcError::new(NOT_FOUND, "this conversation has had no mission");
+                found.map_err(convert::refusal)?.ok_or_else(none)?
+            }
+            (mission, _) => self.meant(mission, p.directory).await?,
+        };
         self.detail(mission).await
     }
 
@@ -261,6 +322,9 @@ impl Service {
     }
 
     async fn tool_call(&self, p: ToolCallParams, context: CallContext) -> Result<ToolCallResult, RpcError> {
+        if code_calls::serves(&p.tool) {
+            return self.code_call(&p, &context).await;
+        }
         let tool = match tool_args::tool_input(&p.tool, p.args)? {
             ToolInput::Control { mission, control } => {
                 let mission = self.named(mission, &p.session, &p.directory).await?;
@@ -312,6 +376,7 @@ impl Service {
 
     async fn metrics(&self, _: Empty, _: CallContext) -> Result<MetricsResult, RpcError> {
         let mut metrics = self.engine.metrics().await;
+        metrics.count("log.lines_dropped", (self.about.log_lines_dropped)());
         let peers = self.peers.lock().clone();
         for peer in peers.iter().filter(|peer| !peer.is_closed()) {
             let stats = peer.stats();

@@ -32,14 +32,18 @@ fn read<A: DeserializeOwned>(
     args: Value,
     then: impl FnOnce(A) -> Result<ToolInput, String>,
 ) -> Result<ToolInput, String> {
-    // Some models hand the arguments over as a string of JSON.
+    then(object(args)?)
+}
+
+/// Some models hand the arguments over as a string of JSON.
+pub(super) fn object<A: DeserializeOwned>(args: Value) -> Result<A, String> {
     let args = match args {
         Value::String(text) => {
             serde_json::from_str(&text).map_err(|e| format!("the arguments are no JSON object: {e}"))?
         }
         args => args,
     };
-    then(serde_json::from_value(args).map_err(|e| e.to_string())?)
+    serde_json::from_value(args).map_err(|e| e.to_string())
 }
 
 fn mission_control(a: t::MissionControlArgs) -> Result<ToolInput, String> {

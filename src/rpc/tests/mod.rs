@@ -104,7 +104,13 @@ fn router(seen: &Arc<Mutex<Vec<String>>>) -> RouterBuilder {
         .request(ToolCall, call_tool)
         .request(ToolList, move |_: Empty, _| {
             let name = counted.lock().expect("lock").len().to_string();
-            let tool = ToolInfo { name, description: String::new(), input_schema: json!({}), roles: vec![] };
+            let tool = ToolInfo {
+                name,
+                description: String::new(),
+                input_schema: json!({}),
+                roles: vec![],
+                permission: None,
+            };
             async { Ok(ToolListResult { tools: vec![tool] }) }
         })
         .request(WorkspaceOpen, |_, _| async {

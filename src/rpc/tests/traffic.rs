@@ -162,7 +162,7 @@ async fn what_goes_wrong_with_a_call_is_told_apart() {
             "gone (-32020)",
         ),
     ] {
-        let status = MissionStatusParams { directory: "/p".into(), mission: None };
+        let status = MissionStatusParams { directory: "/p".into(), mission: None, parent_session: None };
         let (outcome, ()) = tokio::join!(sidecar.call(MissionStatus, &status, SOON), async {
             let id = wire.answer().await["id"].clone();
             wire.send(format!(r#"{{"jsonrpc":"2.0","id":{id},{answer}}}"#)).await;

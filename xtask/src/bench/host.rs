@@ -23,15 +23,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How every turn of a mission goes.
 #[derive(Debug, Clone)]
-pub(super) struct Script {
+pub struct Script {
     /// What the planner hands in.
-    pub(super) plan: Value,
+    pub plan: Value,
     /// Time from a prompt to the submit call.
-    pub(super) turn: Duration,
+    pub turn: Duration,
     /// Workers end their first turn without a report and have to be reminded.
-    pub(super) forgetful: bool,
+    pub forgetful: bool,
     /// Workers never come to an end.
-    pub(super) endless: bool,
+    pub endless: bool,
 }
 
 /// What happened, for those who measure. Agents are named as on the wire.
@@ -84,8 +84,8 @@ enum Awaited {
     Caller,
 }
 
-pub(super) struct Host {
-    pub(super) sidecar: Sidecar,
+pub struct Host {
+    pub sidecar: Sidecar,
     project: PathBuf,
     script: Script,
     sessions: BTreeMap<String, Session>,
@@ -99,7 +99,7 @@ pub(super) struct Host {
 
 impl Host {
     /// Starts a sidecar with its data in `home` and opens the project in it.
-    pub(super) fn open(gantry: &Path, home: &Path, project: &Path) -> Result<Self> {
+    pub fn open(gantry: &Path, home: &Path, project: &Path) -> Result<Self> {
         let mut host = Self {
             sidecar: Sidecar::spawn(gantry, home)?,
             project: project.to_path_buf(),
@@ -130,7 +130,7 @@ impl Host {
     }
 
     /// Plays a mission up to the first prompt of a worker, whose session is answered.
-    pub(super) fn first_worker(&mut self, script: Script) -> Result<String> {
+    pub fn first_worker(&mut self, script: Script) -> Result<String> {
         self.ask(script)?;
         let working = |host: &Self| {
             host.sessions.iter().find(|(_, s)| s.agent == "worker" && s.busy).map(|(id, _)| id.clone())
@@ -150,16 +150,27 @@ impl Host {
 
     /// A call whose answer is waited for, while the sidecar's own calls are served. Answers the time from before it was
     /// written to when its answer had been read.
-    pub(super) fn call(&mut self, method: &str, params: Value) -> Result<(Value, Duration)> {
-        let (id, sent) = self.sidecar.request(method, params)?;
-        self.awaited.insert(id, Awaited::Caller);
-        self.until(|host| host.answers.contains_key(&id))?;
-        let (at, answer) = self.answers.remove(&id).context("the answer that was waited for")?;
+    pub fn call(&mut self, method: &str, params: Value) -> Result<(Value, Duration)> {
+        let (id, sent) = self.send(method, params)?;
+        let (at, answer) = self.answer(id)?;
         let answer = answer.map_err(|error| anyhow::anyhow!("{method} was refused: {error}"))?;
         Ok((answer, at - sent))
     }
 
-    pub(super) fn directory(&self) -> String {
+    /// A call whose answer is taken later. Answers its id and the moment before it was written.
+    pub fn send(&mut self, method: &str, params: Value) -> Result<(u64, Instant)> {
+        let (id, sent) = self.sidecar.request(method, params)?;
+        self.awaited.insert(id, Awaited::Caller);
+        Ok((id, sent))
+    }
+
+    /// The answer to a call that was sent, and when it had been read.
+    pub fn answer(&mut self, id: u64) -> Result<(Instant, Result<Value, String>)> {
+        self.until(|host| host.answers.contains_key(&id))?;
+        self.answers.remove(&id).context("the answer that was waited for")
+    }
+
+    pub fn directory(&self) -> String {
         self.project.display().to_string()
     }
 
@@ -399,7 +410,7 @@ impl Host {
 }
 
 /// Parameters of `initialize`.
-pub(super) fn hello() -> Value {
+pub fn hello() -> Value {
     json!({
         "protocolVersion": PROTOCOL,
         "client": {"name": "bench", "version": env!("CARGO_PKG_VERSION")},
@@ -408,7 +419,7 @@ pub(super) fn hello() -> Value {
 }
 
 /// A plan of this many tasks with one file each, one after the other or side by side.
-pub(super) fn plan(tasks: usize, chained: bool) -> Value {
+pub fn plan(tasks: usize, chained: bool) -> Value {
     let task = |n: usize| {
         let needs: Vec<String> = if chained && n > 1 { vec![format!("T{}", n - 1)] } else { Vec::new() };
         json!({

@@ -12,6 +12,7 @@ mod makespan;
 mod plugin;
 mod rpc;
 pub mod scratch;
+mod search;
 mod sessions;
 mod start;
 mod stats;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::ValueEnum;
 
+pub use host::{Host, Script, hello, plan};
 pub use machine::describe;
 pub use table::{Table, header};
 
@@ -38,6 +40,8 @@ pub enum Part {
     Turnaround,
     /// Whole missions against the sum of their turns.
     Makespan,
+    /// The code tools against ripgrep, fd and ast-grep.
+    Search,
     /// Load time and size of the shim.
     Shim,
     /// Start of the real host with and without the plugin.
@@ -62,6 +66,7 @@ pub fn measure(part: Part, built: &Built) -> Result<Table> {
         Part::Rpc => rpc::measure(built),
         Part::Turnaround => turnaround::measure(built),
         Part::Makespan => makespan::measure(built),
+        Part::Search => search::measure(built),
         Part::Shim => plugin::shim(built),
         Part::Host => plugin::host(built),
         Part::Sessions => sessions::measure(),

@@ -91,7 +91,7 @@ fn memory(table: Table, built: &Built, home: &Path, project: &Path) -> Result<Ta
 }
 
 /// Resident memory in megabytes (10⁶ bytes); nothing where the system does not tell.
-fn resident(pid: u32) -> Result<Option<f64>> {
+pub(super) fn resident(pid: u32) -> Result<Option<f64>> {
     if !cfg!(target_os = "linux") {
         return Ok(None);
     }

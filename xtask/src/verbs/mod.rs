@@ -3,6 +3,7 @@
 mod bench;
 mod codegen;
 mod demo;
+mod dist;
 mod lint;
 mod progress;
 mod steps;
@@ -25,6 +26,7 @@ pub struct Xtask {
 enum Verb {
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Dist(dist::Dist),
     Test(test::Test),
     Lint(lint::Lint),
     Codegen(codegen::Codegen),
@@ -35,6 +37,7 @@ impl Xtask {
         match self.verb {
             Verb::Bench(verb) => verb.run(),
             Verb::Demo(verb) => verb.run(),
+            Verb::Dist(verb) => verb.run(),
             Verb::Test(verb) => verb.run(),
             Verb::Lint(verb) => verb.run(),
             Verb::Codegen(verb) => verb.run(),

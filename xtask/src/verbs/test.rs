@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::steps::{Steps, build_shim, cargo, check, npm, require_tools};
 use crate::lab::host;
+use crate::lab::tools::{Tools, corpus};
 
 /// Run every test: the shim's, the sidecar's, and the ones inside the real host.
 #[derive(Debug, Args)]
@@ -20,6 +21,8 @@ impl Test {
     pub(super) fn run(self) -> Result<ExitCode> {
         require_tools()?;
         let mut steps = Steps::default();
+        // Tests that start side by side would wait for whichever of them fetches.
+        steps.step("tools", || Tools::find().and(corpus()).map(|folder| eprintln!("{}", folder.display())));
         let built = steps.step("shim build", || build_shim().map(drop));
         let fetched = steps.step("host", || host::find().map(|binary| eprintln!("{}", binary.display())));
         if built {

@@ -1,20 +1,17 @@
 //! The project's own commands: which there are, and how one is run.
 mod detect;
-mod group;
 mod run;
-mod tail;
-pub mod watchdog;
 mod words;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
+use super::watchdog::Watchdog;
 use crate::domain::verdict::CheckResult;
 use crate::ports::Fut;
 use crate::ports::workspace::Checks;
 use std::path::PathBuf;
 use std::sync::Arc;
-use watchdog::Watchdog;
 
 /// Runs the commands; what a killed process of ours leaves running is ended by its watchdog.
 #[derive(Clone, Default)]
@@ -23,9 +20,8 @@ pub struct CommandChecks {
 }
 
 impl CommandChecks {
-    /// `program` is this one: its subcommand `watchdog` is run as the watchdog.
-    pub fn watched(program: PathBuf) -> Self {
-        Self { watchdog: Some(Arc::new(Watchdog::new(program))) }
+    pub fn watched(watchdog: Option<Arc<Watchdog>>) -> Self {
+        Self { watchdog }
     }
 }
 

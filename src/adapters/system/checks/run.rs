@@ -1,7 +1,7 @@
 //! One command from start to end.
-use super::group::Group;
-use super::tail::Tail;
-use super::watchdog::Watchdog;
+use super::super::group::Group;
+use super::super::tail::Tail;
+use super::super::watchdog::Watchdog;
 use super::words::{Line, parse};
 use crate::domain::verdict::{CheckOutcome, CheckResult};
 use std::ffi::OsString;

@@ -1,6 +1,6 @@
 //! Real commands, real process groups.
+use super::super::tail::KEPT;
 use super::CommandChecks;
-use super::tail::KEPT;
 use crate::domain::verdict::{CheckOutcome, CheckResult};
 use crate::ports::workspace::Checks;
 use std::fs;

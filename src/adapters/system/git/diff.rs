@@ -54,6 +54,39 @@ pub(super) async fn patch(
     Ok(text)
 }
 
+pub(super) async fn read(
+    git: &Git,
+    private: &Path,
+    tree: &TreeId,
+    paths: &[String],
+) -> Result<Vec<Option<String>>, WorkspaceError> {
+    let tree = id(tree)?;
+    // A name with a line end would be two questions; nothing is known of such a file.
+    let askable = |path: &&String| !path.contains('\n');
+    let names: String = paths.iter().filter(askable).map(|path| format!("{tree}:{path}\n")).collect();
+    if names.is_empty() {
+        return Ok(vec![None; paths.len()]);
+    }
+    let call = Call { input: names.into_bytes(), ..call(private) };
+    let output = git.text(call, ["cat-file", "--batch", "--buffer"]).await?;
+    let mut rest = output.as_slice();
+    Ok(paths.iter().map(|path| if askable(&path) { blob(&mut rest) } else { None }).collect())
+}
+
+/// The next answer of `cat-file --batch`: `ID blob SIZE`, the bytes, a line end; or `NAME missing`.
+fn blob(rest: &mut &[u8]) -> Option<String> {
+    let end = rest.iter().position(|byte| *byte == b'\n')?;
+    let head = String::from_utf8_lossy(&rest[..end]).into_owned();
+    *rest = &rest[end + 1..];
+    if head.ends_with(" missing") {
+        return None;
+    }
+    let size: usize = head.rsplit(' ').next()?.parse().ok()?;
+    let bytes = rest.get(..size)?.to_vec();
+    *rest = rest.get(size + 1..).unwrap_or_default();
+    if head.contains(" blob ") { String::from_utf8(bytes).ok() } else { None }
+}
+
 fn call(private: &Path) -> Call<'_> {
     Call::at(private).env("GIT_DIR", private)
 }

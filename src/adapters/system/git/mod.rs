@@ -36,6 +36,22 @@ impl GitTree {
     }
 }
 
+impl GitTree {
+    /// Files that differ from the last commit, new ones too; relative to `root`, which a user's repository holds.
+    pub async fn changed_since_commit(&self, root: &Path) -> Result<Vec<String>, WorkspaceError> {
+        let mut files = std::collections::BTreeSet::new();
+        for args in [
+            ["diff", "--name-only", "--relative", "--no-ext-diff", "-z", "HEAD"].as_slice(),
+            &["ls-files", "--others", "--exclude-standard", "-z"],
+        ] {
+            let list = self.git.text(command::Call::at(root), args).await?;
+            let names = list.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+            files.extend(names.map(|name| String::from_utf8_lossy(name).into_owned()));
+        }
+        Ok(files.into_iter().filter(|path| root.join(path).is_file()).collect())
+    }
+}
+
 impl Tree for GitTree {
     fn hash(&self, root: PathBuf, exclude: Vec<String>) -> Fut<'_, Result<TreeId, WorkspaceError>> {
         Box::pin(async move {
@@ -69,6 +85,18 @@ impl Tree for GitTree {
         Box::pin(async move {
             let private = place::known(&root, &self.data_dir, &from)?;
             diff::patch(&self.git, &private, &from, &to, &paths, max_bytes).await
+        })
+    }
+
+    fn read(
+        &self,
+        root: PathBuf,
+        tree: TreeId,
+        paths: Vec<String>,
+    ) -> Fut<'_, Result<Vec<Option<String>>, WorkspaceError>> {
+        Box::pin(async move {
+            let private = place::known(&root, &self.data_dir, &tree)?;
+            diff::read(&self.git, &private, &tree, &paths).await
         })
     }
 

@@ -117,13 +117,21 @@ fn the_end_of_a_turn_is_asked_for_again_by_a_take_over() {
     let moment = w.moments.last().expect("a commit").clone();
     let aborts = |w: &World| w.actions.iter().filter(|(_, a)| a.kind() == "abort").count();
     assert!(aborts(&w) >= 2);
+    assert!(!w.mission(&m).at_rest(), "found again by who comes next");
     for outside in [&moment.before, &moment.after] {
         let mut next = w.take_over(moment.now, moment.events, outside, false);
         next.run();
         assert!(aborts(&next) >= 2);
         assert_eq!(next.state(&m), "stopped");
         assert!(next.outside.sessions.values().all(|s| !s.busy || s.key.is_none()));
+        next.run_for(1_000);
+        assert!(next.mission(&m).at_rest());
     }
+    let mut restarted = w.take_over(moment.now, moment.events, &moment.after, true);
+    restarted.run();
+    restarted.run_for(1_000);
+    assert_eq!(aborts(&restarted), 0, "they ended with the host");
+    assert!(restarted.mission(&m).at_rest());
 }
 
 /// A journal that ends within a commit (a copy that was cut off) is still a state to go on from.

@@ -144,7 +144,7 @@ fn a_third_refusal_fails_the_task_and_skips_what_depends_on_it() {
     assert_eq!(w.state(&m), "partially_completed");
     assert_eq!(w.turns_of("T1").len(), 3);
     assert!(
-        w.outside.delivered[0].contains("T2: task T2 — T1 was not completed"),
+        w.outside.delivered[0].contains("T2 skipped: task T2 — T1 was not completed"),
         "{}",
         w.outside.delivered[0]
     );

@@ -186,3 +186,23 @@ fn a_second_report_of_the_same_end_is_delivered_beside_the_first() {
     let first_line = |text: &String| text.lines().next().map(String::from);
     assert_eq!(first_line(&w.outside.delivered[0]), first_line(&w.outside.delivered[1]));
 }
+
+#[test]
+fn the_answer_to_an_earlier_report_says_nothing_of_a_later_one() {
+    let mut w = planned(vec![task("T1", "a", ""), task("T2", "b", "")]);
+    let fails = || vec![(10, Step::Fail("ProviderAuthError", Some(401)))];
+    w.outside.script("T2", (0..6).map(|_| fails()).collect());
+    w.outside.script("Commander", vec![vec![(100, Step::Say("x"))]]);
+    let m = w.task("do it");
+    w.run_until(|w| w.core.missions().any(|m| m.owes_report()));
+    let quick = std::mem::replace(&mut w.host_ms, 20_000);
+    w.run_until(|w| w.outside.delivered.len() == 1);
+    // The host has the first report and has not said so when the mission goes on.
+    w.control(&m, Control::Retry).unwrap();
+    w.host_ms = quick;
+    w.run();
+    w.run_for(300_000);
+    assert_eq!(w.state(&m), "partially_completed");
+    assert_eq!(w.outside.delivered.len(), 2, "{:?}", w.outside.delivered);
+    assert_eq!(w.trace(&m, &["handed"]).last().map(String::as_str), Some("handed back: Message"));
+}

@@ -1,7 +1,6 @@
 //! Permits, budgets, the rate gate and memory on the live path. A turn of these worlds costs 110 tokens and half a dollar.
 use super::outside::*;
 use super::*;
-use crate::domain::budget::Budget;
 use crate::domain::ids::{MissionId, Role};
 use crate::domain::memory::MemoryUse;
 use crate::engine::core::event::{AttemptKind, Event, Options};
@@ -33,15 +32,11 @@ fn spent(w: &World, m: &MissionId) -> u64 {
     w.mission(m).spent.tokens
 }
 
-fn budget(tokens: u64) -> Option<Budget> {
-    Some(Budget { tokens: Some(tokens), ..Budget::default() })
-}
-
 #[test]
 fn a_spent_budget_ends_the_mission_with_what_it_has_and_a_retry_spends_it_again() {
     for (workers, in_flight) in [(1, 1), (3, 6)] {
         let mut w = independent(9);
-        let options = Options { budget: budget(1_000), workers, ..w.options() };
+        let options = Options { budget_tokens: Some(1_000), workers, ..w.options() };
         let m = w.task_in("u0", "/p", "do it", options);
         w.run();
         let reason = w.mission(&m).reason.clone();
@@ -63,7 +58,7 @@ fn a_spent_budget_ends_the_mission_with_what_it_has_and_a_retry_spends_it_again(
 #[test]
 fn a_budget_that_is_large_enough_changes_nothing() {
     let mut w = independent(3);
-    let options = Options { budget: budget(100_000), task_budget: budget(100_000), ..w.options() };
+    let options = Options { budget_tokens: Some(100_000), task_budget_tokens: Some(100_000), ..w.options() };
     let m = w.task_in("u0", "/p", "do it", options);
     w.run();
     assert_eq!((w.state(&m), spent(&w, &m)), ("completed", 8 * 110));
@@ -72,13 +67,15 @@ fn a_budget_that_is_large_enough_changes_nothing() {
 
 #[test]
 fn money_and_time_are_budgets_too() {
-    let table = [
-        (Budget { cost: Some(2.0), ..Budget::default() }, "$2.00 used"),
-        (Budget { wall_ms: Some(60_000), ..Budget::default() }, "of 1 min used"),
-    ];
-    for (budget, words) in table {
+    let table = [((Some(2.0), None), "$2.00 used"), ((None, Some(1)), "of 1 min used")];
+    for ((budget_dollars, budget_minutes), words) in table {
         let mut w = independent(9);
-        let m = w.task_in("u0", "/p", "do it", Options { budget: Some(budget), workers: 1, ..w.options() });
+        let m = w.task_in(
+            "u0",
+            "/p",
+            "do it",
+            Options { budget_dollars, budget_minutes, workers: 1, ..w.options() },
+        );
         w.run();
         assert_eq!(w.state(&m), "partially_completed");
         assert!(w.mission(&m).reason.contains(words), "{}", w.mission(&m).reason);
@@ -89,7 +86,7 @@ fn money_and_time_are_budgets_too() {
 fn a_task_that_has_spent_its_budget_gets_no_further_turn() {
     let mut w = planned(vec![task("T1", "a", ""), task("T2", "b", "T1"), task("T3", "c", "")]);
     w.outside.script("Review T1", vec![does(changes("no")), does(changes("no"))]);
-    let options = Options { task_budget: budget(300), ..w.options() };
+    let options = Options { task_budget_tokens: Some(300), ..w.options() };
     let m = w.task_in("u0", "/p", "do it", options);
     w.run();
     assert_eq!(w.state(&m), "partially_completed");

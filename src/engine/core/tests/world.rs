@@ -302,7 +302,11 @@ impl World {
                 let result = self.outside.prompt(now, &session, role, &text);
                 self.later(ms, Input::PromptTaken { mission, attempt, result });
             }
-            Action::Abort { session, .. } => self.outside.abort(now, &session),
+            Action::Abort { of, session, .. } => {
+                self.outside.abort(now, &session);
+                let taken = of.map(|(mission, attempt)| Input::AbortTaken { mission, attempt });
+                taken.into_iter().for_each(|taken| self.later(ms, taken));
+            }
             Action::Look { mission, attempt, session, transcript, .. } => {
                 let mut result = self.outside.look(&session);
                 if let (Ok(look), false) = (&mut result, transcript)
@@ -318,7 +322,7 @@ impl World {
             }
             Action::HandBack { mission, session, text, .. } => {
                 let result = self.outside.store(&session, &text);
-                self.later(ms, Input::HandBackTaken { mission, result });
+                self.later(ms, Input::HandBackTaken { mission, text, result });
             }
             Action::Salvage { mission, attempt, text, .. } => {
                 let found = (text == "REPORT").then(|| super::outside::report("salvaged"));

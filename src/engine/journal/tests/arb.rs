@@ -45,26 +45,47 @@ fn tree() -> impl Strategy<Value = Option<TreeId>> {
 }
 
 fn created() -> impl Strategy<Value = Created> {
-    let budget = || {
-        (of(whole()), of(0.0..1e6), of(whole())).prop_map(|(tokens, cost, wall_ms)| Budget {
-            tokens,
-            cost,
-            wall_ms,
-        })
-    };
-    let budgets = (of(budget()), of(budget()));
-    let options = (of(texts()), text(), any::<u32>(), whole(), whole(), any::<bool>(), budgets).prop_map(
-        |(checks, todo, workers, turn_timeout_ms, max_duration_ms, auto_resume, budgets)| Options {
-            checks,
-            todo,
-            workers,
-            turn_timeout_ms,
-            max_duration_ms,
-            auto_resume,
-            budget: budgets.0,
-            task_budget: budgets.1,
-        },
-    );
+    let options = (
+        of(texts()),
+        text(),
+        any::<u32>(),
+        whole(),
+        whole(),
+        any::<bool>(),
+        (of(whole()), of(0.01..1e6), of(any::<u32>())),
+        (of(whole()), of(0.01..1e6), of(any::<u32>())),
+        of(any::<bool>()),
+        of(any::<bool>()),
+    )
+        .prop_map(
+            |(
+                checks,
+                todo,
+                workers,
+                turn_timeout_ms,
+                max_duration_ms,
+                auto_resume,
+                budget,
+                task_budget,
+                diagnostics,
+                approval,
+            )| Options {
+                checks,
+                todo,
+                workers,
+                turn_timeout_ms,
+                max_duration_ms,
+                auto_resume,
+                budget_tokens: budget.0,
+                budget_dollars: budget.1,
+                budget_minutes: budget.2,
+                task_budget_tokens: task_budget.0,
+                task_budget_dollars: task_budget.1,
+                task_budget_minutes: task_budget.2,
+                diagnostics,
+                approval,
+            },
+        );
     (text(), text(), session(), text(), text(), text(), options).prop_map(
         |(directory, worktree, parent, text, key, title, options)| Created {
             directory: Directory(directory),
@@ -174,6 +195,7 @@ fn of_mission() -> BoxedStrategy<Event> {
         }),
         results().prop_map(|results| Event::Baselined { results }),
         texts().prop_map(|faults| Event::PlanRefused { faults }),
+        (any::<bool>(), of(text())).prop_map(|(approved, reason)| Event::PlanJudged { approved, reason }),
         (plan, plan_source, texts()).prop_map(|(plan, source, remarks)| Event::Planned {
             plan,
             source,
@@ -221,6 +243,8 @@ fn of_work() -> BoxedStrategy<Event> {
             outcome,
             usage
         }),
+        attempt_id().prop_map(|attempt| Event::TurnGivenUp { attempt }),
+        attempt_id().prop_map(|attempt| Event::TurnEnded { attempt }),
         (task_id(), text()).prop_map(|(task, path)| Event::PathTaken { task, path }),
         (subject(), inspection).prop_map(|(subject, inspection)| Event::Inspected { subject, inspection }),
         (subject(), results()).prop_map(|(subject, results)| Event::Checked { subject, results }),

@@ -23,13 +23,15 @@ const MARK_VAR: &str = "LAB_MARK";
 /// Configuration the host adds to that of its files.
 const CONTENT_VAR: &str = "OPENCODE_CONFIG_CONTENT";
 /// Taken over from the caller; everything else is left out so that no setting of the user gets in.
-const INHERITED: [&str; 3] = ["PATH", "LANG", "TMPDIR"];
-const FOLDERS: [(&str, &str); 5] = [
+const INHERITED: [&str; 2] = ["PATH", "LANG"];
+const FOLDERS: [(&str, &str); 6] = [
     ("HOME", "home"),
     ("XDG_CONFIG_HOME", "config"),
     ("XDG_DATA_HOME", "data"),
     ("XDG_CACHE_HOME", "cache"),
     ("XDG_STATE_HOME", "state"),
+    // The host unpacks a library of 14 MB there at every start and leaves it.
+    ("TMPDIR", "tmp"),
 ];
 const SETTINGS: [(&str, &str); 5] = [
     ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
@@ -47,6 +49,8 @@ pub struct HostEnv {
     home: Home,
     mark: String,
     config: Value,
+    /// The file of the configuration is left to others from now on.
+    settled: bool,
     vars: Vec<(String, String)>,
 }
 
@@ -100,7 +104,16 @@ impl HostEnv {
         if home == Home::Scratch {
             vars.extend(SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
-        Ok(Self { binary: super::find()?, root, project, home, mark, config: json!({}), vars })
+        Ok(Self {
+            binary: super::find()?,
+            root,
+            project,
+            home,
+            mark,
+            config: json!({}),
+            settled: false,
+            vars,
+        })
     }
 
     /// Makes the scripted model the host's only provider.
@@ -128,6 +141,15 @@ impl HostEnv {
         self
     }
 
+    /// Loads a plugin file into the terminal interface.
+    pub fn tui_plugin(self, file: &Path) -> Result<Self> {
+        let folder = self.root.join("config/opencode");
+        fs::create_dir_all(&folder)?;
+        let config = json!({"$schema": "https://opencode.ai/tui.json", "plugin": [format!("file://{}", file.display())]});
+        fs::write(folder.join("tui.json"), config.to_string())?;
+        Ok(self)
+    }
+
     /// Names the sidecar's binary; its data goes into this environment.
     pub fn gantry(self, binary: &Path) -> Self {
         let home = self.gantry_home().display().to_string();
@@ -140,6 +162,13 @@ impl HostEnv {
             all.extend(more);
         }
         self
+    }
+
+    /// Writes the configuration for the last time, so that what others change in it stays; answers with its file.
+    pub fn settle(&mut self) -> Result<PathBuf> {
+        self.write_config()?;
+        self.settled = true;
+        Ok(self.root.join("config/opencode/opencode.json"))
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -227,6 +256,7 @@ impl HostEnv {
         all.extend(self.vars.iter().map(|(name, value)| (name.into(), value.into())));
         all.push(("PWD".into(), self.project.clone().into()));
         match self.home {
+            Home::Scratch if self.settled => {}
             Home::Scratch => self.write_config()?,
             // Lists of plugins are joined, so the user's own stay.
             Home::User => all.push((CONTENT_VAR.into(), self.config.to_string().into())),

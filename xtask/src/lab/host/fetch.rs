@@ -1,10 +1,12 @@
 //! Getting the host's binary from npm, once.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::lab::npm;
 
 /// The host version everything here is tested against.
 pub const VERSION: &str = "1.18.33";
@@ -24,22 +26,11 @@ pub fn find() -> Result<PathBuf> {
         );
         return Ok(named);
     }
-    let cache = cache()?;
-    fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-    // Several test processes start at once; the first fetches, the others wait here.
-    let lock = File::create(cache.join("lock")).context("cannot create the lock of the host cache")?;
-    lock.lock().context("cannot lock the host cache")?;
-    let folder = cache.join(VERSION);
-    if let Some(binary) = installed(&folder) {
-        return Ok(binary);
-    }
-    install(&folder)
-}
-
-/// Beside the build output of this workspace, wherever CARGO_TARGET_DIR points: one copy is 350 MB.
-fn cache() -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
-    Ok(root.join("target/lab/host"))
+    let folder = npm::cache("host")?.join(VERSION);
+    npm::locked(&folder, || match installed(&folder) {
+        Some(binary) => Ok(binary),
+        None => install(&folder),
+    })
 }
 
 fn installed(folder: &Path) -> Option<PathBuf> {
@@ -48,32 +39,8 @@ fn installed(folder: &Path) -> Option<PathBuf> {
 }
 
 fn install(folder: &Path) -> Result<PathBuf> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("cannot clear {}", folder.display()))?;
-    }
-    fs::create_dir_all(folder)?;
-    // The folder gets a package.json of its own; otherwise npm walks up and installs somewhere else.
-    fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
-    eprintln!("fetching the host: opencode-ai@{VERSION} from npm (350 MB on disk, once)");
-    let status = Command::new("npm")
-        // Install scripts are left out: all they do is to copy the binary that is already there.
-        .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
-        .arg(format!("opencode-ai@{VERSION}"))
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status();
-    match status {
-        Ok(status) if status.success() => {}
-        Ok(status) => bail!(
-            "npm could not install opencode-ai@{VERSION} ({status}). Check that the npm registry can be reached, \
-             or set {BINARY_VAR} to the path of an OpenCode {VERSION} binary"
-        ),
-        Err(error) => bail!(
-            "npm cannot be started ({error}). Install Node.js 20 or later with npm (Debian: apt-get install nodejs \
-             npm), or set {BINARY_VAR} to the path of an OpenCode {VERSION} binary"
-        ),
-    }
+    npm::install(folder, &[&format!("opencode-ai@{VERSION}")])
+        .with_context(|| format!("no host: set {BINARY_VAR} to the path of an OpenCode {VERSION} binary"))?;
     let relative = choose(folder)?;
     fs::write(folder.join(MARK), &relative).context("cannot mark the host as installed")?;
     Ok(folder.join(relative))

@@ -2,18 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
+
+use crate::lab::http::{Bound, Server};
 
 use super::record::{Outcome, Recorded};
 use super::request::Request;
@@ -27,8 +28,7 @@ const TITLE: &str = "Lab conversation";
 pub struct Model {
     url: String,
     shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _server: Server,
 }
 
 struct Shared {
@@ -56,28 +56,15 @@ impl Model {
             changed: Condvar::new(),
             gates: watch::Sender::new(HashSet::new()),
         });
-        let listener =
-            std::net::TcpListener::bind(("127.0.0.1", 0)).context("no loopback port for the model")?;
-        listener.set_nonblocking(true)?;
-        let url = format!("http://{}/v1", listener.local_addr()?);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel();
+        let bound = Bound::free()?;
+        let url = format!("{}/v1", bound.url()?);
         let app = axum::Router::new()
             .route("/v1/chat/completions", post(chat))
             .fallback(unknown)
             .layer(DefaultBodyLimit::disable())
             .with_state(shared.clone());
-        let thread = std::thread::Builder::new().name("lab-model".into()).spawn(move || {
-            runtime.block_on(async move {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("a bound listener");
-                // Not the graceful way: a hanging answer would never let it end.
-                tokio::select! {
-                    _ = axum::serve(listener, app) => {}
-                    _ = stopped => {}
-                }
-            });
-        })?;
-        Ok(Self { url, shared, stop: Some(stop), thread: Some(thread) })
+        let server = bound.serve("lab-model", app)?;
+        Ok(Self { url, shared, _server: server })
     }
 
     /// Base URL for the host's provider options.
@@ -133,16 +120,6 @@ impl Model {
             }
             let waited = self.shared.changed.wait_timeout(inner, left);
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-impl Drop for Model {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic of the server thread has already been reported by the panic hook.
-            let _ = thread.join();
         }
     }
 }

@@ -1,31 +1,50 @@
 //! The composition root: the only place that names adapters and engine together.
+mod code;
+mod configuration;
+mod doctor;
+mod missions;
+mod run;
+mod steer;
+
 use crate::adapters::opencode::StdioHost;
+use crate::adapters::search::TreeSearch;
 use crate::adapters::sqlite::SqliteStore;
+use crate::adapters::system::watchdog::Watchdog;
 use crate::adapters::system::{self, dirs, process};
 use crate::adapters::todo::TodoFiles;
-use crate::domain::ids::{Directory, MissionId};
+use crate::engine::Ports;
 use crate::engine::handle;
-use crate::engine::{Ports, handle::read_journal};
+use crate::ports::code::Diagnostics;
 use crate::ports::store::{Store, StoreError};
 use crate::protocol::errors::STORE;
 use crate::protocol::methods::Initialize;
-use crate::protocol::types::{MissionDetail, MissionSummary};
-use crate::rpc::service::{self, About};
+use crate::rpc::service::code::CodeTools;
+use crate::rpc::service::{self, About, Served};
 use crate::rpc::{self, Limits, Router, RpcError};
 use crate::telemetry;
 use anyhow::{Context, bail};
+pub use code::{Searched, diagnostics, search_code, search_files, search_text};
+pub use configuration::{configuration, install, uninstall};
+pub use doctor::doctor;
+pub use missions::{export, meant, mission, missions};
+pub use run::{Ran, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+pub use steer::steer;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// Programs of the user beside the host at one time.
+const VISITORS: usize = 16;
 
 /// All that may happen between the end of the host and the end of this process.
 const STOP_WITHIN: Duration = Duration::from_millis(1_800);
 
 /// Serves one host over standard input and output until it goes away.
 pub fn sidecar() -> anyhow::Result<()> {
-    let _log = telemetry::start();
+    let crashes = dirs::data_dir().map_or_else(|_| std::env::temp_dir(), |home| home.join("crashes"));
+    let _log = telemetry::start(crashes);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(serve());
     // A read of standard input that is still waiting would hold the process.
@@ -37,13 +56,25 @@ async fn serve() -> anyhow::Result<()> {
     let home = dirs::data_dir().context("no data directory: set GANTRY_HOME")?;
     let path = store_path(&home)?;
     let stop = CancellationToken::new();
-    let about = About { home: home.display().to_string(), store: path.display().to_string() };
+    let about = About {
+        home: home.display().to_string(),
+        store: path.display().to_string(),
+        log_lines_dropped: telemetry::lines_dropped,
+        layered: Arc::new(configuration::layered),
+    };
     let host = Arc::new(StdioHost::default());
     let (engine, router) = match SqliteStore::open(&path) {
         Ok(store) => {
-            let (engine, run) = handle::start(ports(&home, Arc::new(store), host.clone()));
+            let watchdog = watched();
+            let diagnostics = Arc::new(system::LanguageServers::watched(watchdog.clone()));
+            let code =
+                CodeTools { search: Arc::new(TreeSearch::default()), diagnostics: diagnostics.clone() };
+            let (engine, run) =
+                handle::start(ports(&home, Arc::new(store), host.clone(), watchdog, diagnostics));
             tokio::spawn(run);
-            (Some(engine.clone()), service::router(engine, about, stop.clone()))
+            let served = Served::new(engine.clone(), about, code, stop.clone());
+            tokio::spawn(doors(home.clone(), served.clone()));
+            (Some(engine), served.host())
         }
         // The plugin is told at its first call, so that the user reads why.
         Err(error) => {
@@ -77,15 +108,57 @@ async fn serve() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn ports(home: &Path, store: Arc<dyn Store>, host: Arc<StdioHost>) -> Ports {
+/// Serves the user's own programs until the process ends. Without a socket the host is served all the same.
+async fn doors(home: PathBuf, served: Served) {
+    let door = match system::Door::open(&home) {
+        Ok(door) => door,
+        Err(error) => {
+            return tracing::warn!(%error, "no socket: the panel in the terminal cannot show missions");
+        }
+    };
+    let mut visitors = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            visitor = door.next() => match visitor {
+                Ok(stream) if visitors.len() < VISITORS => {
+                    let (input, output) = stream.into_split();
+                    let (_, connection) = rpc::connect(input, output, served.viewer(), Limits::default());
+                    visitors.spawn(connection.run());
+                }
+                // One too many is let go; it may try again.
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the socket takes no visitors for a while");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            },
+            Some(_) = visitors.join_next() => {}
+        }
+    }
+}
+
+/// The last lines of the log, and the place after them.
+pub fn log_tail(lines: usize) -> anyhow::Result<(String, telemetry::Tail)> {
+    let path = telemetry::log_path();
+    telemetry::Tail::start(&path, lines).with_context(|| path.display().to_string())
+}
+
+fn ports(
+    home: &Path,
+    store: Arc<dyn Store>,
+    host: Arc<StdioHost>,
+    watchdog: Option<Arc<Watchdog>>,
+    diagnostics: Arc<dyn Diagnostics>,
+) -> Ports {
     Ports {
         clock: Arc::new(system::SystemClock),
         ids: Arc::new(system::Uuids),
         store,
         host,
         tree: Arc::new(system::GitTree::new(home)),
-        checks: Arc::new(checks()),
+        checks: Arc::new(system::CommandChecks::watched(watchdog)),
         todo: Arc::new(TodoFiles::new(home)),
+        diagnostics,
         markers: Arc::new(system::OpenMarkers::new(home)),
         memory: Arc::new(system::SystemMemory),
         identity: process::identity(),
@@ -94,11 +167,12 @@ fn ports(home: &Path, store: Arc<dyn Store>, host: Arc<StdioHost>) -> Ports {
     }
 }
 
-fn checks() -> system::CommandChecks {
-    std::env::current_exe().map_or_else(|_| system::CommandChecks::default(), system::CommandChecks::watched)
+/// The other process that ends what this one leaves running when it is killed.
+fn watched() -> Option<Arc<Watchdog>> {
+    std::env::current_exe().ok().map(|program| Arc::new(Watchdog::new(program)))
 }
 
-/// The other half of `checks`: see `system::watchdog`.
+/// The other half of `watched`: see `system::watchdog`.
 pub fn watchdog() {
     system::watchdog::watch(std::io::stdin().lock());
 }
@@ -116,37 +190,5 @@ fn store_path(home: &Path) -> anyhow::Result<PathBuf> {
         }
         Ok(text) if !text.is_empty() => Ok(PathBuf::from(text)),
         _ => Ok(home.join("gantry.db")),
-    }
-}
-
-// ---- what the command line reads
-
-fn reading<T>(read: impl AsyncFnOnce(&SqliteStore) -> anyhow::Result<T>) -> anyhow::Result<Option<T>> {
-    let home = dirs::data_dir().context("no data directory: set GANTRY_HOME")?;
-    let path = store_path(&home)?;
-    if !path.exists() {
-        return Ok(None);
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { read(&SqliteStore::open(&path)?).await.map(Some) })
-}
-
-pub fn missions(
-    directory: Option<&Path>,
-    open_only: bool,
-    limit: u32,
-) -> anyhow::Result<Vec<MissionSummary>> {
-    // The folder as the host names it, which is what missions are filed under.
-    let directory = directory.map(|d| d.canonicalize().unwrap_or_else(|_| d.to_path_buf()));
-    let directory = directory.map(|d| Directory(d.display().to_string()));
-    let rows = reading(async |store| Ok(store.missions(directory, open_only, limit).await?))?;
-    Ok(rows.unwrap_or_default().iter().map(service::summary).collect())
-}
-
-pub fn mission(id: &str) -> anyhow::Result<MissionDetail> {
-    let id = MissionId::new(id);
-    match reading(async |store| Ok(read_journal(store, id.clone()).await?))? {
-        Some(view) => Ok(service::detail(&view)),
-        None => bail!("there is no mission {id}; `gantry missions` lists them"),
     }
 }

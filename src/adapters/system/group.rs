@@ -3,7 +3,7 @@ use super::watchdog::Watchdog;
 use std::io;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 /// Kills the whole group when dropped. A descendant that moves itself to another group or session (a daemon)
 /// is not caught; no portable means exists for that without privileges.
@@ -37,6 +37,11 @@ impl Group {
             watchdog,
             child,
         })
+    }
+
+    /// Standard input, output and error, once, where they were asked for.
+    pub(super) fn pipes(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
+        (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take())
     }
 
     pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {

@@ -1,4 +1,4 @@
-//! Ends the checks of a sidecar that was killed and could not do it itself.
+//! Ends the checks and language servers of a sidecar that was killed and could not do it itself.
 //!
 //! A second process of this program is told of every group that is started and ended. When its input ends, the sidecar
 //! is gone: what is still running then is killed. (The kernel's parent-death signal would reach only the first process
@@ -13,14 +13,15 @@ use std::process::{Child, ChildStdin, Stdio};
 /// Name of the subcommand that runs `watch`.
 pub const COMMAND: &str = "watchdog";
 
-/// Started with the first check; ends with this process.
-pub(super) struct Watchdog {
+/// Started with the first group; ends with this process.
+pub struct Watchdog {
     program: PathBuf,
     running: Mutex<Option<(Child, ChildStdin)>>,
 }
 
 impl Watchdog {
-    pub(super) fn new(program: PathBuf) -> Self {
+    /// `program` is this one: its subcommand `watchdog` is run as the watchdog.
+    pub fn new(program: PathBuf) -> Self {
         Self { program, running: Mutex::new(None) }
     }
 
@@ -44,7 +45,7 @@ impl Watchdog {
             }),
         };
         if let Err(error) = told {
-            tracing::warn!(%error, "no watchdog: checks would outlive this process if it were killed");
+            tracing::warn!(%error, "no watchdog: processes would outlive this one if it were killed");
             *running = None;
         }
     }

@@ -1,0 +1,98 @@
+// What the panel says, and how it finds the sidecar that knows.
+import assert from "node:assert/strict"
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { type Server, createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { test } from "node:test"
+import { ERROR, type MissionDetail, type TaskDetail } from "../src/generated/types"
+import { Door } from "../src/tui/door"
+import { lines, statusText } from "../src/tui/lines"
+
+const task = (id: string, state: string, more: Partial<TaskDetail> = {}): TaskDetail => ({ id, title: `Part ${id}`, state, dependsOn: [], files: [], attempts: 1, ...more })
+
+function detail(state: string, tasks: TaskDetail[], more: { phase?: string; endedAt?: number; tokens?: number; cost?: number } = {}): MissionDetail {
+  const { tokens = 0, cost = 0, ...rest } = more
+  const done = tasks.filter((one) => one.state === "completed").length
+  const mission = { id: "m1", title: "Do it", state, parentSession: "s", directory: "/p", done, running: 0, waiting: 0, failed: 0, total: tasks.length, createdAt: 1_000_000, ...rest }
+  return { mission, tasks, checkpoints: [], tokens, cost, awaitsApproval: false }
+}
+
+const texts = (of: MissionDetail, now = 1_000_000) => lines(of, now).map((line) => line.text)
+
+test("a mission at work", () => {
+  const tasks = [task("T1", "completed"), task("T2", "in_progress", { attempts: 2 }), task("T3", "in_review"), task("T4", "pending")]
+  const shown = texts(detail("running", tasks, { phase: "executing", tokens: 12_345, cost: 0.051 }), 1_000_000 + 3_725_000)
+  assert.deepEqual(shown, ["Mission executing", "███░░░░░░░ 1/4", "✓ T1 Part T1", "▸ T2 Part T2 (2)", "◆ T3 Part T3", "· T4 Part T4", "1:02:05 · 12.3k tokens · $0.05"])
+})
+
+test("a mission without a plan, and one at its end", () => {
+  assert.deepEqual(texts(detail("queued", []), 1_000_500), ["Mission queued", "0:00"])
+  const ended = detail("partially_completed", [task("T1", "completed"), task("T2", "failed")], { endedAt: 1_065_000, tokens: 999 })
+  assert.deepEqual(texts(ended, 9_999_999), ["Mission partially completed", "█████░░░░░ 1/2", "1:05 · 999 tokens"])
+  assert.equal(lines(ended, 0)[0]?.colour, "error")
+})
+
+test("a plan that waits", () => {
+  assert.equal(lines({ ...detail("paused", [task("T1", "pending")], { phase: "planning" }), awaitsApproval: true }, 1_000_000)[0]?.text, "Mission waits for you: plan")
+})
+
+test("no line is wider than the sidebar, whatever the titles", () => {
+  const tasks = [task("T1", "in_progress", { title: "ä".repeat(200), attempts: 3 }), task("T2", "pending", { title: "😀".repeat(50) })]
+  for (const text of texts(detail("running", tasks, { phase: "executing" }))) assert.ok([...text].length <= 36, text)
+})
+
+test("of many tasks those at work are shown", () => {
+  const tasks = Array.from({ length: 40 }, (_, n) => task(`T${n}`, n < 20 ? "completed" : n === 30 ? "in_progress" : "pending"))
+  const shown = texts(detail("running", tasks, { phase: "executing" }))
+  assert.ok(shown.some((text) => text.startsWith("▸ T30")))
+  assert.equal(shown.length, 2 + 12 + 2)
+  assert.ok(shown.includes("  … 28 more"))
+})
+
+test("the whole of it says why a task failed", () => {
+  assert.match(statusText(detail("running", [task("T1", "failed", { note: "the checks object" })]), 1_000_000), /^✗ T1 Part T1 \(failed: the checks object\)$/m)
+})
+
+/** A process of Gantry that answers every call but `initialize` with this. */
+function process_(folder: string, name: string, answer: object, seen: string[]): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.unref()
+    socket.on("data", (chunk) => {
+      for (const line of chunk.toString().split("\n").filter(Boolean)) {
+        const { id, method } = JSON.parse(line)
+        seen.push(`${name} ${method}`)
+        const result = method === "initialize" ? { result: { protocolVersion: 1 } } : answer
+        socket.write(`${JSON.stringify({ jsonrpc: "2.0", id, ...result })}\n`)
+      }
+    })
+  })
+  return new Promise((resolve) => server.listen(join(folder, name), () => resolve(server)))
+}
+
+test("the process that knows the mission answers", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "gantry-door-"))
+  const door = new Door(folder)
+  const params = { directory: "/p" }
+  assert.equal(await new Door(join(folder, "none")).ask("mission/status", params), undefined)
+  const seen: string[] = []
+  const unknown = await process_(folder, "1.sock", { error: { code: ERROR.NOT_FOUND, message: "not here" } }, seen)
+  mkdirSync(join(folder, "2.sock"))
+  const known = await process_(folder, "3.sock", { result: { mission: { id: "m1" } } }, seen)
+  try {
+    assert.deepEqual(await door.ask("mission/status", params), { mission: { id: "m1" } })
+    await door.ask("mission/status", params)
+    assert.equal(seen.filter((line) => line.endsWith("initialize")).length, 2, "a connection is kept")
+    known.close()
+    door.dispose()
+    rmSync(join(folder, "3.sock"), { force: true })
+    assert.equal(await door.ask("mission/status", params), undefined)
+    const busy = await process_(folder, "4.sock", { error: { code: ERROR.CONFLICT, message: "another OpenCode runs it" } }, seen)
+    await assert.rejects(door.ask("mission/control", { directory: "/p", action: "pause" }), /another OpenCode runs it/)
+    busy.close()
+  } finally {
+    door.dispose()
+    unknown.close()
+    rmSync(folder, { recursive: true })
+  }
+})

@@ -1,0 +1,79 @@
+//! A host without a terminal, as a child whose last words are kept.
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+/// Lines that are kept.
+const LINES: usize = 20;
+
+pub struct Headless {
+    child: Child,
+    last: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Headless {
+    /// It stays in our process group, so that the terminal's interrupt reaches it as well.
+    #[allow(clippy::disallowed_methods, reason = "a part of the process port")]
+    pub fn start(program: &str, args: &[&str], folder: &Path) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        // It takes the folder it works in from PWD before it asks the system.
+        command.args(args).current_dir(folder).env("PWD", folder);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let last = Arc::new(Mutex::new(VecDeque::new()));
+        let pipes: [Option<Box<dyn Read + Send>>; 2] = [
+            child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+            child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+        ];
+        for pipe in pipes.into_iter().flatten() {
+            let last = last.clone();
+            std::thread::Builder::new().name("host-output".into()).spawn(move || keep(pipe, &last))?;
+        }
+        Ok(Self { child, last })
+    }
+
+    /// Asks it to end, as an interrupt at the terminal does.
+    pub fn interrupt(&mut self) {
+        if let (Ok(None), Some(pid)) =
+            (self.child.try_wait(), rustix::process::Pid::from_child(&self.child).into())
+        {
+            // It may end in this very moment.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        }
+    }
+
+    pub fn runs(&mut self) -> io::Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// What it said last, a few lines.
+    pub fn said(&self) -> String {
+        self.last.lock().iter().cloned().collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Ends what it started when nobody waits for it any more.
+impl Drop for Headless {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn keep(pipe: impl Read, last: &Mutex<VecDeque<String>>) {
+    for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        let mut last = last.lock();
+        if !line.is_empty() {
+            last.push_back(line);
+        }
+        while last.len() > LINES {
+            last.pop_front();
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Gantry's options, and its entry in the host's configuration.
+use crate::adapters::system::dirs;
+use crate::protocol::types::WorkspaceOptions;
+use crate::setup::config::{Layers, Resolved};
+use crate::setup::disk::RealDisk;
+use crate::setup::edit::HostLine;
+use crate::setup::entry::Entry;
+use crate::setup::install::{Installer, Outcome};
+use crate::setup::places::{self, Kind};
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+
+pub(super) fn layered(worktree: &str, plugin: &WorkspaceOptions) -> Result<WorkspaceOptions, String> {
+    let plugin = serde_json::to_value(plugin).ok().and_then(|v| v.as_object().cloned()).unwrap_or_default();
+    let resolved = resolve(Path::new(worktree), plugin);
+    let why = |fault: &dyn std::fmt::Display| format!("Gantry's configuration has a fault. {fault}");
+    let values = resolved.options().map_err(|fault| why(&fault))?;
+    serde_json::from_value(values).map_err(|fault| why(&fault))
+}
+
+fn resolve(project: &Path, plugin: serde_json::Map<String, serde_json::Value>) -> Resolved {
+    let env = |name: &str| std::env::var(name).ok();
+    Layers { user: places::own_folder(env), project, plugin, env: &env }.resolve()
+}
+
+/// The options of a project, with those in the host's configuration as far as it can be read.
+pub fn configuration(project: &Path) -> anyhow::Result<Resolved> {
+    let project = config_folder(Some(project))?;
+    let folders = [Some(project.clone()), global_config().ok()];
+    let entries = with_installer(true, |installer| {
+        Ok(folders
+            .iter()
+            .flatten()
+            .filter_map(|folder| installer.entries(folder).ok())
+            .flatten()
+            .collect::<Vec<_>>())
+    })?;
+    let options =
+        entries.iter().flat_map(|(_, found)| found).find_map(|entry| entry.get(1)?.as_object().cloned());
+    Ok(resolve(&project, options.unwrap_or_default()))
+}
+
+/// Adds the plugin to the user's configuration, or to that of the project in `project`.
+pub fn install(
+    project: Option<&Path>,
+    entry: Option<Entry>,
+    line: HostLine,
+    dry_run: bool,
+) -> anyhow::Result<Vec<Outcome>> {
+    let entry = match entry {
+        Some(entry) => entry,
+        None => Entry::beside(&std::env::current_exe()?),
+    };
+    with_installer(dry_run, |installer| {
+        if project.is_some() {
+            let global =
+                installer.entries(&global_config()?)?.into_iter().find(|(_, found)| !found.is_empty());
+            if let Some((path, _)) = global {
+                bail!("Gantry is in {} for all projects already: take it out there first", path.display());
+            }
+        }
+        let folder = config_folder(project)?;
+        let terminal = Installer { kind: Kind::Terminal, ..*installer };
+        // What the terminal interface of the 2.x line reads has not been tried.
+        let panel = entry.terminal().filter(|_| line != HostLine::V2);
+        if let Some(panel) = &panel {
+            // Neither file is written when one of them cannot be.
+            Installer { dry_run: true, ..terminal }.install(&folder, panel, HostLine::V1)?;
+        }
+        let mut outcomes = installer.install(&folder, &entry.value(), line)?;
+        if let Some(panel) = &panel {
+            outcomes.extend(terminal.install(&folder, panel, HostLine::V1)?);
+        }
+        Ok(outcomes)
+    })
+}
+
+pub fn uninstall(project: Option<&Path>, dry_run: bool) -> anyhow::Result<Vec<Outcome>> {
+    with_installer(dry_run, |installer| {
+        let folder = config_folder(project)?;
+        let mut outcomes = installer.uninstall(&folder)?;
+        outcomes.extend(Installer { kind: Kind::Terminal, ..*installer }.uninstall(&folder)?);
+        Ok(outcomes)
+    })
+}
+
+pub(super) fn with_installer<T>(
+    dry_run: bool,
+    work: impl FnOnce(&Installer<'_>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let home = dirs::data_dir()?;
+    let stamp = || jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%6fZ").to_string();
+    work(&Installer { kind: Kind::Host, disk: &RealDisk, home: &home, stamp: &stamp, dry_run })
+}
+
+pub(super) fn config_folder(project: Option<&Path>) -> anyhow::Result<PathBuf> {
+    match project {
+        None => global_config(),
+        Some(dir) => {
+            std::fs::canonicalize(dir).with_context(|| format!("the project folder {}", dir.display()))
+        }
+    }
+}
+
+pub(super) fn global_config() -> anyhow::Result<PathBuf> {
+    places::global(|name| std::env::var(name).ok()).context("no home folder: set HOME or XDG_CONFIG_HOME")
+}

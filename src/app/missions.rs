@@ -1,0 +1,94 @@
+//! What the command line reads out of the store.
+use super::store_path;
+use crate::adapters::sqlite::SqliteStore;
+use crate::adapters::system::dirs;
+use crate::domain::ids::{Directory, MissionId};
+use crate::engine::core::replay;
+use crate::engine::export;
+use crate::engine::handle::{decode_all, read_journal};
+use crate::ports::store::Store;
+use crate::protocol::types::{MissionDetail, MissionSummary};
+use crate::rpc::service;
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Missions among which a shortened id is looked for, newest first.
+const LOOK_BACK: u32 = 10_000;
+/// Length of an id as it is made.
+const WHOLE_ID: usize = 36;
+
+fn reading<T>(read: impl AsyncFnOnce(&SqliteStore) -> anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+    let home = dirs::data_dir().context("no data directory: set GANTRY_HOME")?;
+    let path = store_path(&home)?;
+    if !path.exists() {
+        return Ok(None);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { read(&SqliteStore::open(&path)?).await.map(Some) })
+}
+
+/// The folder as the host names it, which is what missions are filed under.
+fn filed_under(directory: &Path) -> Directory {
+    let real = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
+    Directory(real.display().to_string())
+}
+
+pub fn missions(
+    directory: Option<&Path>,
+    open_only: bool,
+    limit: u32,
+) -> anyhow::Result<Vec<MissionSummary>> {
+    let directory = directory.map(filed_under);
+    let rows = reading(async |store| Ok(store.missions(directory, open_only, limit).await?))?;
+    Ok(rows.unwrap_or_default().iter().map(service::summary).collect())
+}
+
+/// The mission somebody means: by its id or the beginning of it; without one the newest of this folder that is open, else
+/// the newest of this folder.
+pub fn meant(id: Option<&str>) -> anyhow::Result<String> {
+    let here = std::env::current_dir()?;
+    let Some(id) = id else {
+        let open = missions(Some(&here), true, 1)?.into_iter().next();
+        let newest = || missions(Some(&here), false, 1).map(|rows| rows.into_iter().next());
+        return match open.map_or_else(newest, |row| Ok(Some(row)))? {
+            Some(row) => Ok(row.id),
+            None => bail!("this folder has had no mission; `gantry missions` lists those of all"),
+        };
+    };
+    if id.len() >= WHOLE_ID {
+        return Ok(id.to_owned());
+    }
+    let mut matching = missions(None, false, LOOK_BACK)?;
+    matching.retain(|row| !id.is_empty() && row.id.starts_with(id));
+    match matching.as_slice() {
+        [] => bail!("there is no mission {id}; `gantry missions` lists them"),
+        [row] => Ok(row.id.clone()),
+        several => bail!("{} missions begin with {id}: give more of the id", several.len()),
+    }
+}
+
+pub fn mission(id: &str) -> anyhow::Result<MissionDetail> {
+    let id = MissionId(meant(Some(id))?);
+    match reading(async |store| Ok(read_journal(store, id.clone()).await?))? {
+        Some(view) => Ok(service::detail(&view)),
+        None => bail!("there is no mission {id}; `gantry missions` lists them"),
+    }
+}
+
+/// A mission as a Markdown document, and as JSON with its whole journal.
+pub fn export(id: Option<&str>) -> anyhow::Result<(String, Value)> {
+    let id = MissionId(meant(id)?);
+    let detail = mission(&id.0)?;
+    let records = reading(async |store| Ok(store.load(id.clone()).await?))?.unwrap_or_default();
+    let facts = decode_all(&records).map_err(anyhow::Error::msg)?;
+    let state = replay(&id, &facts).with_context(|| format!("the journal of {id} is damaged"))?;
+    let journal = records.iter().map(|record| {
+        let body: Value = serde_json::from_str(&record.body).unwrap_or_default();
+        json!({"seq": record.seq, "at": record.at.0, "kind": record.kind, "body": body})
+    });
+    let mut all = serde_json::to_value(&detail)?;
+    all["spent"] = json!({"tokens": state.spent.tokens, "cost": state.spent.cost});
+    all["journal"] = journal.collect();
+    Ok((export::markdown(&state, &facts), all))
+}

@@ -1,0 +1,63 @@
+//! Orders from the command line to the process that works on a mission, through its socket.
+use crate::adapters::system::{Door, dirs};
+use crate::protocol::errors::NOT_FOUND;
+use crate::protocol::methods as m;
+use crate::protocol::types::*;
+use crate::rpc::{CallError, Limits, PeerHandle, Router, connect};
+use anyhow::{Context, bail};
+use std::time::Duration;
+
+/// For an order: the process may have to read the mission from its store.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// The mission after the order was carried out.
+pub fn steer(
+    id: Option<&str>,
+    action: ControlAction,
+    text: Option<String>,
+    checkpoint: Option<u32>,
+) -> anyhow::Result<MissionDetail> {
+    let mission = super::mission(&super::meant(id)?)?.mission;
+    let home = dirs::data_dir().context("no data directory: set GANTRY_HOME")?;
+    let params = MissionControlParams {
+        directory: mission.directory.clone(),
+        mission: Some(mission.id.clone()),
+        action,
+        text,
+        checkpoint,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut refusal = None;
+        for path in Door::all(&home) {
+            // One that has just gone, or speaks another version, is not the one.
+            let Ok(peer) = visit(&path).await else { continue };
+            match peer.call(m::MissionControl, &params, ANSWER).await {
+                Ok(detail) => return Ok(detail),
+                Err(CallError::Remote(error)) if error.code == NOT_FOUND => {}
+                Err(error) => refusal = Some(error.to_string()),
+            }
+        }
+        match refusal {
+            Some(refusal) => bail!("{refusal}"),
+            None => bail!(
+                "no process of Gantry is at work on mission {}: start opencode in {}, and try again",
+                mission.id,
+                mission.directory
+            ),
+        }
+    })
+}
+
+async fn visit(path: &std::path::Path) -> anyhow::Result<PeerHandle> {
+    let (input, output) = tokio::net::UnixStream::connect(path).await?.into_split();
+    let (peer, connection) = connect(input, output, Router::builder().build(), Limits::default());
+    tokio::spawn(connection.run());
+    let hello = InitializeParams {
+        protocol_version: PROTOCOL_VERSION,
+        client: Peer { name: "gantry".into(), version: env!("CARGO_PKG_VERSION").into() },
+        host: HostInfo { line: HostLine::V1, version: None, pid: std::process::id() },
+    };
+    peer.call(m::Initialize, &hello, ANSWER).await?;
+    Ok(peer)
+}

@@ -1,0 +1,42 @@
+//! `gantry logs`
+use super::{exit, output};
+use crate::app;
+use std::time::Duration;
+
+const LOOK: Duration = Duration::from_millis(300);
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Go on with what is written from now on
+    #[arg(long, short)]
+    follow: bool,
+    /// How many lines of what is there
+    #[arg(long, short = 'n', default_value_t = 50)]
+    lines: usize,
+}
+
+pub fn run(args: &Args) -> u8 {
+    let mut log = match app::log_tail(args.lines) {
+        Ok((text, log)) => {
+            output::text(&text);
+            log
+        }
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            return exit::FAILED;
+        }
+    };
+    if !args.follow {
+        return exit::DONE;
+    }
+    loop {
+        std::thread::sleep(LOOK);
+        match log.more() {
+            Ok(text) => output::text(&text),
+            Err(error) => {
+                output::error(&format!("the log cannot be read: {error}"));
+                return exit::FAILED;
+            }
+        }
+    }
+}

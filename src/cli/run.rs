@@ -1,0 +1,75 @@
+//! `gantry run`
+use super::{exit, output, progress};
+use crate::app::{self, Ran};
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// What is to be done
+    text: String,
+    /// The project; this folder when not given
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    directory: PathBuf,
+    /// Most the mission may spend: tokens, as in 50k or 2m, or dollars, as in '$2'
+    #[arg(long, value_name = "BUDGET")]
+    budget: Option<String>,
+    /// The model of the conversation, as PROVIDER/MODEL
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// The mission as JSON at the end, instead of progress and report
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> u8 {
+    let tell = |row: &_| {
+        if !args.json {
+            output::note(&progress::line(row));
+        }
+    };
+    let text = match &args.budget {
+        Some(budget) => format!("--budget={budget} {}", args.text),
+        None => args.text.clone(),
+    };
+    match app::run(&args.directory, &text, args.model.as_deref(), tell) {
+        Ok(Ran::Mission(row)) => ended(args, &row.id),
+        Ok(Ran::Interrupted) => {
+            output::error("interrupted; `gantry missions` says how the mission stands");
+            exit::CANCELLED
+        }
+        Ok(Ran::None { said }) => {
+            output::error(&format!("OpenCode ended without a mission. It said last:\n{said}"));
+            exit::FAILED
+        }
+        Ok(Ran::NotReady(what)) => {
+            output::error(&what);
+            exit::NOT_READY
+        }
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            exit::FAILED
+        }
+    }
+}
+
+fn ended(args: &Args, id: &str) -> u8 {
+    let detail = match app::mission(id) {
+        Ok(detail) => detail,
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            return exit::FAILED;
+        }
+    };
+    if args.json {
+        output::line(&serde_json::to_string(&detail).unwrap_or_default());
+    } else if let Some(report) = &detail.report {
+        output::line(report.trim_end());
+    }
+    if detail.mission.ended_at.is_none() {
+        output::error(
+            "OpenCode ended before the mission did; it goes on at the next start of opencode in this project",
+        );
+        return exit::FAILED;
+    }
+    progress::code(&detail.mission.state)
+}

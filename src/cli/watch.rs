@@ -1,0 +1,49 @@
+//! `gantry watch`
+use super::{exit, output, progress};
+use crate::app;
+use std::time::Duration;
+
+const LOOK: Duration = Duration::from_millis(500);
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Id of the mission, or its beginning; without one the newest of this folder
+    id: Option<String>,
+    /// A line of JSON for each change instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> u8 {
+    match watch(args) {
+        Ok(code) => code,
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            exit::FAILED
+        }
+    }
+}
+
+fn watch(args: &Args) -> anyhow::Result<u8> {
+    let id = app::meant(args.id.as_deref())?;
+    let mut shown = None;
+    loop {
+        let detail = app::mission(&id)?;
+        let row = &detail.mission;
+        if shown.as_ref() != Some(row) {
+            if args.json {
+                output::line(&serde_json::to_string(row)?);
+            } else {
+                output::live(&progress::line(row), row.ended_at.is_some());
+            }
+            shown = Some(row.clone());
+        }
+        if row.ended_at.is_some() {
+            if let (Some(report), false) = (&detail.report, args.json) {
+                output::line(report.trim_end());
+            }
+            return Ok(progress::code(&row.state));
+        }
+        std::thread::sleep(LOOK);
+    }
+}

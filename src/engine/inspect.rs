@@ -1,0 +1,117 @@
+//! What a task or a mission has changed in its tree.
+use super::Ports;
+use super::core::Ground;
+use super::core::event::Inspection;
+use crate::domain::lease::Pattern;
+use crate::domain::todo::temp_file_name;
+use crate::domain::verdict::Finding;
+use crate::ports::code::Diagnostic;
+use crate::ports::workspace::WorkspaceError;
+use std::path::PathBuf;
+
+/// New errors told of one change; the first are enough to go on with.
+const MAX_ERRORS: usize = 30;
+
+/// The tree as it is now, and what of it differs from the ground. `only` narrows it to these paths; without `max_bytes` there
+/// is no diff.
+pub async fn inspect(
+    ports: &Ports,
+    ground: &Ground,
+    only: Option<&[String]>,
+    max_bytes: Option<usize>,
+) -> Result<Inspection, WorkspaceError> {
+    let root = PathBuf::from(&ground.root);
+    let tree = ports.tree.hash(root.clone(), plan_files(&ground.todo)).await?;
+    let Some(base) = ground.base.clone() else {
+        return Ok(Inspection { tree: Some(tree), ..Inspection::default() });
+    };
+    let mut changed = ports.tree.changed(root.clone(), base.clone(), tree.clone()).await?;
+    if let Some(scope) = &ground.scope {
+        let patterns: Vec<_> = scope.iter().filter_map(|s| Pattern::parse(s).ok()).collect();
+        changed.retain(|path| patterns.iter().any(|p| p.covers(path)));
+    }
+    if let Some(only) = only {
+        let below = |path: &str, at: &str| {
+            path.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        changed.retain(|path| only.iter().any(|at| at == "." || below(path, at)));
+    }
+    let diff = match max_bytes {
+        None => String::new(),
+        Some(_) if changed.is_empty() => "(nothing was changed)".to_owned(),
+        Some(max_bytes) => ports.tree.diff(root, base, tree.clone(), changed.clone(), max_bytes).await?,
+    };
+    let findings = conflict_markers(&diff);
+    Ok(Inspection { tree: Some(tree), changed, diff, findings })
+}
+
+/// Errors that language servers see in the changed files and did not see before. Where there is no server nothing is
+/// known, and nothing is held against the change.
+pub async fn new_errors(ports: &Ports, ground: &Ground, changed: &[String]) -> Vec<Finding> {
+    let Some(base) = ground.base.clone() else { return Vec::new() };
+    let root = PathBuf::from(&ground.root);
+    let before = match ports.tree.read(root.clone(), base, changed.to_vec()).await {
+        Ok(texts) => changed.iter().cloned().zip(texts).collect(),
+        Err(error) => {
+            tracing::debug!(%error, "no diagnostics: the files as they were cannot be read");
+            return Vec::new();
+        }
+    };
+    match ports.diagnostics.new_errors(root, before).await {
+        Ok(diagnosed) => {
+            for unchecked in &diagnosed.unchecked {
+                tracing::info!(reason = %unchecked.reason, files = unchecked.paths.len(), "not diagnosed");
+            }
+            diagnosed.found.iter().take(MAX_ERRORS).map(finding).collect()
+        }
+        Err(error) => {
+            tracing::debug!(%error, "no diagnostics");
+            Vec::new()
+        }
+    }
+}
+
+fn finding(error: &Diagnostic) -> Finding {
+    let source = error.source.as_deref().unwrap_or("language server");
+    let code = error.code.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
+    Finding {
+        file: Some(error.path.clone()),
+        line: u32::try_from(error.line).ok(),
+        ..Finding::of("high", format!("new error ({source}{code}): {}", error.message))
+    }
+}
+
+/// The plan file follows the mission and is no part of its result; nor is the file it is written through.
+pub fn plan_files(todo: &str) -> Vec<String> {
+    let (folder, name) = todo.rsplit_once('/').map_or(("", todo), |(folder, name)| (folder, name));
+    let temp = temp_file_name(name);
+    vec![todo.to_owned(), if folder.is_empty() { temp } else { format!("{folder}/{temp}") }]
+}
+
+/// Conflict markers that a change brings in.
+fn conflict_markers(diff: &str) -> Vec<Finding> {
+    let mut file = None;
+    let mut findings = Vec::new();
+    for line in diff.lines() {
+        if let Some(path) = line.strip_prefix("+++ b/") {
+            file = Some(path.to_owned());
+        } else if line.starts_with("+<<<<<<< ") || line.starts_with("+>>>>>>> ") {
+            let finding = Finding::of("high", "a conflict marker was left in the file");
+            findings.push(Finding { file: file.clone(), ..finding });
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::conflict_markers;
+
+    #[test]
+    fn conflict_markers_are_found_in_added_lines_only() {
+        let diff = "+++ b/src/a.js\n <<<<<<< old\n+<<<<<<< HEAD\n+x\n->>>>>>> gone\n+>>>>>>> branch\n+ <<<<<<< in text\n";
+        let found = conflict_markers(diff);
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|f| f.file.as_deref() == Some("src/a.js")));
+    }
+}

@@ -1,0 +1,109 @@
+//! Flags before the words of `/task`.
+
+/// What the flags say, and the text without them.
+#[derive(Debug, PartialEq, Default)]
+pub struct Flags<'a> {
+    pub budget: Option<Budget>,
+    /// The plan is to wait for the user's word.
+    pub approve: bool,
+    pub text: &'a str,
+}
+
+#[derive(Debug, PartialEq, Clone, Copy)]
+pub enum Budget {
+    Tokens(u64),
+    Dollars(f64),
+}
+
+const BUDGET: &str = "--budget takes tokens, as in 50k or 2m, or dollars, as in $2";
+
+/// Flags stand first; `--` alone ends them.
+pub fn parse(text: &str) -> Result<Flags<'_>, String> {
+    let mut flags = Flags { text: text.trim(), ..Flags::default() };
+    while flags.text.starts_with("--") {
+        let (word, rest) = next(flags.text);
+        flags.text = rest;
+        let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+        match name {
+            "--" => return Ok(flags),
+            "--approve" if value.is_none() => flags.approve = true,
+            "--budget" => {
+                let value = value.unwrap_or_else(|| {
+                    let (value, rest) = next(flags.text);
+                    flags.text = rest;
+                    value
+                });
+                flags.budget = Some(budget(value).ok_or(BUDGET)?);
+            }
+            other => {
+                return Err(format!(
+                    "/task has no flag {other}; there is --approve (the plan waits for you), --budget 50k (tokens) or --budget $2, and -- before words that begin with --"
+                ));
+            }
+        }
+    }
+    Ok(flags)
+}
+
+fn next(text: &str) -> (&str, &str) {
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim_start())
+}
+
+fn budget(value: &str) -> Option<Budget> {
+    if let Some(dollars) = value.strip_prefix('$') {
+        return dollars.parse().ok().filter(|d: &f64| d.is_finite() && *d > 0.0).map(Budget::Dollars);
+    }
+    let lower = value.to_ascii_lowercase();
+    let (digits, unit) = match lower.strip_suffix('k') {
+        Some(digits) => (digits, 1e3),
+        None => lower.strip_suffix('m').map_or((lower.as_str(), 1.0), |digits| (digits, 1e6)),
+    };
+    let tokens = digits.parse::<f64>().ok()? * unit;
+    (tokens.is_finite() && tokens >= 1.0 && tokens.fract() == 0.0).then_some(Budget::Tokens(tokens as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_flag_and_what_is_text() {
+        let tokens = |n| Some(Budget::Tokens(n));
+        let good = [
+            ("add a mode", None, "add a mode"),
+            ("--budget 50k add a mode", tokens(50_000), "add a mode"),
+            ("--budget=1.5M  add\na mode", tokens(1_500_000), "add\na mode"),
+            ("--budget 70000 x", tokens(70_000), "x"),
+            ("--budget $2.50 x", Some(Budget::Dollars(2.5)), "x"),
+            ("--budget $1 --budget 3k x", tokens(3_000), "x"),
+            ("-- --budget is a flag: document it", None, "--budget is a flag: document it"),
+            ("document the flag --budget 50k", None, "document the flag --budget 50k"),
+            ("--budget 50k", tokens(50_000), ""),
+            ("", None, ""),
+        ];
+        for (given, budget, text) in good {
+            assert_eq!(parse(given), Ok(Flags { budget, text, approve: false }), "{given}");
+        }
+        let both = Flags { budget: tokens(3_000), text: "x", approve: true };
+        assert_eq!(parse("--approve --budget 3k x"), Ok(both));
+        for given in [
+            "--budget",
+            "--budget x",
+            "--budget $",
+            "--budget -3 x",
+            "--budget 0.5 x",
+            "--budget $inf x",
+            "--budget= x",
+        ] {
+            assert_eq!(parse(given), Err(BUDGET.to_owned()), "{given}");
+        }
+        let unknown = parse("--budgt 3 x").expect_err("unknown");
+        assert!(
+            unknown.starts_with(
+                "/task has no flag --budgt; there is --approve (the plan waits for you), --budget 50k"
+            ),
+            "{unknown}"
+        );
+    }
+}

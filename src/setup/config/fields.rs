@@ -1,0 +1,230 @@
+//! Every option: its name, what it takes, and what it is for. Validation, the JSON Schema and the reference in
+//! docs/configuration.md come from this table.
+use serde_json::{Map, Value, json};
+
+pub struct Field {
+    pub name: &'static str,
+    /// Variable of the environment.
+    pub env: &'static str,
+    pub kind: Kind,
+    pub about: &'static str,
+    /// JSON text; none where the value is found from the project.
+    pub default: Option<&'static str>,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Kind {
+    /// A whole number, both ends included.
+    Whole {
+        least: u64,
+        most: u64,
+        unit: &'static str,
+    },
+    Amount {
+        least: f64,
+        most: f64,
+        unit: &'static str,
+    },
+    Choice(&'static [&'static str]),
+    /// A list of shell commands.
+    Commands,
+    /// A path below the project's root.
+    InsidePath,
+}
+
+pub const FIELDS: [Field; 14] = [
+    Field {
+        name: "budgetDollars",
+        env: "GANTRY_BUDGET_DOLLARS",
+        kind: Kind::Amount { least: 0.01, most: 1_000_000.0, unit: "US dollars" },
+        about: "Most money a mission may spend, as OpenCode counts it; what is done by then is kept. A retry is given the same again",
+        default: None,
+    },
+    Field {
+        name: "budgetMinutes",
+        env: "GANTRY_BUDGET_MINUTES",
+        kind: Kind::Whole { least: 1, most: 1_440, unit: "minutes" },
+        about: "Minutes from a mission's start after which no turn is begun; those under way may end, and what is done is kept",
+        default: None,
+    },
+    Field {
+        name: "budgetTokens",
+        env: "GANTRY_BUDGET_TOKENS",
+        kind: Kind::Whole { least: 1_000, most: 1_000_000_000_000, unit: "tokens" },
+        about: "Most tokens a mission may spend, of all kinds together, cached ones too",
+        default: None,
+    },
+    Field {
+        name: "checks",
+        env: "GANTRY_CHECKS",
+        kind: Kind::Commands,
+        about: "The project's own checks, as commands; an empty list for none. Found from Cargo.toml, package.json, pytest, go.mod or Makefile when not set",
+        default: None,
+    },
+    Field {
+        name: "diagnostics",
+        env: "GANTRY_DIAGNOSTICS",
+        kind: Kind::Choice(&["auto", "off"]),
+        about: "Send a change back when it brings errors that a language server finds; auto where one is on this machine",
+        default: Some("\"auto\""),
+    },
+    Field {
+        name: "maxDurationSeconds",
+        env: "GANTRY_MAX_DURATION_SECONDS",
+        kind: Kind::Whole { least: 60, most: 86_400, unit: "seconds" },
+        about: "Time from its start after which a mission is ended; retry goes on with it",
+        default: Some("86400"),
+    },
+    Field {
+        name: "planApproval",
+        env: "GANTRY_PLAN_APPROVAL",
+        kind: Kind::Choice(&["auto", "ask"]),
+        about: "Whether work begins with the plan, or waits until you have accepted it (/task --approve asks for one mission)",
+        default: Some("\"auto\""),
+    },
+    Field {
+        name: "resume",
+        env: "GANTRY_RESUME",
+        kind: Kind::Choice(&["auto", "report"]),
+        about: "After OpenCode was stopped in the middle: auto goes on at the next start in that project, report pauses and says so",
+        default: Some("\"auto\""),
+    },
+    Field {
+        name: "taskBudgetDollars",
+        env: "GANTRY_TASK_BUDGET_DOLLARS",
+        kind: Kind::Amount { least: 0.01, most: 1_000_000.0, unit: "US dollars" },
+        about: "Most money for one task with all its attempts and reviews; the task fails when it would need more",
+        default: None,
+    },
+    Field {
+        name: "taskBudgetMinutes",
+        env: "GANTRY_TASK_BUDGET_MINUTES",
+        kind: Kind::Whole { least: 1, most: 1_440, unit: "minutes" },
+        about: "Minutes of work on one task after which it is given no further turn",
+        default: None,
+    },
+    Field {
+        name: "taskBudgetTokens",
+        env: "GANTRY_TASK_BUDGET_TOKENS",
+        kind: Kind::Whole { least: 1_000, most: 1_000_000_000_000, unit: "tokens" },
+        about: "Most tokens for one task with all its attempts and reviews",
+        default: None,
+    },
+    Field {
+        name: "todo",
+        env: "GANTRY_TODO",
+        kind: Kind::InsidePath,
+        about: "The plan file, relative to the project",
+        default: Some("\"TODO.md\""),
+    },
+    Field {
+        name: "turnTimeoutSeconds",
+        env: "GANTRY_TURN_TIMEOUT_SECONDS",
+        kind: Kind::Whole { least: 10, most: 86_400, unit: "seconds" },
+        about: "Time without progress after which a turn of an agent is ended",
+        default: Some("600"),
+    },
+    Field {
+        name: "workers",
+        env: "GANTRY_WORKERS",
+        kind: Kind::Whole { least: 1, most: 50, unit: "workers" },
+        about: "Most workers at one time",
+        default: Some("10"),
+    },
+];
+
+impl Field {
+    pub fn named(name: &str) -> Option<&'static Self> {
+        FIELDS.iter().find(|field| field.name == name)
+    }
+
+    /// The names an unknown one may have been meant for, the nearest only.
+    pub fn nearest(name: &str) -> &'static str {
+        let name = name.to_lowercase();
+        let distance = |field: &&Self| strsim::damerau_levenshtein(&field.name.to_lowercase(), &name);
+        FIELDS.iter().min_by_key(distance).map_or("", |field| field.name)
+    }
+}
+
+impl Kind {
+    /// What is wrong with a value, as the end of a sentence.
+    pub fn fault(self, value: &Value) -> Option<String> {
+        let good = match self {
+            Self::Whole { least, most, .. } => value.as_u64().is_some_and(|n| (least..=most).contains(&n)),
+            Self::Amount { least, most, .. } => value.as_f64().is_some_and(|n| (least..=most).contains(&n)),
+            Self::Choice(names) => value.as_str().is_some_and(|text| names.contains(&text)),
+            Self::Commands => value.as_array().is_some_and(|list| {
+                list.iter().all(|item| item.as_str().is_some_and(|text| !text.trim().is_empty()))
+            }),
+            Self::InsidePath => value.as_str().is_some_and(is_inside),
+        };
+        (!good).then(|| format!("is {value}: it must be {}", self.wants()))
+    }
+
+    pub fn wants(self) -> String {
+        match self {
+            Self::Whole { least, most, .. } => format!("a whole number from {least} to {most}"),
+            Self::Amount { least, most, .. } => format!("a number from {least} to {most}"),
+            Self::Choice(names) => names.map_quoted().join(" or "),
+            Self::Commands => "a list of commands, as in [\"npm test\"]".into(),
+            Self::InsidePath => "a path inside the project, such as \"TODO.md\"".into(),
+        }
+    }
+
+    /// A value as the environment has it.
+    pub fn read(self, text: &str) -> Value {
+        match self {
+            Self::Whole { .. } | Self::Amount { .. } | Self::Commands => {
+                serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+            }
+            Self::Choice(_) | Self::InsidePath => json!(text),
+        }
+    }
+
+    fn schema(self) -> Value {
+        match self {
+            Self::Whole { least, most, .. } => json!({"type": "integer", "minimum": least, "maximum": most}),
+            Self::Amount { least, most, .. } => json!({"type": "number", "minimum": least, "maximum": most}),
+            Self::Choice(names) => json!({"enum": names}),
+            Self::Commands => json!({"type": "array", "items": {"type": "string", "pattern": "\\S"}}),
+            Self::InsidePath => {
+                json!({"type": "string", "pattern": "^(?!\\.{0,2}(/|$))[^\\\\/]+(/(?!\\.{0,2}(/|$))[^\\\\/]+)*$"})
+            }
+        }
+    }
+}
+
+trait MapQuoted {
+    fn map_quoted(&self) -> Vec<String>;
+}
+
+impl MapQuoted for [&str] {
+    fn map_quoted(&self) -> Vec<String> {
+        self.iter().map(|name| format!("\"{name}\"")).collect()
+    }
+}
+
+fn is_inside(path: &str) -> bool {
+    !path.contains('\\') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+/// The JSON Schema of a file of options.
+pub fn schema() -> Value {
+    let mut properties = Map::new();
+    properties.insert("$schema".into(), json!({"type": "string"}));
+    for field in &FIELDS {
+        let mut of_field = field.kind.schema();
+        of_field["description"] = json!(field.about);
+        if let Some(default) = field.default {
+            of_field["default"] = serde_json::from_str(default).unwrap_or_default();
+        }
+        properties.insert(field.name.into(), of_field);
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Options of Gantry",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": properties,
+    })
+}

@@ -1,0 +1,149 @@
+//! Where values come from, the last one first: the environment, the plugin's entry, the project's file, the user's file,
+//! the default.
+use super::fields::{FIELDS, Field};
+use super::file;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// Names of a file of options in a folder.
+const NAMES: [&str; 2] = ["gantry.jsonc", "gantry.json"];
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    Default,
+    File {
+        path: PathBuf,
+        line: usize,
+    },
+    /// The entry in the host's configuration.
+    Plugin,
+    Env(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => write!(f, "default"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Plugin => write!(f, "the plugin's options in OpenCode's configuration"),
+            Self::Env(name) => write!(f, "{name}"),
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+#[error("{origin}: {what}")]
+pub struct Fault {
+    pub origin: Origin,
+    pub what: String,
+}
+
+/// What can be asked for values.
+pub struct Layers<'a> {
+    /// Folder of the user's file.
+    pub user: Option<PathBuf>,
+    /// Root of the project.
+    pub project: &'a Path,
+    /// Options of the plugin's entry.
+    pub plugin: Map<String, Value>,
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Resolved {
+    /// In the order of the table; without those that are not set and have no default.
+    pub values: Vec<(&'static str, Value, Origin)>,
+    pub faults: Vec<Fault>,
+}
+
+impl Origin {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::File { .. } => 1,
+            Self::Plugin => 2,
+            Self::Env(_) => 3,
+        }
+    }
+}
+
+impl Layers<'_> {
+    /// Reads all layers anew.
+    pub fn resolve(&self) -> Resolved {
+        let mut resolved = Resolved::default();
+        for field in &FIELDS {
+            if let Some(value) = field.default.and_then(|text| serde_json::from_str(text).ok()) {
+                resolved.values.push((field.name, value, Origin::Default));
+            }
+        }
+        for folder in self.user.as_deref().into_iter().chain([self.project]) {
+            resolved.folder(folder);
+        }
+        for (name, value) in &self.plugin {
+            // What the plugin does not know it has said; `bin` is its own.
+            if let Some(field) = Field::named(name) {
+                resolved.take(field, value.clone(), Origin::Plugin);
+            }
+        }
+        for field in &FIELDS {
+            if let Some(text) = (self.env)(field.env).filter(|text| !text.is_empty()) {
+                resolved.take(field, field.kind.read(&text), Origin::Env(field.env));
+            }
+        }
+        resolved.values.sort_by_key(|(name, ..)| *name);
+        resolved
+    }
+}
+
+impl Resolved {
+    /// The values as options of the wire; the first fault where there is any.
+    pub fn options(&self) -> Result<Value, Fault> {
+        match self.faults.first() {
+            Some(fault) => Err(fault.clone()),
+            None => {
+                Ok(self.values.iter().map(|(name, value, _)| ((*name).to_owned(), value.clone())).collect())
+            }
+        }
+    }
+
+    fn folder(&mut self, folder: &Path) {
+        let mut found = None;
+        for path in NAMES.map(|name| folder.join(name)) {
+            let origin = Origin::File { path: path.clone(), line: 1 };
+            let text = match std::fs::read_to_string(&path) {
+                Ok(text) => text,
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                    continue;
+                }
+                Err(error) => {
+                    self.faults.push(Fault { origin, what: format!("cannot be read: {error}") });
+                    continue;
+                }
+            };
+            if found.replace(path.clone()).is_some() {
+                let what = format!("there is {} beside it: keep one of the two", NAMES.join(" or "));
+                self.faults.push(Fault { origin, what });
+                continue;
+            }
+            let (values, faults) = file::read(&path, &text);
+            self.faults.extend(faults);
+            values.into_iter().for_each(|(field, value, origin)| self.set(field, value, origin));
+        }
+    }
+
+    fn take(&mut self, field: &'static Field, value: Value, origin: Origin) {
+        match field.kind.fault(&value) {
+            Some(fault) => self.faults.push(Fault { origin, what: format!("{} {fault}", field.name) }),
+            None => self.set(field, value, origin),
+        }
+    }
+
+    fn set(&mut self, field: &'static Field, value: Value, origin: Origin) {
+        let lower = |known: &Origin| known.rank() <= origin.rank();
+        debug_assert!(self.values.iter().all(|(name, _, known)| *name != field.name || lower(known)));
+        self.values.retain(|(name, ..)| *name != field.name);
+        self.values.push((field.name, value, origin));
+    }
+}

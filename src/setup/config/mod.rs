@@ -1,0 +1,9 @@
+//! Gantry's own options: one table, and the layers that values come from.
+mod fields;
+mod file;
+mod layers;
+#[cfg(test)]
+mod tests;
+
+pub use fields::{FIELDS, Field, Kind, schema};
+pub use layers::{Fault, Layers, Origin, Resolved};

@@ -1,0 +1,11 @@
+//! Putting Gantry into OpenCode's configuration, and taking it out again.
+pub mod config;
+pub mod disk;
+pub mod edit;
+pub mod entry;
+pub mod findings;
+pub mod install;
+pub mod places;
+mod splice;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Every call to the disk fails once, and is once the last: the configuration is the old or the new one, and the next
+//! call goes on from there.
+use super::rig::{Fate, Faulty, Rig};
+use crate::setup::disk::{Disk, RealDisk};
+use std::fs;
+use std::sync::Barrier;
+use std::time::Duration;
+
+const BEFORE: &str = "{\n  // mine\n  \"a\": 1\n}\n";
+
+fn rig() -> Rig {
+    let rig = Rig::new();
+    rig.write("opencode.json", BEFORE);
+    rig
+}
+
+fn installed() -> (Rig, String) {
+    let rig = rig();
+    rig.install().expect("installed");
+    let after = rig.read("opencode.json").expect("a file");
+    (rig, after)
+}
+
+/// Calls an operation makes when all goes well.
+fn calls(work: impl Fn(&Faulty)) -> u64 {
+    let counting = Faulty::new(u64::MAX, Fate::Fails);
+    work(&counting);
+    counting.calls()
+}
+
+#[test]
+fn an_installation_that_breaks_at_any_call() {
+    let (_, after) = installed();
+    let all = calls(|disk| drop(rig().install_on(disk)));
+    assert!(all > 20, "{all}");
+    for at in 0..all {
+        for fate in [Fate::Fails, Fate::Killed] {
+            let rig = rig();
+            let result = rig.install_on(&Faulty::new(at, fate));
+            let text = rig.read("opencode.json").expect("still there");
+            let whole = text == BEFORE || text == after;
+            assert!(whole, "call {at} {fate:?}: {text}");
+            if let (Err(error), Fate::Fails) = (&result, fate) {
+                assert!(
+                    error.to_string().contains("the disk failed") || error.to_string().contains("read back"),
+                    "{error}"
+                );
+                assert_eq!(rig.names(), ["opencode.json"], "call {at}: nothing is left beside it");
+            }
+            rig.install().expect("the next one");
+            assert_eq!(rig.read("opencode.json").as_deref(), Some(after.as_str()), "call {at} {fate:?}");
+            if text == BEFORE {
+                assert_eq!(rig.names(), ["opencode.json"], "call {at} {fate:?}: nothing is left beside it");
+            }
+            rig.uninstall().expect("and out");
+            assert_eq!(rig.read("opencode.json").as_deref(), Some(BEFORE), "call {at} {fate:?}");
+        }
+    }
+}
+
+#[test]
+fn a_removal_that_breaks_at_any_call() {
+    let all = calls(|disk| drop(installed().0.uninstall_on(disk)));
+    assert!(all > 15, "{all}");
+    for at in 0..all {
+        for fate in [Fate::Fails, Fate::Killed] {
+            let (rig, after) = installed();
+            // What breaks is the answer here; the state is what counts.
+            let _ = rig.uninstall_on(&Faulty::new(at, fate));
+            let text = rig.read("opencode.json").expect("still there");
+            assert!(text == BEFORE || text == after, "call {at} {fate:?}: {text}");
+            rig.uninstall().expect("the next one");
+            assert_eq!(rig.read("opencode.json").as_deref(), Some(BEFORE), "call {at} {fate:?}");
+        }
+    }
+}
+
+#[test]
+fn two_at_once_wait_for_each_other() {
+    let rig = rig();
+    fs::create_dir_all(rig.home()).expect("a folder");
+    let path = rig.home().join("lock");
+    let held = RealDisk.lock(&path, Duration::ZERO).expect("a lock");
+    let error = RealDisk.lock(&path, Duration::from_millis(1)).map(|_| ()).expect_err("held");
+    assert_eq!(error.to_string(), "another gantry install is running");
+    drop(held);
+    RealDisk.lock(&path, Duration::ZERO).map(|_| ()).expect("free again");
+
+    let (folder, home, start) = (rig.folder(), rig.home(), Barrier::new(8));
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let (folder, home, start) = (&folder, &home, &start);
+            scope.spawn(move || {
+                let count = std::cell::Cell::new(0);
+                let stamp = || format!("{n}-{}", count.replace(count.get() + 1));
+                let installer = crate::setup::install::Installer {
+                    kind: crate::setup::places::Kind::Host,
+                    disk: &RealDisk,
+                    home,
+                    stamp: &stamp,
+                    dry_run: false,
+                };
+                let entry = serde_json::json!(format!("opencode-gantry@{n}"));
+                start.wait();
+                installer.install(folder, &entry, crate::setup::edit::HostLine::Auto).expect("installed");
+            });
+        }
+    });
+    let text = rig.read("opencode.json").expect("a file");
+    assert_eq!(text.matches("opencode-gantry").count(), 1, "{text}");
+    rig.uninstall().expect("out");
+    assert_eq!(rig.read("opencode.json").as_deref(), Some(BEFORE));
+}

@@ -1,0 +1,5 @@
+mod arb;
+mod broken;
+mod fixtures;
+mod rig;
+mod round_trip;

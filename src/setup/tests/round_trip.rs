@@ -1,0 +1,91 @@
+//! Any configuration: in and out again.
+use super::arb;
+use super::rig::{Rig, entry};
+use crate::setup::edit::{self, Change, HostLine};
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn ours(element: &Value) -> bool {
+    super::super::entry::is_ours(element, std::path::Path::new("/elsewhere"))
+}
+
+fn value(text: &str) -> Value {
+    let text = text.trim_start_matches('\u{feff}');
+    edit::value(text).expect("valid JSON")
+}
+
+/// What people wrote besides the values: comments, in order.
+fn comments(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '/']) {
+        let (_, from) = rest.split_at(at);
+        let length = if from.starts_with('"') {
+            let mut end = 1;
+            let bytes = from.as_bytes();
+            while bytes.get(end).is_some_and(|b| *b != b'"') {
+                end += if bytes.get(end) == Some(&b'\\') { 2 } else { 1 };
+            }
+            end + 1
+        } else {
+            let end = if from.starts_with("/*") { from.find("*/").map(|n| n + 2) } else { from.find('\n') };
+            let end = end.unwrap_or(from.len());
+            found.push(from[..end].trim_end().to_owned());
+            end
+        };
+        rest = from.get(length..).unwrap_or("");
+    }
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn added_once_and_taken_out_again(text in arb::config()) {
+        let before = value(&text);
+        let added = edit::add(&text, &entry(), HostLine::Auto, &ours).expect(&text);
+        prop_assert_eq!(&added.change, &Change::Added);
+        prop_assert_eq!(edit::count(&added.text, &ours), Ok(1));
+        prop_assert_eq!(comments(&added.text), comments(&text));
+        let again = edit::add(&added.text, &entry(), HostLine::Auto, &ours).expect("again");
+        prop_assert_eq!(&again.change, &Change::Nothing);
+        prop_assert_eq!(&again.text, &added.text);
+        let updated = edit::add(&added.text, &"opencode-gantry@9".into(), HostLine::Auto, &ours).expect("updated");
+        prop_assert_eq!(&updated.change, &Change::Replaced);
+        prop_assert_eq!(edit::entries(&updated.text, &ours), Ok(vec!["opencode-gantry@9".into()]));
+        let list = before.get("plugin").or(before.get("plugins")).is_none();
+        let removed = edit::remove(&updated.text, list, &ours).expect("removed");
+        prop_assert_eq!(&removed.change, &Change::Removed(1));
+        prop_assert_eq!(value(&removed.text), before);
+        prop_assert_eq!(comments(&removed.text), comments(&text));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn out_again_gives_the_bytes_from_before(text in arb::config(), update in any::<bool>()) {
+        let rig = Rig::new();
+        rig.write("opencode.json", &text);
+        rig.install().expect("installed");
+        prop_assert_ne!(rig.read("opencode.json"), Some(text.clone()));
+        if update {
+            let other = "opencode-gantry@9".into();
+            let disk = crate::setup::disk::RealDisk;
+            rig.with(&disk, false, |i| i.install(&rig.folder(), &other, HostLine::Auto)).expect("updated");
+        }
+        rig.uninstall().expect("uninstalled");
+        prop_assert_eq!(rig.read("opencode.json"), Some(text));
+        prop_assert_eq!(rig.names(), vec!["opencode.json"]);
+    }
+
+    #[test]
+    fn any_text_is_refused_or_edited_and_never_spoilt(text in "[\\[\\]{}\",:a-z0-9/* \n\u{feff}é]{0,40}") {
+        let added = edit::add(&text, &entry(), HostLine::Auto, &ours);
+        if let Ok(added) = added {
+            prop_assert_eq!(edit::count(&added.text, &ours), Ok(1));
+        }
+    }
+}

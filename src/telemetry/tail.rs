@@ -1,0 +1,96 @@
+//! Reading the log while it is being written and rotated.
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A place in a log.
+pub struct Tail {
+    path: PathBuf,
+    file: Option<File>,
+    at: u64,
+}
+
+impl Tail {
+    /// The last lines there are, and the place after them. A log that has not begun is empty.
+    pub fn start(path: &Path, lines: usize) -> io::Result<(String, Self)> {
+        let mut tail = Self { path: path.to_owned(), file: open(path)?, at: 0 };
+        let mut last = VecDeque::new();
+        if let Some(file) = &mut tail.file {
+            for line in BufReader::new(&mut *file).split(b'\n') {
+                last.push_back(line?);
+                if last.len() > lines {
+                    last.pop_front();
+                }
+            }
+            tail.at = file.stream_position()?;
+        }
+        Ok((last.iter().map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect(), tail))
+    }
+
+    /// What was written since, in whole lines; after a rotation the rest of the old part and then the new one.
+    pub fn more(&mut self) -> io::Result<String> {
+        let mut text = self.rest()?;
+        let there = fs::metadata(&self.path).ok().map(|meta| (meta.dev(), meta.ino()));
+        let ours = self.file.as_ref().map(File::metadata).transpose()?.map(|meta| (meta.dev(), meta.ino()));
+        if there.is_some() && there != ours {
+            (self.file, self.at) = (open(&self.path)?, 0);
+            text += &self.rest()?;
+        }
+        Ok(text)
+    }
+
+    fn rest(&mut self) -> io::Result<String> {
+        let Some(file) = &mut self.file else { return Ok(String::new()) };
+        file.seek(SeekFrom::Start(self.at))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+        self.at += whole as u64;
+        Ok(String::from_utf8_lossy(bytes.get(..whole).unwrap_or_default()).into_owned())
+    }
+}
+
+fn open(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn nothing_is_missed_or_shown_twice() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.log");
+        let (text, mut tail) = Tail::start(&path, 3).expect("no log yet");
+        assert_eq!(text, "");
+        let mut log = super::super::rotating::Rotating::open(&path, 100).expect("a log");
+        let mut seen = String::new();
+        let mut wanted = String::new();
+        for n in 0..200 {
+            let line = format!("line {n}\n");
+            log.write_all(line.as_bytes()).expect("written");
+            wanted += &line;
+            if n % 3 == 0 {
+                seen += &tail.more().expect("readable");
+            }
+        }
+        seen += &tail.more().expect("readable");
+        assert_eq!(seen, wanted);
+        let mut half = fs::OpenOptions::new().append(true).open(&path).expect("there");
+        half.write_all(b"half").expect("written");
+        assert_eq!(tail.more().expect("readable"), "");
+        half.write_all(b" whole\n").expect("written");
+        assert_eq!(tail.more().expect("readable"), "half whole\n");
+        let (text, _) = Tail::start(&path, 2).expect("a log");
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.ends_with("half whole\n"));
+    }
+}

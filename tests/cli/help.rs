@@ -1,0 +1,111 @@
+//! What the command line says of itself.
+use crate::home::Home;
+use std::path::Path;
+
+const COMMANDS: [&str; 23] = [
+    "",
+    "install",
+    "uninstall",
+    "doctor",
+    "run",
+    "missions",
+    "show",
+    "watch",
+    "pause",
+    "resume",
+    "cancel",
+    "retry",
+    "steer",
+    "approve",
+    "refuse",
+    "export",
+    "search",
+    "diagnostics",
+    "config",
+    "logs",
+    "completions",
+    "man",
+    "sim",
+];
+
+/// `GANTRY_BLESS=1` writes the file anew.
+#[test]
+fn help_is_what_was_agreed_and_fits() {
+    let home = Home::new();
+    let mut all = String::new();
+    for command in COMMANDS {
+        let args: Vec<_> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
+        let said = home.gantry(&args).ok();
+        let wide: Vec<_> = said.lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(wide.is_empty(), "{command}: {wide:?}");
+        all += &format!("$ gantry {}\n{said}\n", args.join(" "));
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/help.txt");
+    if std::env::var_os("GANTRY_BLESS").is_some() {
+        std::fs::write(&file, &all).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&file).unwrap_or_default() == all,
+        "tests/cli/help.txt differs: GANTRY_BLESS=1 writes it"
+    );
+}
+
+#[test]
+fn every_command_is_in_the_page_and_in_the_completions() {
+    let home = Home::new();
+    let page = home.gantry(&["man"]).ok();
+    for command in COMMANDS.iter().skip(1) {
+        assert!(page.contains(&format!("gantry\\-{command}(1)")), "{command}");
+    }
+    for (shell, word) in [("bash", "complete -F"), ("zsh", "#compdef gantry"), ("fish", "complete -c gantry")]
+    {
+        let script = home.gantry(&["completions", shell]).ok();
+        assert!(script.contains(word), "{shell}");
+        for command in COMMANDS.iter().skip(1) {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+    // The shell itself takes it.
+    home.write("complete.bash", &home.gantry(&["completions", "bash"]).ok());
+    let parsed =
+        std::process::Command::new("bash").arg("-n").arg(home.path("complete.bash")).status().unwrap();
+    assert!(parsed.success());
+}
+
+#[test]
+fn wrong_arguments_are_usage() {
+    let home = Home::new();
+    for args in
+        [&["nonsense"][..], &["show"], &["completions", "tcl"], &["missions", "--limit", "0"], &["run"]]
+    {
+        assert_eq!(home.gantry(args).code, 2, "{args:?}");
+    }
+    let said = home.gantry(&["show", "nope"]);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (1, "gantry: there is no mission nope; `gantry missions` lists them\n")
+    );
+    for args in [&["watch"][..], &["export"]] {
+        let said = home.gantry(args);
+        assert_eq!(said.code, 1);
+        assert!(said.err.contains("this folder has had no mission"), "{}", said.err);
+    }
+    let said = home.gantry(&["run", "do it"]);
+    assert_eq!(said.code, 4);
+    home.program("opencode", "echo 1.18.33");
+    let said = home.gantry(&["run", "do it"]);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (4, "gantry: Gantry is not in OpenCode's configuration: gantry install\n")
+    );
+}
+
+#[test]
+fn the_log_is_read_from_its_end() {
+    let home = Home::new();
+    assert_eq!(home.gantry(&["logs"]).ok(), "");
+    let lines: Vec<_> = (0..100).map(|n| format!("{{\"n\":{n}}}")).collect();
+    home.write("opencode-orchestrator.log", &format!("{}\n", lines.join("\n")));
+    assert_eq!(home.gantry(&["logs", "-n", "2"]).ok(), "{\"n\":98}\n{\"n\":99}\n");
+    assert_eq!(home.gantry(&["logs"]).ok().lines().count(), 50);
+}

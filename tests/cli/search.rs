@@ -1,0 +1,95 @@
+//! The code tools for people.
+use crate::home::Home;
+use serde_json::Value;
+use xtask::lab::tools::Tools;
+
+fn project() -> Home {
+    let home = Home::new();
+    home.write("app/.git/HEAD", "ref: refs/heads/main\n");
+    home.write("app/src/a.rs", "fn main() {\n    let x = one.unwrap();\n    two.unwrap();\n}\n");
+    home.write("app/src/b.ts", "export const x = 1\n");
+    home.write("app/.gitignore", "build\n");
+    home.write("app/build/out.rs", "fn built() { x.unwrap() }\n");
+    home
+}
+
+#[test]
+fn text_is_searched() {
+    let home = project();
+    let said = home.gantry(&["search", "--project", "app", "unwrap", "-C1"]);
+    assert_eq!(
+        said.ok(),
+        "src/a.rs\n  1- fn main() {\n  2:     let x = one.unwrap();\n  3:     two.unwrap();\n  4- }\n2 hits.\n"
+    );
+    let ignored = home.gantry(&["search", "--project", "app", "unwrap", "--ignored", "--limit", "1"]).ok();
+    assert!(
+        ignored.starts_with("build/out.rs\n  1: fn built() { x.unwrap() }\nat least 3 hits, 1 shown;"),
+        "{ignored}"
+    );
+    let json = home.gantry(&["search", "--project", "app", "-e", "one", "-e", "const", "--json"]).ok();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["hits"], &json["exact"], &json["truncated"]), (&2.into(), &true.into(), &false.into()));
+    assert_eq!(json["files"][0]["lines"][0]["spans"], serde_json::json!([[13, 16]]));
+    assert_eq!(home.gantry(&["search", "--project", "app", "nothing here"]).code, 1);
+    let wrong = home.gantry(&["search", "--project", "app", "("]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("set `literal`"), "{}", wrong.err);
+    assert!(
+        home.gantry(&["search", "--project", "app", "x", "../.."]).err.contains("leads outside the project")
+    );
+}
+
+#[test]
+fn files_are_found() {
+    let home = project();
+    let said = home.gantry(&["search", "--project", "app", "--files", "--by-path", "**"]).ok();
+    assert_eq!(said, "src/a.rs\nsrc/b.ts\n2 files.\n");
+    assert_eq!(home.gantry(&["search", "--project", "app", "--files", "--by-path"]).ok(), said);
+    assert_eq!(home.gantry(&["search", "--project", "app", "--files", "*.rs"]).ok(), "src/a.rs\n1 file.\n");
+}
+
+#[test]
+fn code_is_found_and_rewritten() {
+    let home = project();
+    let ask = ["search", "--project", "app", "--code", "rust", "$A.unwrap()"];
+    assert_eq!(home.gantry(&ask).ok(), "src/a.rs\n  2:13: one.unwrap()\n  3:5: two.unwrap()\n2 hits.\n");
+    let rewrite = [&ask[..], &["--rewrite", "$A?"]].concat();
+    let preview = home.gantry(&rewrite).ok();
+    assert!(preview.starts_with("Would change 2 places in 1 file. Nothing is written"), "{preview}");
+    assert!(preview.contains("+    two?;\n"), "{preview}");
+    assert!(home.read("app/src/a.rs").unwrap().contains("unwrap"));
+    let done = home.gantry(&[&rewrite[..], &["--apply"]].concat()).ok();
+    assert_eq!(done, "Changed 2 places in 1 file. The files are written.\nsrc/a.rs: 2 places\n");
+    assert_eq!(home.read("app/src/a.rs").unwrap(), "fn main() {\n    let x = one?;\n    two?;\n}\n");
+}
+
+#[test]
+fn diagnostics_say_what_was_not_checked() {
+    let home = project();
+    let said = home.gantry(&["diagnostics", "--project", "app", "src/b.ts"]);
+    assert_eq!(said.code, 4);
+    assert!(
+        said.out.starts_with(
+            "No file was checked.\nNOT CHECKED: src/b.ts: typescript-language-server is not installed"
+        ),
+        "{}",
+        said.out
+    );
+
+    std::os::unix::fs::symlink(Tools::find().unwrap().modules(), home.path("app/node_modules")).unwrap();
+    home.write("app/src/b.ts", "export const x: string = 1\n");
+    let said = home.gantry(&["diagnostics", "--project", "app", "src/b.ts"]);
+    assert_eq!(said.code, 1);
+    assert_eq!(
+        said.out,
+        "src/b.ts:1:14: error [typescript 2322]: Type 'number' is not assignable to type 'string'.\n1 file checked.\n"
+    );
+    home.write("app/src/b.ts", "export const x: string = \"\"\n");
+    let said = home.gantry(&["diagnostics", "--project", "app", "src/b.ts", "--json"]);
+    assert_eq!(said.code, 0);
+    let json: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(json, serde_json::json!({"checked": ["src/b.ts"], "found": [], "unchecked": []}));
+    let said = home.gantry(&["diagnostics", "--project", "app"]);
+    assert_eq!(said.err, "gantry: there is no commit to compare with here: name the files to look at\n");
+    assert!(home.gantry(&["diagnostics", "--project", "app", "none.ts"]).err.contains("there is no none.ts"));
+}

@@ -1,0 +1,139 @@
+//! Gantry's own command line around missions of the real host.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use xtask::lab::demo;
+use xtask::lab::host;
+
+use crate::kill::{open_two, two_held, wait_two_at_work};
+use crate::script::{self, TASK};
+use crate::support::{BEAT, PATIENCE, Stage, Told, sidecar, wait};
+
+/// With the host on the path, and Gantry in its configuration.
+fn stage(stage: Stage) -> Stage {
+    let folder = host::find().unwrap().parent().unwrap().display().to_string();
+    let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
+    stage.adjust(|env| env.env("PATH", &path))
+}
+
+fn gantry(stage: &Stage, args: &[&str]) -> Output {
+    stage.env.command(&sidecar()).unwrap().args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_mission_is_run_watched_and_exported() {
+    let stage = stage(Stage::sample(|project| demo::script(project, BEAT)));
+    let ran = gantry(&stage, &["run", demo::TASK]);
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    let told = stage.only();
+    assert_eq!(told.state(), "completed");
+    assert_eq!(text(&ran.stdout).trim_end(), told.report().trim_end(), "the report and nothing else");
+    let progress = text(&ran.stderr);
+    assert!(progress.contains("░ 1/5  executing") || progress.contains("░ 2/5  executing"), "{progress}");
+    stage.assert_nothing_left();
+
+    let watched = gantry(&stage, &["watch"]);
+    assert_eq!(watched.status.code(), Some(0));
+    assert!(
+        text(&watched.stdout).starts_with("████████████████████████ 5/5  completed, 0 running\n"),
+        "{watched:?}"
+    );
+
+    let id = &told.row.id.0;
+    let short = id.get(..13).unwrap();
+    let listed = stage.cli(&["missions"]);
+    assert!(listed.starts_with(&format!("{short}  completed")), "{listed}");
+    assert!(listed.lines().all(|line| line.chars().count() <= 80), "{listed}");
+    assert_eq!(stage.cli(&["show", short]), stage.cli(&["show", id]));
+
+    let document = stage.cli(&["export", short]);
+    for part in [
+        "# ",
+        "| state | completed (all gates passed) |",
+        "| tasks | 5 of 5 done |",
+        "### T1 completed: Parse amounts and lines",
+        "- after T1",
+        "review of T3: sent back",
+        "Review: approved",
+        "```diff\n",
+        "- `npm test`: passed",
+        "## Timeline",
+    ] {
+        assert!(document.contains(part), "{part}:\n{document}");
+    }
+    let json: Value = serde_json::from_str(&stage.cli(&["export", short, "--json"])).unwrap();
+    assert_eq!(json["journal"].as_array().unwrap().len(), told.facts.len());
+    assert!(json["spent"]["tokens"].as_u64().unwrap() > 0);
+    let file = stage.folder().join("mission.md");
+    let written = ["export", short, "--output", file.to_str().unwrap()];
+    stage.cli(&written);
+    assert_eq!(fs::read_to_string(&file).unwrap(), document);
+    let again = gantry(&stage, &written);
+    assert_eq!(again.status.code(), Some(1), "a file that is there is not written over");
+}
+
+#[test]
+fn the_exit_code_says_how_it_ended() {
+    let stage = stage(Stage::small(script::one_task));
+    let missing = gantry(&stage, &["run", TASK, "--directory", "nowhere"]);
+    assert_eq!(missing.status.code(), Some(1), "{missing:?}");
+    let ran = gantry(&stage, &["run", TASK, "--json"]);
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    let json: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(json["mission"]["state"], "completed");
+    assert_eq!(text(&ran.stderr), "");
+    fs::write(stage.project.join("gantry.json"), "{\"workers\": 0}").unwrap();
+    let refused = gantry(&stage, &["run", TASK]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(
+        text(&refused.stderr).contains("workers is 0: it must be a whole number from 1 to 50"),
+        "{refused:?}"
+    );
+    assert!(Path::new(&stage.project).is_dir());
+}
+
+#[test]
+fn a_mission_without_a_terminal_is_steered_from_another_one() {
+    let stage = stage(Stage::small(two_held));
+    let task = format!("--approve {TASK}");
+    let mut running = stage.env.run(&["--command", "task", "--", &task]).unwrap();
+    let state = |wanted: &str| {
+        let told = || stage.told().pop().filter(|told| told.state() == wanted);
+        wait(&format!("mission {wanted}"), PATIENCE, told)
+    };
+    let id = state("paused").row.id.0;
+    let short = id.get(..13).unwrap();
+    let listed = stage.cli(&["show", short, "--json"]);
+    assert!(listed.contains("\"awaitsApproval\":true"), "{listed}");
+
+    let said = stage.cli(&["refuse", short, "smaller", "steps"]);
+    assert!(said.contains("planning") || said.contains("paused"), "{said}");
+    let wished =
+        |told: &Told| told.mission.plan_wishes == ["smaller steps"] && told.mission.awaits_approval();
+    wait("another plan", PATIENCE, || stage.told().pop().filter(wished));
+    stage.cli(&["approve"]);
+    wait_two_at_work(&stage);
+    stage.cli(&["steer", short, "mind", "the", "gap"]);
+    stage.cli(&["pause", short]);
+    let twice = gantry(&stage, &["pause", short]);
+    assert_eq!(twice.status.code(), Some(1));
+    assert!(text(&twice.stderr).contains("a mission that is paused cannot be paused"), "{twice:?}");
+    stage.cli(&["resume", short]);
+    open_two(&stage);
+    let finished = running.wait(PATIENCE).unwrap();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(state("completed").mission.steers, ["mind the gap"]);
+
+    // Nobody is at work on it any more.
+    let late = gantry(&stage, &["cancel", short]);
+    assert_eq!(late.status.code(), Some(1));
+    assert!(text(&late.stderr).contains("start opencode in "), "{late:?}");
+    stage.assert_no_misses();
+}

@@ -1,0 +1,64 @@
+//! The user's own programs beside the host: they look at missions and steer them, and do nothing else.
+use gantry::protocol::methods as m;
+use gantry::protocol::types::*;
+use gantry::rpc::{CallError, Limits, PeerHandle, Router, connect};
+
+use crate::SOON;
+use crate::host::DIRECTORY;
+use crate::missions::finished;
+use crate::rig::Rig;
+
+fn visit(rig: &Rig) -> PeerHandle {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let (read, write) = tokio::io::split(far);
+    let (_, served) = connect(read, write, rig.server.served.viewer(), Limits::default());
+    tokio::spawn(served.run());
+    let (read, write) = tokio::io::split(near);
+    let (peer, own) = connect(read, write, Router::builder().build(), Limits::default());
+    tokio::spawn(own.run());
+    peer
+}
+
+fn hello() -> InitializeParams {
+    serde_json::from_value(xtask::bench::hello()).expect("a hello")
+}
+
+fn status(parent: Option<&str>) -> MissionStatusParams {
+    MissionStatusParams { directory: DIRECTORY.into(), mission: None, parent_session: parent.map(Into::into) }
+}
+
+#[tokio::test]
+async fn a_visitor_sees_and_steers_and_no_more() {
+    let rig = Rig::new().await;
+    let visitor = visit(&rig);
+    visitor.call(m::Initialize, &hello(), SOON).await.expect("a hello");
+    let none = visitor.call(m::MissionStatus, &status(None), SOON).await;
+    assert!(matches!(none, Err(CallError::Remote(_))), "{none:?}");
+
+    let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
+    let seen = visitor.call(m::MissionStatus, &status(Some("ses_user")), SOON).await.expect("a status");
+    assert_eq!(seen.mission.id, created.mission.id);
+    let other = visitor.call(m::MissionStatus, &status(Some("ses_other")), SOON).await;
+    assert!(matches!(other, Err(CallError::Remote(error)) if error.message.contains("has had no mission")));
+    let control = MissionControlParams {
+        directory: DIRECTORY.into(),
+        mission: Some(created.mission.id.clone()),
+        action: ControlAction::Steer,
+        text: Some("in British spelling".into()),
+        checkpoint: None,
+    };
+    visitor.call(m::MissionControl, &control, SOON).await.expect("steered");
+    let detail = finished(&rig, &created.mission.id).await;
+    assert_eq!(detail.mission.state, "completed");
+    let seen = visitor.call(m::MissionStatus, &status(Some("ses_user")), SOON).await.expect("a status");
+    assert_eq!((seen.tokens, seen.report), (detail.tokens, detail.report));
+
+    for refused in [
+        visitor.call(m::Shutdown, &Empty {}, SOON).await.err(),
+        visitor.call(m::ToolList, &Empty {}, SOON).await.err(),
+        visitor.call(m::WorkspaceClose, &DirectoryParams { directory: DIRECTORY.into() }, SOON).await.err(),
+    ] {
+        let Some(CallError::Remote(error)) = refused else { panic!("served: {refused:?}") };
+        assert_eq!(error.code, gantry::protocol::errors::METHOD_NOT_FOUND);
+    }
+}
