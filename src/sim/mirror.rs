@@ -197,6 +197,10 @@ impl Kept {
         if let Some(open) = mission.open_attempts().find(|a| matches!(a.kind, AttemptKind::Work(_))) {
             return Some(format!("completed while {} works", open.id));
         }
+        // The user's word stands for the gate of the whole, and for nothing else.
+        if mission.accepted.is_some() {
+            return None;
+        }
         let (seen, broken) = tree(mission.place()).unzip();
         let blamed = mission.survey.as_ref().is_some_and(|s| !s.failed_before(CHECK));
         match mission.whole.verdict.as_ref().filter(|v| v.approved) {

@@ -17,6 +17,7 @@ mod gate;
 mod hand_back;
 mod io;
 mod live;
+mod overrule;
 mod plan;
 mod recover;
 mod schedule;
@@ -30,6 +31,7 @@ use crate::domain::breaker::Breaker;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
 use crate::domain::lease::LeaseTable;
 use crate::domain::mission::{MissionState, Phase};
+use crate::domain::task::TaskState;
 use event::{Brief, Event};
 pub use io::{Action, Answer, Control, Ground, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
 use live::{Live, Waiter};
@@ -234,6 +236,10 @@ impl Core {
                     *to,
                 );
             }
+            Event::Accepted { task: Some(task), .. } => {
+                let table = self.leases.entry(mission.place().into()).or_default();
+                schedule::index_lease(table, mission, task, TaskState::Completed);
+            }
             Event::PathTaken { task, path } => {
                 schedule::index_path(
                     self.leases.entry(mission.place().into()).or_default(),
@@ -260,13 +266,7 @@ impl Core {
         self.live.entry(id.clone()).or_default()
     }
 
-    fn task_changed(
-        &mut self,
-        id: &MissionId,
-        task: &TaskId,
-        to: crate::domain::task::TaskState,
-        note: Option<String>,
-    ) {
+    fn task_changed(&mut self, id: &MissionId, task: &TaskId, to: TaskState, note: Option<String>) {
         self.emit(id, Event::TaskChanged { task: task.clone(), to, note });
         self.live(id).todo_dirty.insert(task.clone());
     }

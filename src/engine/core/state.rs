@@ -62,6 +62,15 @@ pub struct Mission {
     pub checkpoints: Checkpoints,
     /// Plans made so far that differ from the one before.
     pub edition: u32,
+    /// The user's word that took the place of the gate of the whole.
+    pub accepted: Option<Acceptance>,
+}
+
+/// The user's word in the place of a gate's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Acceptance {
+    pub by: String,
+    pub reason: String,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -98,6 +107,8 @@ pub struct Task {
     pub gate: Gate,
     /// Work attempts that failed (not those sent back by a review).
     pub failures: u32,
+    /// Completed by the user's word, not by its gate.
+    pub accepted: Option<Acceptance>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -188,13 +199,14 @@ impl Mission {
             whole_rounds: 0,
             checkpoints: Checkpoints::default(),
             edition: 0,
+            accepted: None,
         }
     }
 
     pub fn task(&self, id: &TaskId) -> Option<&Task> {
         self.tasks.iter().find(|t| t.spec.id == *id)
     }
-    fn task_mut(&mut self, id: &TaskId) -> Result<&mut Task, String> {
+    pub(super) fn task_mut(&mut self, id: &TaskId) -> Result<&mut Task, String> {
         self.tasks.iter_mut().find(|t| t.spec.id == *id).ok_or_else(|| format!("no task {id}"))
     }
     fn attempt_mut(&mut self, id: &AttemptId) -> Result<&mut Attempt, String> {
@@ -260,6 +272,7 @@ impl Mission {
                 if self.state.is_open() {
                     self.report = None;
                     self.handed_back = None;
+                    self.accepted = None;
                 }
             }
             Event::PhaseChanged { to } => {
@@ -313,6 +326,13 @@ impl Mission {
                 }
             }
             Event::TaskChanged { task, to, note } => self.apply_task(at, task, *to, note)?,
+            Event::Accepted { task, by, reason } => {
+                self.apply_accepted(
+                    at,
+                    task.as_ref(),
+                    Acceptance { by: by.clone(), reason: reason.clone() },
+                )?;
+            }
             Event::AttemptOpened { attempt, kind, token, ordinal, session } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
             }
@@ -345,6 +365,7 @@ impl Mission {
             Event::Reported { text, calls } => {
                 self.report = Some(text.clone());
                 self.report_calls.clone_from(calls);
+                self.handed_back = None;
             }
             Event::HandedBack { how } => self.handed_back = Some(*how),
             Event::Attached { parent } => self.parent = parent.clone(),
@@ -364,8 +385,10 @@ impl Mission {
         let task = self.task_mut(id)?;
         task.state = task.state.change(to).map_err(|e| format!("{id}: {e}"))?;
         task.note.clone_from(note);
-        if to == TaskState::InReview {
-            task.gate = Gate::default();
+        match to {
+            TaskState::InReview => task.gate = Gate::default(),
+            TaskState::Completed => task.accepted = None,
+            _ => {}
         }
         let verified = task.gate.verdict.as_ref().filter(|_| to == TaskState::Completed);
         let tree = verified.and_then(|v| v.tree.clone());
@@ -373,7 +396,7 @@ impl Mission {
         Ok(())
     }
 
-    fn checkpoint(&mut self, at: Millis, trigger: Trigger, tree: Option<TreeId>) {
+    pub(super) fn checkpoint(&mut self, at: Millis, trigger: Trigger, tree: Option<TreeId>) {
         let tasks = self.tasks.iter().map(|t| t.state).collect();
         // The number is given when it is put with the others.
         let (sequence, phase, edition) = (0, self.phase, self.edition);
@@ -445,7 +468,8 @@ impl Mission {
                 (TaskState::Completed, TaskState::Completed) => {}
                 // Taken back once before, and now forward again.
                 (_, TaskState::Completed) => task.state = state,
-                _ => *task = Task::new(task.spec.clone()),
+                // Whose word completed it is to be known when it is taken forward again.
+                _ => *task = Task { accepted: task.accepted.take(), ..Task::new(task.spec.clone()) },
             }
         }
         self.whole = Gate::default();
@@ -525,7 +549,7 @@ impl Mission {
 }
 
 impl Task {
-    fn new(spec: TaskSpec) -> Self {
+    pub(super) fn new(spec: TaskSpec) -> Self {
         Self {
             spec,
             state: TaskState::Pending,
@@ -537,6 +561,7 @@ impl Task {
             base: None,
             gate: Gate::default(),
             failures: 0,
+            accepted: None,
         }
     }
 }
