@@ -151,7 +151,9 @@ impl Kept {
                 if !self.mission.state.is_open() {
                     self.reopened += 1;
                 }
-                (!to.is_open() && !self.mission.state.is_open())
+                // A user may accept what is partly done as it is.
+                let accepted = self.mission.accepted.is_some() && *to == MissionState::Completed;
+                (!to.is_open() && !self.mission.state.is_open() && !accepted)
                     .then(|| format!("ends twice: {} and {}", self.mission.state.name(), to.name()))
             }
             _ => None,
