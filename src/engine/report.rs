@@ -56,6 +56,14 @@ pub fn report(mission: &Mission) -> String {
     {
         let _ = writeln!(out, "\nChanged files: {}", clip(&inspection.changed.join(", "), 4_000));
     }
+    if let Some(acceptance) = &mission.accepted {
+        let _ = writeln!(
+            out,
+            "\nAccepted by {} without the gate of the whole: {}",
+            acceptance.by,
+            clip(&acceptance.reason, 300)
+        );
+    }
     if let Some(verdict) = &mission.whole.verdict {
         let _ = writeln!(out, "\nIntegration review: {}", clip(&verdict.summary, 2_000));
         for finding in &verdict.findings {
@@ -67,18 +75,27 @@ pub fn report(mission: &Mission) -> String {
 
 /// In words: the host's terminal draws `[x]` and `[ ]` alike.
 fn task_line(out: &mut String, task: &Task) {
-    let state = match task.state {
-        TaskState::Completed => "done".to_owned(),
-        state => state.name().replace('_', " "),
+    let state = match (task.state, &task.accepted) {
+        (TaskState::Completed, Some(acceptance)) => format!("accepted by {}, not by its gate", acceptance.by),
+        (TaskState::Completed, None) => "done".to_owned(),
+        (state, _) => state.name().replace('_', " "),
     };
     let _ = write!(out, "- {} {state}: {}", task.spec.id, task.spec.title);
     if task.attempts > 1 {
         let _ = write!(out, " ({} attempts)", task.attempts);
     }
-    if let (true, Some(note)) = (task.state != TaskState::Completed, &task.note) {
+    if let Some(note) = told(task) {
         let _ = write!(out, " — {}", clip(note, 300));
     }
     out.push('\n');
+}
+
+/// Why a task is what it is: the user's reason, or what its last attempt came to.
+pub fn told(task: &Task) -> Option<&str> {
+    match (task.state, &task.accepted) {
+        (TaskState::Completed, acceptance) => acceptance.as_ref().map(|a| a.reason.as_str()),
+        _ => task.note.as_deref(),
+    }
 }
 
 fn checks(out: &mut String, mission: &Mission) {
@@ -103,6 +120,7 @@ fn checks(out: &mut String, mission: &Mission) {
 pub fn outcome(result: &CheckResult) -> String {
     match result.outcome {
         CheckOutcome::Passed => "passed".into(),
+        CheckOutcome::Flaky => "flaky (failed, then passed)".into(),
         CheckOutcome::Failed(code) => format!("failed (exit {code})"),
         CheckOutcome::TimedOut => "timed out".into(),
         CheckOutcome::NotRun => "could not be started".into(),

@@ -204,7 +204,7 @@ wire! {
         #[cfg_attr(test, ts(optional))]
         pub mission: Option<String>,
         pub action: ControlAction,
-        /// For steer: what to tell the workers; for refuse: what is to be different.
+        /// For steer: what to tell the workers; for refuse: what is to be different; for accept: why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub text: Option<String>,
@@ -212,6 +212,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub checkpoint: Option<u32>,
+        /// For accept: the id of the task; the mission as a whole when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub task: Option<String>,
     }
 
     #[derive(Copy, Eq)]
@@ -225,6 +229,8 @@ wire! {
         Approve,
         /// Has the plan made anew; the text says what is to be different.
         Refuse,
+        /// Takes a task, or the mission as a whole, as done by the user's word; the text says why.
+        Accept,
         /// Makes a checkpoint now.
         Checkpoint,
         /// Takes the work back to a checkpoint; the mission has to be paused or at an end.

@@ -55,6 +55,13 @@ pub enum Event {
         to: TaskState,
         note: Option<String>,
     },
+    /// The user takes a task (or the whole, when none is named) as done without a verdict of its gate.
+    Accepted {
+        task: Option<TaskId>,
+        /// Who said so, in words.
+        by: String,
+        reason: String,
+    },
     AttemptOpened {
         attempt: AttemptId,
         kind: AttemptKind,
@@ -316,6 +323,7 @@ impl Event {
             Event::Planned { .. } => "planned",
             Event::TaskAdded { .. } => "task_added",
             Event::TaskChanged { .. } => "task_changed",
+            Event::Accepted { .. } => "accepted",
             Event::AttemptOpened { .. } => "attempt_opened",
             Event::AttemptSession { .. } => "attempt_session",
             Event::Prompted { .. } => "prompted",

@@ -18,6 +18,7 @@ mod hand_back;
 mod io;
 mod limits;
 mod live;
+mod overrule;
 mod plan;
 mod provider;
 mod recover;
@@ -37,6 +38,7 @@ use crate::domain::memory::MemoryGuard;
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::permits::{Line, Permits};
 use crate::domain::rate::RateGate;
+use crate::domain::task::TaskState;
 use event::{Brief, Event};
 use grants::Want;
 pub use io::{Action, Answer, Control, Ground, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
@@ -297,6 +299,10 @@ impl Core {
                     *to,
                 );
             }
+            Event::Accepted { task: Some(task), .. } => {
+                let table = self.leases.entry(mission.place().into()).or_default();
+                schedule::index_lease(table, mission, task, TaskState::Completed);
+            }
             Event::PathTaken { task, path } => {
                 schedule::index_path(
                     self.leases.entry(mission.place().into()).or_default(),
@@ -323,13 +329,7 @@ impl Core {
         self.live.entry(id.clone()).or_default()
     }
 
-    fn task_changed(
-        &mut self,
-        id: &MissionId,
-        task: &TaskId,
-        to: crate::domain::task::TaskState,
-        note: Option<String>,
-    ) {
+    fn task_changed(&mut self, id: &MissionId, task: &TaskId, to: TaskState, note: Option<String>) {
         self.emit(id, Event::TaskChanged { task: task.clone(), to, note });
         self.live(id).todo_dirty.insert(task.clone());
     }

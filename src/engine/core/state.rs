@@ -65,6 +65,15 @@ pub struct Mission {
     pub checkpoints: Checkpoints,
     /// Plans made so far that differ from the one before.
     pub edition: u32,
+    /// The user's word that took the place of the gate of the whole.
+    pub accepted: Option<Acceptance>,
+}
+
+/// The user's word in the place of a gate's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Acceptance {
+    pub by: String,
+    pub reason: String,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -107,6 +116,8 @@ pub struct Task {
     pub spent: Spent,
     /// Time its workers took.
     pub worked_ms: u64,
+    /// Completed by the user's word, not by its gate.
+    pub accepted: Option<Acceptance>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -194,13 +205,14 @@ impl Mission {
             whole_rounds: 0,
             checkpoints: Checkpoints::default(),
             edition: 0,
+            accepted: None,
         }
     }
 
     pub fn task(&self, id: &TaskId) -> Option<&Task> {
         self.tasks.iter().find(|t| t.spec.id == *id)
     }
-    fn task_mut(&mut self, id: &TaskId) -> Result<&mut Task, String> {
+    pub(super) fn task_mut(&mut self, id: &TaskId) -> Result<&mut Task, String> {
         self.tasks.iter_mut().find(|t| t.spec.id == *id).ok_or_else(|| format!("no task {id}"))
     }
     fn attempt_mut(&mut self, id: &AttemptId) -> Result<&mut Attempt, String> {
@@ -268,6 +280,7 @@ impl Mission {
                 if self.state.is_open() {
                     self.report = None;
                     self.handed_back = None;
+                    self.accepted = None;
                 }
             }
             Event::PhaseChanged { to } => {
@@ -321,6 +334,13 @@ impl Mission {
                 }
             }
             Event::TaskChanged { task, to, note } => self.apply_task(at, task, *to, note)?,
+            Event::Accepted { task, by, reason } => {
+                self.apply_accepted(
+                    at,
+                    task.as_ref(),
+                    Acceptance { by: by.clone(), reason: reason.clone() },
+                )?;
+            }
             Event::AttemptOpened { attempt, kind, token, ordinal, session } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
             }
@@ -356,6 +376,7 @@ impl Mission {
             Event::Reported { text, calls } => {
                 self.report = Some(text.clone());
                 self.report_calls.clone_from(calls);
+                self.handed_back = None;
             }
             Event::HandedBack { how } => self.handed_back = Some(*how),
             Event::Attached { parent } => self.parent = parent.clone(),
@@ -376,8 +397,10 @@ impl Mission {
         task.state = task.state.change(to).map_err(|e| format!("{id}: {e}"))?;
         task.note.clone_from(note);
         task.since = at;
-        if to == TaskState::InReview {
-            task.gate = Gate::default();
+        match to {
+            TaskState::InReview => task.gate = Gate::default(),
+            TaskState::Completed => task.accepted = None,
+            _ => {}
         }
         let verified = task.gate.verdict.as_ref().filter(|_| to == TaskState::Completed);
         let tree = verified.and_then(|v| v.tree.clone());
@@ -385,7 +408,7 @@ impl Mission {
         Ok(())
     }
 
-    fn checkpoint(&mut self, at: Millis, trigger: Trigger, tree: Option<TreeId>) {
+    pub(super) fn checkpoint(&mut self, at: Millis, trigger: Trigger, tree: Option<TreeId>) {
         let tasks = self.tasks.iter().map(|t| t.state).collect();
         // The number is given when it is put with the others.
         let (sequence, phase, edition) = (0, self.phase, self.edition);
@@ -457,7 +480,8 @@ impl Mission {
                 (TaskState::Completed, TaskState::Completed) => {}
                 // Taken back once before, and now forward again.
                 (_, TaskState::Completed) => task.state = state,
-                _ => *task = Task::new(task.spec.clone()),
+                // Whose word completed it is to be known when it is taken forward again.
+                _ => *task = Task { accepted: task.accepted.take(), ..Task::new(task.spec.clone()) },
             }
         }
         self.whole = Gate::default();
@@ -557,7 +581,7 @@ impl Mission {
 }
 
 impl Task {
-    fn new(spec: TaskSpec) -> Self {
+    pub(super) fn new(spec: TaskSpec) -> Self {
         Self {
             spec,
             state: TaskState::Pending,
@@ -572,6 +596,7 @@ impl Task {
             since: Millis::default(),
             spent: Spent::default(),
             worked_ms: 0,
+            accepted: None,
         }
     }
 }

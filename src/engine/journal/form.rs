@@ -228,6 +228,7 @@ impl Stored<event::AttemptKind> for AttemptKind {
 #[serde(rename_all = "snake_case")]
 pub(super) enum CheckOutcome {
     Passed,
+    Flaky,
     Failed(i32),
     TimedOut,
     NotRun,
@@ -237,6 +238,7 @@ impl Stored<verdict::CheckOutcome> for CheckOutcome {
     fn store(live: &verdict::CheckOutcome) -> Self {
         match live {
             verdict::CheckOutcome::Passed => Self::Passed,
+            verdict::CheckOutcome::Flaky => Self::Flaky,
             verdict::CheckOutcome::Failed(code) => Self::Failed(*code),
             verdict::CheckOutcome::TimedOut => Self::TimedOut,
             verdict::CheckOutcome::NotRun => Self::NotRun,
@@ -245,6 +247,7 @@ impl Stored<verdict::CheckOutcome> for CheckOutcome {
     fn restore(self) -> verdict::CheckOutcome {
         match self {
             Self::Passed => verdict::CheckOutcome::Passed,
+            Self::Flaky => verdict::CheckOutcome::Flaky,
             Self::Failed(code) => verdict::CheckOutcome::Failed(code),
             Self::TimedOut => verdict::CheckOutcome::TimedOut,
             Self::NotRun => verdict::CheckOutcome::NotRun,

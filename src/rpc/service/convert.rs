@@ -1,7 +1,7 @@
 //! Between wire types and the engine's.
 use crate::domain::checkpoint::Checkpoint;
-use crate::domain::ids::{HostSessionId, Millis};
-use crate::engine::handle::{Control, HostInput, Metrics, MissionView, Options, Refusal, TaskView};
+use crate::domain::ids::{HostSessionId, Millis, TaskId};
+use crate::engine::handle::{Control, HostInput, Metrics, MissionView, Options, Refusal, Subject, TaskView};
 use crate::ports::queue::Queue;
 use crate::ports::store::MissionRow;
 use crate::protocol::errors::*;
@@ -86,12 +86,16 @@ const NO_WISH: &str = "refuse needs a text: what is to be different in the plan"
 pub const NO_CHECKPOINT: &str =
     "restore needs a checkpoint: its number, as the status of the mission lists it";
 
-pub fn control(
-    action: ControlAction,
-    text: Option<String>,
-    checkpoint: Option<u32>,
-) -> Result<Control, RpcError> {
+pub const NO_REASON: &str = "accept needs a text: why the work is taken as done";
+
+/// What an acceptance is for.
+pub fn subject(task: Option<String>) -> Subject {
+    task.filter(|id| !id.is_empty()).map_or(Subject::Whole, |id| Subject::Task(TaskId(id)))
+}
+
+pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
     let missing = |what: &str| RpcError::new(INVALID_PARAMS, what);
+    let MissionControlParams { action, text, checkpoint, task, .. } = p;
     Ok(match action {
         ControlAction::Pause => Control::Pause,
         ControlAction::Resume => Control::Resume,
@@ -105,6 +109,10 @@ pub fn control(
         ControlAction::Refuse => {
             let text = text.filter(|t| !t.trim().is_empty());
             Control::Refuse { text: text.ok_or_else(|| missing(NO_WISH))? }
+        }
+        ControlAction::Accept => {
+            let reason = text.filter(|t| !t.trim().is_empty()).ok_or_else(|| missing(NO_REASON))?;
+            Control::Accept { subject: subject(task), by: "the user", reason }
         }
         ControlAction::Checkpoint => Control::Checkpoint,
         ControlAction::Restore => {

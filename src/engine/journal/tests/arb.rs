@@ -128,6 +128,7 @@ fn findings() -> impl Strategy<Value = Vec<Finding>> {
 fn results() -> impl Strategy<Value = Vec<CheckResult>> {
     let outcome = prop_oneof![
         Just(CheckOutcome::Passed),
+        Just(CheckOutcome::Flaky),
         any::<i32>().prop_map(CheckOutcome::Failed),
         Just(CheckOutcome::TimedOut),
         Just(CheckOutcome::NotRun),
@@ -225,6 +226,7 @@ fn of_work() -> BoxedStrategy<Event> {
         spec().prop_map(|spec| Event::TaskAdded { spec }),
         (task_id(), select(TaskState::ALL.to_vec()), of(text()))
             .prop_map(|(task, to, note)| { Event::TaskChanged { task, to, note } }),
+        (of(task_id()), text(), text()).prop_map(|(task, by, reason)| Event::Accepted { task, by, reason }),
         (attempt_id(), kind(), whole(), any::<u32>(), of(session())).prop_map(
             |(attempt, kind, token, ordinal, session)| Event::AttemptOpened {
                 attempt,
