@@ -122,7 +122,7 @@ impl Default for Core {
 impl Core {
     pub fn new(limits: Limits, seed: u64) -> Self {
         Self {
-            permits: Permits::new(limits.ceilings()),
+            permits: Permits::default(),
             memory: MemoryGuard::new(limits.memory),
             limits,
             seed,
