@@ -1,5 +1,6 @@
 //! `gantry doctor` on set-ups that are in order, and on broken ones.
 use crate::home::Home;
+use crate::stored::mission_until;
 use serde_json::Value;
 use std::fs;
 
@@ -47,7 +48,12 @@ fn all_in_order() {
 /// What is broken, by what; the finding's code and level, and a word of what it says and of its remedy.
 type Case = (&'static str, fn(&Home), [&'static str; 4]);
 
-const CASES: [Case; 21] = [
+const CASES: [Case; 22] = [
+    (
+        "a turn of a mission that has ended",
+        |home| mission_until(home, "turn_given_up"),
+        ["sessions", "warning", "may still have a turn in ses_t1, in /home/ada/calc", "start opencode there"],
+    ),
     (
         "no panel",
         |home| fs::remove_file(home.path(PANEL)).unwrap(),
@@ -220,6 +226,21 @@ fn a_sidecar_that_the_environment_names_is_asked() {
         assert_eq!((code, level.as_str()), (Some(1), "fault"), "{what}");
         assert!(what.contains(said), "{what}");
     }
+}
+
+#[test]
+fn open_missions_are_named_and_ended_ones_are_not() {
+    let at = |kind: &str, code: &str| {
+        let home = healthy();
+        mission_until(&home, kind);
+        let (exit, found) = findings(&home, &[]);
+        assert_eq!(exit, 0, "{found:#?}");
+        found.iter().find(|finding| finding["code"] == code).unwrap()["what"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(at("planned", "missions"), "1 open, in /home/ada/calc");
+    assert_eq!(at("planned", "sessions"), "no turn of an ended mission is left");
+    assert_eq!(at("turn_ended", "missions"), "none is open");
+    assert_eq!(at("turn_ended", "sessions"), "no turn of an ended mission is left");
 }
 
 #[test]
