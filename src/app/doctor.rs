@@ -46,7 +46,7 @@ fn sidecar() -> Finding {
 }
 
 fn options(project: &Path) -> Vec<Finding> {
-    match configuration(project) {
+    match configuration(project, &[]) {
         Ok(resolved) if resolved.faults.is_empty() => {
             vec![Finding::new("options", Level::Good, "the configuration of Gantry is in order")]
         }
@@ -84,7 +84,7 @@ fn git(project: &Path) -> Finding {
 
 fn checks(project: &Path) -> anyhow::Result<Finding> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let configured = configuration(project)?.values.into_iter().find(|(name, ..)| *name == "checks");
+    let configured = configuration(project, &[])?.values.into_iter().find(|(name, ..)| *name == "checks");
     let (list, how) = match configured {
         Some((_, value, origin)) => {
             (serde_json::from_value(value).unwrap_or_default(), format!("from {origin}"))
