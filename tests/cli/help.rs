@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Stdio;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "",
     "install",
     "uninstall",
@@ -23,6 +23,7 @@ const COMMANDS: [&str; 23] = [
     "steer",
     "approve",
     "refuse",
+    "accept",
     "export",
     "search",
     "diagnostics",
