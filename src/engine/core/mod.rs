@@ -427,6 +427,12 @@ impl Core {
             if !self.missions.values().any(|m| m.place() == mission.place()) {
                 self.leases.remove(mission.place());
             }
+            // What was learned of a directory lasts as long as its missions.
+            let directory = &mission.created.directory;
+            if !self.missions.values().any(|m| m.created.directory == *directory) {
+                self.trusted.remove(directory);
+                self.models.retain(|(d, _), _| d != directory);
+            }
         }
         self.live.remove(id);
         self.wants.remove(id);
