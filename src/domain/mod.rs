@@ -9,6 +9,7 @@ pub mod lease;
 pub mod mission;
 pub mod plan;
 pub mod retry;
+pub mod rollback;
 pub mod task;
 pub mod todo;
 pub mod verdict;
