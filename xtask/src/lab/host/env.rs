@@ -23,13 +23,15 @@ const MARK_VAR: &str = "LAB_MARK";
 /// Configuration the host adds to that of its files.
 const CONTENT_VAR: &str = "OPENCODE_CONFIG_CONTENT";
 /// Taken over from the caller; everything else is left out so that no setting of the user gets in.
-const INHERITED: [&str; 3] = ["PATH", "LANG", "TMPDIR"];
-const FOLDERS: [(&str, &str); 5] = [
+const INHERITED: [&str; 2] = ["PATH", "LANG"];
+const FOLDERS: [(&str, &str); 6] = [
     ("HOME", "home"),
     ("XDG_CONFIG_HOME", "config"),
     ("XDG_DATA_HOME", "data"),
     ("XDG_CACHE_HOME", "cache"),
     ("XDG_STATE_HOME", "state"),
+    // The host unpacks a library of 14 MB there at every start and leaves it.
+    ("TMPDIR", "tmp"),
 ];
 const SETTINGS: [(&str, &str); 5] = [
     ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
