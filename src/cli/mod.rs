@@ -8,6 +8,7 @@ mod logs;
 mod missions;
 pub mod output;
 mod progress;
+mod rollback;
 mod run;
 mod search;
 mod shell;
@@ -68,6 +69,8 @@ enum Command {
     Approve(steer::Args),
     /// Have the plan that waits made anew, with what you want to be different
     Refuse(steer::TextArgs),
+    /// Take back the files a mission changed
+    Rollback(rollback::Args),
     /// A mission as a document: plan, attempts, verdicts, diffs, cost, timeline
     Export(export::Args),
     /// Search a project by text, name or structure, as the agents of a mission do
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Steer(args) => steer::say(&args, ControlAction::Steer),
         Command::Approve(args) => steer::order(&args, ControlAction::Approve),
         Command::Refuse(args) => steer::say(&args, ControlAction::Refuse),
+        Command::Rollback(args) => rollback::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Completions(args) => shell::completions(&args),

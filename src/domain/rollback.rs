@@ -27,9 +27,19 @@ pub struct Stretch {
     pub task: Option<TaskId>,
     /// Its files among all that changed meanwhile; none for all of them.
     pub files: Option<Vec<Pattern>>,
-    /// To be taken back; the others only say who changed a file in between.
-    pub chosen: bool,
+    pub part: Part,
     pub changes: Vec<Change>,
+}
+
+/// What a stretch is to a rollback.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// To be taken back.
+    Chosen,
+    /// An earlier rollback: goes on from what is taken back, and is no reason to take anything back.
+    Continues,
+    /// Only says who changed a file in between.
+    Other,
 }
 
 /// One file and what it is to become again; none: it is to go.
@@ -125,14 +135,14 @@ fn chains(stretches: &[Stretch]) -> BTreeMap<String, Chain> {
         let own =
             |path: &str| stretch.files.as_ref().is_none_or(|files| files.iter().any(|p| p.covers(path)));
         for change in stretch.changes.iter().filter(|c| own(&c.path)) {
-            match (chains.get_mut(&change.path), stretch.chosen) {
-                (Some(chain), true) => {
+            match (chains.get_mut(&change.path), stretch.part) {
+                (Some(chain), Part::Chosen | Part::Continues) => {
                     // Another task's work in between is not taken back, so what came before it is not reached.
                     chain.gap |= chain.after != change.from;
                     chain.after.clone_from(&change.to);
                 }
-                (Some(chain), false) => chain.since.clone_from(&stretch.task),
-                (None, true) => {
+                (Some(chain), Part::Other) => chain.since.clone_from(&stretch.task),
+                (None, Part::Chosen) => {
                     let chain = Chain {
                         before: change.from.clone(),
                         after: change.to.clone(),
@@ -141,7 +151,7 @@ fn chains(stretches: &[Stretch]) -> BTreeMap<String, Chain> {
                     };
                     chains.insert(change.path.clone(), chain);
                 }
-                (None, false) => {}
+                (None, Part::Continues | Part::Other) => {}
             }
         }
     }
@@ -158,16 +168,21 @@ mod tests {
         (id > 0).then(|| Entry { mode: 0o100_644, id: id.to_string() })
     }
 
-    /// `T1 a 1 2` and so on: task, path, content before and after; a task in brackets is not chosen.
+    /// `T1 a 1 2` and so on: task, path, content before and after; a task in round brackets is not chosen, what stands in
+    /// square ones is an earlier rollback.
     fn stretches(text: &str) -> Vec<Stretch> {
         let stretch = |line: &str| {
             let words: Vec<_> = line.split_whitespace().collect();
             let [task, path, from, to] = words[..] else { panic!("{line}") };
             let number = |text: &str| text.parse().expect("a number");
             Stretch {
-                task: Some(task.trim_matches(['(', ')']).into()),
+                task: Some(task.trim_matches(['(', ')', '[', ']']).into()),
                 files: Some(vec![Pattern::parse("src").expect("a pattern")]),
-                chosen: !task.starts_with('('),
+                part: match task.as_bytes()[0] {
+                    b'(' => Part::Other,
+                    b'[' => Part::Continues,
+                    _ => Part::Chosen,
+                },
                 changes: vec![Change { path: path.into(), from: entry(number(from)), to: entry(number(to)) }],
             }
         };
@@ -198,6 +213,9 @@ mod tests {
             ),
             ("T1 other/a 1 2", 2, ""),
             ("T1 src/a 1 2; (T2) src/a 2 1", 1, ""),
+            ("T1 src/a 1 2; [R] src/a 2 1; T1 src/a 1 3", 3, "to 1"),
+            ("T1 src/a 1 2; [R] src/a 2 1", 2, "src/a: it was edited since"),
+            ("(T1) src/a 1 2; [R] src/a 2 1", 1, ""),
         ];
         for (text, current, wanted) in table {
             let plan = plan(&stretches(text), &now(current), false);
@@ -239,7 +257,9 @@ mod tests {
                         begun = begun.or(Some(content));
                     }
                     foreign |= !chosen && begun.is_some();
-                    found.push(Stretch { task: Some(format!("T{who}").as_str().into()), files: None, chosen, changes: vec![change] });
+                    let part = if chosen { Part::Chosen } else { Part::Other };
+                    let task = Some(format!("T{who}").as_str().into());
+                    found.push(Stretch { task, files: None, part, changes: vec![change] });
                 } else if content != to {
                     foreign |= begun.is_some();
                 }

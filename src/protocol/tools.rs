@@ -126,9 +126,21 @@ pub struct MissionControlArgs {
     /// For steer: what to tell the workers.
     #[serde(default)]
     pub text: Option<String>,
-    /// For restore: the number of the checkpoint to take a paused or failed mission back to.
+    /// For restore: the checkpoint to take a paused or failed mission back to; for rollback: only what changed since it.
     #[serde(default)]
     pub checkpoint: Option<u32>,
+    /// For restore: take the files back too.
+    #[serde(default)]
+    pub files: Option<bool>,
+    /// For rollback: only what this task changed.
+    #[serde(default)]
+    pub task: Option<String>,
+    /// For rollback: take the last rollback back.
+    #[serde(default)]
+    pub undo: Option<bool>,
+    /// For rollback: only say what would be done.
+    #[serde(default)]
+    pub dry_run: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -141,6 +153,7 @@ pub enum ControlArg {
     Steer,
     Checkpoint,
     Restore,
+    Rollback,
 }
 
 /// One tool as the shim registers it.
@@ -202,7 +215,7 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool {
         name: "mission_control",
-        description: "Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint, or takes its work back to one.",
+        description: "Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
         roles: &["commander"],
         permission: None,
         schema: schema::<MissionControlArgs>,

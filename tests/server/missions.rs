@@ -155,7 +155,8 @@ async fn control(
     checkpoint: Option<u32>,
 ) -> Result<MissionDetail, CallError> {
     let (mission, text) = (mission.map(String::from), text.map(String::from));
-    let params = MissionControlParams { directory: DIRECTORY.into(), mission, action, text, checkpoint };
+    let params =
+        MissionControlParams { directory: DIRECTORY.into(), mission, action, text, checkpoint, files: None };
     rig.host.peer().call(m::MissionControl, &params, SOON).await
 }
 
@@ -191,6 +192,7 @@ async fn a_mission_that_failed_yesterday_is_taken_back_and_retried_today() {
         action: ControlAction::Retry,
         text: None,
         checkpoint: None,
+        files: None,
     };
     let why = refused(rig.host.peer().call(m::MissionControl, &other, SOON).await);
     assert_eq!(why, format!("mission {id} is not of this project: open OpenCode in {DIRECTORY}"));

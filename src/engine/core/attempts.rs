@@ -117,6 +117,12 @@ impl Core {
         if self.missions[id].state == MissionState::Paused {
             return self.prompt_later(id, attempt, reason, self.now);
         }
+        if reason == PromptReason::First
+            && self.open(id, attempt).is_some_and(|a| self.missions[id].waits_for_tree(a))
+        {
+            self.pulse(id, attempt).stage = Stage::New;
+            return;
+        }
         if !self.breaker.admit(self.now) {
             // While a probe is under way the breaker names no time; its outcome comes with a later step.
             let at = self.breaker.retry_at(self.now).max(self.now.plus(DOUBT_MS));

@@ -19,11 +19,13 @@ mod io;
 mod live;
 mod plan;
 mod recover;
+mod rollback;
 mod schedule;
 pub mod state;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod trees;
 mod turns;
 
 use crate::domain::breaker::Breaker;
@@ -31,9 +33,13 @@ use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, Task
 use crate::domain::lease::LeaseTable;
 use crate::domain::mission::{MissionState, Phase};
 use event::{Brief, Event};
-pub use io::{Action, Answer, Control, Ground, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
+pub use io::{
+    Action, Answer, Control, Ground, HostInput, Input, Look, Part, Refusal, ReplyTo, RollbackAsk,
+    RollbackFound, RollbackLook, RollbackStep, RollbackStretch, RollbackView, ToolInput,
+};
 use live::{Live, Waiter};
 pub use recover::replay;
+pub(crate) use rollback::scope_text;
 pub(crate) use schedule::{STRANGER, may_write, patterns as declared};
 use state::{Attempt, Mission};
 use std::collections::BTreeMap;
@@ -123,6 +129,11 @@ impl Core {
             Input::Checked { mission, subject, round, results } => {
                 self.checked(&mission, subject, round, results)
             }
+            Input::Recorded { mission, round, result } => self.recorded(&mission, round, result),
+            Input::RollbackPlanned { mission, round, result } => {
+                self.rollback_planned(&mission, round, result)
+            }
+            Input::FilesRestored { mission, round, result } => self.files_restored(&mission, round, result),
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
             Input::Forget { mission, gone } => {
@@ -300,6 +311,8 @@ impl Core {
             }
         }
         self.budget_limit(id);
+        self.advance_trees(id);
+        self.advance_rollback(id);
         self.advance_attempts(id);
         self.update_todo(id);
         self.advance_hand_back(id);
@@ -331,6 +344,8 @@ impl Core {
         if live.pulses.values().any(|p| p.probe) {
             self.breaker.forgotten();
         }
+        let why = gone.as_deref().unwrap_or("the mission is being read again; look at it, and try again");
+        self.drop_rollback(live.rollback, why);
         let mut waiters = live.waiters;
         let parked = self.parked.remove(id).unwrap_or_default();
         waiters.extend(parked.waiters);

@@ -55,6 +55,9 @@ kinds! {
     HandedBack "handed_back"
     Attached "attached"
     Checkpointed "checkpointed"
+    TreeRecorded "tree_recorded"
+    RollbackBegun "rollback_begun"
+    RolledBack "rolled_back"
     Restored "restored"
 }
 

@@ -1,7 +1,9 @@
 //! Between wire types and the engine's.
 use crate::domain::checkpoint::Checkpoint;
-use crate::domain::ids::{HostSessionId, Millis};
-use crate::engine::handle::{Control, HostInput, Metrics, MissionView, Options, Refusal, TaskView};
+use crate::domain::ids::{HostSessionId, Millis, TaskId};
+use crate::engine::handle::{
+    Control, HostInput, Metrics, MissionView, Options, Refusal, RollbackStep, RollbackView, Scope, TaskView,
+};
 use crate::ports::queue::Queue;
 use crate::ports::store::MissionRow;
 use crate::protocol::errors::*;
@@ -73,10 +75,35 @@ const NO_WISH: &str = "refuse needs a text: what is to be different in the plan"
 pub const NO_CHECKPOINT: &str =
     "restore needs a checkpoint: its number, as the status of the mission lists it";
 
+/// What is to be taken back; one thing at a time.
+pub fn scope(task: Option<String>, checkpoint: Option<u32>, undo: bool) -> Result<Scope, String> {
+    match (task.filter(|t| !t.is_empty()), checkpoint, undo) {
+        (None, None, false) => Ok(Scope::Mission),
+        (Some(task), None, false) => Ok(Scope::Task(TaskId(task))),
+        (None, Some(checkpoint), false) => Ok(Scope::Checkpoint(checkpoint)),
+        (None, None, true) => Ok(Scope::Undo),
+        _ => Err("say one of task, checkpoint and undo, or none for the whole mission".into()),
+    }
+}
+
+pub fn rollback(row: &MissionRow, view: &RollbackView, text: String) -> MissionRollbackResult {
+    let file = |step: &RollbackStep| RollbackFile { path: step.path.clone(), what: step.what.into() };
+    MissionRollbackResult {
+        mission: summary(row),
+        done: view.done,
+        files: view.steps.iter().map(file).collect(),
+        conflicts: view.conflicts.clone(),
+        others: view.others.clone(),
+        left: view.left.clone(),
+        text,
+    }
+}
+
 pub fn control(
     action: ControlAction,
     text: Option<String>,
     checkpoint: Option<u32>,
+    files: bool,
 ) -> Result<Control, RpcError> {
     let missing = |what: &str| RpcError::new(INVALID_PARAMS, what);
     Ok(match action {
@@ -95,7 +122,7 @@ pub fn control(
         }
         ControlAction::Checkpoint => Control::Checkpoint,
         ControlAction::Restore => {
-            Control::Restore { checkpoint: checkpoint.ok_or_else(|| missing(NO_CHECKPOINT))? }
+            Control::Restore { checkpoint: checkpoint.ok_or_else(|| missing(NO_CHECKPOINT))?, files }
         }
     })
 }

@@ -12,6 +12,7 @@ mod outside;
 mod planning;
 mod provider;
 mod reports;
+mod rollback;
 mod trace;
 mod turns;
 mod world;
