@@ -16,7 +16,7 @@ pub fn steer(
     id: Option<&str>,
     action: ControlAction,
     text: Option<String>,
-    checkpoint: Option<u32>,
+    task: Option<String>,
 ) -> anyhow::Result<MissionDetail> {
     let mission = super::mission(&super::meant(id)?)?.mission;
     let home = dirs::data_dir().context("no data directory: set GANTRY_HOME")?;
@@ -25,8 +25,9 @@ pub fn steer(
         mission: Some(mission.id.clone()),
         action,
         text,
-        checkpoint,
+        checkpoint: None,
         files: None,
+        task,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(ask(&home, m::MissionControl, &params))?;

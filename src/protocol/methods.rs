@@ -143,7 +143,7 @@ table! {
         MissionStatus "mission/status" ShimToSidecar Read MissionStatusParams => MissionDetail,
             "Where a mission and its tasks stand.";
         MissionControl "mission/control" ShimToSidecar Write MissionControlParams => MissionDetail,
-            "Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint or takes its work back to one.";
+            "Pauses, resumes, cancels, retries or steers a mission, accepts a task, makes a checkpoint or takes its work back to one.";
         MissionRollback "mission/rollback" ShimToSidecar Write MissionRollbackParams => MissionRollbackResult,
             "Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do.";
         ToolList "tool/list" ShimToSidecar Read Empty => ToolListResult,

@@ -123,18 +123,19 @@ pub struct MissionControlArgs {
     #[serde(default)]
     pub mission: Option<String>,
     pub action: ControlArg,
-    /// For steer: what to tell the workers.
+    /// For steer: what to tell the workers. For accept: the user's reason.
     #[serde(default)]
     pub text: Option<String>,
+    /// For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when
+    /// absent. For rollback: only what this task changed.
+    #[serde(default)]
+    pub task: Option<String>,
     /// For restore: the checkpoint to take a paused or failed mission back to; for rollback: only what changed since it.
     #[serde(default)]
     pub checkpoint: Option<u32>,
     /// For restore: take the files back too.
     #[serde(default)]
     pub files: Option<bool>,
-    /// For rollback: only what this task changed.
-    #[serde(default)]
-    pub task: Option<String>,
     /// For rollback: take the last rollback back.
     #[serde(default)]
     pub undo: Option<bool>,
@@ -151,6 +152,7 @@ pub enum ControlArg {
     Cancel,
     Retry,
     Steer,
+    Accept,
     Checkpoint,
     Restore,
     Rollback,
@@ -215,7 +217,7 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool {
         name: "mission_control",
-        description: "Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
+        description: "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
         roles: &["commander"],
         permission: None,
         schema: schema::<MissionControlArgs>,

@@ -19,6 +19,14 @@ export const ERROR = {
   HOST: -32020,
 } as const;
 
+export type BudgetDetail = { tokens?: number,
+  /** US dollars. */
+  cost?: number, minutes?: number,
+  /** Tokens of it that turns have spent which are over. */
+  tokensSpent: number,
+  /** US dollars of it that are spent. */
+  costSpent: number, };
+
 /** `$/cancel`: the request with this id is no longer wanted. */
 export type CancelParams = { id: number, };
 
@@ -31,10 +39,10 @@ export type CheckpointDetail = {
   trigger: string, phase?: string,
   /** Tasks completed by then, of all there were. */
   completed: number, total: number,
-  /** The verified tree of a task that was completed just then. */
+  /** The files as they were then, where that was recorded. */
   tree?: string, };
 
-export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "checkpoint" | "restore";
+export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "checkpoint" | "restore";
 
 export type DiagnosticsPolicy = "auto" | "off";
 
@@ -44,6 +52,11 @@ export type Empty = Record<symbol, never>;
 
 /** Events of the host, in the order they happened (a notification). */
 export type EventBatchParams = { directory: string, events: Array<HostEvent>, };
+
+/** Estimated from the plan and from what turns have taken so far. */
+export type Forecast = { minutes: number, turns: number,
+  /** Absent while no turn of a kind that is still to come has ended. */
+  tokens?: number, cost?: number, };
 
 /** What happened in a host session, in one vocabulary for both host lines. */
 export type HostEvent = { "type": "status", session: string, state: SessionState,
@@ -87,7 +100,9 @@ export type Message = { id: string, role: MessageRole,
   /** The text parts, joined. */
   text: string,
   /** Whether the host has finished writing it. */
-  completed: boolean, finish?: string, error?: HostFault, usage: Usage,
+  completed: boolean, finish?: string, error?: HostFault,
+  /** What answered, as `provider/model`. */
+  model?: string, usage: Usage,
   /** The tool calls of the message. */
   calls: Array<MessageCall>, };
 
@@ -104,10 +119,14 @@ export type MetricsResult = { pid: number,
 export type MissionAttachParams = { directory: string, mission: string, parentSession: string, };
 
 export type MissionControlParams = { directory: string, mission?: string, action: ControlAction,
-  /** For steer: what to tell the workers; for refuse: what is to be different. */
+  /** For steer: what to tell the workers; for refuse: what is to be different; for accept: why. */
   text?: string,
   /** For restore: the number of the checkpoint. */
-  checkpoint?: number, };
+  checkpoint?: number,
+  /** For restore: the files changed since go back too. */
+  files?: boolean,
+  /** For accept: the id of the task; the mission as a whole when absent. */
+  task?: string, };
 
 export type MissionCreateParams = { directory: string,
   /** The conversation the request came from; the report goes back to it. */
@@ -131,7 +150,36 @@ export type MissionDetail = { mission: MissionSummary, tasks: Array<TaskDetail>,
   /** Present once the mission is at an end. */
   report?: string,
   /** The newest hundred, oldest first. */
-  checkpoints: Array<CheckpointDetail>, };
+  checkpoints: Array<CheckpointDetail>,
+  /** What it may spend since it was last begun; absent without a limit. */
+  budget?: BudgetDetail,
+  /** What is still to come; absent without a plan, and once the mission is at an end. */
+  forecast?: Forecast, };
+
+/** Files that a mission changed, taken back. Without task, checkpoint and undo: all of them. */
+export type MissionRollbackParams = { directory: string, mission?: string,
+  /** Only what this task changed. */
+  task?: string,
+  /** Only what was changed since this checkpoint. */
+  checkpoint?: number,
+  /** The newest rollback is taken back itself. */
+  undo: boolean,
+  /** Only say what would be done. */
+  dryRun: boolean,
+  /** Also what somebody else has changed since. */
+  force: boolean, };
+
+export type MissionRollbackResult = { mission: MissionSummary,
+  /** The files are as they are to be. */
+  done: boolean, files: Array<RollbackFile>,
+  /** Files that stand in the way, each with the reason; nothing is changed then, unless by force. */
+  conflicts: Array<string>,
+  /** Files that changed during the mission and cannot be told to be its work. */
+  others: Array<string>,
+  /** Files that somebody wrote at that moment, and that were left. */
+  left: Array<string>,
+  /** All that in words. */
+  text: string, };
 
 export type MissionStatusParams = { directory: string,
   /** That of the conversation, else the newest mission of the directory, when absent. */
@@ -175,6 +223,10 @@ export type QueueMetric = { name: string, waiting: number, limit: number,
   turnedAway: number, };
 
 export type ResumePolicy = "auto" | "report";
+
+export type RollbackFile = { path: string,
+  /** changed back, made again or removed. */
+  what: string, };
 
 export type SessionCreateParams = { directory: string, parent?: string, title: string, agent: string,
   /** Kept with the host session, so that it can be found again. */
@@ -273,6 +325,14 @@ export type WorkspaceOptions = {
   budgetTokens?: number,
   /** Most US dollars, 0.01 to 10^6; none when absent. */
   budgetDollars?: number,
+  /** Minutes from its start after which no turn is begun, 1 to 1440; none when absent. */
+  budgetMinutes?: number,
+  /** Most tokens of one task with all its attempts and reviews. */
+  taskBudgetTokens?: number,
+  /** Most US dollars of one task. */
+  taskBudgetDollars?: number,
+  /** Minutes of work on one task after which it gets no further turn. */
+  taskBudgetMinutes?: number,
   /** Whether new errors that language servers find send a change back (default auto). */
   diagnostics?: DiagnosticsPolicy,
   /** Whether a plan waits for the user's word before work begins (default auto). */
@@ -292,8 +352,10 @@ export interface SidecarMethods {
   "mission/attach": { params: MissionAttachParams; result: MissionDetail };
   /** Where a mission and its tasks stand. */
   "mission/status": { params: MissionStatusParams; result: MissionDetail };
-  /** Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint or takes its work back to one. */
+  /** Pauses, resumes, cancels, retries or steers a mission, accepts a task, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
+  /** Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do. */
+  "mission/rollback": { params: MissionRollbackParams; result: MissionRollbackResult };
   /** The tools to register with the host, and the agents that may see each. */
   "tool/list": { params: Empty; result: ToolListResult };
   /** A model called a tool. The tool `mission` answers when the mission has ended. */

@@ -1,4 +1,5 @@
 //! Files taken back by real git in real projects.
+#![allow(clippy::disallowed_methods, reason = "files are made older than they are")]
 use super::tests::{Lab, commit, contents, git};
 use crate::domain::rollback::Step;
 use crate::domain::verdict::TreeId;

@@ -7,6 +7,7 @@ use crate::domain::verdict::TreeId;
 use crate::engine::core::event::{AttemptKind, Event, Moment, Scope};
 use crate::engine::core::{
     Action, Answer, Control, Input, Part, Refusal, RollbackAsk, RollbackFound, RollbackLook, RollbackView,
+    ToolInput,
 };
 
 fn ask(scope: Scope) -> RollbackAsk {
@@ -104,8 +105,15 @@ fn a_finished_mission_is_taken_back_and_brought_again() {
     assert!(last.trigger == Trigger::BeforeRisky && last.tree.is_some());
     let view = roll_back(&mut w, &m, ask(Scope::Undo)).unwrap();
     assert!(view.done && parts(&w) == ["- Chosen"], "{view:?}");
-    let again = roll_back(&mut w, &m, ask(Scope::Task("T2".into()))).unwrap();
-    assert!(again.done);
+    // The Commander may ask for it too.
+    let control = Control::Rollback { ask: ask(Scope::Task("T2".into())) };
+    w.tool("u0".into(), "c9".into(), ToolInput::Control { mission: None, control });
+    w.run_for(1_000);
+    let told = w.answers.values().rev().find_map(|a| match a {
+        Answer::Tool { title, output, .. } => Some(format!("{title}: {output}")),
+        _ => None,
+    });
+    assert_eq!(told.as_deref(), Some("taken back: Taken back: 1 file\n- T2 (changed back)\n"));
     assert_eq!(parts(&w), ["T1 Other", "T2 Chosen", "T3 Other", "T4 Other", "- Continues", "- Continues"]);
 }
 
@@ -221,7 +229,7 @@ fn a_process_that_dies_over_it_leaves_it_to_the_next() {
     w.run();
     let before = w.moments.len();
     assert!(roll_back(&mut w, &m, ask(Scope::Mission)).unwrap().done);
-    for moment in w.moments[before..].to_vec() {
+    for moment in w.moments[before..].iter() {
         for (outside, host_restarted) in [(&moment.before, true), (&moment.after, false)] {
             let mut next = w.take_over(moment.now, moment.events, outside, host_restarted);
             let begun = next.mission(&m).rolling_back();
