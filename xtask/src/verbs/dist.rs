@@ -90,7 +90,7 @@ fn build(platform: Platform) -> Result<PathBuf> {
     };
     let verb = if zig { "zigbuild" } else { "build" };
     let mut command = cargo(&[verb, "--release", "--locked", "--bin", "gantry", "--target", &target])?;
-    if !sysroot(platform, "lib")?.is_dir() {
+    if !rustlib()?.join(platform.rust).join("lib").is_dir() {
         from_source(platform, &mut command)?;
     }
     check(command)?;
@@ -106,17 +106,17 @@ fn build(platform: Platform) -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// Rust's own folder for a platform.
-fn sysroot(platform: Platform, part: &str) -> Result<PathBuf> {
+/// Where Rust keeps its standard libraries, a folder for each platform, and their source.
+fn rustlib() -> Result<PathBuf> {
     let output = Command::new("rustc").args(["--print", "sysroot"]).output().context("cannot start rustc")?;
     let root = PathBuf::from(String::from_utf8(output.stdout)?.trim());
-    Ok(root.join("lib/rustlib").join(platform.rust).join(part))
+    Ok(root.join("lib/rustlib"))
 }
 
 /// Where rustup cannot fetch the standard library of a platform, its source does as well. It takes an unstable option,
 /// which a stable compiler allows in this way.
 fn from_source(platform: Platform, command: &mut Command) -> Result<()> {
-    let source = sysroot(platform, "../src/rust/library/Cargo.lock")?;
+    let source = rustlib()?.join("src/rust/library/Cargo.lock");
     ensure!(
         source.is_file(),
         "Rust has no standard library for {name}: rustup target add {name} (or: rustup component add rust-src)",
