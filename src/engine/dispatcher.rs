@@ -735,7 +735,8 @@ fn mission_of(action: &Action) -> Option<MissionId> {
         | Action::Salvage { mission, .. }
         | Action::StopWork { mission }
         | Action::PublishTodo { mission, .. }
-        | Action::UpdateTodo { mission, .. } => Some(mission.clone()),
+        | Action::UpdateTodo { mission, .. }
+        | Action::WatchTodo { mission, .. } => Some(mission.clone()),
         Action::Answer { .. }
         | Action::Abort { .. }
         | Action::Tell { .. }

@@ -60,7 +60,9 @@ impl Effects {
             | Action::Baseline { .. }
             | Action::Inspect { .. }
             | Action::Check { .. } => Some(self.tree_work(action)),
-            Action::PublishTodo { .. } | Action::UpdateTodo { .. } => Some(self.todo_work(action)),
+            Action::PublishTodo { .. } | Action::UpdateTodo { .. } | Action::WatchTodo { .. } => {
+                Some(self.todo_work(action))
+            }
             other => Some(self.host_work(other)),
         }
     }
@@ -278,30 +280,39 @@ impl Effects {
     fn todo_work(&self, action: Action) -> Work {
         let todo = self.ports.todo.clone();
         match action {
-            Action::PublishTodo { mission, root, file, title, items } => {
+            Action::PublishTodo { mission, root, file, title, items, seen } => {
                 let broken = Input::TodoWritten {
                     mission: mission.clone(),
                     result: Err("writing it broke down".into()),
                 };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let plan = TodoPlan { mission: mission.0.clone(), title, items };
-                    let result =
-                        todo.publish(Path::new(&root).join(file), plan).await.map_err(|e| e.to_string());
+                    let result = todo
+                        .publish(Path::new(&root).join(file), plan, seen)
+                        .await
+                        .map_err(|e| e.to_string());
                     Some(Input::TodoWritten { mission, result })
                 })
             }
-            Action::UpdateTodo { mission, root, file, states } => {
+            Action::UpdateTodo { mission, root, file, states, seen } => {
                 let broken = Input::TodoWritten {
                     mission: mission.clone(),
                     result: Err("writing it broke down".into()),
                 };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let result = todo
-                        .update(Path::new(&root).join(file), mission.0.clone(), states)
+                        .update(Path::new(&root).join(file), mission.0.clone(), states, seen)
                         .await
                         .map_err(|e| e.to_string());
                     Some(Input::TodoWritten { mission, result })
                 })
+            }
+            Action::WatchTodo { mission, round, root, file, known } => {
+                // Were it to break down it would do so again: the file is written then, and not watched.
+                stoppable(work(Some(&mission.clone()), None, async move {
+                    let edits = todo.edited(Path::new(&root).join(file), mission.0.clone(), known).await;
+                    Some(Input::TodoEdited { mission, round, edits })
+                }))
             }
             other => self.notice(other),
         }

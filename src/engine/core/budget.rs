@@ -62,7 +62,7 @@ impl Core {
             });
         }
         let mission = &self.missions[id];
-        if share < 1.0 || mission.open_attempts().next().is_some() || !self.live(id).jobs.is_empty() {
+        if share < 1.0 || mission.open_attempts().next().is_some() || self.live(id).has_work() {
             return;
         }
         let kept = self.missions[id].tasks.iter().any(|t| t.state == TaskState::Completed);

@@ -4,7 +4,7 @@ use super::event::{Created, Event, Inspection, Subject};
 use crate::domain::ids::Millis;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, MissionId, Role};
 use crate::domain::plan::Draft;
-use crate::domain::todo::{TodoItem, TodoState};
+use crate::domain::todo::{Edit, TodoItem, TodoState};
 use crate::domain::verdict::{CheckResult, Finding, TreeId};
 use crate::ports::host::{CallState, HostError, HostFault, HostMessage, ToastKind, TurnState};
 
@@ -122,6 +122,12 @@ pub enum Input {
     TodoWritten {
         mission: MissionId,
         result: Result<u64, String>,
+    },
+    /// What people changed in the plan file since Gantry wrote it, all of it.
+    TodoEdited {
+        mission: MissionId,
+        round: u64,
+        edits: Vec<Edit>,
     },
     /// A mission of an earlier process, now ours.
     Adopt {
@@ -343,12 +349,23 @@ pub enum Action {
         file: String,
         title: String,
         items: Vec<TodoItem>,
+        /// Edits of people that the mission has taken notice of: they may be overwritten.
+        seen: Vec<Edit>,
     },
     UpdateTodo {
         mission: MissionId,
         root: String,
         file: String,
         states: Vec<(String, TodoState)>,
+        seen: Vec<Edit>,
+    },
+    /// Waits for edits of people other than those known.
+    WatchTodo {
+        mission: MissionId,
+        round: u64,
+        root: String,
+        file: String,
+        known: Vec<Edit>,
     },
     Toast {
         directory: Directory,
@@ -385,6 +402,7 @@ impl Action {
             Action::StopWork { .. } => "stop_work",
             Action::PublishTodo { .. } => "publish_todo",
             Action::UpdateTodo { .. } => "update_todo",
+            Action::WatchTodo { .. } => "watch_todo",
             Action::Toast { .. } => "toast",
             Action::Progress { .. } => "progress",
         }

@@ -3,6 +3,7 @@
 use super::event::{PromptReason, Spent, Subject};
 use super::io::ReplyTo;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
+use crate::domain::todo::Edit;
 use crate::ports::host::HostMessage;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,11 @@ pub struct Live {
     pub todo_published: bool,
     pub todo_busy: bool,
     pub todo_dirty: BTreeSet<TaskId>,
+    /// The section of the mission stands in the file since this process has the mission.
+    pub todo_written: bool,
+    /// Edits of people in the file as they were last told, and those that the next write may overwrite.
+    pub todo_known: Vec<Edit>,
+    pub todo_seen: Vec<Edit>,
     /// The plan file could not be written; said once.
     pub todo_fault: Option<String>,
     /// Messages of conversations whose attempt has ended: told once more, they say nothing of the next.
@@ -48,6 +54,7 @@ pub struct Live {
 pub enum Job {
     Survey,
     Baseline,
+    WatchTodo,
     Inspect(Subject),
     Check(Subject),
 }
@@ -199,6 +206,11 @@ impl Live {
         self.next_round += 1;
         self.jobs.insert(job, self.next_round);
         Some(self.next_round)
+    }
+
+    /// Whether a job is under way that has an end: waiting for edits of the plan file has none.
+    pub fn has_work(&self) -> bool {
+        self.jobs.keys().any(|job| *job != Job::WatchTodo)
     }
 
     /// True when this is the answer to the job that is under way.

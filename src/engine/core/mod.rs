@@ -12,6 +12,7 @@ mod attempts;
 mod budget;
 mod checkpoints;
 mod control;
+mod edits;
 pub mod event;
 mod gate;
 mod hand_back;
@@ -126,6 +127,7 @@ impl Core {
                 self.checked(&mission, subject, round, results)
             }
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
+            Input::TodoEdited { mission, round, edits } => self.todo_edited(&mission, round, edits),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
             Input::Forget { mission, gone } => {
                 // What else is to be forgotten must not be acted on before that; the next input settles.
@@ -302,6 +304,7 @@ impl Core {
         self.budget_limit(id);
         self.advance_attempts(id);
         self.update_todo(id);
+        self.watch_todo(id);
         self.advance_hand_back(id);
     }
 

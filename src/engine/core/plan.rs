@@ -146,6 +146,7 @@ impl Core {
         live.todo_published = true;
         live.todo_busy = true;
         live.todo_dirty.clear();
+        let seen = std::mem::take(&mut live.todo_seen);
         let mission = &self.missions[id];
         let items = mission
             .tasks
@@ -164,6 +165,7 @@ impl Core {
             file: mission.created.options.todo.clone(),
             title: mission.created.title.clone(),
             items,
+            seen,
         });
     }
 
@@ -175,6 +177,7 @@ impl Core {
         }
         live.todo_busy = true;
         let dirty = std::mem::take(&mut live.todo_dirty);
+        let seen = std::mem::take(&mut live.todo_seen);
         let mission = &self.missions[id];
         let states = dirty
             .iter()
@@ -182,7 +185,7 @@ impl Core {
             .map(|t| (t.spec.id.0.clone(), todo_state(t.state)))
             .collect();
         let (root, file) = (mission.created.worktree.clone(), mission.created.options.todo.clone());
-        self.act(Action::UpdateTodo { mission: id.clone(), root, file, states });
+        self.act(Action::UpdateTodo { mission: id.clone(), root, file, states, seen });
     }
 
     pub(super) fn todo_written(&mut self, id: &MissionId, result: Result<u64, String>) {
@@ -190,6 +193,7 @@ impl Core {
         let directory = mission.created.directory.clone();
         let live = self.live(id);
         live.todo_busy = false;
+        live.todo_written |= result.is_ok();
         if let Err(fault) = result
             && live.todo_fault.is_none()
         {

@@ -325,6 +325,8 @@ impl Mission {
                     plan.tasks.push(spec.clone());
                 }
             }
+            Event::TaskRequested { spec } => self.apply_requested(spec)?,
+            Event::TaskReworded { task, title } => self.apply_reworded(task, title)?,
             Event::TaskChanged { task, to, note } => self.apply_task(at, task, *to, note)?,
             Event::Accepted { task, by, reason } => {
                 self.apply_accepted(
@@ -333,6 +335,7 @@ impl Mission {
                     Acceptance { by: by.clone(), reason: reason.clone() },
                 )?;
             }
+            Event::Reopened { task } => self.apply_reopened(task)?,
             Event::AttemptOpened { attempt, kind, token, ordinal, session } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
             }
