@@ -20,4 +20,5 @@ mod panel;
 mod prompt_tax;
 mod script;
 mod support;
+mod todo;
 mod tui;

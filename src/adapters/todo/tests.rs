@@ -306,7 +306,7 @@ async fn child() {
                 // Each item is changed eight times; its last state is done.
                 let state = [TodoState::Done, TodoState::Running][(i / ITEMS + 1) % 2];
                 let states = vec![(format!("P{number}.{}", i % ITEMS), state)];
-                let began = std::time::Instant::now();
+                let began = tokio::time::Instant::now();
                 todo.update(file.clone(), "m1".into(), states, Vec::new()).await.expect("written");
                 times += &format!("{}\n", began.elapsed().as_micros());
             }
@@ -453,7 +453,7 @@ async fn an_edit_is_told_within_300_ms_however_the_editor_saves() {
         let early = tokio::time::timeout(Duration::from_millis(60), &mut waiting).await;
         assert!(early.is_err(), "nothing new: {early:?}");
         let text = lab.text().replace(from, to);
-        let began = std::time::Instant::now();
+        let began = tokio::time::Instant::now();
         if round % 3 == 0 {
             let swap = lab.file().with_file_name("TODO.md.swp");
             std::fs::write(&swap, &text).and_then(|()| std::fs::rename(&swap, lab.file())).expect("saved");
