@@ -14,6 +14,7 @@ mod overrule;
 mod planning;
 mod provider;
 mod reports;
+mod resources;
 mod trace;
 mod turns;
 mod world;
