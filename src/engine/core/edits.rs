@@ -126,8 +126,8 @@ impl Core {
 
     fn reworded(&mut self, id: &MissionId, task: &TaskId, title: &str) -> Option<String> {
         let title: String = title.chars().take(MAX_TITLE_CHARS).collect();
-        let old = &self.missions[id].task(task)?.spec.title;
-        if *old == title || title.is_empty() {
+        let old = self.missions[id].task(task)?.title();
+        if old == title || title.is_empty() {
             return None;
         }
         let text = format!("Task {task} was reworded in the plan file, from \"{old}\" to \"{title}\".");
@@ -149,7 +149,7 @@ impl Core {
     ) -> Option<String> {
         let mission = &self.missions[id];
         let title: String = title.chars().take(MAX_TITLE_CHARS).collect();
-        if title.is_empty() || mission.tasks.iter().any(|t| t.spec.title == title) {
+        if title.is_empty() || mission.tasks.iter().any(|t| t.title() == title) {
             return None;
         }
         if mission.tasks.len() >= MAX_TASKS {
@@ -199,15 +199,13 @@ impl Mission {
         if !task.state.is_over() {
             return Err(format!("task {id} is {} and needs no reopening", task.state.name()));
         }
-        *task = Task::new(task.spec.clone());
+        *task = task.again();
         self.wake_skipped();
         Ok(())
     }
 
     pub(super) fn apply_reworded(&mut self, id: &TaskId, title: &str) -> Result<(), String> {
-        self.task_mut(id)?.spec.title = title.to_owned();
-        let planned = self.plan.iter_mut().flat_map(|plan| &mut plan.tasks);
-        planned.filter(|spec| spec.id == *id).for_each(|spec| spec.title = title.to_owned());
+        self.task_mut(id)?.words = Some(title.to_owned());
         Ok(())
     }
 

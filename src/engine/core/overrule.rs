@@ -3,7 +3,7 @@ use super::Core;
 use super::event::*;
 use super::io::*;
 use super::live::Job;
-use super::state::{Acceptance, Mission, Task};
+use super::state::{Acceptance, Mission};
 use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{Millis, MissionId, TaskId};
 use crate::domain::mission::{MissionState, Phase};
@@ -157,7 +157,7 @@ impl Mission {
     /// Tasks that were skipped wait again; those that still cannot be done are skipped again.
     pub(super) fn wake_skipped(&mut self) {
         for task in self.tasks.iter_mut().filter(|t| t.state == TaskState::Skipped) {
-            *task = Task::new(task.spec.clone());
+            *task = task.again();
         }
     }
 

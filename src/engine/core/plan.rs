@@ -156,7 +156,7 @@ impl Core {
             .iter()
             .map(|t| TodoItem {
                 id: t.spec.id.0.clone(),
-                title: t.spec.title.clone(),
+                title: t.title().to_owned(),
                 state: todo_state(t.state),
                 files: t.spec.files.clone(),
                 depends_on: t.spec.depends_on.iter().map(|d| d.0.clone()).collect(),

@@ -113,7 +113,7 @@ fn other_words_steer_the_workers() {
     );
     w.run_until(|w| !w.turns_of("T3").is_empty());
     let order = w.turns_of("T3")[0];
-    assert!(order.starts_with("Task T3: Part three, in French\n"), "{order}");
+    assert!(order.contains("In the user's words, which come first: Part three, in French\n"), "{order}");
     assert!(
         order.contains("reworded in the plan file, from \"task T3\" to \"Part three, in French\""),
         "{order}"
