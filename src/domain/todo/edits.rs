@@ -5,6 +5,7 @@
 //! work that has begun holds its files; everything that is no item is text of people.
 use super::item::{Bare, Line};
 use super::{Document, NoSection, TodoItem, TodoState};
+use crate::domain::plan::one_line;
 use std::collections::{HashMap, HashSet};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,7 +48,9 @@ impl Document {
             if !there.insert(line.id) {
                 continue;
             }
-            let item = line.item();
+            // Runs of blanks are no other words.
+            let mut item = line.item();
+            item.title = one_line(&item.title);
             let Some(before) = known.get(line.id) else {
                 if item.state == TodoState::Open && !raw.starts_with([' ', '\t']) {
                     let TodoItem { id, title, files, depends_on, .. } = item;
@@ -55,7 +58,7 @@ impl Document {
                 }
                 continue;
             };
-            if item.title != before.title {
+            if item.title != one_line(&before.title) {
                 edits.push(Edit::Reworded { id: item.id.clone(), title: item.title });
             }
             if item.state != before.state {

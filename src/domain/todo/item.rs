@@ -76,7 +76,10 @@ impl<'a> Line<'a> {
         text.push_str(&self.raw[self.mark.end..word.start]);
         text.push_str(&self.raw[word.end..self.end]);
         push_word(&mut text, state);
-        text + &self.raw[self.end..]
+        text += &self.raw[self.end..];
+        // A title that ends like the word that went, as a person may write one, would be taken for it.
+        let same = Line::parse(&text).is_some_and(|line| line.title == self.title);
+        if same { text } else { self.renewed(&TodoItem { state, ..self.item() }) }
     }
 
     /// The line with another content: indentation, bullet and end of the line stay.
@@ -134,7 +137,7 @@ impl<'a> Bare<'a> {
     }
 
     pub(super) fn title(&self) -> String {
-        unescape(Groups::read(self.text).title)
+        one_line(&unescape(Groups::read(self.text).title))
     }
 
     pub(super) fn added(&self) -> Edit {
