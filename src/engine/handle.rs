@@ -1,6 +1,7 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
 pub use super::core::event::{Created, Inspection, Options, ReportStatus, Spent};
+pub use super::core::log::Note;
 use super::core::state::Mission;
 pub use super::core::{Answer, Control, HostInput, Refusal, ToolInput};
 use super::core::{Input, ReplyTo, STRANGER, replay};
@@ -11,8 +12,10 @@ use super::inspect::inspect;
 use super::journal;
 pub use super::metrics::Metrics;
 pub use super::prompts::clip;
+use super::views;
+pub use super::views::{AttemptView, FindingView};
 use crate::domain::checkpoint::Checkpoint;
-use crate::domain::ids::{Directory, HostSessionId, MissionId};
+use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId};
 use crate::domain::mission::MissionState;
 use crate::ports::queue::Queue;
 use crate::ports::store::{MissionRow, OwnerIdentity, StoreError};
@@ -60,6 +63,8 @@ pub struct TaskView {
     pub files: Vec<String>,
     pub attempts: u32,
     pub note: Option<String>,
+    pub began_at: Option<Millis>,
+    pub ended_at: Option<Millis>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +77,12 @@ pub struct MissionView {
     pub report: Option<String>,
     /// Oldest first.
     pub checkpoints: Vec<Checkpoint>,
+    /// What the planner says of the plan.
+    pub summary: Option<String>,
+    pub attempts: Vec<AttemptView>,
+    pub findings: Vec<FindingView>,
+    /// Oldest first.
+    pub log: Vec<Note>,
 }
 
 impl MissionView {
@@ -84,6 +95,8 @@ impl MissionView {
             files: t.spec.files.clone(),
             attempts: t.attempts,
             note: t.note.clone(),
+            began_at: t.began_at,
+            ended_at: t.ended_at,
         });
         Self {
             row: journal::row(mission),
@@ -92,6 +105,10 @@ impl MissionView {
             awaits_approval: mission.awaits_approval(),
             report: mission.report.clone(),
             checkpoints: mission.checkpoints.iter().cloned().collect(),
+            summary: mission.plan.as_ref().map(|plan| plan.summary.clone()),
+            attempts: views::attempts(mission),
+            findings: views::findings(mission),
+            log: mission.log.iter().cloned().collect(),
         }
     }
 }
@@ -353,6 +370,17 @@ impl Handle {
             .next()
             .map(|r| r.id)
             .ok_or_else(|| Refusal::NotFound("this project has had no mission yet".into()))
+    }
+
+    /// Newest first, at most `limit`.
+    pub async fn missions(
+        &self,
+        directory: Directory,
+        open_only: bool,
+        limit: u32,
+    ) -> Result<Vec<MissionRow>, Refusal> {
+        let rows = self.ports.store.missions(Some(directory), open_only, limit).await;
+        rows.map_err(|e| Refusal::Store(e.to_string()))
     }
 
     /// The mission of a conversation: the open one, else the newest.

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod metrics;
 pub mod prompts;
 pub mod report;
+mod views;
 
 use self::core::ToolInput;
 use crate::domain::ids::Role;

@@ -12,7 +12,7 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
         "total": 5,
         "tree": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     });
-    let detail = || json!({ "mission": mission("running"), "tasks": [task()], "tokens": 48_200, "cost": 0.31, "awaitsApproval": false, "checkpoints": [checkpoint.clone()] });
+    let detail = || json!({ "mission": mission("running"), "tasks": [task()], "tokens": 48_200, "cost": 0.31, "awaitsApproval": false, "checkpoints": [checkpoint.clone()], "lastEvent": log_line() });
     let of_session = || json!({ "directory": "/home/ann/shop", "session": "ses_7" });
     match name {
         "initialize" => (
@@ -52,6 +52,35 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
             (json!({ "directory": "/home/ann/shop", "mission": "m1", "parentSession": "ses_9" }), detail())
         }
         "mission/status" => (json!({ "directory": "/home/ann/shop" }), detail()),
+        "mission/view" => (
+            json!({ "directory": "/home/ann/shop", "parentSession": "ses_1" }),
+            json!({
+                "detail": detail(),
+                "summary": "Rounding first, then the callers.",
+                "attempts": [{
+                    "role": "worker",
+                    "task": "T2",
+                    "ordinal": 1,
+                    "session": "ses_7",
+                    "state": "failed",
+                    "reason": "no report",
+                    "openedAt": 1_767_225_700_000_u64,
+                    "closedAt": 1_767_225_800_000_u64,
+                }],
+                "findings": [{
+                    "task": "T2",
+                    "severity": "high",
+                    "file": "src/tax.js",
+                    "line": 12,
+                    "message": "Half a cent is lost.",
+                }],
+                "log": [log_line()],
+            }),
+        ),
+        "mission/list" => (
+            json!({ "directory": "/home/ann/shop", "open": true }),
+            json!({ "missions": [mission("running")] }),
+        ),
         "mission/control" => (
             json!({
                 "directory": "/home/ann/shop",
@@ -194,6 +223,10 @@ pub(super) fn of_notification(name: &str) -> Value {
         "$/cancel" => json!({ "id": 17 }),
         other => panic!("{other} has no example: add one to src/protocol/examples.rs"),
     }
+}
+
+fn log_line() -> Value {
+    json!({ "at": 1_767_225_800_000_u64, "text": "T2 in review" })
 }
 
 fn mission(state: &str) -> Value {

@@ -141,6 +141,10 @@ table! {
             "Makes a conversation the one that gets the mission's report.";
         MissionStatus "mission/status" ShimToSidecar Read MissionStatusParams => MissionDetail,
             "Where a mission and its tasks stand.";
+        MissionView "mission/view" ShimToSidecar Read MissionStatusParams => MissionViewResult,
+            "The same with attempts, findings and the end of its log.";
+        MissionList "mission/list" ShimToSidecar Read MissionListParams => MissionListResult,
+            "The missions of a directory.";
         MissionControl "mission/control" ShimToSidecar Write MissionControlParams => MissionDetail,
             "Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint or takes its work back to one.";
         ToolList "tool/list" ShimToSidecar Read Empty => ToolListResult,

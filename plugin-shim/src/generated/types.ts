@@ -19,6 +19,20 @@ export const ERROR = {
   HOST: -32020,
 } as const;
 
+export type AttemptDetail = {
+  /** planner, worker or reviewer. */
+  role: string,
+  /** Absent for planning, and for the review of the whole. */
+  task?: string, ordinal: number,
+  /** The host session it works in. */
+  session?: string,
+  /** open, done, failed or aborted. */
+  state: string,
+  /** Why it failed. */
+  reason?: string,
+  /** Milliseconds since the Unix epoch. */
+  openedAt: number, closedAt?: number, };
+
 /** `$/cancel`: the request with this id is no longer wanted. */
 export type CancelParams = { id: number, };
 
@@ -44,6 +58,12 @@ export type Empty = Record<symbol, never>;
 
 /** Events of the host, in the order they happened (a notification). */
 export type EventBatchParams = { directory: string, events: Array<HostEvent>, };
+
+export type FindingDetail = {
+  /** Absent for the whole. */
+  task?: string,
+  /** high, medium or low. */
+  severity: string, file?: string, line?: number, message: string, };
 
 /** What happened in a host session, in one vocabulary for both host lines. */
 export type HostEvent = { "type": "status", session: string, state: SessionState,
@@ -82,6 +102,10 @@ export type LeaseCheckParams = { directory: string, session: string, call: strin
 export type LeaseCheckResult = { allow: boolean,
   /** Said to the model when not allowed. */
   reason?: string, };
+
+export type LogLine = {
+  /** Milliseconds since the Unix epoch. */
+  at: number, text: string, };
 
 export type Message = { id: string, role: MessageRole,
   /** The text parts, joined. */
@@ -131,7 +155,17 @@ export type MissionDetail = { mission: MissionSummary, tasks: Array<TaskDetail>,
   /** Present once the mission is at an end. */
   report?: string,
   /** The newest hundred, oldest first. */
-  checkpoints: Array<CheckpointDetail>, };
+  checkpoints: Array<CheckpointDetail>,
+  /** The newest line of its log. */
+  lastEvent?: LogLine, };
+
+export type MissionListParams = { directory: string,
+  /** Only missions that have not ended. */
+  open: boolean, };
+
+export type MissionListResult = {
+  /** The newest fifty, newest first. */
+  missions: Array<MissionSummary>, };
 
 export type MissionStatusParams = { directory: string,
   /** That of the conversation, else the newest mission of the directory, when absent. */
@@ -146,6 +180,17 @@ export type MissionSummary = { id: string, title: string,
   phase?: string, parentSession: string, directory: string, done: number, running: number, waiting: number, failed: number, total: number,
   /** Milliseconds since the Unix epoch. */
   createdAt: number, endedAt?: number, };
+
+/** Everything a person may want to see of a mission. */
+export type MissionViewResult = { detail: MissionDetail,
+  /** What the planner says of the plan. */
+  summary?: string,
+  /** The newest 200, oldest first. */
+  attempts: Array<AttemptDetail>,
+  /** At most a hundred, task by task. */
+  findings: Array<FindingDetail>,
+  /** The newest lines, oldest first. */
+  log: Array<LogLine>, };
 
 /** Name and version of one end of the connection. */
 export type Peer = { name: string, version: string, };
@@ -206,7 +251,9 @@ export type SessionStatusParams = { directory: string, sessions: Array<string>, 
 
 export type SessionStatusResult = { sessions: Array<SessionStatus>, };
 
-export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number, note?: string, };
+export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number, note?: string,
+  /** When work on it first began, and when it came to its end; milliseconds since the Unix epoch. */
+  beganAt?: number, endedAt?: number, };
 
 export type ToastParams = { directory: string, title: string, message: string, variant: ToastVariant,
   /** Milliseconds on the screen. */
@@ -292,6 +339,10 @@ export interface SidecarMethods {
   "mission/attach": { params: MissionAttachParams; result: MissionDetail };
   /** Where a mission and its tasks stand. */
   "mission/status": { params: MissionStatusParams; result: MissionDetail };
+  /** The same with attempts, findings and the end of its log. */
+  "mission/view": { params: MissionStatusParams; result: MissionViewResult };
+  /** The missions of a directory. */
+  "mission/list": { params: MissionListParams; result: MissionListResult };
   /** Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
   /** The tools to register with the host, and the agents that may see each. */

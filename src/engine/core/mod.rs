@@ -17,6 +17,7 @@ mod gate;
 mod hand_back;
 mod io;
 mod live;
+pub mod log;
 mod plan;
 mod recover;
 mod schedule;

@@ -3,6 +3,7 @@
 //! `apply` is the only way state changes, live and on replay. It is total: a fact that does not fit (a foreign
 //! or damaged journal) is refused with a sentence and leaves the state as it was.
 use super::event::*;
+use super::log::Log;
 use crate::domain::checkpoint::{Checkpoint, Checkpoints, Trigger};
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
 use crate::domain::mission::{MissionState, Phase};
@@ -62,6 +63,7 @@ pub struct Mission {
     pub checkpoints: Checkpoints,
     /// Plans made so far that differ from the one before.
     pub edition: u32,
+    pub log: Log,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -98,6 +100,10 @@ pub struct Task {
     pub gate: Gate,
     /// Work attempts that failed (not those sent back by a review).
     pub failures: u32,
+    /// When work on it first began.
+    pub began_at: Option<Millis>,
+    /// When it came to its end.
+    pub ended_at: Option<Millis>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -116,6 +122,7 @@ pub struct Attempt {
     pub token: u64,
     pub ordinal: u32,
     pub opened_at: Millis,
+    pub closed_at: Option<Millis>,
     pub session: Option<HostSessionId>,
     /// Prompts by reason, in order.
     pub prompts: Vec<PromptReason>,
@@ -188,6 +195,7 @@ impl Mission {
             whole_rounds: 0,
             checkpoints: Checkpoints::default(),
             edition: 0,
+            log: Log::default(),
         }
     }
 
@@ -241,6 +249,12 @@ impl Mission {
     }
 
     pub fn apply(&mut self, at: Millis, event: &Event) -> Result<(), String> {
+        self.apply_fact(at, event)?;
+        self.log.take(at, event);
+        Ok(())
+    }
+
+    fn apply_fact(&mut self, at: Millis, event: &Event) -> Result<(), String> {
         match event {
             Event::Created(_) => return Err("a mission is created once".into()),
             Event::StateChanged { to, reason } => {
@@ -322,7 +336,7 @@ impl Mission {
             Event::Prompted { attempt, reason } => self.attempt_mut(attempt)?.prompts.push(*reason),
             Event::Submitted { attempt, submission } => self.apply_submitted(attempt, submission)?,
             Event::AttemptClosed { attempt, outcome, usage } => {
-                self.apply_closed(attempt, outcome, *usage)?
+                self.apply_closed(at, attempt, outcome, *usage)?
             }
             Event::TurnGivenUp { attempt } => self.attempt_mut(attempt)?.given_up = true,
             Event::TurnEnded { attempt } => self.attempt_mut(attempt)?.given_up = false,
@@ -364,6 +378,10 @@ impl Mission {
         let task = self.task_mut(id)?;
         task.state = task.state.change(to).map_err(|e| format!("{id}: {e}"))?;
         task.note.clone_from(note);
+        task.ended_at = to.is_over().then_some(at);
+        if to == TaskState::InProgress {
+            task.began_at = task.began_at.or(Some(at));
+        }
         if to == TaskState::InReview {
             task.gate = Gate::default();
         }
@@ -484,6 +502,7 @@ impl Mission {
                 token,
                 ordinal,
                 opened_at: at,
+                closed_at: None,
                 session: session.clone(),
                 prompts: Vec::new(),
                 submission: None,
@@ -504,12 +523,19 @@ impl Mission {
         Ok(())
     }
 
-    fn apply_closed(&mut self, id: &AttemptId, outcome: &Outcome, usage: Spent) -> Result<(), String> {
+    fn apply_closed(
+        &mut self,
+        at: Millis,
+        id: &AttemptId,
+        outcome: &Outcome,
+        usage: Spent,
+    ) -> Result<(), String> {
         let attempt = self.attempt_mut(id)?;
         if !attempt.open() {
             return Err(format!("attempt {id} is closed already"));
         }
         attempt.outcome = Some(outcome.clone());
+        attempt.closed_at = Some(at);
         let kind = attempt.kind.clone();
         self.spent.tokens = self.spent.tokens.saturating_add(usage.tokens);
         self.spent.cost += usage.cost;
@@ -537,6 +563,8 @@ impl Task {
             base: None,
             gate: Gate::default(),
             failures: 0,
+            began_at: None,
+            ended_at: None,
         }
     }
 }

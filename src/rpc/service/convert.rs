@@ -1,7 +1,9 @@
 //! Between wire types and the engine's.
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis};
-use crate::engine::handle::{Control, HostInput, Metrics, MissionView, Options, Refusal, TaskView};
+use crate::engine::handle::{
+    AttemptView, Control, FindingView, HostInput, Metrics, MissionView, Note, Options, Refusal, TaskView,
+};
 use crate::ports::queue::Queue;
 use crate::ports::store::MissionRow;
 use crate::protocol::errors::*;
@@ -138,6 +140,8 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         files: t.files.clone(),
         attempts: t.attempts,
         note: t.note.clone(),
+        began_at: t.began_at.map(|m| m.0),
+        ended_at: t.ended_at.map(|m| m.0),
     };
     MissionDetail {
         mission: summary(&view.row),
@@ -147,7 +151,39 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         awaits_approval: view.awaits_approval,
         report: view.report.clone(),
         checkpoints: view.checkpoints.iter().map(checkpoint).collect(),
+        last_event: view.log.last().map(log_line),
     }
+}
+
+pub fn whole(view: &MissionView) -> MissionViewResult {
+    let attempt = |a: &AttemptView| AttemptDetail {
+        role: a.role.into(),
+        task: a.task.clone(),
+        ordinal: a.ordinal,
+        session: a.session.clone(),
+        state: a.state.into(),
+        reason: a.reason.clone(),
+        opened_at: a.opened_at.0,
+        closed_at: a.closed_at.map(|m| m.0),
+    };
+    let finding = |f: &FindingView| FindingDetail {
+        task: f.task.clone(),
+        severity: f.finding.severity.clone(),
+        file: f.finding.file.clone(),
+        line: f.finding.line,
+        message: f.finding.message.clone(),
+    };
+    MissionViewResult {
+        detail: detail(view),
+        summary: view.summary.clone(),
+        attempts: view.attempts.iter().map(attempt).collect(),
+        findings: view.findings.iter().map(finding).collect(),
+        log: view.log.iter().map(log_line).collect(),
+    }
+}
+
+fn log_line(note: &Note) -> LogLine {
+    LogLine { at: note.at.0, text: note.text.clone() }
 }
 
 fn checkpoint(c: &Checkpoint) -> CheckpointDetail {
