@@ -20,7 +20,7 @@ function view(state = "running", more: Partial<MissionViewResult> = {}, awaitsAp
   const ended = ["completed", "failed", "stopped", "partially_completed"].includes(state)
   const mission = { id: "01a1fe42-9418-7701-9360-7d6374657442", title: "Do it", state, phase: "executing", parentSession: "s", directory: "/p", done: 1, running: 1, waiting: 1, failed: 1, total: 4, createdAt: START, ...(ended ? { endedAt: START + 9_000 } : {}) }
   return {
-    detail: { mission, tasks, checkpoints: [], tokens: 12_000, cost: 0.5, awaitsApproval },
+    detail: { mission, tasks, checkpoints: [], forecast: { minutes: 64.2, turns: 5 }, tokens: 12_000, cost: 0.5, awaitsApproval },
     summary: "First the parts, then the whole.",
     attempts: [
       { role: "planner", ordinal: 1, session: "ses_p", state: "done", openedAt: START, closedAt: START + 1_000 },
@@ -57,7 +57,7 @@ test("every size is filled exactly, whatever stands in the mission", () => {
 
 test("the chosen task is shown with attempts, findings and the end of the log", () => {
   const text = shown(view(), 140, 45).join("\n")
-  for (const part of ["› ├─▸ T2 Part T2", "└─· T4 Part T4 + T2", "worker 1 failed 0:02", "no report", "worker 2 at work 0:08", "[high] a.ts:3: Half a cent is lost.", "line 29", "1/4 done, 1 running, 1 waiting, 1 failed", "0:10 · 12.0k tokens · $0.50"]) assert.ok(text.includes(part), `${part}\n${text}`)
+  for (const part of ["› ├─▸ T2 Part T2", "└─· T4 Part T4 + T2", "worker 1 failed 0:02", "no report", "worker 2 at work 0:08", "[high] a.ts:3: Half a cent is lost.", "line 29", "1/4 done, 1 running, 1 waiting, 1 failed", "about 1 h 5 min to go · 0:10 · 12.0k tokens · $0.50"]) assert.ok(text.includes(part), `${part}\n${text}`)
   assert.match(shown(view(), 140, 45, 0).join("\n"), /First the parts, then the whole\.[^]*planner 1 done/)
   assert.match(shown(view(), 80, 24, 3).join("\n"), /T3 failed[^]*the checks object/)
 })
@@ -81,6 +81,8 @@ test("orders are those the state allows", () => {
   assert.deepEqual(keys(view("paused")), ["p resume", "s steer", "c cancel"])
   assert.deepEqual(keys(view("partially_completed")), ["r retry"])
   assert.deepEqual(keys(view("completed")), [])
+  const failed = entries(view()).find((entry) => entry.node?.task.id === "T3")
+  assert.deepEqual(allowed(view("failed"), failed), [["t", "take as done"], ["r", "retry"]])
   assert.deepEqual(entries(view()).map((entry) => entry.session), ["ses_p", undefined, "ses_2", undefined, undefined])
 })
 

@@ -15,7 +15,7 @@ pub fn steer(
     id: Option<&str>,
     action: ControlAction,
     text: Option<String>,
-    checkpoint: Option<u32>,
+    task: Option<String>,
 ) -> anyhow::Result<MissionDetail> {
     let mission = super::mission(&super::meant(id)?)?.mission;
     let home = dirs::data_dir().context("no data directory: set GANTRY_HOME")?;
@@ -24,7 +24,8 @@ pub fn steer(
         mission: Some(mission.id.clone()),
         action,
         text,
-        checkpoint,
+        checkpoint: None,
+        task,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

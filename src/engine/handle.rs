@@ -1,9 +1,9 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
-pub use super::core::event::{Created, Inspection, Options, ReportStatus, Spent};
+pub use super::core::event::{Created, Inspection, Options, ReportStatus, Spent, Subject};
 pub use super::core::log::Note;
 use super::core::state::Mission;
-pub use super::core::{Answer, Control, HostInput, Refusal, ToolInput};
+pub use super::core::{Answer, Control, HostInput, Limits, Refusal, ToolInput};
 use super::core::{Input, ReplyTo, STRANGER, replay};
 pub use super::dispatcher::decode_all;
 use super::dispatcher::{Dispatcher, Message};
@@ -12,13 +12,17 @@ use super::inspect::inspect;
 use super::journal;
 pub use super::metrics::Metrics;
 pub use super::prompts::clip;
+use super::report::{self, Forecast};
 use super::views;
 pub use super::views::{AttemptView, FindingView};
+use crate::domain::budget::{Budget, Mean};
 use crate::domain::checkpoint::Checkpoint;
-use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId};
+use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, Role};
 use crate::domain::mission::MissionState;
+use crate::domain::task::TaskState;
 use crate::ports::queue::Queue;
 use crate::ports::store::{MissionRow, OwnerIdentity, StoreError};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
@@ -71,7 +75,6 @@ pub struct TaskView {
 pub struct MissionView {
     pub row: MissionRow,
     pub tasks: Vec<TaskView>,
-    pub spent: Spent,
     /// The plan waits for the user's word.
     pub awaits_approval: bool,
     pub report: Option<String>,
@@ -83,10 +86,16 @@ pub struct MissionView {
     pub findings: Vec<FindingView>,
     /// Oldest first.
     pub log: Vec<Note>,
+    pub spent: Spent,
+    pub budget: Budget,
+    /// Of the budget: since it was last begun.
+    pub budget_spent: Spent,
+    pub forecast: Option<Forecast>,
 }
 
 impl MissionView {
-    pub fn of(mission: &Mission) -> Self {
+    /// `means`: what turns of each role cost, as far as is known.
+    pub fn of(mission: &Mission, means: &BTreeMap<Role, Mean>) -> Self {
         let tasks = mission.tasks.iter().map(|t| TaskView {
             id: t.spec.id.0.clone(),
             title: t.spec.title.clone(),
@@ -94,14 +103,18 @@ impl MissionView {
             depends_on: t.spec.depends_on.iter().map(|d| d.0.clone()).collect(),
             files: t.spec.files.clone(),
             attempts: t.attempts,
-            note: t.note.clone(),
+            note: match &t.accepted {
+                Some(acceptance) if t.state == TaskState::Completed => {
+                    Some(format!("accepted by {}: {}", acceptance.by, acceptance.reason))
+                }
+                _ => t.note.clone(),
+            },
             began_at: t.began_at,
             ended_at: t.ended_at,
         });
         Self {
             row: journal::row(mission),
             tasks: tasks.collect(),
-            spent: mission.spent,
             awaits_approval: mission.awaits_approval(),
             report: mission.report.clone(),
             checkpoints: mission.checkpoints.iter().cloned().collect(),
@@ -109,15 +122,24 @@ impl MissionView {
             attempts: views::attempts(mission),
             findings: views::findings(mission),
             log: mission.log.iter().cloned().collect(),
+            spent: mission.spent,
+            budget_spent: mission.spent.beyond(mission.spent_before),
+            budget: mission.created.options.budget(),
+            forecast: report::forecast(mission, means),
         }
     }
 }
 
-/// Starts the engine; the future runs until the handle's `shutdown`.
+/// Starts the engine with the default limits.
 pub fn start(ports: Ports) -> (Handle, impl Future<Output = ()> + Send) {
+    start_with(ports, Limits::default())
+}
+
+/// Starts the engine; the future runs until the handle's `shutdown`. Has to be called within a runtime.
+pub fn start_with(ports: Ports, limits: Limits) -> (Handle, impl Future<Output = ()> + Send) {
     let (tx, rx) = mpsc::channel(QUEUE);
     let index = Arc::new(Index::default());
-    let dispatcher = Dispatcher::new(ports.clone(), index.clone(), rx);
+    let dispatcher = Dispatcher::new(ports.clone(), limits, index.clone(), rx);
     let handle = Handle {
         tx,
         index,
@@ -184,9 +206,10 @@ impl Handle {
         )))
     }
 
-    /// What an order needs before it can be carried out: a mission that is retried goes to work again.
+    /// What an order needs before it can be carried out: a mission that is retried goes to work again, and so may one of
+    /// which a task is accepted.
     async fn prepare(&self, mission: &MissionId, control: &Control) -> Result<(), Refusal> {
-        if *control != Control::Retry {
+        if !matches!(control, Control::Retry | Control::Accept { .. }) {
             return Ok(());
         }
         let view = self.view(mission.clone()).await?;
@@ -419,5 +442,5 @@ pub async fn read_journal(
     let events = decode_all(&records).map_err(|e| Refusal::Store(format!("mission {mission}: {e}")))?;
     let mission = replay(&mission, &events)
         .ok_or_else(|| Refusal::Store(format!("the journal of {mission} is damaged")))?;
-    Ok(MissionView::of(&mission))
+    Ok(MissionView::of(&mission, &mission.means))
 }

@@ -27,6 +27,8 @@ pub struct Kept {
     /// Texts of the reports written so far.
     pub reports: Vec<String>,
     pub reopened: u32,
+    /// Tokens, when it was last begun: each time it is given its budget again.
+    pub spent_before: u64,
     pub owner: String,
     /// What the owner was last given, by the wall clock; zero when it has let go.
     pub owner_until: Millis,
@@ -58,10 +60,9 @@ impl Mirror {
             if let (Event::AttemptOpened { attempt, .. }, Some(tokens)) =
                 (&event, self.budgets.get(&kept.mission.created.title))
             {
-                let (granted, spent) =
-                    (tokens * u64::from(kept.mission.reopened + 1), kept.mission.spent.tokens);
-                if spent >= granted {
-                    self.breaches.push(format!("{attempt} was begun with {spent} of {granted} tokens spent"));
+                let spent = kept.mission.spent.tokens - kept.spent_before;
+                if spent >= *tokens {
+                    self.breaches.push(format!("{attempt} was begun with {spent} of {tokens} tokens spent"));
                 }
             }
             self.breaches.extend(kept.before(&event).map(|fault| format!("{id}: {fault}")));
@@ -132,6 +133,7 @@ impl Kept {
             records: 0,
             reports: Vec::new(),
             reopened: 0,
+            spent_before: 0,
             owner,
             owner_until: Millis(0),
             owner_since: at,
@@ -150,8 +152,11 @@ impl Kept {
             Event::StateChanged { to, .. } => {
                 if !self.mission.state.is_open() {
                     self.reopened += 1;
+                    self.spent_before = self.mission.spent.tokens;
                 }
-                (!to.is_open() && !self.mission.state.is_open())
+                // A user may accept what is partly done as it is.
+                let accepted = self.mission.accepted.is_some() && *to == MissionState::Completed;
+                (!to.is_open() && !self.mission.state.is_open() && !accepted)
                     .then(|| format!("ends twice: {} and {}", self.mission.state.name(), to.name()))
             }
             _ => None,
@@ -196,6 +201,10 @@ impl Kept {
         }
         if let Some(open) = mission.open_attempts().find(|a| matches!(a.kind, AttemptKind::Work(_))) {
             return Some(format!("completed while {} works", open.id));
+        }
+        // The user's word stands for the gate of the whole, and for nothing else.
+        if mission.accepted.is_some() {
+            return None;
         }
         let (seen, broken) = tree(mission.place()).unzip();
         let blamed = mission.survey.as_ref().is_some_and(|s| !s.failed_before(CHECK));

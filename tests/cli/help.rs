@@ -2,7 +2,7 @@
 use crate::home::Home;
 use std::path::Path;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "",
     "install",
     "uninstall",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 23] = [
     "steer",
     "approve",
     "refuse",
+    "accept",
     "export",
     "search",
     "diagnostics",

@@ -33,6 +33,14 @@ export type AttemptDetail = {
   /** Milliseconds since the Unix epoch. */
   openedAt: number, closedAt?: number, };
 
+export type BudgetDetail = { tokens?: number,
+  /** US dollars. */
+  cost?: number, minutes?: number,
+  /** Tokens of it that turns have spent which are over. */
+  tokensSpent: number,
+  /** US dollars of it that are spent. */
+  costSpent: number, };
+
 /** `$/cancel`: the request with this id is no longer wanted. */
 export type CancelParams = { id: number, };
 
@@ -48,7 +56,7 @@ export type CheckpointDetail = {
   /** The verified tree of a task that was completed just then. */
   tree?: string, };
 
-export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "checkpoint" | "restore";
+export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "checkpoint" | "restore";
 
 export type DiagnosticsPolicy = "auto" | "off";
 
@@ -64,6 +72,11 @@ export type FindingDetail = {
   task?: string,
   /** high, medium or low. */
   severity: string, file?: string, line?: number, message: string, };
+
+/** Estimated from the plan and from what turns have taken so far. */
+export type Forecast = { minutes: number, turns: number,
+  /** Absent while no turn of a kind that is still to come has ended. */
+  tokens?: number, cost?: number, };
 
 /** What happened in a host session, in one vocabulary for both host lines. */
 export type HostEvent = { "type": "status", session: string, state: SessionState,
@@ -111,7 +124,9 @@ export type Message = { id: string, role: MessageRole,
   /** The text parts, joined. */
   text: string,
   /** Whether the host has finished writing it. */
-  completed: boolean, finish?: string, error?: HostFault, usage: Usage,
+  completed: boolean, finish?: string, error?: HostFault,
+  /** What answered, as `provider/model`. */
+  model?: string, usage: Usage,
   /** The tool calls of the message. */
   calls: Array<MessageCall>, };
 
@@ -128,10 +143,12 @@ export type MetricsResult = { pid: number,
 export type MissionAttachParams = { directory: string, mission: string, parentSession: string, };
 
 export type MissionControlParams = { directory: string, mission?: string, action: ControlAction,
-  /** For steer: what to tell the workers; for refuse: what is to be different. */
+  /** For steer: what to tell the workers; for refuse: what is to be different; for accept: why. */
   text?: string,
   /** For restore: the number of the checkpoint. */
-  checkpoint?: number, };
+  checkpoint?: number,
+  /** For accept: the id of the task; the mission as a whole when absent. */
+  task?: string, };
 
 export type MissionCreateParams = { directory: string,
   /** The conversation the request came from; the report goes back to it. */
@@ -156,6 +173,10 @@ export type MissionDetail = { mission: MissionSummary, tasks: Array<TaskDetail>,
   report?: string,
   /** The newest hundred, oldest first. */
   checkpoints: Array<CheckpointDetail>,
+  /** What it may spend since it was last begun; absent without a limit. */
+  budget?: BudgetDetail,
+  /** What is still to come; absent without a plan, and once the mission is at an end. */
+  forecast?: Forecast,
   /** The newest line of its log. */
   lastEvent?: LogLine, };
 
@@ -320,6 +341,14 @@ export type WorkspaceOptions = {
   budgetTokens?: number,
   /** Most US dollars, 0.01 to 10^6; none when absent. */
   budgetDollars?: number,
+  /** Minutes from its start after which no turn is begun, 1 to 1440; none when absent. */
+  budgetMinutes?: number,
+  /** Most tokens of one task with all its attempts and reviews. */
+  taskBudgetTokens?: number,
+  /** Most US dollars of one task. */
+  taskBudgetDollars?: number,
+  /** Minutes of work on one task after which it gets no further turn. */
+  taskBudgetMinutes?: number,
   /** Whether new errors that language servers find send a change back (default auto). */
   diagnostics?: DiagnosticsPolicy,
   /** Whether a plan waits for the user's word before work begins (default auto). */
@@ -343,7 +372,7 @@ export interface SidecarMethods {
   "mission/view": { params: MissionStatusParams; result: MissionViewResult };
   /** The missions of a directory. */
   "mission/list": { params: MissionListParams; result: MissionListResult };
-  /** Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint or takes its work back to one. */
+  /** Pauses, resumes, cancels, retries or steers a mission, accepts a task, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
   /** The tools to register with the host, and the agents that may see each. */
   "tool/list": { params: Empty; result: ToolListResult };

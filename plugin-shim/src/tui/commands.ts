@@ -25,6 +25,7 @@ export function commands(terminal: Terminal, orders: Orders): Command[] {
     }),
     command("approve", "accept its plan", orders.approve),
     command("refuse", "have it planned anew", (mission) => orders.refuse(mission)),
+    command("accept", "take a task as done, on your word", (mission) => orders.accept(mission)),
     command("pause", "pause", orders.pause),
     command("resume", "resume", orders.resume),
     command("retry", "retry", orders.retry),

@@ -19,6 +19,8 @@ export function lines(detail: MissionDetail, now: number): Span[] {
   const hidden = detail.tasks.length - TASKS
   if (!ended && hidden > 0) all.push({ text: `  … ${hidden} more`, colour: "textMuted" })
   all.push({ text: clip(figures(detail, now), WIDTH), colour: "textMuted" })
+  const left = toCome(detail)
+  if (left !== "") all.push({ text: left, colour: "textMuted" })
   if (!ended && lastEvent) all.push({ text: clip(plain(lastEvent.text), WIDTH), colour: "textMuted" })
   return all
 }
@@ -33,6 +35,13 @@ export function standing({ mission, awaitsApproval }: Pick<MissionDetail, "missi
 export function figures(detail: MissionDetail, now: number): string {
   const { mission } = detail
   return [elapsed((mission.endedAt ?? now) - mission.createdAt), tokens(detail.tokens), dollars(detail.cost)].filter(Boolean).join(" · ")
+}
+
+/** As it is estimated; nothing while that cannot be said. */
+export function toCome({ mission, forecast }: MissionDetail): string {
+  if (mission.endedAt !== undefined || !forecast || forecast.minutes <= 0) return ""
+  const minutes = Math.ceil(forecast.minutes)
+  return `about ${minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`} to go`
 }
 
 /** How long it has been worked on, or was. */

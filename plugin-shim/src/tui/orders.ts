@@ -30,14 +30,25 @@ export class Orders {
 
   async steer(mission: string): Promise<void> {
     const text = await this.terminal.ask("What should the workers know?", "Use the existing date helper")
-    if (text?.trim()) await this.control(mission, "steer", "The workers are told.", text)
+    if (text?.trim()) await this.control(mission, "steer", "The workers are told.", { text })
   }
 
   async refuse(mission: string): Promise<void> {
     const { awaitsApproval } = await this.detail(mission)
     if (!awaitsApproval) throw new Error("No plan waits for your word.")
     const text = await this.terminal.ask("What is to be different in the plan?", "Fewer tasks, and leave the tests alone")
-    if (text?.trim()) await this.control(mission, "refuse", "It is planned anew.", text)
+    if (text?.trim()) await this.control(mission, "refuse", "It is planned anew.", { text })
+  }
+
+  /** A task counts as done by the user's word; `whole` is the review of the whole. */
+  async accept(mission: string, task?: string): Promise<void> {
+    const asked = task === undefined ? "Which task, and why? It will be in the report." : `Why does ${task} count as done? It will be in the report.`
+    const text = (await this.terminal.ask(asked, `${task === undefined ? "T3 " : ""}I have checked it by hand`))?.trim()
+    if (!text) return
+    const [named = "", ...why] = text.split(/\s+/)
+    const [meant, reason] = task === undefined ? [named, why.join(" ")] : [task, text]
+    if (reason === "") throw new Error("Say why as well, as in: T3 I have checked it by hand")
+    await this.control(mission, "accept", `${meant} counts as done.`, { text: reason, ...(meant === "whole" ? {} : { task: meant }) })
   }
 
   /** The mission of the conversation on the screen, else the open one of the directory, else its newest; asked for where several are open. */
@@ -58,8 +69,8 @@ export class Orders {
     order.catch((error) => this.terminal.toast("warning", messageOf(error)))
   }
 
-  private async control(mission: string, action: ControlAction, done: string, text?: string): Promise<void> {
-    const params = { directory: this.terminal.directory(), mission, action, ...(text === undefined ? {} : { text }) }
+  private async control(mission: string, action: ControlAction, done: string, more: { text?: string; task?: string } = {}): Promise<void> {
+    const params = { directory: this.terminal.directory(), mission, action, ...more }
     if (!(await this.door.ask("mission/control", params))) throw new Error("The mission is not in memory of any process; open its project and try again.")
     this.terminal.toast("success", done)
     this.changed()

@@ -2,7 +2,7 @@
 import type { AttemptDetail, FindingDetail, MissionViewResult, TaskDetail } from "../generated/types"
 import { MARKS, type Span, WAITING, bar, clip, elapsed, fit, plain, spread, stateColour, width, words, wrap } from "./format"
 import { type Node, tree } from "./graph"
-import { figures, standing, taskTime } from "./lines"
+import { figures, standing, taskTime, toCome } from "./lines"
 
 export interface Look {
   width: number
@@ -34,7 +34,7 @@ export function entries(view: MissionViewResult): Entry[] {
 }
 
 /** The orders that the state of the mission allows, by key. */
-export function allowed(view: MissionViewResult): [string, string][] {
+export function allowed(view: MissionViewResult, chosen?: Entry): [string, string][] {
   const { mission, awaitsApproval } = view.detail
   const open = mission.endedAt === undefined
   const orders: [string, string, boolean][] = [
@@ -44,6 +44,7 @@ export function allowed(view: MissionViewResult): [string, string][] {
     ["p", "resume", mission.state === "paused" && !awaitsApproval],
     ["s", "steer", open],
     ["c", "cancel", open],
+    ["t", "take as done", chosen?.node?.task.state === "failed"],
     ["r", "retry", ["failed", "timeout", "partially_completed"].includes(mission.state)],
   ]
   return orders.flatMap(([key, order, may]) => (may ? [[key, order] as [string, string]] : []))
@@ -90,7 +91,7 @@ function header(view: MissionViewResult, look: Look): Span[][] {
   ]
   const progress = mission.total === 0 ? "no plan yet" : `${bar(mission.done, mission.total, BAR)} ${[`${mission.done}/${mission.total} done`, ...counts].filter(Boolean).join(", ")}`
   return [
-    spread(state, [text(figures(detail, look.now), "textMuted")], columns),
+    spread(state, [text([toCome(detail), figures(detail, look.now)].filter(Boolean).join(" · "), "textMuted")], columns),
     fit([text(plain(mission.title))], columns),
     spread([text(progress, "textMuted")], [text(columns >= WIDE ? mission.id : mission.id.slice(0, SHORT_ID), "textMuted")], columns),
     rule("Tasks", columns),
@@ -98,7 +99,7 @@ function header(view: MissionViewResult, look: Look): Span[][] {
 }
 
 function footer(view: MissionViewResult, chosen: Entry | undefined, columns: number): Span[][] {
-  const keys: [string, string][] = [["↑↓", "choose"], ...(chosen?.session === undefined ? [] : [["enter", "its conversation"] as [string, string]]), ...allowed(view), ["esc", "back"]]
+  const keys: [string, string][] = [["↑↓", "choose"], ...(chosen?.session === undefined ? [] : [["enter", "its conversation"] as [string, string]]), ...allowed(view, chosen), ["esc", "back"]]
   const rows: Span[][] = [[]]
   let used = 0
   for (const [key, order] of keys) {

@@ -43,7 +43,7 @@ export function missionView(terminal: Terminal, door: Door, orders: Orders, miss
   const order = (key: string) => () => {
     const found = view()
     if (!found) return
-    const what = allowed(found).find(([k]) => k === key)?.[1]
+    const what = allowed(found, chosen()).find(([k]) => k === key)?.[1]
     const orderOf: Record<string, (mission: string) => Promise<void>> = {
       "accept plan": orders.approve,
       "another plan": (id) => orders.refuse(id),
@@ -51,12 +51,13 @@ export function missionView(terminal: Terminal, door: Door, orders: Orders, miss
       resume: orders.resume,
       steer: (id) => orders.steer(id),
       cancel: (id) => orders.cancel(id),
+      "take as done": (id) => orders.accept(id, chosen()?.node?.task.id),
       retry: orders.retry,
     }
     const run = what === undefined ? undefined : orderOf[what]
     if (run) orders.tell(run(mission).then(look))
   }
-  const keys = Object.fromEntries(["a", "x", "p", "s", "c", "r"].map((key) => [key, order(key)]))
+  const keys = Object.fromEntries(["a", "x", "p", "s", "c", "t", "r"].map((key) => [key, order(key)]))
   const release = terminal.keys({
     ...keys,
     up: () => move(-1),

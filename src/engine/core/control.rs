@@ -31,6 +31,9 @@ impl Core {
             let queued_behind = self.ahead_of(&mission);
             return self.answer(reply, Answer::Created { mission, queued_behind });
         }
+        if let Err(why) = self.has_room_for(&created) {
+            return self.refuse(reply, Refusal::Conflict(why));
+        }
         self.turn.events.push((id.clone(), Event::Created(created.clone())));
         self.missions.insert(id.clone(), Mission::new(id.clone(), self.now, created));
         let patience = self.missions[&id].created.options.turn_timeout_ms;
@@ -50,6 +53,26 @@ impl Core {
             });
         }
         self.answer(reply, Answer::Created { mission: id, queued_behind });
+    }
+
+    fn has_room_for(&self, created: &Created) -> Result<(), String> {
+        let open = self.missions.values().filter(|m| m.state.is_open()).count();
+        if open >= self.limits.missions {
+            return Err(format!("{open} missions are open already: wait for one to end, or cancel one"));
+        }
+        let mut depth = 1;
+        let mut parent = &created.parent;
+        while let Some(outer) = self.sessions.get(parent).and_then(|(id, _)| self.missions.get(id)) {
+            depth += 1;
+            if depth > self.limits.depth {
+                return Err(format!(
+                    "this conversation works for a mission {} levels down: give the work to the mission it belongs to",
+                    depth - 1
+                ));
+            }
+            parent = &outer.created.parent;
+        }
+        Ok(())
     }
 
     /// Missions of the same place that come before this one.
@@ -191,6 +214,7 @@ impl Core {
             Control::Steer { text } if state.is_open() => self.emit(id, Event::Steered { text }),
             Control::Steer { .. } => return refused("steered: it has ended"),
             Control::Retry => return self.retry(id, state),
+            Control::Accept { subject, by, reason } => return self.accept(id, subject, by, &reason),
             Control::Checkpoint if state.is_open() => self.checkpoint(id, Trigger::Manual),
             Control::Checkpoint => return refused("given a checkpoint: it has ended"),
             Control::Restore { checkpoint } => return self.restore(id, state, checkpoint),
@@ -198,14 +222,14 @@ impl Core {
         Ok(())
     }
 
-    /// What was completed stays; all else is done again under the same plan.
-    fn retry(&mut self, id: &MissionId, state: MissionState) -> Result<(), Refusal> {
+    /// Whether the mission can go to work again.
+    pub(super) fn may_retry(&self, id: &MissionId, state: MissionState) -> Result<(), Refusal> {
         match state {
             MissionState::PartiallyCompleted if self.place_taken(id) => {
                 let text = "another mission is at work in this project: retry when it has ended";
                 return Err(Refusal::Conflict(text.into()));
             }
-            MissionState::PartiallyCompleted => self.state(id, MissionState::Running, "reopened by the user"),
+            MissionState::PartiallyCompleted => {}
             MissionState::Failed | MissionState::Timeout if self.missions[id].retries >= MAX_RETRIES => {
                 return Err(Refusal::Conflict(format!(
                     "it was retried {MAX_RETRIES} times already: start a new mission with what is left"
@@ -217,10 +241,7 @@ impl Core {
                 let text = "it has no checkpoint to go on from: start it anew";
                 return Err(Refusal::Conflict(text.into()));
             }
-            MissionState::Failed | MissionState::Timeout => {
-                self.state(id, MissionState::Pending, "retried by the user");
-                self.state(id, MissionState::Queued, "retried by the user");
-            }
+            MissionState::Failed | MissionState::Timeout => {}
             _ => {
                 let text = format!(
                     "a mission that is {} cannot be retried: only one that failed or is partly done",
@@ -228,6 +249,18 @@ impl Core {
                 );
                 return Err(Refusal::Conflict(text));
             }
+        }
+        Ok(())
+    }
+
+    /// What was completed stays; all else is done again under the same plan.
+    pub(super) fn retry(&mut self, id: &MissionId, state: MissionState) -> Result<(), Refusal> {
+        self.may_retry(id, state)?;
+        if state == MissionState::PartiallyCompleted {
+            self.state(id, MissionState::Running, "reopened by the user");
+        } else {
+            self.state(id, MissionState::Pending, "retried by the user");
+            self.state(id, MissionState::Queued, "retried by the user");
         }
         if let Some(plan) = self.missions[id].plan.clone() {
             self.emit(
@@ -281,33 +314,6 @@ impl Core {
         };
         self.recover(id);
         self.state(id, end, reason);
-    }
-
-    /// A mission whose provider fails runs degraded for as long as the breaker is not closed.
-    pub(super) fn degrade(&mut self) {
-        let closed = self.breaker.is_closed();
-        let wrong = if closed { MissionState::Degraded } else { MissionState::Running };
-        for id in
-            self.missions.values().filter(|m| m.state == wrong).map(|m| m.id.clone()).collect::<Vec<_>>()
-        {
-            if closed {
-                self.recover(&id);
-                continue;
-            }
-            self.state(&id, MissionState::Degraded, "the model provider keeps failing");
-            self.act(Action::Toast {
-                directory: self.missions[&id].created.directory.clone(),
-                kind: ToastKind::Warning,
-                title: "Model provider failing".into(),
-                message: "The mission waits and tries again; nothing is lost.".into(),
-            });
-        }
-    }
-
-    pub(super) fn recover(&mut self, id: &MissionId) {
-        if self.missions[id].state == MissionState::Degraded {
-            self.state(id, MissionState::Running, "the model provider answers again");
-        }
     }
 
     /// Past its time limit a running mission ends by itself.

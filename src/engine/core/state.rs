@@ -4,6 +4,7 @@
 //! or damaged journal) is refused with a sentence and leaves the state as it was.
 use super::event::*;
 use super::log::Log;
+use crate::domain::budget::Mean;
 use crate::domain::checkpoint::{Checkpoint, Checkpoints, Trigger};
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
 use crate::domain::mission::{MissionState, Phase};
@@ -22,8 +23,6 @@ pub struct Mission {
     pub ended_at: Option<Millis>,
     /// Times it was put back to pending by a retry.
     pub retries: u32,
-    /// Times it went on after an end, in whatever way.
-    pub reopened: u32,
     pub state: MissionState,
     pub reason: String,
     pub phase: Option<Phase>,
@@ -56,6 +55,10 @@ pub struct Mission {
     pub report_calls: Vec<String>,
     pub handed_back: Option<HandBack>,
     pub spent: Spent,
+    /// Of that, before it was last begun.
+    pub spent_before: Spent,
+    /// What turns of each role cost in it.
+    pub means: BTreeMap<Role, Mean>,
     /// The newest tree anyone looked at.
     pub last_tree: Option<TreeId>,
     /// Times the whole was put before its gate since the plan was made.
@@ -64,6 +67,15 @@ pub struct Mission {
     /// Plans made so far that differ from the one before.
     pub edition: u32,
     pub log: Log,
+    /// The user's word that took the place of the gate of the whole.
+    pub accepted: Option<Acceptance>,
+}
+
+/// The user's word in the place of a gate's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Acceptance {
+    pub by: String,
+    pub reason: String,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -104,6 +116,14 @@ pub struct Task {
     pub began_at: Option<Millis>,
     /// When it came to its end.
     pub ended_at: Option<Millis>,
+    /// When it came into its state.
+    pub since: Millis,
+    /// By its attempts and reviews that have ended.
+    pub spent: Spent,
+    /// Time its workers took.
+    pub worked_ms: u64,
+    /// Completed by the user's word, not by its gate.
+    pub accepted: Option<Acceptance>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -137,11 +157,7 @@ impl Attempt {
         self.outcome.is_none()
     }
     pub fn role(&self) -> Role {
-        match self.kind {
-            AttemptKind::Planning => Role::Planner,
-            AttemptKind::Work(_) => Role::Worker,
-            AttemptKind::Review(_) => Role::Reviewer,
-        }
+        self.kind.role()
     }
     pub fn prompted(&self, reason: PromptReason) -> usize {
         self.prompts.iter().filter(|r| **r == reason).count()
@@ -166,7 +182,6 @@ impl Mission {
             started_at: None,
             ended_at: None,
             retries: 0,
-            reopened: 0,
             state: MissionState::Pending,
             reason: String::new(),
             phase: None,
@@ -191,18 +206,21 @@ impl Mission {
             report_calls: Vec::new(),
             handed_back: None,
             spent: Spent::default(),
+            spent_before: Spent::default(),
+            means: BTreeMap::new(),
             last_tree: None,
             whole_rounds: 0,
             checkpoints: Checkpoints::default(),
             edition: 0,
             log: Log::default(),
+            accepted: None,
         }
     }
 
     pub fn task(&self, id: &TaskId) -> Option<&Task> {
         self.tasks.iter().find(|t| t.spec.id == *id)
     }
-    fn task_mut(&mut self, id: &TaskId) -> Result<&mut Task, String> {
+    pub(super) fn task_mut(&mut self, id: &TaskId) -> Result<&mut Task, String> {
         self.tasks.iter_mut().find(|t| t.spec.id == *id).ok_or_else(|| format!("no task {id}"))
     }
     fn attempt_mut(&mut self, id: &AttemptId) -> Result<&mut Attempt, String> {
@@ -260,20 +278,23 @@ impl Mission {
             Event::StateChanged { to, reason } => {
                 let ended = !self.state.is_open();
                 self.state = self.state.change(*to).map_err(|e| e.to_string())?;
-                self.reopened += u32::from(ended && self.state.is_open());
+                if ended && self.state.is_open() {
+                    // Who retries a mission means it to have its time and its budget again.
+                    self.started_at = None;
+                    self.spent_before = self.spent;
+                    self.tasks.iter_mut().for_each(|t| t.spent = Spent::default());
+                }
                 self.reason.clone_from(reason);
                 match to {
                     MissionState::Running => self.started_at = self.started_at.or(Some(at)),
-                    MissionState::Pending => {
-                        self.started_at = None;
-                        self.retries += 1;
-                    }
+                    MissionState::Pending => self.retries += 1,
                     _ => {}
                 }
                 self.ended_at = if self.state.is_open() { None } else { Some(at) };
                 if self.state.is_open() {
                     self.report = None;
                     self.handed_back = None;
+                    self.accepted = None;
                 }
             }
             Event::PhaseChanged { to } => {
@@ -327,6 +348,13 @@ impl Mission {
                 }
             }
             Event::TaskChanged { task, to, note } => self.apply_task(at, task, *to, note)?,
+            Event::Accepted { task, by, reason } => {
+                self.apply_accepted(
+                    at,
+                    task.as_ref(),
+                    Acceptance { by: by.clone(), reason: reason.clone() },
+                )?;
+            }
             Event::AttemptOpened { attempt, kind, token, ordinal, session } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
             }
@@ -353,12 +381,16 @@ impl Mission {
                     let task = self.task_mut(id)?;
                     task.findings = if verdict.approved { Vec::new() } else { verdict.findings.clone() };
                 }
-                self.gate_mut(subject)?.verdict = Some(verdict.clone());
+                let gate = self.gate_mut(subject)?;
+                gate.verdict = Some(verdict.clone());
+                // Up to 60 KB that nobody is going to read again.
+                gate.inspection.iter_mut().for_each(|i| i.diff = String::new());
             }
             Event::Steered { text } => self.steers.push(text.clone()),
             Event::Reported { text, calls } => {
                 self.report = Some(text.clone());
                 self.report_calls.clone_from(calls);
+                self.handed_back = None;
             }
             Event::HandedBack { how } => self.handed_back = Some(*how),
             Event::Attached { parent } => self.parent = parent.clone(),
@@ -382,8 +414,11 @@ impl Mission {
         if to == TaskState::InProgress {
             task.began_at = task.began_at.or(Some(at));
         }
-        if to == TaskState::InReview {
-            task.gate = Gate::default();
+        task.since = at;
+        match to {
+            TaskState::InReview => task.gate = Gate::default(),
+            TaskState::Completed => task.accepted = None,
+            _ => {}
         }
         let verified = task.gate.verdict.as_ref().filter(|_| to == TaskState::Completed);
         let tree = verified.and_then(|v| v.tree.clone());
@@ -391,7 +426,7 @@ impl Mission {
         Ok(())
     }
 
-    fn checkpoint(&mut self, at: Millis, trigger: Trigger, tree: Option<TreeId>) {
+    pub(super) fn checkpoint(&mut self, at: Millis, trigger: Trigger, tree: Option<TreeId>) {
         let tasks = self.tasks.iter().map(|t| t.state).collect();
         // The number is given when it is put with the others.
         let (sequence, phase, edition) = (0, self.phase, self.edition);
@@ -463,7 +498,8 @@ impl Mission {
                 (TaskState::Completed, TaskState::Completed) => {}
                 // Taken back once before, and now forward again.
                 (_, TaskState::Completed) => task.state = state,
-                _ => *task = Task::new(task.spec.clone()),
+                // Whose word completed it is to be known when it is taken forward again.
+                _ => *task = Task { accepted: task.accepted.take(), ..Task::new(task.spec.clone()) },
             }
         }
         self.whole = Gate::default();
@@ -536,9 +572,23 @@ impl Mission {
         }
         attempt.outcome = Some(outcome.clone());
         attempt.closed_at = Some(at);
-        let kind = attempt.kind.clone();
-        self.spent.tokens = self.spent.tokens.saturating_add(usage.tokens);
-        self.spent.cost += usage.cost;
+        // It has been handed on; of attempts that are over only the bones are kept.
+        attempt.submission = None;
+        let (kind, took) = (attempt.kind.clone(), at.since(attempt.opened_at));
+        self.spent = self.spent.plus(usage);
+        if usage != Spent::default() {
+            self.means.entry(kind.role()).or_default().learn(usage);
+        }
+        match &kind {
+            AttemptKind::Work(id) | AttemptKind::Review(Subject::Task(id)) => {
+                let worked = if matches!(kind, AttemptKind::Work(_)) { took } else { 0 };
+                if let Ok(task) = self.task_mut(id) {
+                    task.spent = task.spent.plus(usage);
+                    task.worked_ms = task.worked_ms.saturating_add(worked);
+                }
+            }
+            AttemptKind::Planning | AttemptKind::Review(Subject::Whole) => {}
+        }
         if matches!(outcome, Outcome::Failed { .. }) {
             match kind {
                 AttemptKind::Planning => {}
@@ -551,7 +601,7 @@ impl Mission {
 }
 
 impl Task {
-    fn new(spec: TaskSpec) -> Self {
+    pub(super) fn new(spec: TaskSpec) -> Self {
         Self {
             spec,
             state: TaskState::Pending,
@@ -565,6 +615,10 @@ impl Task {
             failures: 0,
             began_at: None,
             ended_at: None,
+            since: Millis::default(),
+            spent: Spent::default(),
+            worked_ms: 0,
+            accepted: None,
         }
     }
 }

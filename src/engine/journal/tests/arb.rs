@@ -52,8 +52,8 @@ fn created() -> impl Strategy<Value = Created> {
         whole(),
         whole(),
         any::<bool>(),
-        of(whole()),
-        of(0.01..1e6),
+        (of(whole()), of(0.01..1e6), of(any::<u32>())),
+        (of(whole()), of(0.01..1e6), of(any::<u32>())),
         of(any::<bool>()),
         of(any::<bool>()),
     )
@@ -65,8 +65,8 @@ fn created() -> impl Strategy<Value = Created> {
                 turn_timeout_ms,
                 max_duration_ms,
                 auto_resume,
-                budget_tokens,
-                budget_dollars,
+                budget,
+                task_budget,
                 diagnostics,
                 approval,
             )| Options {
@@ -76,8 +76,12 @@ fn created() -> impl Strategy<Value = Created> {
                 turn_timeout_ms,
                 max_duration_ms,
                 auto_resume,
-                budget_tokens,
-                budget_dollars,
+                budget_tokens: budget.0,
+                budget_dollars: budget.1,
+                budget_minutes: budget.2,
+                task_budget_tokens: task_budget.0,
+                task_budget_dollars: task_budget.1,
+                task_budget_minutes: task_budget.2,
                 diagnostics,
                 approval,
             },
@@ -124,6 +128,7 @@ fn findings() -> impl Strategy<Value = Vec<Finding>> {
 fn results() -> impl Strategy<Value = Vec<CheckResult>> {
     let outcome = prop_oneof![
         Just(CheckOutcome::Passed),
+        Just(CheckOutcome::Flaky),
         any::<i32>().prop_map(CheckOutcome::Failed),
         Just(CheckOutcome::TimedOut),
         Just(CheckOutcome::NotRun),
@@ -221,6 +226,7 @@ fn of_work() -> BoxedStrategy<Event> {
         spec().prop_map(|spec| Event::TaskAdded { spec }),
         (task_id(), select(TaskState::ALL.to_vec()), of(text()))
             .prop_map(|(task, to, note)| { Event::TaskChanged { task, to, note } }),
+        (of(task_id()), text(), text()).prop_map(|(task, by, reason)| Event::Accepted { task, by, reason }),
         (attempt_id(), kind(), whole(), any::<u32>(), of(session())).prop_map(
             |(attempt, kind, token, ordinal, session)| Event::AttemptOpened {
                 attempt,
