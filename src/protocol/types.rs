@@ -129,6 +129,20 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub plan_approval: Option<PlanApproval>,
+        /// How much toasts tell (default normal).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub toasts: Option<Toasts>,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum Toasts {
+        /// That you are waited for, and how a mission ended.
+        Quiet,
+        /// Also what begins, fails or waits.
+        Normal,
+        /// Also each step of a mission and each task.
+        Verbose,
     }
 
     #[derive(Copy, Eq)]

@@ -17,6 +17,7 @@ diagnostics         \"auto\"   default
 maxDurationSeconds  86400   default
 planApproval        \"auto\"   default
 resume              \"report\"   ~/.config/gantry/gantry.json:1
+toasts              \"normal\"   default
 todo                \"PLAN.md\"   the plugin's options in OpenCode's configuration
 turnTimeoutSeconds  600   default
 workers             3   ~/app/gantry.jsonc:2

@@ -88,6 +88,7 @@ fn the_panel_follows_a_mission_and_stays_away_without_one() {
     ▸ T3 Write three.txt 0:00
     · T4 Write four.txt
     TIME · N tokens
+    about 19 min to go
     T2 in progress
     ");
     open_two(&stage);

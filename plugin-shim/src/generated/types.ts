@@ -282,6 +282,8 @@ export type ToastParams = { directory: string, title: string, message: string, v
 
 export type ToastVariant = "info" | "success" | "warning" | "error";
 
+export type Toasts = "quiet" | "normal" | "verbose";
+
 /** A model called one of Gantry's tools. The call to `mission` answers when the mission ends;
  * `$/cancel` on it cancels the mission. */
 export type ToolCallParams = { directory: string, session: string, message?: string,
@@ -352,7 +354,9 @@ export type WorkspaceOptions = {
   /** Whether new errors that language servers find send a change back (default auto). */
   diagnostics?: DiagnosticsPolicy,
   /** Whether a plan waits for the user's word before work begins (default auto). */
-  planApproval?: PlanApproval, };
+  planApproval?: PlanApproval,
+  /** How much toasts tell (default normal). */
+  toasts?: Toasts, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {

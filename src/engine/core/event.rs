@@ -173,6 +173,8 @@ pub struct Options {
     pub diagnostics: Option<bool>,
     /// Whether the plan waits for the user's word before work begins; no when not said.
     pub approval: Option<bool>,
+    /// What the user is told by toasts.
+    pub toasts: Option<Toasts>,
 }
 
 impl Options {
@@ -205,8 +207,21 @@ impl Default for Options {
             task_budget_minutes: None,
             diagnostics: None,
             approval: None,
+            toasts: None,
         }
     }
+}
+
+/// Each says all that the one before says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Toasts {
+    /// That the user is waited for, and how a mission ended.
+    Quiet,
+    /// Also what begins, fails or waits.
+    #[default]
+    Normal,
+    /// Also each step of a mission and each task.
+    Verbose,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]

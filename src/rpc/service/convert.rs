@@ -2,8 +2,8 @@
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
 use crate::engine::handle::{
-    AttemptView, Control, FindingView, HostInput, Metrics, MissionView, Note, Options, Refusal, Subject,
-    TaskView,
+    self, AttemptView, Control, FindingView, HostInput, Metrics, MissionView, Note, Options, Refusal,
+    Subject, TaskView,
 };
 use crate::ports::queue::Queue;
 use crate::ports::store::MissionRow;
@@ -39,6 +39,11 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     (options.task_budget_tokens, options.task_budget_dollars, options.task_budget_minutes) =
         (wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes);
     options.approval = wire.plan_approval.map(|policy| policy == PlanApproval::Ask);
+    options.toasts = wire.toasts.map(|toasts| match toasts {
+        Toasts::Quiet => handle::Toasts::Quiet,
+        Toasts::Normal => handle::Toasts::Normal,
+        Toasts::Verbose => handle::Toasts::Verbose,
+    });
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
         let inside = !todo.is_empty()

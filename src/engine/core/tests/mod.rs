@@ -8,6 +8,7 @@ mod crashes;
 mod gates;
 mod leases;
 mod missions;
+mod notices;
 mod outside;
 mod overrule;
 mod planning;

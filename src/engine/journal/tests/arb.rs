@@ -55,7 +55,7 @@ fn created() -> impl Strategy<Value = Created> {
         (of(whole()), of(0.01..1e6), of(any::<u32>())),
         (of(whole()), of(0.01..1e6), of(any::<u32>())),
         of(any::<bool>()),
-        of(any::<bool>()),
+        (of(any::<bool>()), of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose]))),
     )
         .prop_map(
             |(
@@ -68,7 +68,7 @@ fn created() -> impl Strategy<Value = Created> {
                 budget,
                 task_budget,
                 diagnostics,
-                approval,
+                (approval, toasts),
             )| Options {
                 checks,
                 todo,
@@ -84,6 +84,7 @@ fn created() -> impl Strategy<Value = Created> {
                 task_budget_minutes: task_budget.2,
                 diagnostics,
                 approval,
+                toasts,
             },
         );
     (text(), text(), session(), text(), text(), text(), options).prop_map(
