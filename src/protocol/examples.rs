@@ -95,6 +95,15 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
             }),
             detail(),
         ),
+        "command/run" => (
+            json!({
+                "directory": "/home/ann/shop",
+                "session": "ses_1",
+                "command": "steer",
+                "text": "Leave the tax rules alone",
+            }),
+            json!({ "text": "The workers are told: 0199a1b2-c3d4 executing, 2/5 done: Round invoice totals to cents." }),
+        ),
         "tool/list" => (
             json!({}),
             json!({ "tools": [{

@@ -147,6 +147,8 @@ table! {
             "The missions of a directory.";
         MissionControl "mission/control" ShimToSidecar Write MissionControlParams => MissionDetail,
             "Pauses, resumes, cancels, retries or steers a mission, accepts a task, makes a checkpoint or takes its work back to one.";
+        CommandRun "command/run" ShimToSidecar Write CommandRunParams => CommandRunResult,
+            "A command of the user that needs no model, where the host's terminal interface does not serve it itself.";
         ToolList "tool/list" ShimToSidecar Read Empty => ToolListResult,
             "The tools to register with the host, and the agents that may see each.";
         ToolCall "tool/call" ShimToSidecar Write ToolCallParams => ToolCallResult,

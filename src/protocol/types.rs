@@ -18,6 +18,10 @@ macro_rules! wire {
     )*};
 }
 
+pub(super) use wire;
+
+pub use super::view_types::*;
+
 wire! {
     /// First call on a connection.
     pub struct InitializeParams {
@@ -338,82 +342,6 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub cost: Option<f64>,
-    }
-
-    pub struct MissionListParams {
-        pub directory: String,
-        /// Only missions that have not ended.
-        #[serde(default)]
-        pub open: bool,
-    }
-
-    pub struct MissionListResult {
-        /// The newest fifty, newest first.
-        pub missions: Vec<MissionSummary>,
-    }
-
-    /// Everything a person may want to see of a mission.
-    pub struct MissionViewResult {
-        pub detail: MissionDetail,
-        /// What the planner says of the plan.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(test, ts(optional))]
-        pub summary: Option<String>,
-        /// The newest 200, oldest first.
-        pub attempts: Vec<AttemptDetail>,
-        /// At most a hundred, task by task.
-        pub findings: Vec<FindingDetail>,
-        /// The newest lines, oldest first.
-        pub log: Vec<LogLine>,
-    }
-
-    pub struct AttemptDetail {
-        /// planner, worker or reviewer.
-        pub role: String,
-        /// Absent for planning, and for the review of the whole.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(test, ts(optional))]
-        pub task: Option<String>,
-        pub ordinal: u32,
-        /// The host session it works in.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(test, ts(optional))]
-        pub session: Option<String>,
-        /// open, done, failed or aborted.
-        pub state: String,
-        /// Why it failed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(test, ts(optional))]
-        pub reason: Option<String>,
-        /// Milliseconds since the Unix epoch.
-        #[cfg_attr(test, ts(type = "number"))]
-        pub opened_at: u64,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(test, ts(optional, type = "number"))]
-        pub closed_at: Option<u64>,
-    }
-
-    pub struct FindingDetail {
-        /// Absent for the whole.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(test, ts(optional))]
-        pub task: Option<String>,
-        /// high, medium or low.
-        pub severity: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(test, ts(optional))]
-        pub file: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(test, ts(optional))]
-        pub line: Option<u32>,
-        pub message: String,
-    }
-
-    pub struct LogLine {
-        /// Milliseconds since the Unix epoch.
-        #[cfg_attr(test, ts(type = "number"))]
-        pub at: u64,
-        pub text: String,
     }
 
     pub struct CheckpointDetail {

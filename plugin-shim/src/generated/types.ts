@@ -56,6 +56,18 @@ export type CheckpointDetail = {
   /** The verified tree of a task that was completed just then. */
   tree?: string, };
 
+export type Command = "status" | "report" | "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse";
+
+export type CommandRunParams = { directory: string,
+  /** The conversation it was typed in; its mission is the one that is meant. */
+  session: string, command: Command,
+  /** What stands after the command; it may begin with the id of a mission. */
+  text: string, };
+
+export type CommandRunResult = {
+  /** For the user. */
+  text: string, };
+
 export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "checkpoint" | "restore";
 
 export type DiagnosticsPolicy = "auto" | "off";
@@ -378,6 +390,8 @@ export interface SidecarMethods {
   "mission/list": { params: MissionListParams; result: MissionListResult };
   /** Pauses, resumes, cancels, retries or steers a mission, accepts a task, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
+  /** A command of the user that needs no model, where the host's terminal interface does not serve it itself. */
+  "command/run": { params: CommandRunParams; result: CommandRunResult };
   /** The tools to register with the host, and the agents that may see each. */
   "tool/list": { params: Empty; result: ToolListResult };
   /** A model called a tool. The tool `mission` answers when the mission has ended. */

@@ -173,6 +173,8 @@ pub struct Options {
     pub diagnostics: Option<bool>,
     /// Whether the plan waits for the user's word before work begins; no when not said.
     pub approval: Option<bool>,
+    /// The conversation goes on while the mission is at work, and is given the report later; no when not said.
+    pub background: Option<bool>,
     /// What the user is told by toasts.
     pub toasts: Option<Toasts>,
 }
@@ -207,6 +209,7 @@ impl Default for Options {
             task_budget_minutes: None,
             diagnostics: None,
             approval: None,
+            background: None,
             toasts: None,
         }
     }

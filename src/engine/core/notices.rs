@@ -22,8 +22,8 @@ const MAX_TITLE: usize = 80;
 const MAX_LINE: usize = 240;
 
 struct Notice {
-    /// An end says what went before it as well, so it stands first.
-    end: bool,
+    /// The user is waited for, or all is over: it stands before the rest.
+    first: bool,
     kind: ToastKind,
     title: String,
     message: String,
@@ -45,11 +45,8 @@ impl Core {
         title: impl Into<String>,
         message: impl Into<String>,
     ) {
-        let notice = Notice { end: false, kind, title: title.into(), message: message.into() };
-        self.take_notice(id, from, notice);
-    }
-
-    fn take_notice(&mut self, id: &MissionId, from: Toasts, notice: Notice) {
+        let first = from == Toasts::Quiet;
+        let notice = Notice { first, kind, title: title.into(), message: message.into() };
         let created = &self.missions[id].created;
         if created.options.toasts.unwrap_or_default() < from {
             return;
@@ -70,7 +67,7 @@ impl Core {
             _ => ToastKind::Error,
         };
         let (title, message) = report::end_notice(mission);
-        self.take_notice(id, Toasts::Quiet, Notice { end: true, kind, title, message });
+        self.notify(id, Toasts::Quiet, kind, title, message);
     }
 
     /// What a change of phase means to who follows the mission.
@@ -144,7 +141,7 @@ impl Core {
     }
 
     fn show(&mut self, directory: Directory, mut notices: Vec<Notice>) {
-        notices.sort_by_key(|notice| (!notice.end, std::cmp::Reverse(weight(notice.kind))));
+        notices.sort_by_key(|notice| (!notice.first, std::cmp::Reverse(weight(notice.kind))));
         let mut all = notices.into_iter();
         let Some(first) = all.next() else { return };
         let rest: Vec<_> =

@@ -1,6 +1,7 @@
 //! The sidecar's side of the wire: each method of the table, served by the engine's handle.
 pub mod code;
 mod code_calls;
+mod commands;
 mod convert;
 pub use convert::{detail, summary};
 mod flags;
@@ -110,6 +111,7 @@ fn router(service: Arc<Service>) -> Router {
         .request(m::MissionView, served!(service, mission_view))
         .request(m::MissionList, served!(service, mission_list))
         .request(m::MissionControl, served!(service, mission_control))
+        .request(m::CommandRun, served!(service, command_run))
         .sync(m::ToolList, |_, _| Ok(tool_list()))
         .request(m::ToolCall, served!(service, tool_call))
         .request(m::LeaseCheck, served!(service, lease_check))
@@ -236,7 +238,8 @@ impl Service {
             Some(Budget::Dollars(dollars)) => layered.budget_dollars = Some(dollars),
             None => {}
         }
-        let options = convert::options(&layered)?;
+        let mut options = convert::options(&layered)?;
+        options.background = flags.background.then_some(true);
         self.engine.writable(std::path::Path::new(&workspace.worktree)).map_err(convert::refusal)?;
         self.engine.claim_place(directory.clone()).await.map_err(convert::refusal)?;
         let created = Created {

@@ -55,7 +55,11 @@ fn created() -> impl Strategy<Value = Created> {
         (of(whole()), of(0.01..1e6), of(any::<u32>())),
         (of(whole()), of(0.01..1e6), of(any::<u32>())),
         of(any::<bool>()),
-        (of(any::<bool>()), of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose]))),
+        (
+            of(any::<bool>()),
+            of(any::<bool>()),
+            of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose])),
+        ),
     )
         .prop_map(
             |(
@@ -68,7 +72,7 @@ fn created() -> impl Strategy<Value = Created> {
                 budget,
                 task_budget,
                 diagnostics,
-                (approval, toasts),
+                (approval, background, toasts),
             )| Options {
                 checks,
                 todo,
@@ -84,6 +88,7 @@ fn created() -> impl Strategy<Value = Created> {
                 task_budget_minutes: task_budget.2,
                 diagnostics,
                 approval,
+                background,
                 toasts,
             },
         );
