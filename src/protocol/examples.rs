@@ -86,6 +86,25 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
             json!({ "directory": "/home/ann/shop", "open": true }),
             json!({ "missions": [mission("running")] }),
         ),
+        "mission/rollback" => (
+            json!({
+                "directory": "/home/ann/shop",
+                "mission": "m1",
+                "task": "T2",
+                "undo": false,
+                "dryRun": true,
+                "force": false,
+            }),
+            json!({
+                "mission": mission("completed"),
+                "done": false,
+                "files": [{ "path": "src/invoice.js", "what": "changed back" }],
+                "conflicts": ["src/tax.js: it was edited since"],
+                "others": [],
+                "left": [],
+                "text": "Nothing was changed, for 1 file would be lost.",
+            }),
+        ),
         "mission/control" => (
             json!({
                 "directory": "/home/ann/shop",

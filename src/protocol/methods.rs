@@ -80,6 +80,7 @@ macro_rules! table {
     ) => {
         $(
             #[doc = $about]
+            #[derive(Clone, Copy)]
             pub struct $marker;
             impl Method for $marker {
                 const NAME: &'static str = $name;
@@ -147,6 +148,8 @@ table! {
             "The missions of a directory.";
         MissionControl "mission/control" ShimToSidecar Write MissionControlParams => MissionDetail,
             "Pauses, resumes, cancels, retries or steers a mission, accepts a task, makes a checkpoint or takes its work back to one.";
+        MissionRollback "mission/rollback" ShimToSidecar Write MissionRollbackParams => MissionRollbackResult,
+            "Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do.";
         CommandRun "command/run" ShimToSidecar Write CommandRunParams => CommandRunResult,
             "A command of the user that needs no model, where the host's terminal interface does not serve it itself.";
         ToolList "tool/list" ShimToSidecar Read Empty => ToolListResult,

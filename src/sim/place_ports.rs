@@ -55,7 +55,7 @@ impl OpenMarkers for Machine {
     }
 }
 
-fn text(root: &Path) -> String {
+pub(super) fn text(root: &Path) -> String {
     root.to_string_lossy().into_owned()
 }
 

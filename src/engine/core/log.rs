@@ -80,6 +80,12 @@ pub fn words(event: &Event) -> Option<String> {
             }
         }
         Event::Steered { text } => format!("steered: {text}"),
+        Event::RollbackBegun { scope, files, .. } => {
+            format!("taking back {}: {files}", super::scope_text(scope))
+        }
+        Event::RolledBack { fault: Some(fault), .. } => format!("nothing taken back: {fault}"),
+        Event::RolledBack { left, .. } if left.is_empty() => "files taken back".into(),
+        Event::RolledBack { left, .. } => format!("files taken back, but for {}", left.join("; ")),
         Event::Restored { checkpoint } => format!("taken back to checkpoint {checkpoint}"),
         Event::Judged { subject, verdict } => {
             let word = if verdict.approved { "approved" } else { "sent back" };

@@ -15,6 +15,7 @@ mod planning;
 mod provider;
 mod reports;
 mod resources;
+mod rollback;
 mod trace;
 mod turns;
 mod world;
