@@ -15,6 +15,7 @@ mod gate;
 mod kill;
 mod mission;
 mod models;
+mod orders;
 mod packages;
 mod panel;
 mod prompt_tax;

@@ -8,7 +8,7 @@ use xtask::lab::tui::{Key, Screen, Tui};
 use crate::kill::{open_two, two_held, wait_two_at_work};
 use crate::script::{PLAIN, PLAIN_ANSWER, TASK};
 use crate::support::{PATIENCE, Stage, shim};
-use crate::view::digits;
+use crate::view::{USING, digits};
 
 /// First column of the sidebar on a wide screen.
 const SIDEBAR: usize = 98;
@@ -80,7 +80,9 @@ fn the_panel_follows_a_mission_and_stays_away_without_one() {
     wait_two_at_work(&stage);
     let screen = wait_panel(&tui, &["▸ T2", "▸ T3"]);
     // Two that begin at the same time do so in any order.
-    insta::assert_snapshot!(panel(&screen).replace("\nT3 in", "\nT2 in"), @r"
+    let shown = panel(&screen).replace("\nT3 in", "\nT2 in");
+    assert!(USING.contains(&shown), "docs/using.md shows this panel");
+    insta::assert_snapshot!(shown, @r"
     Mission executing
     ███░░░░░░░ 1/4
     ✓ T1 Write one.txt 0:00

@@ -10,6 +10,9 @@ use crate::panel::{say, stage};
 use crate::script::TASK;
 use crate::support::{PATIENCE, Stage};
 
+/// What the documentation shows.
+pub const USING: &str = include_str!("../../docs/using.md");
+
 /// Without what differs from run to run, and without blanks at the ends of lines.
 pub fn masked(screen: &Screen, stage: &Stage) -> String {
     let id = stage.only().row.id;
@@ -80,6 +83,7 @@ fn a_mission_is_read_and_steered_on_the_whole_screen() {
     wait_view(&tui, &["── Chosen "]);
     let small = wait_clear(&tui, &["── Chosen ", "1/4 done"]);
     insta::assert_snapshot!("view_80x24", masked(&small, &stage));
+    assert!(USING.contains(&masked(&small, &stage)), "docs/using.md shows this screen");
     tui.resize(60, 20).unwrap();
     let least = tui.wait_for("60 columns", PATIENCE, |screen| {
         screen.text.lines().all(|line| line.chars().count() <= 60)
