@@ -22,5 +22,6 @@ mod prompt_tax;
 mod rollback;
 mod script;
 mod support;
+mod todo;
 mod tui;
 mod view;
