@@ -1,6 +1,8 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
-pub use super::core::event::{Created, Inspection, Options, ReportStatus, Scope, Spent, Subject, Toasts};
+pub use super::core::event::{
+    Ceiling, Created, Inspection, Options, ReportStatus, Scope, Spent, Subject, Toasts,
+};
 pub use super::core::log::Note;
 use super::core::state::Mission;
 pub use super::core::{

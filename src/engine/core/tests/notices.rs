@@ -1,10 +1,9 @@
 //! Toasts: what each setting shows, what is shown as one, and who is told that it stands still.
 use super::outside::*;
 use super::*;
-use crate::domain::ids::{MissionId, Role};
+use crate::domain::ids::MissionId;
+use crate::engine::core::Control;
 use crate::engine::core::event::{Options, ReportStatus, Toasts};
-use crate::engine::core::{Control, Core, Limits};
-use std::collections::BTreeMap;
 
 fn begin(w: &mut World, toasts: Option<Toasts>) -> MissionId {
     let options = Options { toasts, ..w.options() };
@@ -77,10 +76,9 @@ fn projects_are_told_apart() {
 #[test]
 fn a_mission_that_stands_still_for_want_of_a_place_says_so_once() {
     let mut w = planned(vec![task("T1", "", "")]);
-    w.core = Core::new(Limits { roles: BTreeMap::from([(Role::Worker, 1)]), ..Limits::default() }, 0);
     let slow = vec![(60_000, Step::Call(reported(ReportStatus::Done, "slow"))), (1, Step::Say("x"))];
     w.outside.script("T1", vec![slow]);
-    let options = w.options();
+    let options = Options { workers: 1, ..w.options() };
     let first = w.task_in("u0", "/p", "the first", options.clone());
     let second = w.task_in("u1", "/q", "the second", options);
     run_out(&mut w);
