@@ -35,6 +35,7 @@ fn attempt() -> Attempt {
         ordinal: 1,
         opened_at: Millis(1),
         session: Some(HostSessionId::new("ses_5f4e3d2c1b0a")),
+        node: None,
         prompts: Vec::with_capacity(2),
         submission: None,
         outcome: None,

@@ -5,6 +5,7 @@ pub mod budget;
 pub mod checkpoint;
 pub mod decompose;
 pub mod file_url;
+pub mod fractal;
 pub mod ids;
 pub mod lease;
 pub mod memory;

@@ -121,7 +121,13 @@ fn timeline(out: &mut String, mission: &Mission, facts: &[(Millis, Event)]) {
             Event::PlanJudged { reason, .. } => {
                 format!("plan refused by the user: {}", reason.as_deref().unwrap_or("no reason given"))
             }
-            Event::PlanRefused { faults } => format!("plan refused: {}", faults.join("; ")),
+            Event::PlanRefused { faults, task } => {
+                let of = task.as_ref().map_or(String::new(), |task| format!(" of {task}"));
+                format!("plan{of} refused: {}", faults.join("; "))
+            }
+            Event::Expanded { task, parts, .. } if parts.is_empty() => format!("{task} is worked as it is"),
+            Event::Expanded { task, parts, .. } => format!("{task} planned further: {} parts", parts.len()),
+            Event::ModeChosen { task, .. } => format!("{task} is to be planned further"),
             Event::Steered { text } => format!("steered: {text}"),
             Event::RollbackBegun { scope, files, .. } => {
                 format!("taking back {}: {files}", super::core::scope_text(scope))

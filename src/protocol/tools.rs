@@ -56,6 +56,16 @@ pub struct PlanTask {
     /// Expected working time in minutes.
     #[serde(default)]
     pub estimate_minutes: Option<f64>,
+    /// fractal: too large for one worker, to be planned further when its turn comes.
+    #[serde(default)]
+    pub mode: Option<PlanMode>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanMode {
+    Normal,
+    Fractal,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -127,7 +137,8 @@ pub struct MissionControlArgs {
     #[serde(default)]
     pub text: Option<String>,
     /// For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when
-    /// absent. For rollback: only what this task changed.
+    /// absent. For rollback: only what this task changed. For expand: the
+    /// task, not begun yet, that is to be planned further.
     #[serde(default)]
     pub task: Option<String>,
     /// For restore: the checkpoint to take a paused or failed mission back to; for rollback: only what changed since it.
@@ -153,6 +164,7 @@ pub enum ControlArg {
     Retry,
     Steer,
     Accept,
+    Expand,
     Checkpoint,
     Restore,
     Rollback,
@@ -217,7 +229,7 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool {
         name: "mission_control",
-        description: "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
+        description: "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, has one planned further, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
         roles: &["commander"],
         permission: None,
         schema: schema::<MissionControlArgs>,

@@ -119,6 +119,7 @@ fn plan(me: &Speaker) -> Draft {
         files: (0..rng.range(0, 2)).map(|_| (*rng.pick(PATTERNS)).to_owned()).collect(),
         depends_on: (1..n).filter(|_| rng.chance(300)).map(|d| format!("T{d}")).collect(),
         priority: Some((*rng.pick(&["high", "normal", "low"])).to_owned()),
+        mode: rng.chance(120).then(|| "fractal".into()),
         checks: if rng.chance(300) { vec![CHECK.into()] } else { Vec::new() },
         ..DraftTask::default()
     });

@@ -55,7 +55,9 @@ fn may_have_written(
     };
     let mine = |m: &Mission, t: &Task| m.id == kept.mission.id && t.spec.id == *task;
     for other in world.mirror.missions.values().filter(|k| k.mission.place() == place) {
-        let holder = other.mission.tasks.iter().find(|t| !mine(&other.mission, t) && holds(t, path));
+        let holder = other.mission.tasks.iter().find(|t| {
+            !mine(&other.mission, t) && !other.mission.is_whole_of_parts(&t.spec.id) && holds(t, path)
+        });
         if let Some(holder) = holder
             && closed.is_none()
         {

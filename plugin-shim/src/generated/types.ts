@@ -42,7 +42,7 @@ export type CheckpointDetail = {
   /** The files as they were then, where that was recorded. */
   tree?: string, };
 
-export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "checkpoint" | "restore";
+export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "expand" | "checkpoint" | "restore";
 
 export type DiagnosticsPolicy = "auto" | "off";
 
@@ -57,6 +57,8 @@ export type EventBatchParams = { directory: string, events: Array<HostEvent>, };
 export type Forecast = { minutes: number, turns: number,
   /** Absent while no turn of a kind that is still to come has ended. */
   tokens?: number, cost?: number, };
+
+export type FractalPolicy = "auto" | "off";
 
 /** What happened in a host session, in one vocabulary for both host lines. */
 export type HostEvent = { "type": "status", session: string, state: SessionState,
@@ -125,7 +127,7 @@ export type MissionControlParams = { directory: string, mission?: string, action
   checkpoint?: number,
   /** For restore: the files changed since go back too. */
   files?: boolean,
-  /** For accept: the id of the task; the mission as a whole when absent. */
+  /** For accept: the id of the task; the mission as a whole when absent. For expand: the id of the task. */
   task?: string, };
 
 export type MissionCreateParams = { directory: string,
@@ -336,7 +338,9 @@ export type WorkspaceOptions = {
   /** Whether new errors that language servers find send a change back (default auto). */
   diagnostics?: DiagnosticsPolicy,
   /** Whether a plan waits for the user's word before work begins (default auto). */
-  planApproval?: PlanApproval, };
+  planApproval?: PlanApproval,
+  /** Whether tasks that a planner calls fractal are planned further (default auto). */
+  fractal?: FractalPolicy, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {

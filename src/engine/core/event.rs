@@ -34,6 +34,19 @@ pub enum Event {
     },
     PlanRefused {
         faults: Vec<String>,
+        /// The task the plan was for; none for that of the mission.
+        task: Option<TaskId>,
+    },
+    /// A task that is to be planned further has its parts; without any it is worked as it is.
+    Expanded {
+        task: TaskId,
+        parts: Vec<TaskSpec>,
+        remarks: Vec<String>,
+    },
+    /// The user has a task planned further that was not.
+    ModeChosen {
+        task: TaskId,
+        fractal: bool,
     },
     /// The user's word on a plan that waited for it; with what is to be different, when it was refused.
     PlanJudged {
@@ -68,6 +81,8 @@ pub enum Event {
         token: u64,
         ordinal: u32,
         session: Option<HostSessionId>,
+        /// For a planner: the task it plans further; none for the mission.
+        node: Option<TaskId>,
     },
     AttemptSession {
         attempt: AttemptId,
@@ -192,6 +207,8 @@ pub struct Options {
     pub diagnostics: Option<bool>,
     /// Whether the plan waits for the user's word before work begins; no when not said.
     pub approval: Option<bool>,
+    /// Whether tasks may be planned further; yes when not said.
+    pub fractal: Option<bool>,
 }
 
 impl Options {
@@ -224,6 +241,7 @@ impl Default for Options {
             task_budget_minutes: None,
             diagnostics: None,
             approval: None,
+            fractal: None,
         }
     }
 }
@@ -357,6 +375,8 @@ impl Event {
             Event::Surveyed { .. } => "surveyed",
             Event::Baselined { .. } => "baselined",
             Event::PlanRefused { .. } => "plan_refused",
+            Event::Expanded { .. } => "expanded",
+            Event::ModeChosen { .. } => "mode_chosen",
             Event::PlanJudged { .. } => "plan_judged",
             Event::Planned { .. } => "planned",
             Event::TaskAdded { .. } => "task_added",

@@ -182,6 +182,10 @@ pub enum Control {
         by: &'static str,
         reason: String,
     },
+    /// A task that is not begun is planned further.
+    Expand {
+        task: TaskId,
+    },
     /// Makes a checkpoint now.
     Checkpoint,
     /// Takes the work back to a checkpoint, and with it the files changed since, where that is asked for.

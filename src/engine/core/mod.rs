@@ -12,6 +12,7 @@ mod attempts;
 mod checkpoints;
 mod control;
 pub mod event;
+mod fractal;
 mod gate;
 mod grants;
 mod hand_back;

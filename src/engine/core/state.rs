@@ -115,6 +115,10 @@ pub struct Task {
     pub base: Option<TreeId>,
     /// The tree before its first attempt was looked at.
     pub recorded: bool,
+    /// It was to be planned further and is worked as it is after all.
+    pub as_one: bool,
+    /// Plans of it that were refused.
+    pub refusals: u32,
     pub gate: Gate,
     /// Work attempts that failed (not those sent back by a review).
     pub failures: u32,
@@ -145,6 +149,8 @@ pub struct Attempt {
     pub ordinal: u32,
     pub opened_at: Millis,
     pub session: Option<HostSessionId>,
+    /// The task a planner plans further.
+    pub node: Option<TaskId>,
     /// Prompts by reason, in order.
     pub prompts: Vec<PromptReason>,
     pub submission: Option<Submission>,
@@ -162,6 +168,9 @@ impl Attempt {
     }
     pub fn prompted(&self, reason: PromptReason) -> usize {
         self.prompts.iter().filter(|r| **r == reason).count()
+    }
+    pub fn plans_the_mission(&self) -> bool {
+        self.kind == AttemptKind::Planning && self.node.is_none()
     }
     /// The tool that ends this kind of work.
     pub fn submit_tool(&self) -> &'static str {
@@ -316,7 +325,17 @@ impl Mission {
             Event::Baselined { results } => {
                 self.survey.as_mut().ok_or("a baseline without a survey")?.baseline = Some(results.clone());
             }
-            Event::PlanRefused { faults } => {
+            Event::PlanRefused { task: Some(task), .. } => self.task_mut(task)?.refusals += 1,
+            Event::Expanded { task, parts, .. } => self.apply_expanded(task, parts)?,
+            Event::ModeChosen { task, fractal } => {
+                let mode = fractal.then_some(crate::domain::plan::Mode::Fractal);
+                let found = self.task_mut(task)?;
+                found.spec.mode = mode;
+                found.as_one = false;
+                let plan = self.plan.iter_mut().flat_map(|p| &mut p.tasks);
+                plan.filter(|t| t.id == *task).for_each(|t| t.mode = mode);
+            }
+            Event::PlanRefused { faults, task: None } => {
                 self.plan_refusals += 1;
                 self.plan_faults.clone_from(faults);
             }
@@ -351,8 +370,9 @@ impl Mission {
                     Acceptance { by: by.clone(), reason: reason.clone() },
                 )?;
             }
-            Event::AttemptOpened { attempt, kind, token, ordinal, session } => {
+            Event::AttemptOpened { attempt, kind, token, ordinal, session, node } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
+                self.attempt_mut(attempt)?.node.clone_from(node);
             }
             Event::AttemptSession { attempt, session } => {
                 self.attempt_mut(attempt)?.session = Some(session.clone());
@@ -549,6 +569,7 @@ impl Mission {
                 ordinal,
                 opened_at: at,
                 session: session.clone(),
+                node: None,
                 prompts: Vec::new(),
                 submission: None,
                 outcome: None,
@@ -620,6 +641,8 @@ impl Task {
             taken: Vec::new(),
             base: None,
             recorded: false,
+            as_one: false,
+            refusals: 0,
             gate: Gate::default(),
             failures: 0,
             since: Millis::default(),

@@ -140,6 +140,7 @@ names! {
         Pending, Ready, Assigned, InProgress, InReview, Blocked, Paused, Completed, Failed, Cancelled, Skipped,
     }
     enum Priority for plan::Priority { Low, Normal, High }
+    enum Mode for plan::Mode { Fractal }
     enum BriefSource for event::BriefSource { Commander, User }
     enum PlanSource for event::PlanSource { Planner, Repaired, Rules }
     enum Trigger for checkpoint::Trigger { Periodic, TaskState, Manual, BeforeRisky }
@@ -155,13 +156,14 @@ objects! {
     }
     struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, max_duration_ms: u64, auto_resume: bool }
         maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, budget_minutes: u32, task_budget_tokens: u64, task_budget_dollars: f64,
-            task_budget_minutes: u32, diagnostics: bool, approval: bool }
+            task_budget_minutes: u32, diagnostics: bool, approval: bool, fractal: bool }
     struct Brief for event::Brief { text: String }
         lists { acceptance: String, constraints: String }
     struct Plan for plan::Plan { summary: String, tasks: Vec<TaskSpec> }
     struct TaskSpec for plan::TaskSpec {
         id: String, title: String, description: String, priority: Priority, estimate_minutes: f64,
     }
+        maybe { mode: Mode, parent: String }
         lists { files: String, depends_on: String, capabilities: String, checks: String }
     struct CheckResult for verdict::CheckResult {
         command: String, outcome: CheckOutcome, millis: u64, tail: String,

@@ -83,14 +83,16 @@ kinds! {
     "briefed" Briefed { brief: Brief, source: BriefSource }
     "surveyed" Surveyed { checks: Vec<String> } maybe { tree: String, remark: String }
     "baselined" Baselined { results: Vec<CheckResult> }
-    "plan_refused" PlanRefused { faults: Vec<String> }
+    "plan_refused" PlanRefused { faults: Vec<String> } maybe { task: String }
+    "expanded" Expanded { task: String, parts: Vec<TaskSpec> } lists { remarks: String }
+    "mode_chosen" ModeChosen { task: String, fractal: bool }
     "plan_judged" PlanJudged { approved: bool } maybe { reason: String }
     "planned" Planned { plan: Plan, source: PlanSource } lists { remarks: String }
     "task_added" TaskAdded { spec: TaskSpec }
     "task_changed" TaskChanged { task: String, to: TaskState } maybe { note: String }
     "accepted" Accepted { by: String, reason: String } maybe { task: String }
     "attempt_opened" AttemptOpened { attempt: String, kind: AttemptKind, token: u64, ordinal: u32 }
-        maybe { session: String }
+        maybe { session: String, node: String }
     "attempt_session" AttemptSession { attempt: String, session: String }
     "prompted" Prompted { attempt: String, reason: PromptReason }
     "submitted" Submitted { attempt: String, submission: Submission }

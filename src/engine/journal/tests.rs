@@ -56,6 +56,8 @@ kinds! {
     HandedBack "handed_back"
     Attached "attached"
     Checkpointed "checkpointed"
+    Expanded "expanded"
+    ModeChosen "mode_chosen"
     TreeRecorded "tree_recorded"
     RollbackBegun "rollback_begun"
     RolledBack "rolled_back"
@@ -251,6 +253,8 @@ const OPTIONAL: &[(&str, &[&str])] = &[
     ("planned", &["remarks"]),
     ("task_changed", &["note"]),
     ("accepted", &["task"]),
+    ("plan_refused", &["task"]),
+    ("expanded", &["remarks"]),
     ("tree_recorded", &["tree"]),
     ("attempt_opened", &["session"]),
     ("reported", &["calls"]),

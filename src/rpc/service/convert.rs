@@ -38,6 +38,7 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     budget("taskBudget", wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes)?;
     (options.task_budget_tokens, options.task_budget_dollars, options.task_budget_minutes) =
         (wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes);
+    options.fractal = wire.fractal.map(|policy| policy == FractalPolicy::Auto);
     options.approval = wire.plan_approval.map(|policy| policy == PlanApproval::Ask);
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
@@ -91,6 +92,8 @@ pub const NO_CHECKPOINT: &str =
 
 pub const NO_REASON: &str = "accept needs a text: why the work is taken as done";
 
+pub const NO_TASK: &str = "expand needs a task: the id of one that is not begun";
+
 /// What an acceptance is for.
 pub fn subject(task: Option<String>) -> Subject {
     task.filter(|id| !id.is_empty()).map_or(Subject::Whole, |id| Subject::Task(TaskId(id)))
@@ -140,6 +143,10 @@ pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
         ControlAction::Accept => {
             let reason = text.filter(|t| !t.trim().is_empty()).ok_or_else(|| missing(NO_REASON))?;
             Control::Accept { subject: subject(task), by: "the user", reason }
+        }
+        ControlAction::Expand => {
+            let task = task.filter(|t| !t.is_empty()).ok_or_else(|| missing(NO_TASK))?;
+            Control::Expand { task: TaskId(task) }
         }
         ControlAction::Checkpoint => Control::Checkpoint,
         ControlAction::Restore => Control::Restore {

@@ -1,6 +1,6 @@
 //! Arguments of tool calls, as models write them, to inputs of the engine.
-use super::convert::{NO_CHECKPOINT, NO_REASON, NO_TEXT, scope, subject};
-use crate::domain::ids::{MissionId, Role};
+use super::convert::{NO_CHECKPOINT, NO_REASON, NO_TASK, NO_TEXT, scope, subject};
+use crate::domain::ids::{MissionId, Role, TaskId};
 use crate::domain::plan::{Draft, DraftTask};
 use crate::domain::verdict::Finding;
 use crate::engine::handle::{Control, ReportStatus, RollbackAsk, ToolInput};
@@ -60,6 +60,7 @@ fn mission_control(a: t::MissionControlArgs) -> Result<ToolInput, String> {
             let reason = a.text.filter(|t| !t.trim().is_empty()).ok_or(NO_REASON)?;
             Control::Accept { subject: subject(a.task), by: "the user, through the Commander", reason }
         }
+        t::ControlArg::Expand => Control::Expand { task: TaskId(a.task.ok_or(NO_TASK)?) },
         t::ControlArg::Checkpoint => Control::Checkpoint,
         t::ControlArg::Restore => Control::Restore {
             checkpoint: a.checkpoint.ok_or(NO_CHECKPOINT)?,
@@ -93,6 +94,10 @@ fn draft(a: t::SubmitPlanArgs) -> Draft {
         }),
         checks: task.checks,
         estimate_minutes: task.estimate_minutes,
+        mode: task.mode.map(|m| match m {
+            t::PlanMode::Normal => "normal".into(),
+            t::PlanMode::Fractal => "fractal".into(),
+        }),
     };
     Draft { summary: a.summary, tasks: a.tasks.into_iter().map(task).collect() }
 }

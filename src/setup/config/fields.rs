@@ -32,7 +32,7 @@ pub enum Kind {
     InsidePath,
 }
 
-pub const FIELDS: [Field; 14] = [
+pub const FIELDS: [Field; 15] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -66,6 +66,13 @@ pub const FIELDS: [Field; 14] = [
         env: "GANTRY_DIAGNOSTICS",
         kind: Kind::Choice(&["auto", "off"]),
         about: "Send a change back when it brings errors that a language server finds; auto where one is on this machine",
+        default: Some("\"auto\""),
+    },
+    Field {
+        name: "fractal",
+        env: "GANTRY_FRACTAL",
+        kind: Kind::Choice(&["auto", "off"]),
+        about: "Whether a task that its planner finds too large is planned further, up to three levels; off has each worked by one worker",
         default: Some("\"auto\""),
     },
     Field {
