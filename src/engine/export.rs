@@ -128,6 +128,8 @@ fn timeline(out: &mut String, mission: &Mission, facts: &[(Millis, Event)]) {
             Event::Expanded { task, parts, .. } if parts.is_empty() => format!("{task} is worked as it is"),
             Event::Expanded { task, parts, .. } => format!("{task} planned further: {} parts", parts.len()),
             Event::ModeChosen { task, .. } => format!("{task} is to be planned further"),
+            Event::ContextPut { key, value: Some(value), .. } => format!("note {key}: {}", clip(value, 200)),
+            Event::ContextPut { key, value: None, .. } => format!("note {key} taken away"),
             Event::Steered { text } => format!("steered: {text}"),
             Event::RollbackBegun { scope, files, .. } => {
                 format!("taking back {}: {files}", super::core::scope_text(scope))

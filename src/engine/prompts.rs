@@ -12,6 +12,9 @@ const MAX_BRIEF: usize = 24_000;
 /// Longest brief, and longest text of each task above, for the planner of one task.
 const MAX_NODE_BRIEF: usize = 6_000;
 const MAX_ABOVE: usize = 1_500;
+/// Longest text of one note, and of all of them.
+const MAX_NOTE: usize = 500;
+const MAX_NOTES: usize = 4_000;
 /// Longest report of one dependency.
 const MAX_DEPENDENCY: usize = 2_000;
 /// Longest output of one check.
@@ -98,7 +101,9 @@ fn first(mission: &Mission, attempt: &Attempt) -> String {
             Some(task) => parts(mission, task),
             None => planning(mission),
         },
-        AttemptKind::Work(task) => mission.task(task).map(|t| work(mission, t, attempt)).unwrap_or_default(),
+        AttemptKind::Work(task) => {
+            mission.task(task).map(|t| work(mission, t, attempt.ordinal)).unwrap_or_default()
+        }
         AttemptKind::Review(Subject::Task(task)) => {
             mission.task(task).map(|t| task_review(mission, t, attempt)).unwrap_or_default()
         }
@@ -131,6 +136,7 @@ fn parts(mission: &Mission, task: &Task) -> String {
         let _ = writeln!(out, "{}", clip(&brief.text, MAX_NODE_BRIEF));
     }
     dependencies(&mut out, mission, task);
+    notes(&mut out, mission, Some(task));
     steers(&mut out, mission);
     let room = fractal::room(&task.spec, &specs);
     let _ = writeln!(
@@ -182,14 +188,43 @@ fn planning(mission: &Mission) -> String {
     out
 }
 
-fn work(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
+/// Notes of the mission, the newest first, as far as there is room: the rest can be asked for.
+fn notes(out: &mut String, mission: &Mission, task: Option<&Task>) {
+    let mut all: Vec<_> = mission.context.below(None).map(|(key, note)| (key, note, "")).collect();
+    all.extend(
+        task.into_iter()
+            .flat_map(|t| t.context.below(None))
+            .map(|(key, note)| (key, note, " (of this task)")),
+    );
+    if all.is_empty() {
+        return;
+    }
+    all.sort_by_key(|(key, note, _)| (std::cmp::Reverse(note.at), *key));
+    out.push_str("\nNotes of the others (context_get has them whole, context_put adds to them):\n");
+    let full = out.len() + MAX_NOTES;
+    for (n, (key, note, scope)) in all.iter().enumerate() {
+        let line = format!("- {key}{scope}: {}\n", clip(&note.value.replace('\n', " "), MAX_NOTE));
+        if out.len() + line.len() > full {
+            let _ = writeln!(out, "- and {} more", all.len() - n);
+            return;
+        }
+        out.push_str(&line);
+    }
+}
+
+/// Bytes of what a worker of the task is told at its start.
+pub fn brief_bytes(mission: &Mission, task: &Task) -> u32 {
+    work(mission, task, task.attempts.max(1)).len() as u32
+}
+
+fn work(mission: &Mission, task: &Task, ordinal: u32) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Task {}: {}", task.spec.id, task.spec.title);
-    let _ = writeln!(out, "Attempt {} of {MAX_ATTEMPTS}", attempt.ordinal);
-    if attempt.ordinal > 1 && !task.findings.is_empty() {
+    let _ = writeln!(out, "Attempt {} of {MAX_ATTEMPTS}", ordinal);
+    if ordinal > 1 && !task.findings.is_empty() {
         out.push_str("\nThe last attempt was sent back. Mend all of this:\n");
         findings(&mut out, &task.findings);
-    } else if attempt.ordinal > 1
+    } else if ordinal > 1
         && let Some(note) = &task.note
     {
         let _ =
@@ -210,6 +245,7 @@ fn work(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
     out.push_str("\nThe mission this belongs to, for context only:\n");
     brief(&mut out, mission);
     dependencies(&mut out, mission, task);
+    notes(&mut out, mission, Some(task));
     steers(&mut out, mission);
     out.push_str(
         "\nDo this task and nothing else; others work on other files at the same time. When it is done, call submit_report \
@@ -246,6 +282,7 @@ fn task_review(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
         out.push_str("\nFound in the last attempt; each must be mended now:\n");
         findings(&mut out, &task.findings);
     }
+    notes(&mut out, mission, Some(task));
     gate_text(&mut out, &task.gate);
     out.push_str("\nThe mission this belongs to, for context only:\n");
     brief(&mut out, mission);
@@ -263,6 +300,7 @@ fn whole_review(mission: &Mission) -> String {
     for task in &mission.tasks {
         let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.spec.title);
     }
+    notes(&mut out, mission, None);
     gate_text(&mut out, &mission.whole);
     steers(&mut out, mission);
     out.push_str(

@@ -122,6 +122,35 @@ pub struct FindingArg {
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct ContextPutArgs {
+    /// Words with dots between, as in api.errors.
+    pub key: String,
+    /// What the others should know; left out, the note is taken away.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// mission: for all agents of the mission; task: for those who work on or review the same task, until it is over.
+    #[serde(default)]
+    pub scope: Option<NoteScope>,
+    /// The version you read, so that nobody's change is lost; 0 for a note that must be new.
+    #[serde(default)]
+    pub expected_version: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteScope {
+    Mission,
+    Task,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct ContextGetArgs {
+    /// A name, with all below it; all notes when absent.
+    #[serde(default)]
+    pub key: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct MissionStatusArgs {
     /// Mission id; the mission of this conversation when absent.
     #[serde(default)]
@@ -254,6 +283,20 @@ pub const TOOLS: &[Tool] = &[
         roles: &["reviewer"],
         permission: None,
         schema: schema::<SubmitReviewArgs>,
+    },
+    Tool {
+        name: "context_put",
+        description: "Leaves a note for the other agents of the mission: a decision, a name, an interface they have to keep to. Not for secrets, and not for the report.",
+        roles: &["planner", "worker", "reviewer"],
+        permission: None,
+        schema: schema::<ContextPutArgs>,
+    },
+    Tool {
+        name: "context_get",
+        description: "Reads the notes of the mission's agents, with their versions.",
+        roles: &["planner", "worker", "reviewer"],
+        permission: None,
+        schema: schema::<ContextGetArgs>,
     },
     Tool {
         name: "search_text",

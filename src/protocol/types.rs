@@ -412,6 +412,10 @@ wire! {
         pub depends_on: Vec<String>,
         pub files: Vec<String>,
         pub attempts: u32,
+        /// Bytes of what a worker of the task is told at its start, as things stand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub brief_bytes: Option<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub note: Option<String>,

@@ -1,4 +1,4 @@
-//! A task that is planned further, three levels down, on the real host.
+//! A task that is planned further, three levels down, and a note from its first worker to the last, on the real host.
 
 use std::fs;
 use std::path::Path;
@@ -40,8 +40,28 @@ fn three_levels(project: &Path) -> Script {
             &[fractal("A", &[file("T1.1.1.1").as_str()], &[]), leaf("B", "T1.1.1.2", &[])],
         ))
         .rule(script::integration(approve()));
+    // What the first of them notes reaches the last.
+    let note = json!({"key": "greeting.style", "value": "lower case; password: hunter22"});
+    script = script
+        .rule(
+            Rule::new(Role::Worker)
+                .contains("Task T1.1.1.1: ")
+                .call("context_put", note)
+                .call("write", json!({"filePath": project.join(file("T1.1.1.1")), "content": GREETING}))
+                .call("submit_report", script::report()),
+        )
+        .rule(
+            Rule::new(Role::Worker)
+                .contains("Task T2: ")
+                .contains("- greeting.style: lower case; password: [masked]\n")
+                .call("write", json!({"filePath": project.join(file("T2")), "content": GREETING}))
+                .call("submit_report", script::report()),
+        );
+    for task in ["T1.1.1.2", "T1.1.2", "T1.2"] {
+        script = script.rule(worker(project, task, &file(task)));
+    }
     for task in LEAVES {
-        script = script.rule(worker(project, task, &file(task))).rule(reviewer(task, approve()));
+        script = script.rule(reviewer(task, approve()));
     }
     script
 }
@@ -57,14 +77,21 @@ fn a_task_is_planned_three_levels_down_and_done_by_its_parts() {
         assert_eq!(text, GREETING, "{task}");
     }
     let todo = fs::read_to_string(stage.project.join("TODO.md")).unwrap();
-    let shown: Vec<_> = todo
+    let mut shown: Vec<_> = todo
         .lines()
         .filter_map(|line| line.strip_prefix("- [x] ")?.split_once(": "))
         .map(|(id, _)| id.to_owned())
         .collect();
+    // The file keeps its order, and parts come after what was there; their names say where they belong.
+    shown.sort();
     assert_eq!(shown, ["T1", "T1.1", "T1.1.1", "T1.1.1.1", "T1.1.1.2", "T1.1.2", "T1.2", "T2"], "{todo}");
     let document = stage.cli(&["export", &told.row.id.0]);
     assert!(document.contains("T1.1.1 planned further: 2 parts"), "{document}");
+    let detail: Value = serde_json::from_str(&stage.cli(&["show", &told.row.id.0, "--json"])).unwrap();
+    assert!(
+        detail["tasks"].as_array().unwrap().iter().all(|t| t["briefBytes"].as_u64().unwrap() > 100),
+        "{detail}"
+    );
     stage.assert_no_misses();
     stage.assert_nothing_left();
 }

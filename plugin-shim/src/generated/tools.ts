@@ -293,6 +293,64 @@ export const TOOLS = [
     }
   },
   {
+    "name": "context_put",
+    "description": "Leaves a note for the other agents of the mission: a decision, a name, an interface they have to keep to. Not for secrets, and not for the report.",
+    "roles": [
+      "planner",
+      "worker",
+      "reviewer"
+    ],
+    "permission": null,
+    "inputSchema": {
+      "type": "object",
+      "properties": {
+        "key": {
+          "description": "Words with dots between, as in api.errors.",
+          "type": "string"
+        },
+        "value": {
+          "description": "What the others should know; left out, the note is taken away.",
+          "type": "string"
+        },
+        "scope": {
+          "description": "mission: for all agents of the mission; task: for those who work on or review the same task, until it is over.",
+          "type": "string",
+          "enum": [
+            "mission",
+            "task"
+          ]
+        },
+        "expected_version": {
+          "description": "The version you read, so that nobody's change is lost; 0 for a note that must be new.",
+          "type": "integer",
+          "minimum": 0
+        }
+      },
+      "required": [
+        "key"
+      ]
+    }
+  },
+  {
+    "name": "context_get",
+    "description": "Reads the notes of the mission's agents, with their versions.",
+    "roles": [
+      "planner",
+      "worker",
+      "reviewer"
+    ],
+    "permission": null,
+    "inputSchema": {
+      "type": "object",
+      "properties": {
+        "key": {
+          "description": "A name, with all below it; all notes when absent.",
+          "type": "string"
+        }
+      }
+    }
+  },
+  {
     "name": "search_text",
     "description": "Finds lines by regular expressions or words, in all files of the project at once, in milliseconds. Skips what .gitignore leaves out unless asked. Says how many hits there are in all and how to go on.",
     "roles": [

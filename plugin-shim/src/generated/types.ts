@@ -260,7 +260,9 @@ export type SessionStatusParams = { directory: string, sessions: Array<string>, 
 
 export type SessionStatusResult = { sessions: Array<SessionStatus>, };
 
-export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number, note?: string, };
+export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number,
+  /** Bytes of what a worker of the task is told at its start, as things stand. */
+  briefBytes?: number, note?: string, };
 
 export type ToastParams = { directory: string, title: string, message: string, variant: ToastVariant,
   /** Milliseconds on the screen. */

@@ -126,6 +126,13 @@ pub enum Event {
         subject: Subject,
         verdict: Verdict,
     },
+    /// A note of the mission, or of one task, was written or taken away.
+    ContextPut {
+        task: Option<TaskId>,
+        key: String,
+        value: Option<String>,
+        by: AttemptId,
+    },
     Steered {
         text: String,
     },
@@ -393,6 +400,7 @@ impl Event {
             Event::Inspected { .. } => "inspected",
             Event::Checked { .. } => "checked",
             Event::Judged { .. } => "judged",
+            Event::ContextPut { .. } => "context_put",
             Event::Steered { .. } => "steered",
             Event::Reported { .. } => "reported",
             Event::HandedBack { .. } => "handed_back",

@@ -199,6 +199,17 @@ pub enum Control {
     },
 }
 
+/// A note to be written, or taken away.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NotePut {
+    pub key: String,
+    pub value: Option<String>,
+    /// For the attempts and reviews of the own task only.
+    pub of_task: bool,
+    /// The version it was read at.
+    pub expected: Option<u64>,
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RollbackAsk {
     pub scope: Scope,
@@ -281,6 +292,11 @@ pub enum ToolInput {
     Control {
         mission: Option<MissionId>,
         control: Control,
+    },
+    ContextPut(NotePut),
+    /// The note of that name and those below it; all without a name.
+    ContextGet {
+        key: Option<String>,
     },
     Plan(Draft),
     Report {

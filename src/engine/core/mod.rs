@@ -10,6 +10,7 @@
 //! The caller writes the facts down before it carries out any action.
 mod attempts;
 mod checkpoints;
+mod context;
 mod control;
 pub mod event;
 mod fractal;
@@ -45,7 +46,7 @@ use crate::domain::task::TaskState;
 use event::{Brief, Event};
 use grants::Want;
 pub use io::{
-    Action, Answer, Control, Ground, HostInput, Input, Look, Part, Refusal, ReplyTo, RollbackAsk,
+    Action, Answer, Control, Ground, HostInput, Input, Look, NotePut, Part, Refusal, ReplyTo, RollbackAsk,
     RollbackFound, RollbackLook, RollbackStep, RollbackStretch, RollbackView, ToolInput,
 };
 pub use limits::Limits;

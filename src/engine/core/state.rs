@@ -7,6 +7,7 @@ use super::rollback::Rollback;
 use super::trees::{Recorded, Span};
 use crate::domain::budget::Mean;
 use crate::domain::checkpoint::{Checkpoint, Checkpoints, Trigger};
+use crate::domain::context::Context;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::plan::{Plan, TaskSpec};
@@ -67,6 +68,8 @@ pub struct Mission {
     pub checkpoints: Checkpoints,
     /// Plans made so far that differ from the one before.
     pub edition: u32,
+    /// Notes for all agents of the mission.
+    pub context: Context,
     /// What was done to the files, by whom.
     pub spans: Vec<Span>,
     /// The newest one that was not without effect.
@@ -115,6 +118,8 @@ pub struct Task {
     pub base: Option<TreeId>,
     /// The tree before its first attempt was looked at.
     pub recorded: bool,
+    /// Notes for its own attempts and reviews, until it is over.
+    pub context: Context,
     /// It was to be planned further and is worked as it is after all.
     pub as_one: bool,
     /// Plans of it that were refused.
@@ -222,6 +227,7 @@ impl Mission {
             whole_rounds: 0,
             checkpoints: Checkpoints::default(),
             edition: 0,
+            context: Context::default(),
             spans: Vec::new(),
             rollback: None,
             accepted: None,
@@ -412,6 +418,9 @@ impl Mission {
                 // Up to 60 KB that nobody is going to read again.
                 gate.inspection.iter_mut().for_each(|i| i.diff = String::new());
             }
+            Event::ContextPut { task, key, value, by } => {
+                self.apply_note(at, task.as_ref(), key, value.as_ref(), by.as_str())?;
+            }
             Event::Steered { text } => self.steers.push(text.clone()),
             Event::Reported { text, calls } => {
                 self.report = Some(text.clone());
@@ -444,6 +453,9 @@ impl Mission {
         let task = self.task_mut(id)?;
         task.state = task.state.change(to).map_err(|e| format!("{id}: {e}"))?;
         task.note.clone_from(note);
+        if matches!(to, TaskState::Completed | TaskState::Cancelled | TaskState::Skipped) {
+            task.context = Context::default();
+        }
         task.since = at;
         match to {
             TaskState::InReview => task.gate = Gate::default(),
@@ -641,6 +653,7 @@ impl Task {
             taken: Vec::new(),
             base: None,
             recorded: false,
+            context: Context::default(),
             as_one: false,
             refusals: 0,
             gate: Gate::default(),

@@ -103,6 +103,7 @@ kinds! {
     "inspected" Inspected { subject: Subject, inspection: Inspection }
     "checked" Checked { subject: Subject, results: Vec<CheckResult> }
     "judged" Judged { subject: Subject, verdict: Verdict }
+    "context_put" ContextPut { key: String, by: String } maybe { task: String, value: String }
     "steered" Steered { text: String }
     "reported" Reported { text: String } lists { calls: String }
     "handed_back" HandedBack { how: HandBack }

@@ -56,6 +56,7 @@ kinds! {
     HandedBack "handed_back"
     Attached "attached"
     Checkpointed "checkpointed"
+    ContextPut "context_put"
     Expanded "expanded"
     ModeChosen "mode_chosen"
     TreeRecorded "tree_recorded"
@@ -255,6 +256,7 @@ const OPTIONAL: &[(&str, &[&str])] = &[
     ("accepted", &["task"]),
     ("plan_refused", &["task"]),
     ("expanded", &["remarks"]),
+    ("context_put", &["task", "value"]),
     ("tree_recorded", &["tree"]),
     ("attempt_opened", &["session"]),
     ("reported", &["calls"]),

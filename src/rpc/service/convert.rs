@@ -193,6 +193,7 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         depends_on: t.depends_on.clone(),
         files: t.files.clone(),
         attempts: t.attempts,
+        brief_bytes: Some(t.brief_bytes),
         note: t.note.clone(),
     };
     MissionDetail {

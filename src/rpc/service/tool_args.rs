@@ -3,7 +3,7 @@ use super::convert::{NO_CHECKPOINT, NO_REASON, NO_TASK, NO_TEXT, scope, subject}
 use crate::domain::ids::{MissionId, Role, TaskId};
 use crate::domain::plan::{Draft, DraftTask};
 use crate::domain::verdict::Finding;
-use crate::engine::handle::{Control, ReportStatus, RollbackAsk, ToolInput};
+use crate::engine::handle::{Control, NotePut, ReportStatus, RollbackAsk, ToolInput};
 use crate::protocol::errors::NOT_FOUND;
 use crate::protocol::tools as t;
 use crate::rpc::RpcError;
@@ -20,6 +20,14 @@ pub fn tool_input(tool: &str, args: Value) -> Result<ToolInput, RpcError> {
             Ok(ToolInput::Status { mission: a.mission.filter(|m| !m.is_empty()).map(MissionId) })
         }),
         "mission_control" => read(args, mission_control),
+        "context_put" => read(args, |a: t::ContextPutArgs| {
+            let of_task = a.scope == Some(t::NoteScope::Task);
+            let put = NotePut { key: a.key, value: a.value, of_task, expected: a.expected_version };
+            Ok(ToolInput::ContextPut(put))
+        }),
+        "context_get" => read(args, |a: t::ContextGetArgs| {
+            Ok(ToolInput::ContextGet { key: a.key.filter(|key| !key.is_empty()) })
+        }),
         "submit_plan" => read(args, |a| Ok(ToolInput::Plan(draft(a)))),
         "submit_report" => read(args, |a| Ok(report(a))),
         "submit_review" => read(args, |a| Ok(review(a))),

@@ -3,6 +3,7 @@
 mod approval;
 mod budget;
 mod checkpoints;
+mod context;
 mod control;
 mod crashes;
 mod fractal;

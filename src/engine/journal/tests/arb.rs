@@ -242,6 +242,8 @@ fn of_mission() -> BoxedStrategy<Event> {
         session().prop_map(|parent| Event::Attached { parent }),
         select(vec![Trigger::Periodic, Trigger::TaskState, Trigger::Manual, Trigger::BeforeRisky])
             .prop_map(|trigger| Event::Checkpointed { trigger }),
+        (of(task_id()), text(), of(text()), attempt_id())
+            .prop_map(|(task, key, value, by)| Event::ContextPut { task, key, value, by }),
         (vec(moment(), 0..3), tree()).prop_map(|(moments, tree)| Event::TreeRecorded { moments, tree }),
         (scope(), text(), text(), any::<u32>(), any::<bool>()).prop_map(
             |(scope, from, to, files, with_state)| Event::RollbackBegun {
