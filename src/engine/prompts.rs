@@ -230,9 +230,7 @@ fn work(mission: &Mission, task: &Task, ordinal: u32) -> String {
         let _ =
             writeln!(out, "\nThe last attempt failed: {note}. Look at what it left behind before you begin.");
     }
-    if !task.spec.description.is_empty() {
-        let _ = writeln!(out, "\n{}", clip(&task.spec.description, MAX_BRIEF));
-    }
+    wording(&mut out, task);
     if !task.spec.files.is_empty() {
         let _ = writeln!(out, "\nFiles of this task: {}", task.spec.files.join(", "));
     }
@@ -254,6 +252,15 @@ fn work(mission: &Mission, task: &Task, ordinal: u32) -> String {
     out
 }
 
+fn wording(out: &mut String, task: &Task) {
+    if let Some(words) = &task.words {
+        let _ = writeln!(out, "\nIn the user's words, which come first: {words}");
+    }
+    if !task.spec.description.is_empty() {
+        let _ = writeln!(out, "\n{}", clip(&task.spec.description, MAX_BRIEF));
+    }
+}
+
 fn dependencies(out: &mut String, mission: &Mission, task: &Task) {
     for dep in task.spec.depends_on.iter().filter_map(|d| mission.task(d)) {
         if let Some(summary) = &dep.summary {
@@ -272,9 +279,7 @@ fn task_review(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Review of task {}: {}", task.spec.id, task.spec.title);
     let _ = writeln!(out, "Attempt {} of {MAX_ATTEMPTS}", attempt.ordinal);
-    if !task.spec.description.is_empty() {
-        let _ = writeln!(out, "\n{}", clip(&task.spec.description, MAX_BRIEF));
-    }
+    wording(&mut out, task);
     if let Some(summary) = &task.summary {
         let _ = writeln!(out, "\nThe worker says: {}", clip(summary, MAX_DEPENDENCY));
     }
@@ -298,7 +303,7 @@ fn whole_review(mission: &Mission) -> String {
     brief(&mut out, mission);
     out.push_str("\nThe tasks:\n");
     for task in &mission.tasks {
-        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.spec.title);
+        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.title());
     }
     notes(&mut out, mission, None);
     gate_text(&mut out, &mission.whole);

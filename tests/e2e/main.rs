@@ -22,4 +22,5 @@ mod prompt_tax;
 mod rollback;
 mod script;
 mod support;
+mod todo;
 mod tui;

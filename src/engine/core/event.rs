@@ -63,6 +63,15 @@ pub enum Event {
     TaskAdded {
         spec: TaskSpec,
     },
+    /// The plan grew: work that the user asked for.
+    TaskRequested {
+        spec: TaskSpec,
+    },
+    /// The user's words for a task.
+    TaskReworded {
+        task: TaskId,
+        title: String,
+    },
     TaskChanged {
         task: TaskId,
         to: TaskState,
@@ -74,6 +83,10 @@ pub enum Event {
         /// Who said so, in words.
         by: String,
         reason: String,
+    },
+    /// The user wants a task that is over to be done again.
+    Reopened {
+        task: TaskId,
     },
     AttemptOpened {
         attempt: AttemptId,
@@ -387,8 +400,11 @@ impl Event {
             Event::PlanJudged { .. } => "plan_judged",
             Event::Planned { .. } => "planned",
             Event::TaskAdded { .. } => "task_added",
+            Event::TaskRequested { .. } => "task_requested",
+            Event::TaskReworded { .. } => "task_reworded",
             Event::TaskChanged { .. } => "task_changed",
             Event::Accepted { .. } => "accepted",
+            Event::Reopened { .. } => "reopened",
             Event::AttemptOpened { .. } => "attempt_opened",
             Event::AttemptSession { .. } => "attempt_session",
             Event::Prompted { .. } => "prompted",

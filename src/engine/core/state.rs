@@ -135,6 +135,8 @@ pub struct Task {
     pub worked_ms: u64,
     /// Completed by the user's word, not by its gate.
     pub accepted: Option<Acceptance>,
+    /// The user's own words for it. The title of the plan stays: prompts are known again by it.
+    pub words: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -348,11 +350,12 @@ impl Mission {
             Event::PlanJudged { approved, reason } => self.apply_judged_plan(*approved, reason.as_deref())?,
             Event::Planned { plan, source, .. } => {
                 let old = std::mem::take(&mut self.tasks);
-                let kept = |spec: &TaskSpec| {
-                    old.iter().find(|t| t.spec.id == spec.id && t.state == TaskState::Completed).cloned()
+                let made = |spec: &TaskSpec| match old.iter().find(|t| t.spec.id == spec.id) {
+                    Some(task) if task.state == TaskState::Completed => task.clone(),
+                    Some(task) if task.spec == *spec => task.again(),
+                    _ => Task::new(spec.clone()),
                 };
-                self.tasks =
-                    plan.tasks.iter().map(|s| kept(s).unwrap_or_else(|| Task::new(s.clone()))).collect();
+                self.tasks = plan.tasks.iter().map(made).collect();
                 self.rework = 0;
                 self.whole_rounds = 0;
                 if self.plan.as_ref() != Some(plan) {
@@ -368,6 +371,8 @@ impl Mission {
                     plan.tasks.push(spec.clone());
                 }
             }
+            Event::TaskRequested { spec } => self.apply_requested(spec)?,
+            Event::TaskReworded { task, title } => self.apply_reworded(task, title)?,
             Event::TaskChanged { task, to, note } => self.apply_task(at, task, *to, note)?,
             Event::Accepted { task, by, reason } => {
                 self.apply_accepted(
@@ -376,6 +381,7 @@ impl Mission {
                     Acceptance { by: by.clone(), reason: reason.clone() },
                 )?;
             }
+            Event::Reopened { task } => self.apply_reopened(task)?,
             Event::AttemptOpened { attempt, kind, token, ordinal, session, node } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
                 self.attempt_mut(attempt)?.node.clone_from(node);
@@ -541,7 +547,7 @@ impl Mission {
                 // Taken back once before, and now forward again.
                 (_, TaskState::Completed) => task.state = state,
                 // Whose word completed it is to be known when it is taken forward again.
-                _ => *task = Task { accepted: task.accepted.take(), ..Task::new(task.spec.clone()) },
+                _ => *task = Task { accepted: task.accepted.take(), ..task.again() },
             }
         }
         self.whole = Gate::default();
@@ -662,6 +668,16 @@ impl Task {
             spent: Spent::default(),
             worked_ms: 0,
             accepted: None,
+            words: None,
         }
+    }
+
+    /// The same work from its beginning.
+    pub(super) fn again(&self) -> Self {
+        Self { words: self.words.clone(), ..Self::new(self.spec.clone()) }
+    }
+
+    pub fn title(&self) -> &str {
+        self.words.as_deref().unwrap_or(&self.spec.title)
     }
 }

@@ -6,6 +6,7 @@ mod checkpoints;
 mod context;
 mod control;
 mod crashes;
+mod edits;
 mod fractal;
 mod gates;
 mod leases;
