@@ -53,7 +53,7 @@ fn three_levels(project: &Path) -> Script {
         .rule(
             Rule::new(Role::Worker)
                 .contains("Task T2: ")
-                .contains("- greeting.style: lower case; password: [masked]\n")
+                .contains("- greeting.style: lower case; password: [masked]")
                 .call("write", json!({"filePath": project.join(file("T2")), "content": GREETING}))
                 .call("submit_report", script::report()),
         );
