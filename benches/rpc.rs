@@ -28,6 +28,8 @@ fn detail() -> MissionDetail {
         attempts: 1,
         brief_bytes: None,
         note: None,
+        began_at: Some(1_767_225_600_000),
+        ended_at: None,
     };
     let mission = MissionSummary {
         id: "m1".into(),
@@ -45,6 +47,7 @@ fn detail() -> MissionDetail {
         ended_at: None,
     };
     MissionDetail {
+        last_event: None,
         mission,
         tasks: (1..=5).map(task).collect(),
         tokens: 0,

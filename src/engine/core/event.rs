@@ -235,6 +235,10 @@ pub struct Options {
     pub approval: Option<bool>,
     /// Whether tasks may be planned further; yes when not said.
     pub fractal: Option<bool>,
+    /// The conversation goes on while the mission is at work, and is given the report later; no when not said.
+    pub background: Option<bool>,
+    /// What the user is told by toasts.
+    pub toasts: Option<Toasts>,
 }
 
 /// Most turns of a provider, or of a model as `provider/model`.
@@ -294,8 +298,22 @@ impl Default for Options {
             diagnostics: None,
             approval: None,
             fractal: None,
+            background: None,
+            toasts: None,
         }
     }
+}
+
+/// Each says all that the one before says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Toasts {
+    /// That the user is waited for, and how a mission ended.
+    Quiet,
+    /// Also what begins, fails or waits.
+    #[default]
+    Normal,
+    /// Also each step of a mission and each task.
+    Verbose,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]

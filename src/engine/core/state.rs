@@ -3,6 +3,7 @@
 //! `apply` is the only way state changes, live and on replay. It is total: a fact that does not fit (a foreign
 //! or damaged journal) is refused with a sentence and leaves the state as it was.
 use super::event::*;
+use super::log::Log;
 use super::rollback::Rollback;
 use super::trees::{Recorded, Span};
 use crate::domain::budget::Mean;
@@ -70,6 +71,7 @@ pub struct Mission {
     pub edition: u32,
     /// Notes for all agents of the mission.
     pub context: Context,
+    pub log: Log,
     /// What was done to the files, by whom.
     pub spans: Vec<Span>,
     /// The newest one that was not without effect.
@@ -127,6 +129,10 @@ pub struct Task {
     pub gate: Gate,
     /// Work attempts that failed (not those sent back by a review).
     pub failures: u32,
+    /// When work on it first began.
+    pub began_at: Option<Millis>,
+    /// When it came to its end.
+    pub ended_at: Option<Millis>,
     /// When it came into its state.
     pub since: Millis,
     /// By its attempts and reviews that have ended.
@@ -155,6 +161,7 @@ pub struct Attempt {
     pub token: u64,
     pub ordinal: u32,
     pub opened_at: Millis,
+    pub closed_at: Option<Millis>,
     pub session: Option<HostSessionId>,
     /// The task a planner plans further.
     pub node: Option<TaskId>,
@@ -230,6 +237,7 @@ impl Mission {
             checkpoints: Checkpoints::default(),
             edition: 0,
             context: Context::default(),
+            log: Log::default(),
             spans: Vec::new(),
             rollback: None,
             accepted: None,
@@ -286,6 +294,12 @@ impl Mission {
     }
 
     pub fn apply(&mut self, at: Millis, event: &Event) -> Result<(), String> {
+        self.apply_fact(at, event)?;
+        self.log.take(at, event);
+        Ok(())
+    }
+
+    fn apply_fact(&mut self, at: Millis, event: &Event) -> Result<(), String> {
         match event {
             Event::Created(_) => return Err("a mission is created once".into()),
             Event::StateChanged { to, reason } => {
@@ -462,6 +476,10 @@ impl Mission {
         if matches!(to, TaskState::Completed | TaskState::Cancelled | TaskState::Skipped) {
             task.context = Context::default();
         }
+        task.ended_at = to.is_over().then_some(at);
+        if to == TaskState::InProgress {
+            task.began_at = task.began_at.or(Some(at));
+        }
         task.since = at;
         match to {
             TaskState::InReview => task.gate = Gate::default(),
@@ -586,6 +604,7 @@ impl Mission {
                 token,
                 ordinal,
                 opened_at: at,
+                closed_at: None,
                 session: session.clone(),
                 node: None,
                 prompts: Vec::new(),
@@ -619,6 +638,7 @@ impl Mission {
             return Err(format!("attempt {id} is closed already"));
         }
         attempt.outcome = Some(outcome.clone());
+        attempt.closed_at = Some(at);
         // It has been handed on; of attempts that are over only the bones are kept.
         attempt.submission = None;
         let (kind, took) = (attempt.kind.clone(), at.since(attempt.opened_at));
@@ -664,6 +684,8 @@ impl Task {
             refusals: 0,
             gate: Gate::default(),
             failures: 0,
+            began_at: None,
+            ended_at: None,
             since: Millis::default(),
             spent: Spent::default(),
             worked_ms: 0,

@@ -11,6 +11,7 @@ mod fractal;
 mod gates;
 mod leases;
 mod missions;
+mod notices;
 mod outside;
 mod overrule;
 mod planning;

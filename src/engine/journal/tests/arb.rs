@@ -71,7 +71,12 @@ fn created() -> impl Strategy<Value = Created> {
         (of(whole()), of(0.01..1e6), of(any::<u32>())),
         (of(whole()), of(0.01..1e6), of(any::<u32>())),
         of(any::<bool>()),
-        (of(any::<bool>()), of(any::<bool>())),
+        (
+            of(any::<bool>()),
+            of(any::<bool>()),
+            of(any::<bool>()),
+            of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose])),
+        ),
     )
         .prop_map(
             |(
@@ -84,7 +89,7 @@ fn created() -> impl Strategy<Value = Created> {
                 budget,
                 task_budget,
                 diagnostics,
-                (approval, fractal),
+                (approval, fractal, background, toasts),
             )| Options {
                 checks,
                 todo,
@@ -104,6 +109,8 @@ fn created() -> impl Strategy<Value = Created> {
                 diagnostics,
                 approval,
                 fractal,
+                background,
+                toasts,
             },
         );
     (text(), text(), session(), text(), text(), text(), options).prop_map(
