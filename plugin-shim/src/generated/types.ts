@@ -68,7 +68,7 @@ export type CommandRunResult = {
   /** For the user. */
   text: string, };
 
-export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "checkpoint" | "restore";
+export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "expand" | "checkpoint" | "restore";
 
 export type DiagnosticsPolicy = "auto" | "off";
 
@@ -317,7 +317,9 @@ export type SessionStatusParams = { directory: string, sessions: Array<string>, 
 
 export type SessionStatusResult = { sessions: Array<SessionStatus>, };
 
-export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number, note?: string,
+export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number,
+  /** Bytes of what a worker of the task is told at its start, as things stand. */
+  briefBytes?: number, note?: string,
   /** When work on it first began, and when it came to its end; milliseconds since the Unix epoch. */
   beganAt?: number, endedAt?: number, };
 
@@ -406,6 +408,8 @@ export type WorkspaceOptions = {
   diagnostics?: DiagnosticsPolicy,
   /** Whether a plan waits for the user's word before work begins (default auto). */
   planApproval?: PlanApproval,
+  /** Whether tasks that a planner calls fractal are planned further (default auto). */
+  fractal?: FractalPolicy,
   /** How much toasts tell (default normal). */
   toasts?: Toasts, };
 
