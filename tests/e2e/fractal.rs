@@ -1,4 +1,4 @@
-//! A task that is planned further, three levels down, and a note from its first worker to the last, on the real host.
+//! A task that is planned further, three levels down, on the real host.
 
 use std::fs;
 use std::path::Path;
@@ -40,28 +40,8 @@ fn three_levels(project: &Path) -> Script {
             &[fractal("A", &[file("T1.1.1.1").as_str()], &[]), leaf("B", "T1.1.1.2", &[])],
         ))
         .rule(script::integration(approve()));
-    // What the first of them notes reaches the last.
-    let note = json!({"key": "greeting.style", "value": "lower case; password: hunter22"});
-    script = script
-        .rule(
-            Rule::new(Role::Worker)
-                .contains("Task T1.1.1.1: ")
-                .call("context_put", note)
-                .call("write", json!({"filePath": project.join(file("T1.1.1.1")), "content": GREETING}))
-                .call("submit_report", script::report()),
-        )
-        .rule(
-            Rule::new(Role::Worker)
-                .contains("Task T2: ")
-                .contains("- greeting.style: lower case; password: [masked]")
-                .call("write", json!({"filePath": project.join(file("T2")), "content": GREETING}))
-                .call("submit_report", script::report()),
-        );
-    for task in ["T1.1.1.2", "T1.1.2", "T1.2"] {
-        script = script.rule(worker(project, task, &file(task)));
-    }
     for task in LEAVES {
-        script = script.rule(reviewer(task, approve()));
+        script = script.rule(worker(project, task, &file(task))).rule(reviewer(task, approve()));
     }
     script
 }
