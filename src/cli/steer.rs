@@ -38,6 +38,21 @@ pub struct AcceptArgs {
     json: bool,
 }
 
+#[derive(clap::Args)]
+pub struct ExpandArgs {
+    /// Id of the mission, or its beginning
+    id: String,
+    /// Id of the task, as in T3
+    task: String,
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn expand(args: &ExpandArgs) -> u8 {
+    carry_out(Some(&args.id), ControlAction::Expand, None, Some(args.task.clone()), args.json)
+}
+
 pub fn accept(args: &AcceptArgs) -> u8 {
     let task = (args.task != "whole").then(|| args.task.clone());
     carry_out(Some(&args.id), ControlAction::Accept, Some(args.reason.join(" ")), task, args.json)

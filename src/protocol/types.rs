@@ -145,10 +145,21 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub plan_approval: Option<PlanApproval>,
+        /// Whether tasks that a planner calls fractal are planned further (default auto).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub fractal: Option<FractalPolicy>,
         /// How much toasts tell (default normal).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub toasts: Option<Toasts>,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum FractalPolicy {
+        /// Where a plan, or the user, says so.
+        Auto,
+        Off,
     }
 
     #[derive(Copy, Eq)]
@@ -246,7 +257,7 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub files: Option<bool>,
-        /// For accept: the id of the task; the mission as a whole when absent.
+        /// For accept: the id of the task; the mission as a whole when absent. For expand: the id of the task.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub task: Option<String>,
@@ -265,6 +276,8 @@ wire! {
         Refuse,
         /// Takes a task, or the mission as a whole, as done by the user's word; the text says why.
         Accept,
+        /// Has a task that is not begun planned further.
+        Expand,
         /// Makes a checkpoint now.
         Checkpoint,
         /// Takes the work back to a checkpoint; the mission has to be paused or at an end.
@@ -433,6 +446,10 @@ wire! {
         pub depends_on: Vec<String>,
         pub files: Vec<String>,
         pub attempts: u32,
+        /// Bytes of what a worker of the task is told at its start, as things stand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub brief_bytes: Option<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub note: Option<String>,

@@ -3,9 +3,11 @@
 mod approval;
 mod budget;
 mod checkpoints;
+mod context;
 mod control;
 mod crashes;
 mod edits;
+mod fractal;
 mod gates;
 mod leases;
 mod missions;

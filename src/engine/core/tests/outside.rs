@@ -460,6 +460,8 @@ pub fn tool_name(tool: &ToolInput) -> &'static str {
         ToolInput::Plan(_) | ToolInput::Malformed { .. } => "submit_plan",
         ToolInput::Report { .. } => "submit_report",
         ToolInput::Review { .. } => "submit_review",
+        ToolInput::ContextPut(_) => "context_put",
+        ToolInput::ContextGet { .. } => "context_get",
     }
 }
 
