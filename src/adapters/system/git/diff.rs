@@ -87,12 +87,12 @@ fn blob(rest: &mut &[u8]) -> Option<String> {
     if head.contains(" blob ") { String::from_utf8(bytes).ok() } else { None }
 }
 
-fn call(private: &Path) -> Call<'_> {
+pub(super) fn call(private: &Path) -> Call<'_> {
     Call::at(private).env("GIT_DIR", private)
 }
 
 /// An id comes from a journal or a caller; one that is not plain hex could pass for an option.
-fn id(tree: &TreeId) -> Result<&str, WorkspaceError> {
+pub(super) fn id(tree: &TreeId) -> Result<&str, WorkspaceError> {
     let plain = !tree.0.is_empty() && tree.0.bytes().all(|byte| byte.is_ascii_hexdigit());
     if plain { Ok(&tree.0) } else { Err(WorkspaceError::Git(format!("{:?} is no tree id", tree.0))) }
 }
