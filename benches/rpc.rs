@@ -48,6 +48,8 @@ fn detail() -> MissionDetail {
         tasks: (1..=5).map(task).collect(),
         tokens: 0,
         cost: 0.0,
+        budget: None,
+        forecast: None,
         awaits_approval: false,
         report: None,
         checkpoints: Vec::new(),

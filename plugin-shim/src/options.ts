@@ -8,8 +8,8 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   todo: { is: (v) => typeof v === "string" && v !== "", wants: "a path relative to the project" },
   workers: { is: (v) => isWhole(v, 1, 50), wants: "a whole number from 1 to 50" },
   maxDurationSeconds: { is: (v) => isWhole(v, 60, 86_400), wants: "a whole number from 60 to 86400" },
-  budgetTokens: { is: (v) => isWhole(v, 1_000, 1_000_000_000_000), wants: "a whole number from 1000 to 1000000000000" },
-  budgetDollars: { is: (v) => typeof v === "number" && v >= 0.01 && v <= 1_000_000, wants: "a number from 0.01 to 1000000" },
+  ...budgets("budget"),
+  ...budgets("taskBudget"),
   planApproval: { is: (v) => v === "auto" || v === "ask", wants: '"auto" or "ask"' },
   diagnostics: { is: (v) => v === "auto" || v === "off", wants: '"auto" or "off"' },
   turnTimeoutSeconds: { is: (v) => isWhole(v, 10, 86_400), wants: "a whole number from 10 to 86400" },
@@ -38,6 +38,14 @@ export function readOptions(given: unknown): Options {
   options.workspace = workspace
   if (faults.length > 0) options.warning = `Gantry ${faults.join(", and ")}${faults.at(-1)?.includes("mean") ? "?" : "."}`
   return options
+}
+
+function budgets(prefix: string): typeof CHECKS {
+  return {
+    [`${prefix}Tokens`]: { is: (v) => isWhole(v, 1_000, 1_000_000_000_000), wants: "a whole number from 1000 to 1000000000000" },
+    [`${prefix}Dollars`]: { is: (v) => typeof v === "number" && v >= 0.01 && v <= 1_000_000, wants: "a number from 0.01 to 1000000" },
+    [`${prefix}Minutes`]: { is: (v) => isWhole(v, 1, 1_440), wants: "a whole number from 1 to 1440" },
+  }
 }
 
 function isWhole(value: unknown, least: number, most: number): boolean {

@@ -62,7 +62,7 @@ test("a finished answer is told once, with its text, calls, error and cost", () 
   part({ type: "tool", id: "p3", callID: "c", tool: "read", state: { status: "completed" } })
   part({ type: "text", id: "p4", text: "world" })
   const info = {
-    id: "m", role: "assistant", time: { created: 1, completed: 2 }, finish: "stop", cost: 0.5,
+    id: "m", role: "assistant", time: { created: 1, completed: 2 }, finish: "stop", cost: 0.5, providerID: "lab", modelID: "a/b",
     tokens: { input: 10, output: 5, reasoning: 1, cache: { read: 3, write: 2 } }, error: { name: "MessageAbortedError", data: { message: "Aborted" } },
   }
   const event = { type: "message.updated", properties: { sessionID: S, info } }
@@ -70,7 +70,7 @@ test("a finished answer is told once, with its text, calls, error and cost", () 
     type: "message",
     session: S,
     message: {
-      id: "m", role: "assistant", text: "Hello\nworld", completed: true, finish: "stop",
+      id: "m", role: "assistant", text: "Hello\nworld", completed: true, finish: "stop", model: "lab/a/b",
       error: { name: "MessageAbortedError", message: "Aborted" },
       usage: { input: 10, output: 5, reasoning: 1, cacheRead: 3, cacheWrite: 2, cost: 0.5 },
       calls: [{ call: "c", tool: "read", state: "completed" }],

@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { test } from "node:test"
 import { USAGE, openMission, unquoted } from "../src/command"
 import { RpcError, Sentence } from "../src/errors"
+import { type Loose, modelOf } from "../src/host/loose"
 import { readOptions } from "../src/options"
 import { dataHome, openMarker } from "../src/paths"
 import { locate, spawnFault } from "../src/sidecar/locate"
@@ -86,6 +87,8 @@ const OPTIONS: [unknown, object, RegExp | undefined][] = [
   [undefined, {}, undefined],
   ["x", {}, undefined],
   [{ workers: 3, checks: ["npm test"], resume: "report", todo: "PLAN.md", turnTimeoutSeconds: 60, bin: "/b" }, { workers: 3, checks: ["npm test"], resume: "report", todo: "PLAN.md", turnTimeoutSeconds: 60 }, undefined],
+  [{ budgetTokens: 9_000, budgetDollars: 0.5, taskBudgetMinutes: 30 }, { budgetTokens: 9_000, budgetDollars: 0.5, taskBudgetMinutes: 30 }, undefined],
+  [{ budgetTokens: 0, taskBudgetDollars: -1 }, {}, /^Gantry wants a whole number from 1000 to 1000000000000 for "budgetTokens", and wants a number from 0.01 to 1000000 for "taskBudgetDollars"\.$/],
   [{ wrokers: 3 }, {}, /^Gantry has no option "wrokers"; did you mean "workers"\?$/],
   [{ turntimeoutseconds: 3 }, {}, /did you mean "turnTimeoutSeconds"\?$/],
   [{ workers: 0, resume: "auto" }, { resume: "auto" }, /^Gantry wants a whole number from 1 to 50 for "workers"\.$/],
@@ -99,6 +102,14 @@ for (const [given, workspace, warning] of OPTIONS) {
     else assert.equal(options.warning, undefined)
   })
 }
+
+const MODELS: [object, object][] = [
+  [{ providerID: "lab", modelID: "x" }, { model: "lab/x" }],
+  [{ model: { providerID: "lab", id: "x" } }, { model: "lab/x" }],
+  [{ model: "x" }, {}],
+  [{}, {}],
+]
+for (const [message, expected] of MODELS) test(`the model of ${JSON.stringify(message)}`, () => assert.deepEqual(modelOf(message as Loose), expected))
 
 const HOMES: [Record<string, string>, string, string][] = [
   [{ GANTRY_HOME: "/g", XDG_DATA_HOME: "/x", HOME: "/h" }, "linux", "/g"],

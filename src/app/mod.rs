@@ -160,6 +160,7 @@ fn ports(
         todo: Arc::new(TodoFiles::new(home)),
         diagnostics,
         markers: Arc::new(system::OpenMarkers::new(home)),
+        memory: Arc::new(system::SystemMemory),
         identity: process::identity(),
         alive: process::alive,
         salvage: service::salvage,

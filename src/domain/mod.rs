@@ -1,14 +1,19 @@
 //! Pure values and rules. Nothing here knows time, chance, files, tasks of a runtime or a wire format, so
 //! every rule can be tested as a table in microseconds.
 pub mod breaker;
+pub mod budget;
 pub mod checkpoint;
 pub mod decompose;
 pub mod file_url;
 pub mod ids;
 pub mod lease;
+pub mod memory;
 pub mod mission;
+pub mod permits;
 pub mod plan;
+pub mod rate;
 pub mod retry;
+pub mod schedule;
 pub mod task;
 pub mod todo;
 pub mod verdict;

@@ -2,17 +2,19 @@
 //!
 //! While a commit is under way no input is taken: what waits is written together with the next commit. A commit that
 //! fails takes its actions with it, and the missions concerned go back to what the store holds.
+mod carry;
 mod ownership;
 
 use super::Ports;
 use super::core::event::Event;
-use super::core::{Action, Answer, Core, Ground, Input, Refusal, ReplyTo, ToolInput};
-use super::effects::{Effects, Work};
+use super::core::{Action, Answer, Core, Ground, HostInput, Input, Limits, Refusal, ReplyTo, ToolInput};
+use super::effects::Effects;
 use super::handle::{MissionView, Opened};
 use super::index::Index;
 use super::journal;
+use super::lanes::Lanes;
 use super::metrics::{Metrics, Tally};
-use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId};
+use crate::domain::ids::{AttemptId, Directory, HostSessionId, Millis, MissionId};
 use crate::ports::host::{HostError, ToastKind};
 use crate::ports::store::{Append, Claim, MissionRow, OwnerIdentity, OwnerToken, Record, StoreError};
 pub use ownership::decode_all;
@@ -91,6 +93,7 @@ struct Commit {
     missions: BTreeSet<MissionId>,
     created: Vec<MissionId>,
     counts: BTreeMap<MissionId, u64>,
+    closed: Vec<AttemptId>,
     kinds: Vec<&'static str>,
     began: Instant,
 }
@@ -105,6 +108,7 @@ pub struct Dispatcher {
     /// Missions we own: the right to write, and the last record written.
     owned: BTreeMap<MissionId, (OwnerToken, u64)>,
     jobs: JoinSet<Done>,
+    lanes: Lanes,
     /// What the core is told when a job breaks down, by job.
     broken: HashMap<tokio::task::Id, Input>,
     stoppable: BTreeMap<MissionId, Vec<AbortHandle>>,
@@ -128,13 +132,16 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub fn new(ports: Ports, index: Arc<Index>, rx: mpsc::Receiver<Message>) -> Self {
+    /// Has to be called within a runtime.
+    pub fn new(ports: Ports, limits: Limits, index: Arc<Index>, rx: mpsc::Receiver<Message>) -> Self {
+        let seed = seed_of(&ports.identity);
         Self {
+            lanes: Lanes::start(&limits.lanes, limits.affinity),
             effects: Effects::new(ports.clone()),
             began: (ports.clock.now(), Instant::now()),
             ports,
             index,
-            core: Core::new(),
+            core: Core::new(limits, seed),
             rx,
             replies: BTreeMap::new(),
             owned: BTreeMap::new(),
@@ -174,6 +181,7 @@ impl Dispatcher {
                     }
                 }
                 Some(done) = self.jobs.join_next_with_id(), if free && !self.jobs.is_empty() => self.job_done(done),
+                Some(done) = self.lanes.finished(), if free => self.carried_out(done),
                 message = self.rx.recv(), if free => match message {
                     Some(message) => self.receive(message),
                     None => break,
@@ -199,6 +207,17 @@ impl Dispatcher {
         wall.plus(began.elapsed().as_millis() as u64)
     }
 
+    /// When the host tries again it says by the wall clock, which may have jumped since this process began.
+    fn in_own_time(&self, input: Input) -> Input {
+        match input {
+            Input::Host { event: HostInput::Status { session, state, retry_at: Some(at) } } => {
+                let retry_at = Some(self.now().plus(at.since(self.ports.clock.now())));
+                Input::Host { event: HostInput::Status { session, state, retry_at } }
+            }
+            other => other,
+        }
+    }
+
     fn wake(&self) -> Instant {
         let now = self.now();
         // Nothing due: the heartbeat wakes the loop often enough.
@@ -222,11 +241,15 @@ impl Dispatcher {
                     }
                 }
             },
-            Message::Tell(input) => self.inbox.push_back(*input),
+            Message::Tell(input) => {
+                let input = self.in_own_time(*input);
+                self.inbox.push_back(input);
+            }
             Message::Open { directory, host_restarted, tx } => self.open(directory, host_restarted, tx),
             Message::Close { directory } => self.close(&directory),
             Message::View { mission, tx } => {
-                let view = self.core.mission(&mission).map(|m| Box::new(MissionView::of(m)));
+                let view =
+                    self.core.mission(&mission).map(|m| Box::new(MissionView::of(m, &self.core.means_of(m))));
                 // The asker may be gone.
                 let _ = tx.send(view);
             }
@@ -248,6 +271,8 @@ impl Dispatcher {
                 self.receive(message);
             } else if let Some(done) = self.jobs.try_join_next_with_id() {
                 self.job_done(done);
+            } else if let Some(done) = self.lanes.try_finished() {
+                self.carried_out(done);
             } else {
                 return;
             }
@@ -348,6 +373,11 @@ impl Dispatcher {
             return None;
         }
         let kinds = events.iter().map(|(_, event)| event.kind()).collect();
+        let closed = events.iter().filter_map(|(_, event)| match event {
+            Event::AttemptClosed { attempt, .. } => Some(attempt.clone()),
+            _ => None,
+        });
+        let closed = closed.collect();
         let (created, batch, counts) = self.batch(now, events);
         let mut missions: BTreeSet<_> = counts.keys().cloned().collect();
         missions.extend(actions.iter().filter_map(mission_of));
@@ -358,6 +388,7 @@ impl Dispatcher {
             missions,
             created: created.iter().map(|a| a.mission.clone()).collect(),
             counts,
+            closed,
             kinds,
             began: Instant::now(),
         };
@@ -431,6 +462,8 @@ impl Dispatcher {
                     self.index.publish(&self.core, mission);
                 }
                 self.mark(&commit.missions);
+                // Only now: what is not written down has not happened.
+                commit.closed.iter().for_each(|attempt| self.lanes.withdraw_attempt(attempt));
                 self.perform(commit.actions);
                 self.answer_opens(commit.opens);
             }
@@ -523,6 +556,7 @@ impl Dispatcher {
     fn let_go(&mut self, mission: &MissionId, gone: Option<&str>) {
         self.owned.remove(mission);
         self.stop_jobs(mission);
+        self.lanes.forget(mission);
         // Ahead of all that waits: its state may never have reached the store, and nothing may follow from it.
         self.inbox.push_back(Input::Tick);
         self.inbox.push_front(Input::Forget { mission: mission.clone(), gone: gone.map(str::to_owned) });
@@ -555,6 +589,7 @@ impl Dispatcher {
     /// Missions leave the index with the memory, but for those that are being read again.
     fn left(&mut self, left: Vec<MissionId>) {
         for mission in left.into_iter().filter(|m| self.core.mission(m).is_none()) {
+            self.lanes.forget(&mission);
             // Let go, and taken in again before that was stepped through.
             let again =
                 self.inbox.iter().any(|i| matches!(i, Input::Adopt { mission: m, .. } if *m == mission));
@@ -593,59 +628,6 @@ impl Dispatcher {
             }
             Done::Input(None)
         });
-    }
-
-    // ---- actions
-
-    fn perform(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            self.tally.action(&action);
-            match action {
-                Action::Answer { to, answer } => self.send(to, answer),
-                Action::StopWork { mission } => self.stop_jobs(&mission),
-                // It may be long since anybody looked into the conversation, and another process have said it.
-                Action::HandBack { mission, text, .. } if !self.index.owned() => {
-                    let result = Err(HostError::TimedOut(OWNER_TTL_MS));
-                    self.inbox.push_back(Input::HandBackTaken { mission, text, result });
-                }
-                action => {
-                    if let Some(work) = self.effects.work(action) {
-                        self.spawn(work);
-                    }
-                }
-            }
-        }
-    }
-
-    fn send(&mut self, to: ReplyTo, answer: Answer) {
-        if let Some(tx) = self.replies.remove(&to) {
-            // Who asked may have gone; nothing depends on the answer being read.
-            let _ = tx.send(answer);
-        }
-    }
-
-    fn spawn(&mut self, work: Work) {
-        let handle = self.jobs.spawn(async move { Done::Input(work.job.await.map(Box::new)) });
-        if let Some(broken) = work.broken {
-            self.broken.insert(handle.id(), broken);
-        }
-        match (work.stoppable, work.mission) {
-            (true, Some(mission)) => {
-                let handles = self.stoppable.entry(mission).or_default();
-                handles.retain(|h| !h.is_finished());
-                handles.push(handle);
-            }
-            (false, Some(mission)) => {
-                self.acting.insert(handle.id(), mission);
-            }
-            (_, None) => {}
-        }
-    }
-
-    fn stop_jobs(&mut self, mission: &MissionId) {
-        for handle in self.stoppable.remove(mission).unwrap_or_default() {
-            handle.abort();
-        }
     }
 
     /// Keeps the markers that tell a starting host whether work was left in its directory. One write at a time for a
@@ -690,7 +672,9 @@ impl Dispatcher {
         let mut metrics = Metrics::default();
         self.tally.report(&mut metrics);
         self.core.report(&mut metrics.gauges);
+        self.lanes.report(&mut metrics);
         metrics.count("reports.late", self.core.late_reports);
+        metrics.count("looks.that_found_missed_events", self.core.events_missed);
         metrics.gauge("host_sessions.known", self.index.len() as u64);
         metrics.gauge("jobs.running", self.jobs.len() as u64);
         metrics.gauge("missions.waiting_for_store", self.stalled.len() as u64);
@@ -704,6 +688,7 @@ impl Dispatcher {
         self.rx.close();
         self.jobs.abort_all();
         while self.jobs.join_next().await.is_some() {}
+        self.lanes.stop().await;
         if let Err(error) = self.ports.store.release(self.ports.identity.owner.clone(), None).await {
             tracing::warn!(%error, "the missions could not be given up; they are free after their lease");
         }
@@ -718,6 +703,14 @@ async fn written(commit: &mut Option<(Commit, Write)>) -> Result<(), StoreError>
         Some((_, write)) => write.await,
         None => std::future::pending().await,
     }
+}
+
+/// Differs between processes: two that were told to wait together must not come back together.
+fn seed_of(identity: &OwnerIdentity) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    identity.owner.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The mission an action leaves a mark of in the core, so that losing the action means reading the mission anew.

@@ -3,13 +3,13 @@ use super::Ports;
 use super::core::event::Inspection;
 use super::core::{Action, Ground, Input, Look};
 use super::inspect::{inspect, new_errors, plan_files};
+use super::lanes::Job;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::verdict::{CheckOutcome, CheckResult};
-use crate::ports::host::{Host, HostError, NewSession};
+use crate::ports::host::{Host, HostError, NewSession, TurnState};
 use crate::ports::workspace::{TodoPlan, WorkspaceError};
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -27,8 +27,6 @@ const ABORT_LONGEST: Duration = Duration::from_secs(64);
 const LOOK_MESSAGES: u32 = 8;
 /// Messages fetched by a look that has to find where the turn began.
 const DEEP_LOOK_MESSAGES: u32 = 200;
-
-pub type Job = Pin<Box<dyn Future<Output = Option<Input>> + Send>>;
 
 #[derive(Clone)]
 pub struct Effects {
@@ -97,7 +95,7 @@ impl Effects {
                     Some(Input::PromptTaken { mission, attempt, result })
                 })
             }
-            Action::Look { mission, attempt, directory, session, deep } => {
+            Action::Look { mission, attempt, directory, session, transcript, deep } => {
                 let broken = Input::Looked {
                     mission: mission.clone(),
                     attempt: attempt.clone(),
@@ -106,7 +104,7 @@ impl Effects {
                 let effects = self.clone();
                 work(Some(&mission.clone()), Some(broken), async move {
                     let limit = if deep { DEEP_LOOK_MESSAGES } else { LOOK_MESSAGES };
-                    let result = effects.look(directory, session, limit).await;
+                    let result = effects.look(directory, session, transcript, limit).await;
                     Some(Input::Looked { mission, attempt, result })
                 })
             }
@@ -114,7 +112,7 @@ impl Effects {
                 let broken = Input::ParentLooked { mission: mission.clone(), result: Err(failed()) };
                 let effects = self.clone();
                 work(Some(&mission.clone()), Some(broken), async move {
-                    let result = effects.look(directory, session, LOOK_MESSAGES).await;
+                    let result = effects.look(directory, session, true, LOOK_MESSAGES).await;
                     Some(Input::ParentLooked { mission, result })
                 })
             }
@@ -175,12 +173,16 @@ impl Effects {
         &self,
         directory: Directory,
         session: HostSessionId,
+        transcript: bool,
         limit: u32,
     ) -> Result<Look, HostError> {
         let host = &self.ports.host;
         // Messages after the state: a turn that ends in between is seen as busy, and looked at again.
         let states = host.status(directory.clone(), vec![session.clone()]).await?;
-        let state = states.first().map_or(crate::ports::host::TurnState::Absent, |(_, s)| *s);
+        let state = states.first().map_or(TurnState::Absent, |(_, s)| *s);
+        if !transcript && matches!(state, TurnState::Busy | TurnState::Retry) {
+            return Ok(Look { state, messages: Vec::new() });
+        }
         let messages = host.messages(directory, session, limit).await?;
         Ok(Look { state, messages })
     }

@@ -2,7 +2,7 @@
 use super::Ports;
 pub use super::core::event::{Created, Inspection, Options, ReportStatus, Spent};
 use super::core::state::Mission;
-pub use super::core::{Answer, Control, HostInput, Refusal, ToolInput};
+pub use super::core::{Answer, Control, HostInput, Limits, Refusal, ToolInput};
 use super::core::{Input, ReplyTo, STRANGER, replay};
 pub use super::dispatcher::decode_all;
 use super::dispatcher::{Dispatcher, Message};
@@ -11,11 +11,14 @@ use super::inspect::inspect;
 use super::journal;
 pub use super::metrics::Metrics;
 pub use super::prompts::clip;
+use super::report::{self, Forecast};
+use crate::domain::budget::{Budget, Mean};
 use crate::domain::checkpoint::Checkpoint;
-use crate::domain::ids::{Directory, HostSessionId, MissionId};
+use crate::domain::ids::{Directory, HostSessionId, MissionId, Role};
 use crate::domain::mission::MissionState;
 use crate::ports::queue::Queue;
 use crate::ports::store::{MissionRow, OwnerIdentity, StoreError};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
@@ -66,16 +69,21 @@ pub struct TaskView {
 pub struct MissionView {
     pub row: MissionRow,
     pub tasks: Vec<TaskView>,
-    pub spent: Spent,
     /// The plan waits for the user's word.
     pub awaits_approval: bool,
     pub report: Option<String>,
     /// Oldest first.
     pub checkpoints: Vec<Checkpoint>,
+    pub spent: Spent,
+    pub budget: Budget,
+    /// Of the budget: since it was last begun.
+    pub budget_spent: Spent,
+    pub forecast: Option<Forecast>,
 }
 
 impl MissionView {
-    pub fn of(mission: &Mission) -> Self {
+    /// `means`: what turns of each role cost, as far as is known.
+    pub fn of(mission: &Mission, means: &BTreeMap<Role, Mean>) -> Self {
         let tasks = mission.tasks.iter().map(|t| TaskView {
             id: t.spec.id.0.clone(),
             title: t.spec.title.clone(),
@@ -88,19 +96,27 @@ impl MissionView {
         Self {
             row: journal::row(mission),
             tasks: tasks.collect(),
-            spent: mission.spent,
             awaits_approval: mission.awaits_approval(),
             report: mission.report.clone(),
             checkpoints: mission.checkpoints.iter().cloned().collect(),
+            spent: mission.spent,
+            budget_spent: mission.spent.beyond(mission.spent_before),
+            budget: mission.created.options.budget(),
+            forecast: report::forecast(mission, means),
         }
     }
 }
 
-/// Starts the engine; the future runs until the handle's `shutdown`.
+/// Starts the engine with the default limits.
 pub fn start(ports: Ports) -> (Handle, impl Future<Output = ()> + Send) {
+    start_with(ports, Limits::default())
+}
+
+/// Starts the engine; the future runs until the handle's `shutdown`. Has to be called within a runtime.
+pub fn start_with(ports: Ports, limits: Limits) -> (Handle, impl Future<Output = ()> + Send) {
     let (tx, rx) = mpsc::channel(QUEUE);
     let index = Arc::new(Index::default());
-    let dispatcher = Dispatcher::new(ports.clone(), index.clone(), rx);
+    let dispatcher = Dispatcher::new(ports.clone(), limits, index.clone(), rx);
     let handle = Handle {
         tx,
         index,
@@ -391,5 +407,5 @@ pub async fn read_journal(
     let events = decode_all(&records).map_err(|e| Refusal::Store(format!("mission {mission}: {e}")))?;
     let mission = replay(&mission, &events)
         .ok_or_else(|| Refusal::Store(format!("the journal of {mission} is damaged")))?;
-    Ok(MissionView::of(&mission))
+    Ok(MissionView::of(&mission, &mission.means))
 }

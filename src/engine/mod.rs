@@ -1,7 +1,7 @@
 //! The engine: a pure core that decides, and the loop around it that writes down, acts and listens.
 //!
 //! `handle` is the only door in. `dispatcher` owns the core and the journal; `effects` turns actions into work at
-//! the ports; `index` answers the question every tool call asks without waking the loop.
+//! the ports, `lanes` carry the most of it out; `index` answers the question every tool call asks without waking the loop.
 pub mod core;
 mod dispatcher;
 mod effects;
@@ -10,6 +10,7 @@ pub mod handle;
 mod index;
 mod inspect;
 pub mod journal;
+pub mod lanes;
 pub mod metrics;
 pub mod prompts;
 pub mod report;
@@ -19,7 +20,7 @@ use crate::domain::ids::Role;
 use crate::ports::code::Diagnostics;
 use crate::ports::host::Host;
 use crate::ports::store::{OwnerIdentity, Store};
-use crate::ports::system::{Clock, Ids, OpenMarkers};
+use crate::ports::system::{Clock, Ids, MemoryGauge, OpenMarkers};
 use crate::ports::workspace::{Checks, Todo, Tree};
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub struct Ports {
     pub todo: Arc<dyn Todo>,
     pub diagnostics: Arc<dyn Diagnostics>,
     pub markers: Arc<dyn OpenMarkers>,
+    pub memory: Arc<dyn MemoryGauge>,
     /// This process, as an owner of missions.
     pub identity: OwnerIdentity,
     /// Whether another owner's process is still there.

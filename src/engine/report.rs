@@ -1,8 +1,12 @@
 //! What people are told of a mission: its report, its status, its live title. Pure text from the state.
 use super::core::Answer;
+use super::core::pace;
 use super::core::state::{Mission, Task};
 use super::prompts::{clip, duration};
+use crate::domain::budget::{Mean, Spent};
+use crate::domain::ids::{Millis, Role};
 use crate::domain::mission::MissionState;
+use crate::domain::schedule::{Rank, level, makespan};
 use crate::domain::task::TaskState;
 use crate::domain::verdict::{CheckOutcome, CheckResult};
 use std::collections::BTreeMap;
@@ -38,7 +42,7 @@ pub fn report(mission: &Mission) -> String {
     let took = duration(mission.ended_at.unwrap_or(mission.created_at).since(mission.created_at));
     let _ = writeln!(out, "{} of {} tasks done in {took}. {}.", c.done, c.total, sentence(&mission.reason));
     if mission.spent.tokens > 0 {
-        let _ = writeln!(out, "Spent: {}.", spent(mission));
+        let _ = writeln!(out, "Spent: {}.", amount(mission.spent));
     }
     if !mission.tasks.is_empty() {
         out.push_str("\nTasks:\n");
@@ -166,11 +170,72 @@ fn checkpoints(mission: &Mission) -> String {
     out
 }
 
+/// What is still to come of a mission.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Forecast {
+    pub minutes: f64,
+    /// Of workers and reviewers, if nothing is sent back.
+    pub turns: u32,
+    /// None while no turn of a kind that is to come has ended, here or in `means`.
+    pub cost: Option<Spent>,
+}
+
+/// None without a plan, and once it has ended. `means`: what turns cost, by role.
+pub fn forecast(mission: &Mission, means: &BTreeMap<Role, Mean>) -> Option<Forecast> {
+    let plan = mission.plan.as_ref().filter(|_| mission.state.is_open())?;
+    let to_come = |state: TaskState| !state.is_over() && state != TaskState::InReview;
+    let open: Vec<_> = mission.tasks.iter().filter(|t| to_come(t.state)).map(|t| t.spec.clone()).collect();
+    let pace = pace(mission);
+    let remaining = plan.remaining_by(|t| pace.minutes(t));
+    let rank = |i: usize| {
+        let minutes = remaining.get(&open[i].id).copied().unwrap_or_default();
+        Rank::new(level(open[i].priority, 0), minutes, Millis::default(), i)
+    };
+    let minutes: Vec<_> = open.iter().map(|t| pace.minutes(t)).collect();
+    let minutes = makespan(&open, &minutes, mission.created.options.workers as usize, rank);
+    let reviews = mission.tasks.iter().filter(|t| !t.state.is_over()).count() as u32 + 1;
+    let work = open.len() as u32;
+    let of = |role: Role, turns: u32| match (turns, means.get(&role).and_then(Mean::value)) {
+        (0, _) => Some(Spent::default()),
+        (n, mean) => {
+            mean.map(|each| Spent { tokens: each.tokens * u64::from(n), cost: each.cost * f64::from(n) })
+        }
+    };
+    let cost = of(Role::Worker, work).zip(of(Role::Reviewer, reviews)).map(|(a, b)| a.plus(b));
+    Some(Forecast { minutes, turns: work + reviews, cost })
+}
+
+/// What was used, and what is still to come.
+fn spending(mission: &Mission) -> String {
+    let mut out = String::new();
+    let used = mission.spent.beyond(mission.spent_before);
+    if used != Spent::default() {
+        let _ = write!(out, "Used so far: {}", amount(used));
+        let limit = mission.created.options.budget();
+        if let Some(tokens) = limit.tokens {
+            let _ = write!(out, ", of at most {tokens} tokens");
+        }
+        if let Some(cost) = limit.cost {
+            let _ = write!(out, ", of at most ${cost:.2}");
+        }
+        out.push_str(".\n");
+    }
+    if let Some(forecast) = forecast(mission, &mission.means) {
+        let _ = write!(out, "Still to come: about {:.0} min, {} turns", forecast.minutes, forecast.turns);
+        if let Some(cost) = forecast.cost {
+            let _ = write!(out, ", about {}", amount(cost));
+        }
+        out.push_str(".\n");
+    }
+    out
+}
+
 fn stand(mission: &Mission) -> String {
     if let Some(report) = &mission.report {
         return report.clone();
     }
     let mut out = format!("Mission {}: {}\n{}\n", mission.id, progress(mission), mission.created.title);
+    out.push_str(&spending(mission));
     for task in &mission.tasks {
         let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.spec.title);
     }
@@ -202,7 +267,7 @@ pub fn end_notice(mission: &Mission) -> (String, String) {
         _ => "Mission failed",
     };
     let took = duration(mission.ended_at.unwrap_or_default().since(mission.created_at));
-    let spent = if mission.spent.tokens > 0 { format!(", {}", spent(mission)) } else { String::new() };
+    let spent = if mission.spent.tokens > 0 { format!(", {}", amount(mission.spent)) } else { String::new() };
     (
         title.into(),
         format!("{}: {}/{} tasks in {took}{spent}", clip(&mission.created.title, 60), c.done, c.total),
@@ -210,9 +275,9 @@ pub fn end_notice(mission: &Mission) -> (String, String) {
 }
 
 /// Without a price where the host knows none.
-fn spent(mission: &Mission) -> String {
-    let cost = if mission.spent.cost > 0.0 { format!(", ${:.2}", mission.spent.cost) } else { String::new() };
-    format!("{} tokens{cost}", mission.spent.tokens)
+fn amount(spent: Spent) -> String {
+    let cost = if spent.cost > 0.0 { format!(", ${:.2}", spent.cost) } else { String::new() };
+    format!("{} tokens{cost}", spent.tokens)
 }
 
 fn sentence(text: &str) -> String {

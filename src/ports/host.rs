@@ -38,6 +38,8 @@ pub struct HostMessage {
     pub completed: bool,
     pub finish: Option<String>,
     pub error: Option<HostFault>,
+    /// What answered, as `provider/model`.
+    pub model: Option<String>,
     pub usage: Usage,
     pub calls: Vec<HostCall>,
 }

@@ -1,6 +1,7 @@
-//! Time and ids.
+//! Time, ids, memory.
 use super::Fut;
 use crate::domain::ids::{Directory, Millis, MissionId};
+use crate::domain::memory::MemoryUse;
 
 pub trait Clock: Send + Sync {
     /// Wall clock. May jump; durations that matter are taken from the runtime's monotonic timer.
@@ -10,6 +11,11 @@ pub trait Clock: Send + Sync {
 pub trait Ids: Send + Sync {
     /// A new version 7 UUID: unique, and sorting by age.
     fn mission(&self) -> MissionId;
+}
+
+pub trait MemoryGauge: Send + Sync {
+    /// Asked every few seconds. None where the system does not tell.
+    fn read(&self) -> Option<MemoryUse>;
 }
 
 /// Tells a host that starts in a directory, without a question to the store, whether work was left there.

@@ -12,7 +12,12 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
         "total": 5,
         "tree": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     });
-    let detail = || json!({ "mission": mission("running"), "tasks": [task()], "tokens": 48_200, "cost": 0.31, "awaitsApproval": false, "checkpoints": [checkpoint.clone()] });
+    let detail = || {
+        json!({ "mission": mission("running"), "tasks": [task()], "tokens": 48_200, "cost": 0.31, "awaitsApproval": false,
+            "checkpoints": [checkpoint.clone()],
+            "budget": { "tokens": 500_000, "tokensSpent": 41_250, "costSpent": 0.27 },
+            "forecast": { "minutes": 12.5, "turns": 5, "tokens": 90_000, "cost": 0.7 } })
+    };
     let of_session = || json!({ "directory": "/home/ann/shop", "session": "ses_7" });
     match name {
         "initialize" => (

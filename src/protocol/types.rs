@@ -105,6 +105,22 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub budget_dollars: Option<f64>,
+        /// Minutes from its start after which no turn is begun, 1 to 1440; none when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub budget_minutes: Option<u32>,
+        /// Most tokens of one task with all its attempts and reviews.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        pub task_budget_tokens: Option<u64>,
+        /// Most US dollars of one task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub task_budget_dollars: Option<f64>,
+        /// Minutes of work on one task after which it gets no further turn.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub task_budget_minutes: Option<u32>,
         /// Whether new errors that language servers find send a change back (default auto).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
@@ -259,6 +275,45 @@ wire! {
         /// The newest hundred, oldest first.
         #[serde(default)]
         pub checkpoints: Vec<CheckpointDetail>,
+        /// What it may spend since it was last begun; absent without a limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub budget: Option<BudgetDetail>,
+        /// What is still to come; absent without a plan, and once the mission is at an end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub forecast: Option<Forecast>,
+    }
+
+    pub struct BudgetDetail {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        pub tokens: Option<u64>,
+        /// US dollars.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub cost: Option<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub minutes: Option<u32>,
+        /// Tokens of it that turns have spent which are over.
+        #[cfg_attr(test, ts(type = "number"))]
+        pub tokens_spent: u64,
+        /// US dollars of it that are spent.
+        pub cost_spent: f64,
+    }
+
+    /// Estimated from the plan and from what turns have taken so far.
+    pub struct Forecast {
+        pub minutes: f64,
+        pub turns: u32,
+        /// Absent while no turn of a kind that is still to come has ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        pub tokens: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub cost: Option<f64>,
     }
 
     pub struct CheckpointDetail {
@@ -465,6 +520,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub error: Option<HostFault>,
+        /// What answered, as `provider/model`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub model: Option<String>,
         #[serde(default)]
         pub usage: Usage,
         /// The tool calls of the message.

@@ -35,6 +35,7 @@ pub fn message(message: wire::Message) -> HostMessage {
         completed: message.completed,
         finish: message.finish,
         error: message.error.map(fault),
+        model: message.model,
         usage: Usage {
             input: u.input,
             output: u.output,

@@ -27,6 +27,8 @@ pub struct Kept {
     /// Texts of the reports written so far.
     pub reports: Vec<String>,
     pub reopened: u32,
+    /// Tokens, when it was last begun: each time it is given its budget again.
+    pub spent_before: u64,
     pub owner: String,
     /// What the owner was last given, by the wall clock; zero when it has let go.
     pub owner_until: Millis,
@@ -58,10 +60,9 @@ impl Mirror {
             if let (Event::AttemptOpened { attempt, .. }, Some(tokens)) =
                 (&event, self.budgets.get(&kept.mission.created.title))
             {
-                let (granted, spent) =
-                    (tokens * u64::from(kept.mission.reopened + 1), kept.mission.spent.tokens);
-                if spent >= granted {
-                    self.breaches.push(format!("{attempt} was begun with {spent} of {granted} tokens spent"));
+                let spent = kept.mission.spent.tokens - kept.spent_before;
+                if spent >= *tokens {
+                    self.breaches.push(format!("{attempt} was begun with {spent} of {tokens} tokens spent"));
                 }
             }
             self.breaches.extend(kept.before(&event).map(|fault| format!("{id}: {fault}")));
@@ -132,6 +133,7 @@ impl Kept {
             records: 0,
             reports: Vec::new(),
             reopened: 0,
+            spent_before: 0,
             owner,
             owner_until: Millis(0),
             owner_since: at,
@@ -150,6 +152,7 @@ impl Kept {
             Event::StateChanged { to, .. } => {
                 if !self.mission.state.is_open() {
                     self.reopened += 1;
+                    self.spent_before = self.mission.spent.tokens;
                 }
                 (!to.is_open() && !self.mission.state.is_open())
                     .then(|| format!("ends twice: {} and {}", self.mission.state.name(), to.name()))

@@ -2,11 +2,12 @@
 use super::Sim;
 use super::mutation::Mutation;
 use crate::domain::ids::{Directory, Millis, MissionId};
+use crate::domain::memory::MemoryUse;
 use crate::domain::todo::TodoState;
 use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use crate::ports::Fut;
 use crate::ports::code::{CodeError, Diagnosed, Diagnostics};
-use crate::ports::system::{Clock, Ids, OpenMarkers};
+use crate::ports::system::{Clock, Ids, MemoryGauge, OpenMarkers};
 use crate::ports::workspace::{Checks, Todo, TodoPlan, Tree, WorkspaceError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +28,14 @@ impl Ids for Machine {
     fn mission(&self) -> MissionId {
         let mut world = self.0.world.lock();
         MissionId(format!("m{:04}", world.id()))
+    }
+}
+
+impl MemoryGauge for Machine {
+    /// Short of memory for one minute in four.
+    fn read(&self) -> Option<MemoryUse> {
+        let short = self.0.elapsed() / 60_000 % 4 == 3;
+        Some(MemoryUse { total: 100, available: if short { 10 } else { 60 }, own: 0 })
     }
 }
 

@@ -158,6 +158,7 @@ impl World {
             completed: true,
             finish: None,
             error: None,
+            model: None,
             usage: Usage::default(),
             calls: Vec::new(),
         };
@@ -174,6 +175,7 @@ impl World {
             completed: false,
             finish: None,
             error: None,
+            model: None,
             usage: Usage { input: 100, output: 10, cost: 0.001, ..Usage::default() },
             calls: Vec::new(),
         };

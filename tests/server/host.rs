@@ -309,6 +309,7 @@ pub fn message(role: MessageRole, n: usize, text: &str) -> Message {
         text: text.into(),
         finish: None,
         error: None,
+        model: None,
         usage: Usage::default(),
         calls: Vec::new(),
     }

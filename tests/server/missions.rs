@@ -247,11 +247,19 @@ async fn the_process_says_what_it_counts_and_how_full_its_queues_are() {
     assert_eq!(during.gauges["calls.waiting_for_the_end"], 1);
     assert_eq!(during.counters["lines.bad"], 1);
     let names: Vec<_> = during.queues.iter().map(|q| q.name.as_str()).collect();
-    let all = ["store writes", "engine inputs", "outgoing bytes", "requests under way", "calls of the host"];
+    let all = [
+        "lanes",
+        "store writes",
+        "engine inputs",
+        "outgoing bytes",
+        "requests under way",
+        "calls of the host",
+    ];
     assert_eq!(names, all);
     assert!(during.queues.iter().all(|q| q.limit > 0 && !q.when_full.is_empty() && q.turned_away == 0));
     // The call of `mission`, and this one.
-    assert_eq!(during.queues[3].waiting, 2);
+    assert_eq!(during.queues[4].waiting, 2);
+    assert_eq!((during.gauges["permits.worker.allowed"], during.gauges["lanes.worker.lanes"]), (10, 8));
 
     gate.add_permits(1);
     let prompts =
@@ -262,4 +270,8 @@ async fn the_process_says_what_it_counts_and_how_full_its_queues_are() {
     assert_eq!(after.counters["actions.prompt"], 2 * prompts + 2);
     assert_eq!(after.counters["facts.prompted"], after.counters["actions.prompt"]);
     assert!(after.counters["commits"] > during.counters["commits"]);
+    // Two calls for each attempt.
+    let lanes = ["planner", "worker", "reviewer"].map(|role| after.counters[&format!("lanes.{role}.pushed")]);
+    assert!(lanes.iter().sum::<u64>() >= 2 * after.counters["actions.prompt"], "{lanes:?}");
+    assert_eq!(after.queues[0].waiting, 0);
 }

@@ -1,4 +1,5 @@
 //! The ports that are not the point here: a tree that counts, checks that pass, a plan file in memory.
+use gantry::domain::memory::MemoryUse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use gantry::domain::todo::TodoState;
 use gantry::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use gantry::ports::Fut;
 use gantry::ports::code::{CodeError, Diagnosed, Diagnostics};
-use gantry::ports::system::{Ids, OpenMarkers};
+use gantry::ports::system::{Ids, MemoryGauge, OpenMarkers};
 use gantry::ports::workspace::{Checks, Todo, TodoPlan, Tree, WorkspaceError};
 use parking_lot::Mutex;
 
@@ -111,6 +112,12 @@ impl Todo for Project {
         states: Vec<(String, TodoState)>,
     ) -> Fut<'_, Result<u64, WorkspaceError>> {
         now(self.write_todo(states))
+    }
+}
+
+impl MemoryGauge for Project {
+    fn read(&self) -> Option<MemoryUse> {
+        None
     }
 }
 

@@ -41,6 +41,7 @@ impl Server {
             todo: project.clone(),
             diagnostics: project.clone(),
             markers: project.clone(),
+            memory: project.clone(),
             identity: OwnerIdentity { owner: format!("process {pid}"), pid, pid_start: 1, boot: "b".into() },
             alive: |by| by.pid >= ALIVE,
             salvage: service::salvage,

@@ -19,6 +19,14 @@ export const ERROR = {
   HOST: -32020,
 } as const;
 
+export type BudgetDetail = { tokens?: number,
+  /** US dollars. */
+  cost?: number, minutes?: number,
+  /** Tokens of it that turns have spent which are over. */
+  tokensSpent: number,
+  /** US dollars of it that are spent. */
+  costSpent: number, };
+
 /** `$/cancel`: the request with this id is no longer wanted. */
 export type CancelParams = { id: number, };
 
@@ -44,6 +52,11 @@ export type Empty = Record<symbol, never>;
 
 /** Events of the host, in the order they happened (a notification). */
 export type EventBatchParams = { directory: string, events: Array<HostEvent>, };
+
+/** Estimated from the plan and from what turns have taken so far. */
+export type Forecast = { minutes: number, turns: number,
+  /** Absent while no turn of a kind that is still to come has ended. */
+  tokens?: number, cost?: number, };
 
 /** What happened in a host session, in one vocabulary for both host lines. */
 export type HostEvent = { "type": "status", session: string, state: SessionState,
@@ -87,7 +100,9 @@ export type Message = { id: string, role: MessageRole,
   /** The text parts, joined. */
   text: string,
   /** Whether the host has finished writing it. */
-  completed: boolean, finish?: string, error?: HostFault, usage: Usage,
+  completed: boolean, finish?: string, error?: HostFault,
+  /** What answered, as `provider/model`. */
+  model?: string, usage: Usage,
   /** The tool calls of the message. */
   calls: Array<MessageCall>, };
 
@@ -131,7 +146,11 @@ export type MissionDetail = { mission: MissionSummary, tasks: Array<TaskDetail>,
   /** Present once the mission is at an end. */
   report?: string,
   /** The newest hundred, oldest first. */
-  checkpoints: Array<CheckpointDetail>, };
+  checkpoints: Array<CheckpointDetail>,
+  /** What it may spend since it was last begun; absent without a limit. */
+  budget?: BudgetDetail,
+  /** What is still to come; absent without a plan, and once the mission is at an end. */
+  forecast?: Forecast, };
 
 export type MissionStatusParams = { directory: string,
   /** That of the conversation, else the newest mission of the directory, when absent. */
@@ -273,6 +292,14 @@ export type WorkspaceOptions = {
   budgetTokens?: number,
   /** Most US dollars, 0.01 to 10^6; none when absent. */
   budgetDollars?: number,
+  /** Minutes from its start after which no turn is begun, 1 to 1440; none when absent. */
+  budgetMinutes?: number,
+  /** Most tokens of one task with all its attempts and reviews. */
+  taskBudgetTokens?: number,
+  /** Most US dollars of one task. */
+  taskBudgetDollars?: number,
+  /** Minutes of work on one task after which it gets no further turn. */
+  taskBudgetMinutes?: number,
   /** Whether new errors that language servers find send a change back (default auto). */
   diagnostics?: DiagnosticsPolicy,
   /** Whether a plan waits for the user's word before work begins (default auto). */

@@ -26,6 +26,13 @@ export function faultOf(error: unknown): HostFault {
   return fault
 }
 
+/** What answered, as `provider/model`; the lines name it in two ways, and events of one do not name it at all. */
+export function modelOf(message: Loose): { model?: string } {
+  const named = message.providerID === undefined ? loose(message.model) : message
+  const [provider, model] = [text(named.providerID), text(named.modelID ?? named.id)]
+  return provider === "" || model === "" ? {} : { model: `${provider}/${model}` }
+}
+
 /** Tokens and cost as both lines count them on a message. */
 export function usageOf(message: Loose): Usage {
   const tokens = loose(message.tokens)

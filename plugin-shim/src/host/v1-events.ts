@@ -1,7 +1,7 @@
 // Host events of the V1 line → the wire's vocabulary. Tokens of a running answer are ignored; its text is taken from the
 // part's last update, because the event that ends a message carries no text.
 import type { HostEvent, Message, MessageCall } from "../generated/types"
-import { type Loose, faultOf, loose, text, usageOf } from "./loose"
+import { type Loose, faultOf, loose, modelOf, text, usageOf } from "./loose"
 
 export type V1Event = { type: string; properties?: unknown }
 
@@ -101,6 +101,7 @@ export function messageOf(info: Loose, parts: Loose[]): Message {
     // The host marks only answers as completed; what a user wrote is complete as soon as it is there.
     completed: info.role === "user" || loose(info.time).completed !== undefined,
     usage: usageOf(info),
+    ...(info.role === "user" ? {} : modelOf(info)),
     calls: parts.filter((part) => part.type === "tool").map(callOf),
   }
   if (typeof info.finish === "string") message.finish = info.finish

@@ -1,7 +1,7 @@
 // Host events of the V2 line → the wire's vocabulary. The end of a turn is an event of its own here, a message is a step,
 // and a tool's name comes only with the event that begins its input.
 import type { HostEvent, MessageCall, SessionState, ToolState } from "../generated/types"
-import { count, faultOf, loose, text, usageOf } from "./loose"
+import { count, faultOf, loose, modelOf, text, usageOf } from "./loose"
 
 export type V2Event = { type: string; data?: unknown }
 
@@ -85,6 +85,7 @@ export class V2Events {
         ...(typeof p.finish === "string" ? { finish: p.finish } : {}),
         ...(p.error ? { error: faultOf(p.error) } : {}),
         usage: usageOf(p),
+        ...modelOf(p),
         calls: this.callsOf(id),
       },
     }

@@ -3,7 +3,7 @@
 import type { HostInfo, Message, MessageCall, SessionState } from "../generated/types"
 import { RpcError, hostError, messageOf } from "../errors"
 import { log } from "../log"
-import { type Loose, faultOf, loose, text, usageOf } from "./loose"
+import { type Loose, faultOf, loose, modelOf, text, usageOf } from "./loose"
 import type { HostPort, NewSession, Toast } from "./port"
 import { type V2Event, V2Events } from "./v2-events"
 
@@ -253,6 +253,7 @@ function messageOfV2(message: Loose): Message[] {
     text: parts.flatMap((part) => (part.type === "text" ? [text(part.text)] : [])).join("\n"),
     completed: loose(message.time).completed !== undefined,
     calls: parts.filter((part) => part.type === "tool").map(callOf),
+    ...modelOf(message),
   }
   if (typeof message.finish === "string") answer.finish = message.finish
   if (message.error) answer.error = faultOf(message.error)

@@ -11,6 +11,7 @@ mod headless;
 mod ids;
 mod lsp;
 mod markers;
+mod memory;
 mod probe;
 pub mod process;
 #[cfg(unix)]
@@ -26,6 +27,7 @@ pub use headless::Headless;
 pub use ids::Uuids;
 pub use lsp::LanguageServers;
 pub use markers::OpenMarkers;
+pub use memory::SystemMemory;
 pub use probe::first_line;
 #[cfg(unix)]
 pub use socket::Door;

@@ -53,11 +53,11 @@ impl Graph {
     }
 
     /// For each task the longest way from its start to the end of the plan; `None` on and behind a cycle.
-    fn remaining(&self, tasks: &[TaskSpec]) -> Vec<Option<f64>> {
+    fn remaining(&self, tasks: &[TaskSpec], minutes: impl Fn(&TaskSpec) -> f64) -> Vec<Option<f64>> {
         let mut remaining = vec![None; tasks.len()];
         for task in self.order().into_iter().rev() {
             let rest = self.after[task].iter().filter_map(|&next| remaining[next]).fold(0.0, f64::max);
-            remaining[task] = Some(tasks[task].estimate_minutes + rest);
+            remaining[task] = Some(minutes(&tasks[task]) + rest);
         }
         remaining
     }
@@ -147,7 +147,12 @@ impl Plan {
     /// For each task the minutes of the longest path that begins with it: what still has to happen, one after
     /// another, from its start to the end of the plan. The task with the most is the one to start first.
     pub fn remaining_path(&self) -> BTreeMap<TaskId, f64> {
-        let remaining = Graph::of(&self.tasks).remaining(&self.tasks);
+        self.remaining_by(|task| task.estimate_minutes)
+    }
+
+    /// The same where tasks take what `minutes` says.
+    pub fn remaining_by(&self, minutes: impl Fn(&TaskSpec) -> f64) -> BTreeMap<TaskId, f64> {
+        let remaining = Graph::of(&self.tasks).remaining(&self.tasks, minutes);
         self.tasks
             .iter()
             .zip(remaining)
@@ -158,7 +163,7 @@ impl Plan {
     /// The longest path by estimated minutes, and its length; the first in the plan's order among equals.
     pub fn critical_path(&self) -> (Vec<TaskId>, f64) {
         let graph = Graph::of(&self.tasks);
-        let remaining = graph.remaining(&self.tasks);
+        let remaining = graph.remaining(&self.tasks, |task| task.estimate_minutes);
         let longest = |candidates: &mut dyn Iterator<Item = usize>| {
             candidates
                 .filter_map(|i| remaining[i].map(|minutes| (i, minutes)))

@@ -2,7 +2,7 @@
 use super::Core;
 use super::event::*;
 use super::io::*;
-use super::live::{DOUBT_MS, Pulse, Stage};
+use super::live::{Pulse, Stage};
 use super::state::Attempt;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId};
 use crate::domain::mission::MissionState;
@@ -72,8 +72,10 @@ impl Core {
     }
 
     pub(super) fn pulse(&mut self, id: &MissionId, attempt: &AttemptId) -> &mut Pulse {
-        let now = self.now;
-        self.live(id).pulses.entry(attempt.clone()).or_insert_with(|| Pulse::new(now))
+        let (now, every) = (self.now, self.look_every(id, attempt));
+        let pulse = self.live(id).pulses.entry(attempt.clone()).or_insert_with(|| Pulse::new(now));
+        pulse.every = every;
+        pulse
     }
 
     fn doubt(&mut self, id: &MissionId, attempt: &AttemptId) {
@@ -81,7 +83,7 @@ impl Core {
         let pulse = self.pulse(id, attempt);
         pulse.stage = Stage::Running;
         pulse.unsure = true;
-        pulse.look_at = now;
+        pulse.look_soon(now);
     }
 
     pub(super) fn open(&self, id: &MissionId, attempt: &AttemptId) -> Option<&Attempt> {
@@ -117,13 +119,13 @@ impl Core {
         if self.missions[id].state == MissionState::Paused {
             return self.prompt_later(id, attempt, reason, self.now);
         }
-        if !self.breaker.admit(self.now) {
-            // While a probe is under way the breaker names no time; its outcome comes with a later step.
-            let at = self.breaker.retry_at(self.now).max(self.now.plus(DOUBT_MS));
+        let spent_out = self.open(id, attempt).and_then(|a| self.spent_out(id, &a.kind));
+        if let Some(why) = spent_out {
+            return self.close_failed(id, attempt, why);
+        }
+        if let Err(at) = self.admit_turn(id, attempt) {
             return self.prompt_later(id, attempt, reason, at);
         }
-        let probe = !self.breaker.is_closed();
-        self.pulse(id, attempt).probe = probe;
         let Some(a) = self.open(id, attempt) else { return };
         let Some(session) = a.session.clone() else { return };
         let (role, kind) = (a.role(), a.kind.clone());
@@ -173,7 +175,7 @@ impl Core {
                 pulse.stage = Stage::Running;
                 pulse.sign(now);
                 if pulse.idle_early {
-                    pulse.look_at = now;
+                    pulse.look_soon(now);
                 }
             }
             Err(HostError::Closed) => {}
@@ -214,12 +216,13 @@ impl Core {
     /// Ends an attempt, and hands its result on.
     pub(super) fn close(&mut self, id: &MissionId, attempt: &AttemptId, outcome: Outcome) {
         let Some(a) = self.open(id, attempt).cloned() else { return };
-        let (usage, probe) = {
-            let pulse = self.pulse(id, attempt);
-            (pulse.spent, pulse.probe)
-        };
-        if probe {
-            self.breaker.forgotten();
+        let pulse = self.pulse(id, attempt);
+        let (usage, probe) = (pulse.spent, pulse.probe.then(|| pulse.provider.clone()));
+        if let Some(provider) = probe {
+            self.probe_lost(&provider);
+        }
+        if usage != Spent::default() {
+            self.means.entry(a.role()).or_default().learn(usage);
         }
         let heard = self.live(id).pulses.remove(attempt).map(|p| p.counted);
         if let (AttemptKind::Work(_), Some(session), Some(heard)) = (&a.kind, &a.session, heard) {
@@ -290,7 +293,10 @@ impl Core {
             }
             c if c.is_transient() && retries < MAX_RETRIES => {
                 let at = self.now.plus(retry::delay_ms(retries as u32));
-                let at = at.max(self.breaker.retry_at(self.now));
+                if class == retry::Class::RateLimit {
+                    self.rate_limited(id, attempt, at);
+                }
+                let at = at.max(self.retry_at(id, attempt));
                 self.prompt_later(id, attempt, PromptReason::Retry, at);
             }
             _ => self.close_failed(id, attempt, text),
@@ -330,9 +336,11 @@ impl Core {
     }
 
     fn prompt_later(&mut self, id: &MissionId, attempt: &AttemptId, reason: PromptReason, at: Millis) {
+        let now = self.now;
         let pulse = self.pulse(id, attempt);
         pulse.stage = Stage::Waiting;
         pulse.due = Some((at, reason));
+        pulse.decided_at = now;
     }
 
     pub(super) fn prompt_due(&mut self, id: &MissionId, attempt: &AttemptId) {
@@ -341,18 +349,14 @@ impl Core {
             && at <= now
             && self.missions[id].state != MissionState::Paused
         {
-            self.pulse(id, attempt).due = None;
+            let prompted = self.open(id, attempt).is_some_and(|a| !a.prompts.is_empty());
+            let pulse = self.pulse(id, attempt);
+            pulse.due = None;
+            if prompted && pulse.signed_at > pulse.decided_at {
+                // An earlier prompt, believed lost, may have reached the host meanwhile.
+                return self.doubt(id, attempt);
+            }
             self.prompt(id, attempt, reason);
-        }
-    }
-
-    /// Tells the breaker how a turn ended; while it is not closed only its own probes count.
-    pub(super) fn provider_answered(&mut self, id: &MissionId, attempt: &AttemptId, well: bool) {
-        let now = self.now;
-        let pulse = self.pulse(id, attempt);
-        let probe = std::mem::take(&mut pulse.probe);
-        if probe || self.breaker.is_closed() {
-            if well { self.breaker.succeeded() } else { self.breaker.failed(now) }
         }
     }
 }

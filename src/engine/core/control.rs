@@ -31,6 +31,9 @@ impl Core {
             let queued_behind = self.ahead_of(&mission);
             return self.answer(reply, Answer::Created { mission, queued_behind });
         }
+        if let Err(why) = self.has_room_for(&created) {
+            return self.refuse(reply, Refusal::Conflict(why));
+        }
         self.turn.events.push((id.clone(), Event::Created(created.clone())));
         self.missions.insert(id.clone(), Mission::new(id.clone(), self.now, created));
         let patience = self.missions[&id].created.options.turn_timeout_ms;
@@ -50,6 +53,26 @@ impl Core {
             });
         }
         self.answer(reply, Answer::Created { mission: id, queued_behind });
+    }
+
+    fn has_room_for(&self, created: &Created) -> Result<(), String> {
+        let open = self.missions.values().filter(|m| m.state.is_open()).count();
+        if open >= self.limits.missions {
+            return Err(format!("{open} missions are open already: wait for one to end, or cancel one"));
+        }
+        let mut depth = 1;
+        let mut parent = &created.parent;
+        while let Some(outer) = self.sessions.get(parent).and_then(|(id, _)| self.missions.get(id)) {
+            depth += 1;
+            if depth > self.limits.depth {
+                return Err(format!(
+                    "this conversation works for a mission {} levels down: give the work to the mission it belongs to",
+                    depth - 1
+                ));
+            }
+            parent = &outer.created.parent;
+        }
+        Ok(())
     }
 
     /// Missions of the same place that come before this one.
@@ -281,33 +304,6 @@ impl Core {
         };
         self.recover(id);
         self.state(id, end, reason);
-    }
-
-    /// A mission whose provider fails runs degraded for as long as the breaker is not closed.
-    pub(super) fn degrade(&mut self) {
-        let closed = self.breaker.is_closed();
-        let wrong = if closed { MissionState::Degraded } else { MissionState::Running };
-        for id in
-            self.missions.values().filter(|m| m.state == wrong).map(|m| m.id.clone()).collect::<Vec<_>>()
-        {
-            if closed {
-                self.recover(&id);
-                continue;
-            }
-            self.state(&id, MissionState::Degraded, "the model provider keeps failing");
-            self.act(Action::Toast {
-                directory: self.missions[&id].created.directory.clone(),
-                kind: ToastKind::Warning,
-                title: "Model provider failing".into(),
-                message: "The mission waits and tries again; nothing is lost.".into(),
-            });
-        }
-    }
-
-    pub(super) fn recover(&mut self, id: &MissionId) {
-        if self.missions[id].state == MissionState::Degraded {
-            self.state(id, MissionState::Running, "the model provider answers again");
-        }
     }
 
     /// Past its time limit a running mission ends by itself.

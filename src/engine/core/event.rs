@@ -1,4 +1,5 @@
 //! The facts a mission is made of. Replaying them through `Mission::apply` gives its state; nothing else does.
+pub use crate::domain::budget::{Budget, Spent};
 use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, TaskId};
 use crate::domain::mission::{MissionState, Phase};
@@ -155,10 +156,29 @@ pub struct Options {
     pub budget_tokens: Option<u64>,
     /// Most US dollars.
     pub budget_dollars: Option<f64>,
+    /// Time from its start after which no turn is begun.
+    pub budget_minutes: Option<u32>,
+    /// The same for each task with all its attempts and reviews; the time is that of its workers.
+    pub task_budget_tokens: Option<u64>,
+    pub task_budget_dollars: Option<f64>,
+    pub task_budget_minutes: Option<u32>,
     /// Whether new errors that language servers find are held against a change; yes when not said.
     pub diagnostics: Option<bool>,
     /// Whether the plan waits for the user's word before work begins; no when not said.
     pub approval: Option<bool>,
+}
+
+impl Options {
+    pub fn budget(&self) -> Budget {
+        budget(self.budget_tokens, self.budget_dollars, self.budget_minutes)
+    }
+    pub fn task_budget(&self) -> Budget {
+        budget(self.task_budget_tokens, self.task_budget_dollars, self.task_budget_minutes)
+    }
+}
+
+fn budget(tokens: Option<u64>, cost: Option<f64>, minutes: Option<u32>) -> Budget {
+    Budget { tokens, cost, wall_ms: minutes.map(|m| u64::from(m) * 60_000) }
 }
 
 impl Default for Options {
@@ -172,6 +192,10 @@ impl Default for Options {
             auto_resume: true,
             budget_tokens: None,
             budget_dollars: None,
+            budget_minutes: None,
+            task_budget_tokens: None,
+            task_budget_dollars: None,
+            task_budget_minutes: None,
             diagnostics: None,
             approval: None,
         }
@@ -254,15 +278,6 @@ pub enum Outcome {
     Done,
     Failed { reason: String },
     Aborted,
-}
-
-/// What an attempt cost, as the host counts it.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Spent {
-    /// Input, output, reasoning and cache tokens together.
-    pub tokens: u64,
-    /// US dollars.
-    pub cost: f64,
 }
 
 /// What a look at the tree found.

@@ -3,12 +3,14 @@
 //! Each stage is a fact in the journal, and what is missing is asked for; so a gate that was cut off goes on where
 //! it stood. Its stages all end: jobs have time limits, and a review that cannot be had is a refusal.
 use super::event::*;
+use super::grants::Want;
 use super::live::Job;
 use super::state::{Gate, Mission};
 use super::{Action, Core, Ground, MAX_REWORK, MAX_WHOLE_ROUNDS};
 use crate::domain::ids::{MissionId, TaskId};
 use crate::domain::mission::Phase;
 use crate::domain::plan::{Priority, TaskSpec};
+use crate::domain::schedule;
 use crate::domain::task::TaskState;
 use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
 use crate::engine::prompts;
@@ -54,14 +56,13 @@ impl Core {
         } else if !mission
             .open_attempts()
             .any(|a| a.kind == AttemptKind::Review(subject.clone()) && a.submission.is_none())
-            && self.reviewer_free()
-            && self.may_spend(id)
         {
             let ordinal = match &subject {
                 Subject::Task(task) => mission.task(task).map_or(1, |t| t.attempts),
                 Subject::Whole => mission.whole_rounds,
             };
-            self.open_attempt(id, AttemptKind::Review(subject), ordinal, None);
+            let level = schedule::level(Priority::High, 0);
+            self.want(id, Want { kind: AttemptKind::Review(subject), level, ordinal, session: None });
         }
     }
 

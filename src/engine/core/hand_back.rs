@@ -332,6 +332,7 @@ impl Core {
             }
             let (text, metadata) = (report::progress(mission), report::progress_metadata(mission));
             let elapsed = prompts::duration(now.since(mission.created_at));
+            let wait = self.provider_wait(&id).or_else(|| self.memory_wait(&id));
             let directory = mission.created.directory.clone();
             let live = self.live(&id);
             let due = if text == live.progress_text { PROGRESS_IDLE_MS } else { PROGRESS_MS };
@@ -340,12 +341,13 @@ impl Core {
             }
             live.progress_at = now;
             live.progress_text.clone_from(&text);
+            let wait = wait.map(|why| format!(" · {why}")).unwrap_or_default();
             for waiter in live.waiters.clone() {
                 self.act(Action::Progress {
                     directory: directory.clone(),
                     session: waiter.session,
                     call: waiter.call,
-                    title: format!("{text} · {elapsed}"),
+                    title: format!("{text} · {elapsed}{wait}"),
                     metadata: metadata.clone(),
                 });
             }

@@ -3,6 +3,7 @@
 use super::event::{Created, Event, Inspection, Subject};
 use crate::domain::ids::Millis;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, MissionId, Role};
+use crate::domain::memory::MemoryUse;
 use crate::domain::plan::Draft;
 use crate::domain::todo::{TodoItem, TodoState};
 use crate::domain::verdict::{CheckResult, Finding, TreeId};
@@ -135,6 +136,10 @@ pub enum Input {
         /// Why it does not come back; none when it is read again at once, and who waits for it goes on waiting.
         gone: Option<String>,
     },
+    /// How full memory is; told every few seconds.
+    Memory {
+        now: MemoryUse,
+    },
     Tick,
 }
 
@@ -201,6 +206,7 @@ pub enum HostInput {
     Status {
         session: HostSessionId,
         state: TurnState,
+        /// By the wall clock where it comes from, by the engine's own where the core gets it.
         retry_at: Option<Millis>,
     },
     Error {
@@ -232,7 +238,7 @@ pub enum HostInput {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Look {
     pub state: TurnState,
-    /// Newest messages, oldest first.
+    /// Newest messages, oldest first; none where they were not asked for.
     pub messages: Vec<HostMessage>,
 }
 
@@ -265,12 +271,13 @@ pub enum Action {
         directory: Directory,
         session: HostSessionId,
     },
-    /// Status and newest messages of an attempt's session.
+    /// Status of an attempt's session, and its newest messages: always when it is not busy, else if `transcript`.
     Look {
         mission: MissionId,
         attempt: AttemptId,
         directory: Directory,
         session: HostSessionId,
+        transcript: bool,
         /// As far back as the turn may have begun, for it has to be told from the one before.
         deep: bool,
     },

@@ -6,10 +6,14 @@ use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
 use crate::ports::host::HostMessage;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Longest time between looks at a running turn while events flow.
+/// Longest time between looks at a turn whose events cannot be relied on.
 pub const LOOK_MS: u64 = 5_000;
 /// Shortest time between looks, when something is in doubt.
 pub const DOUBT_MS: u64 = 500;
+/// Time between looks at a turn that is silent, in a directory whose events arrive: less than one question a minute.
+pub const CALM_MS: u64 = 90_000;
+/// A look found what no event had told: so long events of the directory are not relied on.
+pub const DISTRUST_MS: u64 = 300_000;
 /// Looks in a row that must agree before a turn that the host has forgotten counts as lost.
 pub const STABLE_LOOKS: u32 = 3;
 /// Least time between two titles of one running call.
@@ -33,8 +37,6 @@ pub struct Live {
     /// Messages of conversations whose attempt has ended: told once more, they say nothing of the next.
     pub heard: BTreeMap<HostSessionId, BTreeSet<String>>,
     pub parent: ParentView,
-    /// The user was warned of the budget.
-    pub budget_told: bool,
     pub progress_at: Millis,
     pub progress_text: String,
     /// When the brief is given up waiting for.
@@ -42,6 +44,8 @@ pub struct Live {
     pub hand_back: HandBackView,
     /// When the mission was read, or its newest fact was made.
     pub last_fact: Millis,
+    /// The user knows that the budget is nearly spent.
+    pub warned: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +92,13 @@ pub struct Pulse {
     /// Last evidence that the turn goes on; in the future while the host waits for its provider.
     pub sign_at: Millis,
     pub look_at: Millis,
+    /// After a sign of life the next look is so much later.
+    pub every: u64,
+    /// The look is one for safety: nothing has hinted that the turn is over.
+    pub routine: bool,
     pub looking: bool,
+    /// The look under way fetches messages even while the session is busy.
+    pub transcript: bool,
     /// When the look under way was asked for, and when the last sign of life came.
     pub looked_at: Millis,
     pub signed_at: Millis,
@@ -105,8 +115,14 @@ pub struct Pulse {
     pub open_asks: u32,
     /// A permission that the turn was refused; the host ends the turn with it.
     pub refused: Option<String>,
-    /// A prompt that waits: for its backoff, or for the breaker.
+    /// A prompt that waits: for its backoff, for the breaker, or for the gate.
     pub due: Option<(Millis, PromptReason)>,
+    /// When that was decided: a sign of life since then means that a turn runs after all.
+    pub decided_at: Millis,
+    /// What it runs on, as the host said last: `provider/model`.
+    pub model: Option<String>,
+    /// Whose gate and breaker let its last prompt through.
+    pub provider: String,
     /// The prompt under way is the breaker's probe.
     pub probe: bool,
     pub salvaging: bool,
@@ -135,7 +151,10 @@ impl Pulse {
             stage: Stage::New,
             sign_at: now,
             look_at: now.plus(LOOK_MS),
+            every: LOOK_MS,
+            routine: true,
             looking: false,
+            transcript: false,
             looked_at: now,
             signed_at: now,
             doubtful: 0,
@@ -147,6 +166,9 @@ impl Pulse {
             open_asks: 0,
             refused: None,
             due: None,
+            decided_at: now,
+            model: None,
+            provider: String::new(),
             probe: false,
             salvaging: false,
             inherited: false,
@@ -158,8 +180,19 @@ impl Pulse {
     pub fn sign(&mut self, now: Millis) {
         self.sign_at = now;
         self.signed_at = now;
-        self.look_at = now.plus(LOOK_MS);
+        self.look_later(now);
         self.doubtful = 0;
+    }
+
+    pub fn look_later(&mut self, now: Millis) {
+        self.look_at = now.plus(self.every);
+        self.routine = true;
+    }
+
+    /// Something has happened that leads to a look.
+    pub fn look_soon(&mut self, at: Millis) {
+        self.look_at = at;
+        self.routine = false;
     }
 
     /// Whether the look that came back is older than what has been heard since.

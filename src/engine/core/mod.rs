@@ -9,17 +9,20 @@
 //!
 //! The caller writes the facts down before it carries out any action.
 mod attempts;
-mod budget;
 mod checkpoints;
 mod control;
 pub mod event;
 mod gate;
+mod grants;
 mod hand_back;
 mod io;
+mod limits;
 mod live;
 mod plan;
+mod provider;
 mod recover;
 mod schedule;
+mod spending;
 pub mod state;
 #[cfg(test)]
 mod tests;
@@ -27,14 +30,20 @@ mod tools;
 mod turns;
 
 use crate::domain::breaker::Breaker;
-use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
+use crate::domain::budget::Mean;
+use crate::domain::ids::{AttemptId, Directory, HostSessionId, Millis, MissionId, Role, TaskId};
 use crate::domain::lease::LeaseTable;
+use crate::domain::memory::MemoryGuard;
 use crate::domain::mission::{MissionState, Phase};
+use crate::domain::permits::{Line, Permits};
+use crate::domain::rate::RateGate;
 use event::{Brief, Event};
+use grants::Want;
 pub use io::{Action, Answer, Control, Ground, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
+pub use limits::Limits;
 use live::{Live, Waiter};
 pub use recover::replay;
-pub(crate) use schedule::{STRANGER, may_write, patterns as declared};
+pub(crate) use schedule::{STRANGER, may_write, pace, patterns as declared};
 use state::{Attempt, Mission};
 use std::collections::BTreeMap;
 
@@ -44,9 +53,6 @@ pub const MAX_ATTEMPTS: u32 = 3;
 pub const MAX_REWORK: u32 = 2;
 /// Most times the whole is put before its gate because the tree moved under the verdict.
 pub const MAX_WHOLE_ROUNDS: u32 = 6;
-/// Most planner or reviewer turns at one time.
-pub const MAX_PLANNERS: usize = 10;
-pub const MAX_REVIEWERS: usize = 10;
 
 /// How long a finished mission stays in memory.
 pub const RETAIN_MS: u64 = 30 * 60_000;
@@ -67,8 +73,10 @@ struct Parked {
     brief: Option<Brief>,
 }
 
-#[derive(Default)]
 pub struct Core {
+    limits: Limits,
+    /// Of what is to differ between processes.
+    seed: u64,
     missions: BTreeMap<MissionId, Mission>,
     live: BTreeMap<MissionId, Live>,
     /// Every host session of every mission in memory.
@@ -83,15 +91,58 @@ pub struct Core {
     parked: BTreeMap<MissionId, Parked>,
     /// Places of missions that are being read again: nobody else may begin there meanwhile.
     away: BTreeMap<MissionId, String>,
-    /// Of the provider behind the host.
-    breaker: Breaker,
+    permits: Permits,
+    line: Line,
+    /// What each mission would open next, as of its last `advance`.
+    wants: BTreeMap<MissionId, Vec<Want>>,
+    /// What roles were last seen to run on, as `provider/model`.
+    models: BTreeMap<(Directory, Role), String>,
+    /// By provider.
+    breakers: BTreeMap<String, Breaker>,
+    gates: BTreeMap<String, RateGate>,
+    /// What a turn costs.
+    means: BTreeMap<Role, Mean>,
+    memory: MemoryGuard,
+    /// Directories whose events arrive, and since when that can be relied on.
+    trusted: BTreeMap<Directory, Millis>,
+    /// Looks that found what no event had told.
+    pub events_missed: u64,
     now: Millis,
     turn: Turn,
 }
 
+impl Default for Core {
+    fn default() -> Self {
+        Self::new(Limits::default(), 0)
+    }
+}
+
 impl Core {
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(limits: Limits, seed: u64) -> Self {
+        Self {
+            permits: Permits::new(limits.ceilings()),
+            memory: MemoryGuard::new(limits.memory),
+            limits,
+            seed,
+            missions: BTreeMap::new(),
+            live: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            late_reports: 0,
+            adopted: 0,
+            parked: BTreeMap::new(),
+            away: BTreeMap::new(),
+            line: Line::default(),
+            wants: BTreeMap::new(),
+            models: BTreeMap::new(),
+            breakers: BTreeMap::new(),
+            gates: BTreeMap::new(),
+            means: BTreeMap::new(),
+            trusted: BTreeMap::new(),
+            events_missed: 0,
+            now: Millis::default(),
+            turn: Turn::default(),
+        }
     }
 
     pub fn step(&mut self, now: Millis, input: Input) -> Turn {
@@ -130,6 +181,11 @@ impl Core {
                 self.let_go(&mission, gone);
                 return std::mem::take(&mut self.turn);
             }
+            Input::Memory { now } => {
+                if !self.memory.sample(now) {
+                    return Turn::default();
+                }
+            }
             Input::Tick => {}
         }
         self.settle();
@@ -144,6 +200,7 @@ impl Core {
             self.advance(&id);
         }
         self.start_queued();
+        self.grant_permits();
         self.show_progress();
         self.drop_settled();
     }
@@ -183,7 +240,13 @@ impl Core {
         }
         let waiters = self.live.values().map(|l| l.waiters.len() as u64).sum();
         gauges.insert("calls.waiting_for_the_end".into(), waiters);
-        gauges.insert("breaker.open".into(), u64::from(!self.breaker.is_closed()));
+        if let Some(memory) = self.memory.last() {
+            gauges.insert("memory.percent".into(), memory.percent());
+            gauges.insert("memory.own_bytes".into(), memory.own);
+        }
+        self.report_permits(gauges);
+        self.report_providers(gauges);
+        self.report_spending(gauges);
     }
 
     // ---- the one way to change state
@@ -284,6 +347,7 @@ impl Core {
     }
 
     fn advance_once(&mut self, id: &MissionId) {
+        self.wants.remove(id);
         let Some(mission) = self.missions.get(id) else { return };
         if mission.running() {
             self.advance_survey(id);
@@ -299,22 +363,24 @@ impl Core {
                 Some(Phase::Integrating) => self.advance_integration(id),
             }
         }
-        self.budget_limit(id);
         self.advance_attempts(id);
         self.update_todo(id);
         self.advance_hand_back(id);
     }
 
-    /// Missions with nothing left to do leave memory after a while; their journal stays.
+    /// Missions with nothing left to do leave memory after a while, or when there are many; their journal stays.
     fn drop_settled(&mut self) {
-        let gone: Vec<_> = self
-            .missions
-            .keys()
-            .filter(|id| self.drop_at(id).is_some_and(|at| at <= self.now))
-            .cloned()
-            .collect();
-        for id in gone {
-            self.forget(&id);
+        let rests: Vec<_> =
+            self.missions.keys().filter_map(|id| Some((self.drop_at(id)?, id.clone()))).collect();
+        // What was decided in this very moment may not be written down yet.
+        let mut resting: Vec<_> =
+            rests.into_iter().filter(|(at, _)| *at < self.now.plus(RETAIN_MS)).collect();
+        resting.sort();
+        let many = resting.len().saturating_sub(self.limits.at_rest);
+        for (n, (at, id)) in resting.into_iter().enumerate() {
+            if n < many || at <= self.now {
+                self.forget(&id);
+            }
         }
     }
 
@@ -328,8 +394,8 @@ impl Core {
     /// Its state is dropped; the journal has it.
     fn let_go(&mut self, id: &MissionId, gone: Option<String>) {
         let live = self.live.remove(id).unwrap_or_default();
-        if live.pulses.values().any(|p| p.probe) {
-            self.breaker.forgotten();
+        for pulse in live.pulses.values().filter(|p| p.probe) {
+            self.probe_lost(&pulse.provider);
         }
         let mut waiters = live.waiters;
         let parked = self.parked.remove(id).unwrap_or_default();
@@ -363,6 +429,7 @@ impl Core {
             }
         }
         self.live.remove(id);
+        self.wants.remove(id);
         self.turn.left.push(id.clone());
     }
 }

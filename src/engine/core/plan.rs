@@ -1,11 +1,13 @@
 //! Planning: the planner's attempt, its plan or its faults, the fallback, and the plan file.
+use super::Core;
 use super::event::*;
+use super::grants::Want;
 use super::io::*;
-use super::{Core, MAX_PLANNERS};
 use crate::domain::decompose::decompose;
-use crate::domain::ids::{MissionId, Role};
+use crate::domain::ids::MissionId;
 use crate::domain::mission::{MissionState, Phase};
-use crate::domain::plan::{Draft, MAX_TASKS, PlanRules, validate};
+use crate::domain::plan::{Draft, PlanRules, Priority, validate};
+use crate::domain::schedule;
 use crate::domain::task::TaskState;
 use crate::domain::todo::{TodoItem, TodoState};
 use crate::engine::prompts;
@@ -40,9 +42,10 @@ impl Core {
             || mission.plan_refusals >= MAX_REFUSALS;
         if spoke || tried.len() >= MAX_PLANNING_ATTEMPTS {
             self.plan_by_rules(id);
-        } else if self.active(Role::Planner) < MAX_PLANNERS && self.may_spend(id) {
+        } else {
             let ordinal = tried.len() as u32 + 1;
-            self.open_attempt(id, AttemptKind::Planning, ordinal, None);
+            let level = schedule::level(Priority::Normal, 0);
+            self.want(id, Want { kind: AttemptKind::Planning, level, ordinal, session: None });
         }
     }
 
@@ -77,7 +80,7 @@ impl Core {
             return "A plan has been accepted already. Stop here.".into();
         }
         let checks = mission.survey.as_ref().map(|s| s.checks.clone()).unwrap_or_default();
-        match validate(draft, &PlanRules { max_tasks: MAX_TASKS, checks }) {
+        match validate(draft, &PlanRules { max_tasks: self.limits.tasks, checks }) {
             Ok((plan, remarks)) => {
                 let source =
                     if mission.plan_refusals == 0 { PlanSource::Planner } else { PlanSource::Repaired };

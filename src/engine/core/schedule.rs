@@ -1,14 +1,15 @@
-//! Which task works next: dependencies, leases, the ceiling of workers, then priority and critical path.
+//! Which of a mission's tasks works next: dependencies, then priority, critical path and age.
 use super::event::*;
+use super::grants::Want;
 use super::io::*;
 use super::state::{Mission, Task};
-use super::{Core, MAX_ATTEMPTS, MAX_REVIEWERS};
-use crate::domain::ids::{HostSessionId, MissionId, Role, TaskId};
+use super::{Core, MAX_ATTEMPTS};
+use crate::domain::ids::{HostSessionId, MissionId, TaskId};
 use crate::domain::lease::{Check, Holder, LeaseTable, Pattern};
 use crate::domain::mission::Phase;
+use crate::domain::schedule::{self, Pace, Rank};
 use crate::domain::task::TaskState;
 use crate::engine::prompts;
-use std::cmp::Reverse;
 
 /// The plugin asks only for conversations that were made for a mission. One that is not known belongs to a mission that
 /// ended long ago, or that another process has taken over: its turn must not write beside the new owner's.
@@ -18,7 +19,8 @@ impl Core {
     pub(super) fn advance_tasks(&mut self, id: &MissionId) {
         self.publish_todo(id);
         self.unlock(id);
-        self.start_work(id);
+        self.end_spent_tasks(id);
+        self.want_work(id);
         self.advance_task_gates(id);
         let mission = &self.missions[id];
         if mission.tasks.iter().all(|t| t.state.is_over()) {
@@ -54,57 +56,57 @@ impl Core {
         }
     }
 
-    fn start_work(&mut self, id: &MissionId) {
-        for task in self.waiting_work(id) {
-            let full = self.active(Role::Worker) >= self.missions[id].created.options.workers as usize;
-            if full || !self.may_spend(id) {
-                return;
-            }
-            let Some(t) = self.missions[id].task(&task) else { continue };
-            let (state, ordinal, note) = (t.state, t.attempts + 1, t.note.clone());
-            if state == TaskState::Ready {
-                // Held until the task is over; see `index_lease`, which does the same on replay.
-                if !self.grant(id, &task) {
-                    continue;
-                }
-                // Why the last attempt failed stays with the task until its next worker has been told.
-                self.task_changed(id, &task, TaskState::Assigned, note);
-            }
-            // Sent back by a review: the same conversation knows the work.
-            let session = if state == TaskState::InProgress { self.last_session(id, &task) } else { None };
-            self.open_attempt(id, AttemptKind::Work(task), ordinal, session);
-        }
-    }
-
-    /// Tasks that want a worker, in the order they are to get one: work sent back first, for it holds leases;
-    /// then by priority, longest remaining path, and place in the plan.
-    fn waiting_work(&self, id: &MissionId) -> Vec<TaskId> {
+    /// Tasks that want a worker, in the order they are to get one: work sent back first, for it holds leases; then by
+    /// priority raised by waiting, longest remaining path, and age.
+    fn want_work(&mut self, id: &MissionId) {
         let mission = &self.missions[id];
-        let remaining = mission.plan.as_ref().map(|p| p.remaining_path()).unwrap_or_default();
         let idle = |t: &Task| {
             matches!(t.state, TaskState::Assigned | TaskState::InProgress)
                 && !mission.open_attempts().any(|a| a.kind == AttemptKind::Work(t.spec.id.clone()))
         };
-        let mut waiting: Vec<_> = mission
+        let waiting: Vec<_> = mission
             .tasks
             .iter()
             .enumerate()
-            .filter(|(_, t)| t.state == TaskState::Ready || idle(t))
+            .filter(|(_, t)| (t.state == TaskState::Ready && self.held_back(t).is_none()) || idle(t))
+            .collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let pace = pace(mission);
+        let remaining =
+            mission.plan.as_ref().map(|p| p.remaining_by(|t| pace.minutes(t))).unwrap_or_default();
+        let mut ranked: Vec<_> = waiting
+            .into_iter()
             .map(|(place, t)| {
+                let level = schedule::level(t.spec.priority, self.now.since(t.since));
                 let minutes = remaining.get(&t.spec.id).copied().unwrap_or(0.0);
-                (
-                    (
-                        t.state != TaskState::InProgress,
-                        Reverse(t.spec.priority),
-                        Reverse((minutes * 1000.0) as u64),
-                        place,
-                    ),
-                    t.spec.id.clone(),
-                )
+                // Sent back by a review: the same conversation knows the work.
+                let again = t.state == TaskState::InProgress;
+                let session = if again { self.last_session(id, &t.spec.id) } else { None };
+                let want = Want {
+                    kind: AttemptKind::Work(t.spec.id.clone()),
+                    level,
+                    ordinal: t.attempts + 1,
+                    session,
+                };
+                ((!again, Rank::new(level, minutes, t.since, place)), want)
             })
             .collect();
-        waiting.sort();
-        waiting.into_iter().map(|(_, id)| id).collect()
+        ranked.sort_by(|a, b| a.0.cmp(&b.0));
+        ranked.into_iter().for_each(|(_, want)| self.want(id, want));
+    }
+
+    /// Why a task that is ready does not start now, though there may be a permit.
+    fn held_back(&self, task: &Task) -> Option<&str> {
+        self.memory.holds_back(task.spec.priority)
+    }
+
+    /// Why tasks of the mission wait that nobody else keeps waiting, for its title.
+    pub(super) fn memory_wait(&self, id: &MissionId) -> Option<String> {
+        let ready = self.missions[id].tasks.iter().filter(|t| t.state == TaskState::Ready);
+        let held: Vec<_> = ready.filter_map(|t| self.held_back(t)).collect();
+        Some(format!("{} of low priority wait: {}", held.len(), held.first()?))
     }
 
     fn last_session(&self, id: &MissionId, task: &TaskId) -> Option<HostSessionId> {
@@ -112,17 +114,8 @@ impl Core {
         self.missions[id].attempts.values().filter(of_task).max_by_key(|a| a.token)?.session.clone()
     }
 
-    /// Attempts of a role that are open, in all missions.
-    pub(super) fn active(&self, role: Role) -> usize {
-        self.missions.values().flat_map(Mission::open_attempts).filter(|a| a.role() == role).count()
-    }
-
-    pub(super) fn reviewer_free(&self) -> bool {
-        self.active(Role::Reviewer) < MAX_REVIEWERS
-    }
-
     /// Takes the lease on the files of a task; false while another task holds any of them.
-    fn grant(&mut self, id: &MissionId, task: &TaskId) -> bool {
+    pub(super) fn take_lease(&mut self, id: &MissionId, task: &TaskId) -> bool {
         let mission = &self.missions[id];
         let Some(spec) = mission.task(task) else { return false };
         let table = self.leases.entry(mission.place().to_owned()).or_default();
@@ -207,6 +200,14 @@ pub(crate) fn may_write(
     }
     debug_assert!(mission.task(task).is_some());
     Ok(task.clone())
+}
+
+/// How long the work of this mission takes compared with what was estimated, so far.
+pub(crate) fn pace(mission: &Mission) -> Pace {
+    let mut pace = Pace::default();
+    let done = mission.tasks.iter().filter(|t| t.state == TaskState::Completed && t.worked_ms > 0);
+    done.for_each(|t| pace.learn(&t.spec, t.worked_ms));
+    pace
 }
 
 fn holder(mission: &Mission, task: &TaskId) -> Holder {

@@ -3,6 +3,7 @@
 //! `apply` is the only way state changes, live and on replay. It is total: a fact that does not fit (a foreign
 //! or damaged journal) is refused with a sentence and leaves the state as it was.
 use super::event::*;
+use crate::domain::budget::Mean;
 use crate::domain::checkpoint::{Checkpoint, Checkpoints, Trigger};
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
 use crate::domain::mission::{MissionState, Phase};
@@ -21,8 +22,6 @@ pub struct Mission {
     pub ended_at: Option<Millis>,
     /// Times it was put back to pending by a retry.
     pub retries: u32,
-    /// Times it went on after an end, in whatever way.
-    pub reopened: u32,
     pub state: MissionState,
     pub reason: String,
     pub phase: Option<Phase>,
@@ -55,6 +54,10 @@ pub struct Mission {
     pub report_calls: Vec<String>,
     pub handed_back: Option<HandBack>,
     pub spent: Spent,
+    /// Of that, before it was last begun.
+    pub spent_before: Spent,
+    /// What turns of each role cost in it.
+    pub means: BTreeMap<Role, Mean>,
     /// The newest tree anyone looked at.
     pub last_tree: Option<TreeId>,
     /// Times the whole was put before its gate since the plan was made.
@@ -98,6 +101,12 @@ pub struct Task {
     pub gate: Gate,
     /// Work attempts that failed (not those sent back by a review).
     pub failures: u32,
+    /// When it came into its state.
+    pub since: Millis,
+    /// By its attempts and reviews that have ended.
+    pub spent: Spent,
+    /// Time its workers took.
+    pub worked_ms: u64,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -130,11 +139,7 @@ impl Attempt {
         self.outcome.is_none()
     }
     pub fn role(&self) -> Role {
-        match self.kind {
-            AttemptKind::Planning => Role::Planner,
-            AttemptKind::Work(_) => Role::Worker,
-            AttemptKind::Review(_) => Role::Reviewer,
-        }
+        self.kind.role()
     }
     pub fn prompted(&self, reason: PromptReason) -> usize {
         self.prompts.iter().filter(|r| **r == reason).count()
@@ -159,7 +164,6 @@ impl Mission {
             started_at: None,
             ended_at: None,
             retries: 0,
-            reopened: 0,
             state: MissionState::Pending,
             reason: String::new(),
             phase: None,
@@ -184,6 +188,8 @@ impl Mission {
             report_calls: Vec::new(),
             handed_back: None,
             spent: Spent::default(),
+            spent_before: Spent::default(),
+            means: BTreeMap::new(),
             last_tree: None,
             whole_rounds: 0,
             checkpoints: Checkpoints::default(),
@@ -246,14 +252,16 @@ impl Mission {
             Event::StateChanged { to, reason } => {
                 let ended = !self.state.is_open();
                 self.state = self.state.change(*to).map_err(|e| e.to_string())?;
-                self.reopened += u32::from(ended && self.state.is_open());
+                if ended && self.state.is_open() {
+                    // Who retries a mission means it to have its time and its budget again.
+                    self.started_at = None;
+                    self.spent_before = self.spent;
+                    self.tasks.iter_mut().for_each(|t| t.spent = Spent::default());
+                }
                 self.reason.clone_from(reason);
                 match to {
                     MissionState::Running => self.started_at = self.started_at.or(Some(at)),
-                    MissionState::Pending => {
-                        self.started_at = None;
-                        self.retries += 1;
-                    }
+                    MissionState::Pending => self.retries += 1,
                     _ => {}
                 }
                 self.ended_at = if self.state.is_open() { None } else { Some(at) };
@@ -322,7 +330,7 @@ impl Mission {
             Event::Prompted { attempt, reason } => self.attempt_mut(attempt)?.prompts.push(*reason),
             Event::Submitted { attempt, submission } => self.apply_submitted(attempt, submission)?,
             Event::AttemptClosed { attempt, outcome, usage } => {
-                self.apply_closed(attempt, outcome, *usage)?
+                self.apply_closed(at, attempt, outcome, *usage)?
             }
             Event::TurnGivenUp { attempt } => self.attempt_mut(attempt)?.given_up = true,
             Event::TurnEnded { attempt } => self.attempt_mut(attempt)?.given_up = false,
@@ -339,7 +347,10 @@ impl Mission {
                     let task = self.task_mut(id)?;
                     task.findings = if verdict.approved { Vec::new() } else { verdict.findings.clone() };
                 }
-                self.gate_mut(subject)?.verdict = Some(verdict.clone());
+                let gate = self.gate_mut(subject)?;
+                gate.verdict = Some(verdict.clone());
+                // Up to 60 KB that nobody is going to read again.
+                gate.inspection.iter_mut().for_each(|i| i.diff = String::new());
             }
             Event::Steered { text } => self.steers.push(text.clone()),
             Event::Reported { text, calls } => {
@@ -364,6 +375,7 @@ impl Mission {
         let task = self.task_mut(id)?;
         task.state = task.state.change(to).map_err(|e| format!("{id}: {e}"))?;
         task.note.clone_from(note);
+        task.since = at;
         if to == TaskState::InReview {
             task.gate = Gate::default();
         }
@@ -504,15 +516,35 @@ impl Mission {
         Ok(())
     }
 
-    fn apply_closed(&mut self, id: &AttemptId, outcome: &Outcome, usage: Spent) -> Result<(), String> {
+    fn apply_closed(
+        &mut self,
+        at: Millis,
+        id: &AttemptId,
+        outcome: &Outcome,
+        usage: Spent,
+    ) -> Result<(), String> {
         let attempt = self.attempt_mut(id)?;
         if !attempt.open() {
             return Err(format!("attempt {id} is closed already"));
         }
         attempt.outcome = Some(outcome.clone());
-        let kind = attempt.kind.clone();
-        self.spent.tokens = self.spent.tokens.saturating_add(usage.tokens);
-        self.spent.cost += usage.cost;
+        // It has been handed on; of attempts that are over only the bones are kept.
+        attempt.submission = None;
+        let (kind, took) = (attempt.kind.clone(), at.since(attempt.opened_at));
+        self.spent = self.spent.plus(usage);
+        if usage != Spent::default() {
+            self.means.entry(kind.role()).or_default().learn(usage);
+        }
+        match &kind {
+            AttemptKind::Work(id) | AttemptKind::Review(Subject::Task(id)) => {
+                let worked = if matches!(kind, AttemptKind::Work(_)) { took } else { 0 };
+                if let Ok(task) = self.task_mut(id) {
+                    task.spent = task.spent.plus(usage);
+                    task.worked_ms = task.worked_ms.saturating_add(worked);
+                }
+            }
+            AttemptKind::Planning | AttemptKind::Review(Subject::Whole) => {}
+        }
         if matches!(outcome, Outcome::Failed { .. }) {
             match kind {
                 AttemptKind::Planning => {}
@@ -537,6 +569,9 @@ impl Task {
             base: None,
             gate: Gate::default(),
             failures: 0,
+            since: Millis::default(),
+            spent: Spent::default(),
+            worked_ms: 0,
         }
     }
 }

@@ -5,7 +5,7 @@
 use super::Core;
 use super::event::*;
 use super::io::*;
-use super::live::{DOUBT_MS, LOOK_MS, STABLE_LOOKS, Stage};
+use super::live::{CALM_MS, DISTRUST_MS, DOUBT_MS, LOOK_MS, STABLE_LOOKS, Stage};
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId};
 use crate::domain::mission::MissionState;
 use crate::engine::prompts;
@@ -23,6 +23,7 @@ impl Core {
         };
         self.parent_event(&session, &event);
         let Some((id, attempt)) = self.sessions.get(&session).cloned() else { return };
+        self.heard_of(&id);
         if self.open(&id, &attempt).is_some() {
             self.attempt_event(&id, &attempt, event);
         }
@@ -35,10 +36,11 @@ impl Core {
             HostInput::Status { state: TurnState::Retry, retry_at, .. } => {
                 let at = retry_at.unwrap_or(now.plus(LOOK_MS));
                 self.pulse(id, attempt).waits_until(now, at);
+                self.rate_limited(id, attempt, at);
             }
             HostInput::Status { .. } => self.pulse(id, attempt).sign(now),
             // The turn's last message carries the same error; the idle notice that follows leads to it.
-            HostInput::Error { .. } => self.pulse(id, attempt).look_at = now.plus(DOUBT_MS),
+            HostInput::Error { .. } => self.pulse(id, attempt).look_soon(now.plus(DOUBT_MS)),
             HostInput::Message { message, .. } => self.message_seen(id, attempt, message),
             HostInput::ToolMoved { call, state, .. } => {
                 let pulse = self.pulse(id, attempt);
@@ -73,7 +75,8 @@ impl Core {
             let tokens = [u.input, u.output, u.reasoning, u.cache_read, u.cache_write];
             pulse.spent.tokens = tokens.into_iter().fold(pulse.spent.tokens, u64::saturating_add);
             pulse.spent.cost += u.cost;
-            pulse.finished = Some(message);
+            pulse.finished = Some(message.clone());
+            self.learn_model(id, attempt, &message);
         }
     }
 
@@ -88,7 +91,7 @@ impl Core {
                 Some(last) if ends_turn(&last) && !pulse.second_hand => self.turn_ended(id, attempt, &last),
                 _ => match pulse.refused.take() {
                     Some(permission) => self.turn_refused(id, attempt, &permission),
-                    None => pulse.look_at = now,
+                    None => pulse.look_soon(now),
                 },
             },
         }
@@ -149,8 +152,9 @@ impl Core {
             return;
         }
         let pulse = self.pulse(id, attempt);
+        let routine = pulse.routine;
         pulse.looking = false;
-        pulse.look_at = now.plus(LOOK_MS);
+        pulse.look_later(now);
         if pulse.stage != Stage::Running || pulse.salvaging {
             return;
         }
@@ -169,13 +173,18 @@ impl Core {
             let running = calls.filter(|c| c.state == CallState::Running).map(|c| c.call.clone());
             let pulse = self.pulse(id, attempt);
             pulse.doubtful = 0;
-            pulse.open_calls = running.collect();
+            if pulse.transcript {
+                pulse.open_calls = running.collect();
+            }
             return;
         }
         let pulse = self.pulse(id, attempt);
         if pulse.outlived() {
-            pulse.look_at = now.plus(DOUBT_MS);
+            pulse.look_soon(now.plus(DOUBT_MS));
             return;
+        }
+        if routine {
+            self.distrust(id);
         }
         if std::mem::take(&mut self.pulse(id, attempt).unsure)
             && let Some(reason) = self.lost_prompt(id, attempt, &look)
@@ -220,6 +229,35 @@ impl Core {
         (!cut_off && !asked.any(|m| m.text.starts_with(&opening))).then_some(reason)
     }
 
+    // ---- how often to look
+
+    /// An event arrived: those of its directory can be relied on, unless a look has found otherwise lately.
+    fn heard_of(&mut self, id: &MissionId) {
+        let Some(mission) = self.missions.get(id) else { return };
+        if !self.trusted.contains_key(&mission.created.directory) {
+            self.trusted.insert(mission.created.directory.clone(), self.now);
+        }
+    }
+
+    fn distrust(&mut self, id: &MissionId) {
+        let directory = self.missions[id].created.directory.clone();
+        self.events_missed += 1;
+        self.trusted.insert(directory, self.now.plus(DISTRUST_MS));
+    }
+
+    /// Time between looks: long where events arrive, else as short as the host bears: two a second, over all turns.
+    pub(super) fn look_every(&self, id: &MissionId, attempt: &AttemptId) -> u64 {
+        let since = self.missions.get(id).and_then(|m| self.trusted.get(&m.created.directory));
+        // Its work is handed in: the turn is about to end, and others wait for that.
+        let ending = self.open(id, attempt).is_some_and(|a| a.submission.is_some());
+        if since.is_some_and(|at| *at <= self.now) && !ending {
+            return CALM_MS;
+        }
+        let running =
+            self.live.values().flat_map(|l| l.pulses.values()).filter(|p| p.stage == Stage::Running);
+        (running.count() as u64 * DOUBT_MS).clamp(DOUBT_MS, LOOK_MS)
+    }
+
     /// A message that was counted before the prompt that is now awaited says nothing of it.
     fn stale(&self, id: &MissionId, attempt: &AttemptId, last: &HostMessage) -> bool {
         let pulse = self.live.get(id).and_then(|l| l.pulses.get(attempt));
@@ -233,7 +271,7 @@ impl Core {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
         pulse.doubtful += 1;
-        pulse.look_at = now.plus(DOUBT_MS);
+        pulse.look_soon(now.plus(DOUBT_MS));
         if pulse.doubtful >= STABLE_LOOKS {
             pulse.doubtful = 0;
             match self.lost_prompt(id, attempt, look) {
@@ -277,9 +315,11 @@ impl Core {
             } else if !pulse.looking && pulse.look_at <= now {
                 pulse.looking = true;
                 pulse.looked_at = now;
-                let deep = pulse.second_hand;
+                // A call that seems to run may have ended unheard; nothing else is to be learned from a busy session.
+                pulse.transcript = now.since(pulse.sign_at) >= limit;
+                let (transcript, deep) = (pulse.transcript, pulse.second_hand);
                 let (mission, directory) = (id.clone(), directory.clone());
-                self.act(Action::Look { mission, attempt, directory, session, deep });
+                self.act(Action::Look { mission, attempt, directory, session, transcript, deep });
             }
         }
     }

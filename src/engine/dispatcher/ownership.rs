@@ -54,6 +54,7 @@ impl Dispatcher {
         if self.owned.is_empty() {
             return;
         }
+        self.inbox.extend(self.ports.memory.read().map(|now| Input::Memory { now }));
         self.gather();
         let settled: Vec<_> = self.owned.keys().filter(|m| self.core.mission(m).is_none()).cloned().collect();
         for mission in settled {
@@ -206,7 +207,7 @@ impl Dispatcher {
     pub(super) fn reloaded(&mut self, mission: MissionId, found: Result<Option<Loaded>, StoreError>) {
         match found {
             // What it asked of the host before is still on its way: a look would miss it, and it would be asked again.
-            Ok(Some(_)) if self.acting.values().any(|m| *m == mission) => self.reload(mission, SETTLE_AFTER),
+            Ok(Some(_)) if self.acts_for(&mission) => self.reload(mission, SETTLE_AFTER),
             Ok(Some(loaded)) => self.adopt(loaded, false),
             Ok(None) => {
                 tracing::warn!(%mission, "another process has the mission now");

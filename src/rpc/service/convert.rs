@@ -29,18 +29,12 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
         }
         options.max_duration_ms = u64::from(seconds) * 1000;
     }
-    if let Some(tokens) = wire.budget_tokens {
-        if !(1_000..=1_000_000_000_000).contains(&tokens) {
-            return invalid(format!("option budgetTokens is {tokens}: it must be 1000 to 1000000000000"));
-        }
-        options.budget_tokens = Some(tokens);
-    }
-    if let Some(dollars) = wire.budget_dollars {
-        if !(0.01..=1_000_000.0).contains(&dollars) {
-            return invalid(format!("option budgetDollars is {dollars}: it must be 0.01 to 1000000"));
-        }
-        options.budget_dollars = Some(dollars);
-    }
+    budget("budget", wire.budget_tokens, wire.budget_dollars, wire.budget_minutes)?;
+    (options.budget_tokens, options.budget_dollars, options.budget_minutes) =
+        (wire.budget_tokens, wire.budget_dollars, wire.budget_minutes);
+    budget("taskBudget", wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes)?;
+    (options.task_budget_tokens, options.task_budget_dollars, options.task_budget_minutes) =
+        (wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes);
     options.approval = wire.plan_approval.map(|policy| policy == PlanApproval::Ask);
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
@@ -65,6 +59,25 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     }
     options.auto_resume = wire.resume != Some(ResumePolicy::Report);
     Ok(options)
+}
+
+fn budget(
+    name: &str,
+    tokens: Option<u64>,
+    dollars: Option<f64>,
+    minutes: Option<u32>,
+) -> Result<(), RpcError> {
+    let invalid = |text: String| Err(RpcError::new(INVALID_PARAMS, text));
+    if let Some(tokens) = tokens.filter(|n| !(1_000..=1_000_000_000_000).contains(n)) {
+        return invalid(format!("option {name}Tokens is {tokens}: it must be 1000 to 1000000000000"));
+    }
+    if let Some(dollars) = dollars.filter(|n| !(0.01..=1_000_000.0).contains(n)) {
+        return invalid(format!("option {name}Dollars is {dollars}: it must be 0.01 to 1000000"));
+    }
+    if let Some(minutes) = minutes.filter(|n| !(1..=1_440).contains(n)) {
+        return invalid(format!("option {name}Minutes is {minutes}: it must be 1 to 1440"));
+    }
+    Ok(())
 }
 
 /// What an order lacks, for a model as for a program.
@@ -147,6 +160,19 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         awaits_approval: view.awaits_approval,
         report: view.report.clone(),
         checkpoints: view.checkpoints.iter().map(checkpoint).collect(),
+        budget: (!view.budget.limits_nothing()).then(|| BudgetDetail {
+            tokens: view.budget.tokens,
+            cost: view.budget.cost,
+            minutes: view.budget.wall_ms.map(|ms| (ms / 60_000) as u32),
+            tokens_spent: view.budget_spent.tokens,
+            cost_spent: view.budget_spent.cost,
+        }),
+        forecast: view.forecast.map(|f| Forecast {
+            minutes: f.minutes,
+            turns: f.turns,
+            tokens: f.cost.map(|c| c.tokens),
+            cost: f.cost.map(|c| c.cost),
+        }),
     }
 }
 

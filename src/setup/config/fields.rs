@@ -32,12 +32,19 @@ pub enum Kind {
     InsidePath,
 }
 
-pub const FIELDS: [Field; 10] = [
+pub const FIELDS: [Field; 14] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
         kind: Kind::Amount { least: 0.01, most: 1_000_000.0, unit: "US dollars" },
         about: "Most money a mission may spend, as OpenCode counts it; what is done by then is kept. A retry is given the same again",
+        default: None,
+    },
+    Field {
+        name: "budgetMinutes",
+        env: "GANTRY_BUDGET_MINUTES",
+        kind: Kind::Whole { least: 1, most: 1_440, unit: "minutes" },
+        about: "Minutes from a mission's start after which no turn is begun; those under way may end, and what is done is kept",
         default: None,
     },
     Field {
@@ -81,6 +88,27 @@ pub const FIELDS: [Field; 10] = [
         kind: Kind::Choice(&["auto", "report"]),
         about: "After OpenCode was stopped in the middle: auto goes on at the next start in that project, report pauses and says so",
         default: Some("\"auto\""),
+    },
+    Field {
+        name: "taskBudgetDollars",
+        env: "GANTRY_TASK_BUDGET_DOLLARS",
+        kind: Kind::Amount { least: 0.01, most: 1_000_000.0, unit: "US dollars" },
+        about: "Most money for one task with all its attempts and reviews; the task fails when it would need more",
+        default: None,
+    },
+    Field {
+        name: "taskBudgetMinutes",
+        env: "GANTRY_TASK_BUDGET_MINUTES",
+        kind: Kind::Whole { least: 1, most: 1_440, unit: "minutes" },
+        about: "Minutes of work on one task after which it is given no further turn",
+        default: None,
+    },
+    Field {
+        name: "taskBudgetTokens",
+        env: "GANTRY_TASK_BUDGET_TOKENS",
+        kind: Kind::Whole { least: 1_000, most: 1_000_000_000_000, unit: "tokens" },
+        about: "Most tokens for one task with all its attempts and reviews",
+        default: None,
     },
     Field {
         name: "todo",

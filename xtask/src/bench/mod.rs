@@ -13,6 +13,7 @@ mod plugin;
 mod rpc;
 pub mod scratch;
 mod search;
+mod sessions;
 mod start;
 mod stats;
 mod table;
@@ -45,6 +46,8 @@ pub enum Part {
     Shim,
     /// Start of the real host with and without the plugin.
     Host,
+    /// New sessions, used sessions and new directories of the real host.
+    Sessions,
     /// The demo mission in the real host.
     Demo,
 }
@@ -66,6 +69,7 @@ pub fn measure(part: Part, built: &Built) -> Result<Table> {
         Part::Search => search::measure(built),
         Part::Shim => plugin::shim(built),
         Part::Host => plugin::host(built),
+        Part::Sessions => sessions::measure(),
         Part::Demo => demo::measure(built),
     }
 }

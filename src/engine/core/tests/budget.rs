@@ -47,10 +47,15 @@ fn every_budget_is_kept_and_what_was_done_is_kept_too() {
         let state = w.state(&m);
         assert!(w.outside.sessions.values().all(|s| !s.busy), "{tokens}");
         if state != "completed" {
-            assert!(w.mission(&m).reason == "its budget is spent", "{tokens}: {}", w.mission(&m).reason);
+            assert!(
+                w.mission(&m).reason.starts_with("the budget is spent: "),
+                "{tokens}: {}",
+                w.mission(&m).reason
+            );
             let kept = w.mission(&m).tasks.iter().any(|t| t.state.name() == "completed");
             assert_eq!(state, if kept { "partially_completed" } else { "failed" }, "{tokens}");
-            assert_eq!(warnings(&w), 1, "{tokens}");
+            // One turn can take a small budget from below the warning to its end.
+            assert!(warnings(&w) == 1 || tokens < 5 * TURN && warnings(&w) == 0, "{tokens}");
         }
         *ends.entry(state.to_owned()).or_insert(0) += 1;
     }

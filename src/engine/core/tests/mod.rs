@@ -12,6 +12,7 @@ mod outside;
 mod planning;
 mod provider;
 mod reports;
+mod resources;
 mod trace;
 mod turns;
 mod world;

@@ -419,6 +419,7 @@ fn assistant(id: &str) -> HostMessage {
         completed: false,
         finish: None,
         error: None,
+        model: Some("lab/x".into()),
         usage: Usage::default(),
         calls: Vec::new(),
     }

@@ -8,6 +8,7 @@ use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use crate::engine::core::event::*;
 use crate::engine::core::state::{Mission, Task};
 use crate::engine::core::*;
+use crate::ports::host::TurnState;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Virtual time after which a mission that has not settled never will.
@@ -306,8 +307,13 @@ impl World {
                 let taken = of.map(|(mission, attempt)| Input::AbortTaken { mission, attempt });
                 taken.into_iter().for_each(|taken| self.later(ms, taken));
             }
-            Action::Look { mission, attempt, session, .. } => {
-                let result = self.outside.look(&session);
+            Action::Look { mission, attempt, session, transcript, .. } => {
+                let mut result = self.outside.look(&session);
+                if let (Ok(look), false) = (&mut result, transcript)
+                    && look.state == TurnState::Busy
+                {
+                    look.messages.clear();
+                }
                 self.later(ms, Input::Looked { mission, attempt, result });
             }
             Action::LookAtParent { mission, session, .. } => {

@@ -1,0 +1,58 @@
+//! How full the machine's memory is, as Linux tells it. Elsewhere nothing is known, and nothing is held back for it.
+use crate::domain::memory::MemoryUse;
+use crate::ports::system::MemoryGauge;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemMemory;
+
+impl MemoryGauge for SystemMemory {
+    fn read(&self) -> Option<MemoryUse> {
+        let text = |path: &str| std::fs::read_to_string(path).ok();
+        let machine = of_machine(&text("/proc/meminfo")?)?;
+        let group = text("/sys/fs/cgroup/memory.max").zip(text("/sys/fs/cgroup/memory.current"));
+        let (total, available) = match group.and_then(|(max, used)| of_group(&max, &used)) {
+            // A container's own limit, where it is the nearer one.
+            Some((total, available)) if total < machine.0 => (total, available.min(machine.1)),
+            _ => machine,
+        };
+        let own = kilobytes(&text("/proc/self/status")?, "VmRSS:")?;
+        Some(MemoryUse { total, available, own })
+    }
+}
+
+fn of_machine(meminfo: &str) -> Option<(u64, u64)> {
+    Some((kilobytes(meminfo, "MemTotal:")?, kilobytes(meminfo, "MemAvailable:")?))
+}
+
+/// None where the group has no limit (`max`).
+fn of_group(max: &str, used: &str) -> Option<(u64, u64)> {
+    let (max, used): (u64, u64) = (max.trim().parse().ok()?, used.trim().parse().ok()?);
+    Some((max, max.saturating_sub(used)))
+}
+
+/// The value of a line such as `MemTotal:  16384 kB`, in bytes.
+fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|l| l.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_texts_are_read() {
+        let meminfo = "MemTotal:       16384 kB\nMemFree:  1 kB\nMemAvailable:    4096 kB\n";
+        assert_eq!(of_machine(meminfo), Some((16 << 20, 4 << 20)));
+        assert_eq!(of_machine("MemTotal: 1 kB\n"), None);
+        assert_eq!(of_group("1000\n", "400\n"), Some((1000, 600)));
+        assert_eq!(of_group("max\n", "400\n"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_machine_tells() {
+        let found = SystemMemory.read().expect("Linux tells");
+        assert!(found.total > 1 << 28 && found.available < found.total && found.own > 1 << 20, "{found:?}");
+    }
+}

@@ -1,0 +1,167 @@
+//! Who works next, over all missions: what each wants, the permits there are, and budgets that are spent.
+//!
+//! An open attempt is its own permit: what is taken is counted off the missions, so none can be lost.
+use super::event::*;
+use super::live::Pulse;
+use super::state::{Attempt, Mission};
+use super::{Core, Limits};
+use crate::domain::ids::{AttemptId, HostSessionId, MissionId, Role, TaskId};
+use crate::domain::permits::{Key, Seat};
+use crate::domain::plan::Priority;
+use crate::domain::task::TaskState;
+use std::collections::BTreeMap;
+
+/// An attempt that a mission would open next.
+pub(super) struct Want {
+    pub kind: AttemptKind,
+    /// Of its priority, raised by waiting.
+    pub level: u64,
+    pub ordinal: u32,
+    /// The conversation it goes on in.
+    pub session: Option<HostSessionId>,
+}
+
+impl Want {
+    fn role(&self) -> Role {
+        self.kind.role()
+    }
+}
+
+impl Core {
+    /// Told by `advance`, each time anew.
+    pub(super) fn want(&mut self, id: &MissionId, want: Want) {
+        self.wants.entry(id.clone()).or_default().push(want);
+    }
+
+    /// Opens attempts for as long as somebody wants one and may have it.
+    pub(super) fn grant_permits(&mut self) {
+        self.stop_spenders();
+        loop {
+            let before = self.turn.events.len();
+            // Reviewers first: what passes its gate gives up its files, and others become ready.
+            for role in [Role::Planner, Role::Reviewer, Role::Worker] {
+                while let Some(id) = self.next_in_line(role) {
+                    self.serve(&id, role);
+                }
+            }
+            if before == self.turn.events.len() {
+                return;
+            }
+        }
+    }
+
+    fn next_in_line(&mut self, role: Role) -> Option<MissionId> {
+        let first = |wants: &Vec<Want>| wants.iter().find(|w| w.role() == role).map(|w| w.level);
+        let waiting: Vec<_> =
+            self.wants.iter().filter_map(|(id, wants)| Some((id.clone(), first(wants)?))).collect();
+        if waiting.is_empty() {
+            return None;
+        }
+        self.line.arrange(role, &waiting);
+        let taken = self.seats();
+        let may = |(id, _): &(MissionId, u64)| {
+            let mission = &self.missions[id];
+            self.permits.admits(&self.seat(mission, role, None), &taken).is_ok()
+                && (role != Role::Worker || self.active(role) < mission.created.options.workers as usize)
+        };
+        let admitted: Vec<_> = waiting.into_iter().filter(may).collect();
+        self.line.first(role, &admitted)
+    }
+
+    fn serve(&mut self, id: &MissionId, role: Role) {
+        let wants = self.wants.remove(id).unwrap_or_default();
+        let (wants, rest): (Vec<_>, Vec<_>) = wants.into_iter().partition(|w| w.role() == role);
+        self.wants.insert(id.clone(), rest);
+        for want in wants {
+            if self.begin(id, want) {
+                self.line.served(role, id);
+                // What it wants besides is another thing now.
+                return self.advance(id);
+            }
+        }
+    }
+
+    fn begin(&mut self, id: &MissionId, want: Want) -> bool {
+        if !self.may_spend(id, want.role()) {
+            return false;
+        }
+        let Want { kind, ordinal, session, .. } = want;
+        if let AttemptKind::Work(task) = &kind
+            && let Some(t) = self.missions[id].task(task)
+            && t.state == TaskState::Ready
+        {
+            // Held until the task is over; see `index_lease`, which does the same on replay.
+            let note = t.note.clone();
+            if !self.take_lease(id, task) {
+                return false;
+            }
+            // Why the last attempt failed stays with the task until its next worker has been told.
+            self.task_changed(id, task, TaskState::Assigned, note);
+        }
+        self.open_attempt(id, kind, ordinal, session);
+        true
+    }
+
+    fn seats(&self) -> Vec<Seat> {
+        let open = |mission: &Mission| {
+            let live = self.live.get(&mission.id);
+            let pulse = |a: &Attempt| live.and_then(|l| l.pulses.get(&a.id));
+            let seats = mission.open_attempts().map(|a| self.seat(mission, a.role(), pulse(a)));
+            seats.collect::<Vec<_>>()
+        };
+        self.missions.values().flat_map(open).collect()
+    }
+
+    /// What an attempt takes, or would take: of the model the host was seen to use for it, or for its like before.
+    pub(super) fn seat(&self, mission: &Mission, role: Role, pulse: Option<&Pulse>) -> Seat {
+        let known = || self.models.get(&(mission.created.directory.clone(), role));
+        Seat { role, model: pulse.and_then(|p| p.model.as_ref()).or_else(known).cloned() }
+    }
+
+    /// Attempts of a role that are open, in all missions.
+    pub(super) fn active(&self, role: Role) -> usize {
+        self.missions.values().flat_map(Mission::open_attempts).filter(|a| a.role() == role).count()
+    }
+
+    /// The user's own ceilings, at any time; who waits is served with the next step.
+    pub fn set_limits(&mut self, limits: Limits) {
+        limits.ceilings().for_each(|(key, n)| self.permits.set_ceiling(key, n));
+        self.limits = limits;
+    }
+
+    /// The order in which the lanes take an attempt's calls, and the attempt that made it ready.
+    pub fn precedence(&self, id: &MissionId, attempt: &AttemptId) -> (Priority, Option<AttemptId>) {
+        let found = self.missions.get(id).and_then(|m| Some((m, m.attempts.get(attempt)?)));
+        let Some((mission, attempt)) = found else { return (Priority::Normal, None) };
+        let newest = |task: &TaskId| {
+            let of_task = |a: &&Attempt| a.kind == AttemptKind::Work(task.clone());
+            mission.attempts.values().filter(of_task).max_by_key(|a| a.token)
+        };
+        match &attempt.kind {
+            AttemptKind::Planning => (Priority::Normal, None),
+            AttemptKind::Review(_) => (Priority::High, None),
+            AttemptKind::Work(task) => {
+                let spec = mission.task(task).map(|t| &t.spec);
+                let before = spec.into_iter().flat_map(|s| &s.depends_on).filter_map(newest);
+                let near = before.max_by_key(|a| a.token).map(|a| a.id.clone());
+                (spec.map_or(Priority::Normal, |s| s.priority), near)
+            }
+        }
+    }
+
+    pub(super) fn report_permits(&self, gauges: &mut BTreeMap<String, u64>) {
+        for (key, allowed, ceiling) in self.permits.limits() {
+            let name = match key {
+                Key::Role(role) => format!("permits.{}", role.name()),
+                Key::Model(model) => format!("permits.model.{model}"),
+                Key::Provider(provider) => format!("permits.provider.{provider}"),
+            };
+            gauges.insert(format!("{name}.allowed"), u64::from(allowed));
+            gauges.insert(format!("{name}.ceiling"), u64::from(ceiling));
+        }
+        for role in [Role::Planner, Role::Worker, Role::Reviewer] {
+            let wanted = self.wants.values().flatten().filter(|w| w.role() == role).count();
+            gauges.insert(format!("attempts.wanted.{}", role.name()), wanted as u64);
+        }
+    }
+}

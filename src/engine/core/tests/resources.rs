@@ -1,0 +1,259 @@
+//! Permits, budgets, the rate gate and memory on the live path. A turn of these worlds costs 110 tokens and half a dollar.
+use super::outside::*;
+use super::*;
+use crate::domain::ids::{MissionId, Role};
+use crate::domain::memory::MemoryUse;
+use crate::engine::core::event::{AttemptKind, Event, Options};
+use crate::engine::core::{Control, Core, Input, Limits};
+use std::collections::BTreeMap;
+
+fn independent(n: usize) -> World {
+    planned((1..=n).map(|i| task(&format!("T{i}"), "", "")).collect())
+}
+
+/// Workers in the order in which they were set to work.
+fn order(w: &World) -> Vec<(String, String)> {
+    let mut opened: Vec<_> = w
+        .log
+        .iter()
+        .flat_map(|(id, log)| log.iter().map(move |(at, event)| (*at, id, event)))
+        .filter_map(|(at, id, event)| match event {
+            Event::AttemptOpened { kind: AttemptKind::Work(task), .. } => {
+                Some((at, id.0.clone(), task.0.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    opened.sort_by_key(|(at, ..)| *at);
+    opened.into_iter().map(|(_, mission, task)| (mission, task)).collect()
+}
+
+fn spent(w: &World, m: &MissionId) -> u64 {
+    w.mission(m).spent.tokens
+}
+
+#[test]
+fn a_spent_budget_ends_the_mission_with_what_it_has_and_a_retry_spends_it_again() {
+    for (workers, in_flight) in [(1, 1), (3, 6)] {
+        let mut w = independent(9);
+        let options = Options { budget_tokens: Some(1_000), workers, ..w.options() };
+        let m = w.task_in("u0", "/p", "do it", options);
+        w.run();
+        let reason = w.mission(&m).reason.clone();
+        assert_eq!(w.state(&m), "partially_completed", "{reason}");
+        assert!(reason.contains("of 1000 tokens used"), "{reason}");
+        assert!((1_000..=1_000 + in_flight * 110).contains(&spent(&w, &m)), "{}", spent(&w, &m));
+        let warned = w.toasts().iter().filter(|(title, _)| title == "Budget nearly spent").count();
+        assert_eq!(warned, 1);
+        let done = w.mission(&m).tasks.iter().filter(|t| t.state.name() == "completed").count();
+        assert!((2..9).contains(&done), "{done}");
+        // The user wants it to go on: the tasks that were done stay done, and the budget counts anew.
+        w.control(&m, Control::Retry).expect("retried");
+        w.run();
+        let all = w.mission(&m).tasks.iter().filter(|t| t.state.name() == "completed").count();
+        assert!(all > done && spent(&w, &m) <= 2_000 + 2 * in_flight * 110, "{all} {}", spent(&w, &m));
+    }
+}
+
+#[test]
+fn a_budget_that_is_large_enough_changes_nothing() {
+    let mut w = independent(3);
+    let options = Options { budget_tokens: Some(100_000), task_budget_tokens: Some(100_000), ..w.options() };
+    let m = w.task_in("u0", "/p", "do it", options);
+    w.run();
+    assert_eq!((w.state(&m), spent(&w, &m)), ("completed", 8 * 110));
+    assert!(!w.toasts().iter().any(|(title, _)| title.contains("Budget")));
+}
+
+#[test]
+fn money_and_time_are_budgets_too() {
+    let table = [((Some(2.0), None), "$2.00 used"), ((None, Some(1)), "of 1 min used")];
+    for ((budget_dollars, budget_minutes), words) in table {
+        let mut w = independent(9);
+        let m = w.task_in(
+            "u0",
+            "/p",
+            "do it",
+            Options { budget_dollars, budget_minutes, workers: 1, ..w.options() },
+        );
+        w.run();
+        assert_eq!(w.state(&m), "partially_completed");
+        assert!(w.mission(&m).reason.contains(words), "{}", w.mission(&m).reason);
+    }
+}
+
+#[test]
+fn a_task_that_has_spent_its_budget_gets_no_further_turn() {
+    let mut w = planned(vec![task("T1", "a", ""), task("T2", "b", "T1"), task("T3", "c", "")]);
+    w.outside.script("Review T1", vec![does(changes("no")), does(changes("no"))]);
+    let options = Options { task_budget_tokens: Some(300), ..w.options() };
+    let m = w.task_in("u0", "/p", "do it", options);
+    w.run();
+    assert_eq!(w.state(&m), "partially_completed");
+    let states = ["T1", "T2", "T3"].map(|t| w.task_state(&m, t));
+    assert_eq!(states, ["failed", "skipped", "completed"]);
+    let t1 = w.mission(&m).task(&"T1".into()).cloned().expect("it is there");
+    assert!(
+        t1.note.as_deref().is_some_and(|n| n.contains("of the task") && n.contains("of 300 tokens")),
+        "{t1:?}"
+    );
+    assert_eq!(
+        (t1.spent.tokens, t1.attempts),
+        (330, 2),
+        "the third turn was in flight; the fourth never began"
+    );
+}
+
+#[test]
+fn what_a_provider_tells_one_turn_holds_for_all() {
+    let mut w = independent(4);
+    // The first worker is told to wait a minute; the others end their turns meanwhile, and their reviews have to wait.
+    w.outside.script(
+        "T1",
+        vec![vec![
+            (1_000, Step::Emit(Sign::HostRetry(60_000))),
+            (70_000, Step::Call(report("T1"))),
+            (10, Step::Say("x")),
+        ]],
+    );
+    let m = w.task("do it");
+    w.run();
+    assert_eq!(w.state(&m), "completed");
+    let told =
+        w.outside.turns.iter().find(|(_, s, _)| s == "T1").map(|(at, ..)| at.plus(1_000)).expect("it ran");
+    let during = |at: &crate::domain::ids::Millis| *at > told && *at < told.plus(60_000);
+    assert!(!w.outside.turns.iter().any(|(at, ..)| during(at)), "{:?}", w.outside.turns);
+    let after: Vec<_> =
+        w.outside.turns.iter().filter(|(at, ..)| *at >= told.plus(60_000)).map(|(at, ..)| *at).collect();
+    assert!(after.windows(2).all(|pair| pair[1].since(pair[0]) >= 400), "one after another: {after:?}");
+    let waits = |a: &crate::engine::core::Action| matches!(a, crate::engine::core::Action::Progress { title, .. } if title.contains("asks to wait"));
+    assert!(w.actions.iter().any(|(_, a)| waits(a)), "the user is told what it waits for");
+}
+
+#[test]
+fn ceilings_of_models_and_providers_hold_before_the_model_is_known_as_after() {
+    for (models, providers) in [(vec![("lab/x", 2)], vec![]), (vec![], vec![("lab", 2)])] {
+        let named = |list: Vec<(&str, u32)>| -> BTreeMap<String, u32> {
+            list.into_iter().map(|(name, n)| (name.to_owned(), n)).collect()
+        };
+        let limits = Limits { models: named(models), providers: named(providers), ..Limits::default() };
+        let mut w = independent(6);
+        w.core = Core::new(limits, 0);
+        let m = w.task("do it");
+        w.run();
+        assert_eq!((w.state(&m), w.most_workers), ("completed", 2));
+    }
+}
+
+#[test]
+fn a_ceiling_that_is_raised_wakes_who_waits() {
+    let one = Limits { roles: BTreeMap::from([(Role::Worker, 1)]), ..Limits::default() };
+    let mut w = independent(6);
+    w.core = Core::new(one, 0);
+    let m = w.task("do it");
+    w.run_until(|w| w.most_workers == 1);
+    w.core.set_limits(Limits::default());
+    w.step(Input::Tick);
+    assert_eq!((w.most_workers, w.state(&m)), (6, "running"));
+}
+
+#[test]
+fn missions_that_wait_for_workers_are_served_in_turn() {
+    let mut w = independent(4);
+    let options = |w: &World| Options { workers: 1, ..w.options() };
+    for (parent, place) in [("u0", "/p"), ("u1", "/q")] {
+        let options = options(&w);
+        w.task_in(parent, place, "do it", options);
+    }
+    w.run();
+    let missions: Vec<_> = order(&w).into_iter().map(|(mission, _)| mission).collect();
+    assert_eq!(missions.len(), 8);
+    assert!(missions.windows(3).all(|three| three.iter().any(|m| *m != three[0])), "{missions:?}");
+}
+
+#[test]
+fn low_priority_waits_for_memory_and_nothing_else_does() {
+    let mut low = task("T1", "a", "");
+    low.priority = Some("low".into());
+    let mut w = planned(vec![low, task("T2", "b", "")]);
+    let use_of =
+        |percent: u64| Input::Memory { now: MemoryUse { total: 100, available: 100 - percent, own: 0 } };
+    w.step(use_of(90));
+    let m = w.task("do it");
+    w.run_until(|w| {
+        w.core.mission(&"m1".into()).is_some_and(|m| m.tasks.iter().any(|t| t.state.name() == "completed"))
+    });
+    w.run_for(60_000);
+    assert_eq!(["T1", "T2"].map(|t| w.task_state(&m, t)), ["ready", "completed"]);
+    let told = |a: &crate::engine::core::Action| matches!(a, crate::engine::core::Action::Progress { title, .. } if title.contains("1 of low priority wait: 90 % of the machine's memory"));
+    assert!(w.actions.iter().any(|(_, a)| told(a)));
+    w.step(use_of(50));
+    w.run();
+    assert_eq!(w.state(&m), "completed");
+}
+
+#[test]
+fn missions_have_a_number_and_a_depth() {
+    let limits = Limits { missions: 2, depth: 2, ..Limits::default() };
+    let mut w = independent(1);
+    w.core = Core::new(limits.clone(), 0);
+    w.task("do it");
+    w.run_until(|w| w.most_workers == 1);
+    w.run_for(1_000);
+    let worker = w.session_of("T1");
+    let mut nested = |parent: &str, key: &str| {
+        let reply = w.reply();
+        let created = crate::engine::core::event::Created {
+            parent: parent.into(),
+            key: key.into(),
+            ..w.mission(&"m1".into()).created.clone()
+        };
+        w.step(Input::Create { reply, mission: key.into(), created });
+        format!("{:?}", w.answers[&reply])
+    };
+    assert!(nested(worker.as_str(), "m2").contains("Created"));
+    let third = nested("u7", "m3");
+    assert!(third.contains("2 missions are open already"), "{third}");
+    let mut w = independent(1);
+    w.core = Core::new(Limits { depth: 1, ..limits }, 0);
+    w.task("do it");
+    w.run_until(|w| w.most_workers == 1);
+    w.run_for(1_000);
+    let (worker, reply) = (w.session_of("T1"), w.reply());
+    let created = crate::engine::core::event::Created {
+        parent: worker,
+        key: "deep".into(),
+        ..w.mission(&"m1".into()).created.clone()
+    };
+    w.step(Input::Create { reply, mission: "m2".into(), created });
+    let refused = format!("{:?}", w.answers[&reply]);
+    assert!(refused.contains("works for a mission 1 levels down"), "{refused}");
+}
+
+#[test]
+fn the_longest_way_first_and_estimates_learn() {
+    // One worker at a time: T3 leads to the most work, T2 is urgent.
+    let minutes = |mut t: crate::domain::plan::DraftTask, n: f64| {
+        t.estimate_minutes = Some(n);
+        t
+    };
+    let mut urgent = minutes(task("T2", "b", ""), 1.0);
+    urgent.priority = Some("high".into());
+    let mut w = planned(vec![
+        minutes(task("T1", "a", ""), 5.0),
+        urgent,
+        minutes(task("T3", "c", ""), 4.0),
+        minutes(task("T4", "d", "T3"), 4.0),
+    ]);
+    let options = Options { workers: 1, ..w.options() };
+    let m = w.task_in("u0", "/p", "do it", options);
+    w.run_until(|w| w.core.mission(&"m1".into()).is_some_and(|m| m.tasks.iter().any(|t| t.worked_ms > 0)));
+    let before = crate::engine::report::forecast(w.mission(&m), &BTreeMap::new()).expect("it has a plan");
+    w.run();
+    let tasks: Vec<_> = order(&w).into_iter().map(|(_, task)| task).collect();
+    assert_eq!(tasks[..2], ["T2", "T3"]);
+    assert!(before.minutes > 12.0 && before.turns >= 8, "{before:?}");
+    // Estimated at minutes, done in ten seconds.
+    let spec = &w.mission(&m).tasks[0].spec;
+    assert!(crate::engine::core::pace(w.mission(&m)).minutes(spec) < spec.estimate_minutes / 4.0);
+}
