@@ -150,12 +150,14 @@ fn ports(
     watchdog: Option<Arc<Watchdog>>,
     diagnostics: Arc<dyn Diagnostics>,
 ) -> Ports {
+    let tree = Arc::new(system::GitTree::new(home));
     Ports {
         clock: Arc::new(system::SystemClock),
         ids: Arc::new(system::Uuids),
         store,
         host,
-        tree: Arc::new(system::GitTree::new(home)),
+        tree: tree.clone(),
+        worktrees: tree,
         checks: Arc::new(system::CommandChecks::watched(watchdog)),
         todo: Arc::new(TodoFiles::new(home)),
         diagnostics,

@@ -8,6 +8,7 @@ pub mod file_url;
 pub mod ids;
 pub mod lease;
 pub mod memory;
+pub mod merge;
 pub mod mission;
 pub mod permits;
 pub mod plan;

@@ -727,6 +727,7 @@ fn mission_of(action: &Action) -> Option<MissionId> {
         | Action::Check { mission, .. }
         | Action::Salvage { mission, .. }
         | Action::StopWork { mission }
+        | Action::Trees { mission, .. }
         | Action::PublishTodo { mission, .. }
         | Action::UpdateTodo { mission, .. } => Some(mission.clone()),
         Action::Answer { .. }

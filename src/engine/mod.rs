@@ -14,6 +14,7 @@ pub mod lanes;
 pub mod metrics;
 pub mod prompts;
 pub mod report;
+mod trees;
 
 use self::core::ToolInput;
 use crate::domain::ids::Role;
@@ -22,6 +23,7 @@ use crate::ports::host::Host;
 use crate::ports::store::{OwnerIdentity, Store};
 use crate::ports::system::{Clock, Ids, MemoryGauge, OpenMarkers};
 use crate::ports::workspace::{Checks, Todo, Tree};
+use crate::ports::worktrees::Worktrees;
 use std::sync::Arc;
 
 /// Everything the engine needs from outside.
@@ -32,6 +34,7 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     pub host: Arc<dyn Host>,
     pub tree: Arc<dyn Tree>,
+    pub worktrees: Arc<dyn Worktrees>,
     pub checks: Arc<dyn Checks>,
     pub todo: Arc<dyn Todo>,
     pub diagnostics: Arc<dyn Diagnostics>,

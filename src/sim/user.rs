@@ -22,6 +22,7 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
             budget_tokens: heard,
             workers: *world.rng.pick(&[1, 2, 10]),
             auto_resume: world.rng.chance(700),
+            worktrees: isolated(sim.seed, n as u64),
             ..Options::default()
         };
         (process, directory, session, options)
@@ -62,6 +63,11 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
 /// still play what they did.
 fn budget(seed: u64, n: u64) -> Option<u64> {
     (seed.is_multiple_of(3) && n.is_multiple_of(2)).then(|| 300 + (seed / 3 + n * 7_919) % 2_000)
+}
+
+/// Some missions work in worktrees; not drawn either.
+fn isolated(seed: u64, n: u64) -> Option<bool> {
+    (seed / 2 + n).is_multiple_of(3).then_some(true)
 }
 
 /// Second thoughts at random moments.
@@ -140,6 +146,8 @@ fn edit(sim: &Sim, mission: &MissionId) {
     let place = world.mirror.missions.get(mission).map(|k| k.mission.place().to_owned());
     if let Some(place) = place {
         world.write(&place, "b.js", false);
+        let id = world.place(&place).files["b.js"].id;
+        world.edits.insert(id);
         world.note(sim.elapsed(), "the user wrote b.js");
     }
 }

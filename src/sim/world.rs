@@ -39,6 +39,8 @@ pub struct World {
     /// Missions whose acceptance a user was told of.
     pub accepted: BTreeSet<MissionId>,
     pub retries: BTreeMap<MissionId, u32>,
+    /// Contents that the user wrote.
+    pub edits: BTreeSet<u64>,
     pub breaches: Vec<String>,
     pub stats: Stats,
     next_id: u64,
@@ -113,6 +115,7 @@ impl World {
             deliveries: Vec::new(),
             accepted: BTreeSet::new(),
             retries: BTreeMap::new(),
+            edits: BTreeSet::new(),
             breaches: Vec::new(),
             stats: Stats::default(),
             next_id: 0,

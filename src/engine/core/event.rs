@@ -2,6 +2,7 @@
 pub use crate::domain::budget::{Budget, Spent};
 use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, TaskId};
+use crate::domain::merge::Step;
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::plan::{Plan, TaskSpec};
 use crate::domain::task::TaskState;
@@ -104,6 +105,43 @@ pub enum Event {
         subject: Subject,
         verdict: Verdict,
     },
+    /// A working tree of its own stands ready for a task, or for looking at the whole: at this tree.
+    WorktreeGiven {
+        task: Option<TaskId>,
+        number: u32,
+        path: String,
+        base: TreeId,
+    },
+    /// Approved changes on top of each other, on what is accepted.
+    BatchMade {
+        onto: TreeId,
+        steps: Vec<Step>,
+    },
+    /// How the checks ended on so many changes of the batch.
+    BatchChecked {
+        changes: u32,
+        passed: bool,
+        results: Vec<CheckResult>,
+    },
+    /// So many changes of the batch are accepted, and the batch is done with.
+    BatchMerged {
+        changes: u32,
+    },
+    /// The user's files were looked at before the whole goes to its gate; put together with what is accepted, where the
+    /// two do not contradict each other.
+    UserTreeTaken {
+        seen: TreeId,
+        merged: Option<TreeId>,
+        clashes: Vec<String>,
+    },
+    /// The user's files are the result.
+    Landed {
+        tree: TreeId,
+    },
+    /// Nothing of the mission is in a worktree any more. A result that did not go into the user's files was left somewhere.
+    WorktreesReleased {
+        left_at: Option<String>,
+    },
     Steered {
         text: String,
     },
@@ -166,6 +204,14 @@ pub struct Options {
     pub diagnostics: Option<bool>,
     /// Whether the plan waits for the user's word before work begins; no when not said.
     pub approval: Option<bool>,
+    /// Whether each task works in a working tree of its own; no when not said.
+    pub worktrees: Option<bool>,
+    /// Whether the result of worktrees is left as a branch and the user's files stay; no when not said.
+    pub as_branch: Option<bool>,
+    /// Paths of the project that worktrees share; `node_modules` when not said.
+    pub worktree_links: Option<Vec<String>>,
+    /// Commands that make a new worktree ready.
+    pub worktree_setup: Option<Vec<String>>,
 }
 
 impl Options {
@@ -198,6 +244,10 @@ impl Default for Options {
             task_budget_minutes: None,
             diagnostics: None,
             approval: None,
+            worktrees: None,
+            as_branch: None,
+            worktree_links: None,
+            worktree_setup: None,
         }
     }
 }
@@ -327,6 +377,13 @@ impl Event {
             Event::Inspected { .. } => "inspected",
             Event::Checked { .. } => "checked",
             Event::Judged { .. } => "judged",
+            Event::WorktreeGiven { .. } => "worktree_given",
+            Event::BatchMade { .. } => "batch_made",
+            Event::BatchChecked { .. } => "batch_checked",
+            Event::BatchMerged { .. } => "batch_merged",
+            Event::UserTreeTaken { .. } => "user_tree_taken",
+            Event::Landed { .. } => "landed",
+            Event::WorktreesReleased { .. } => "worktrees_released",
             Event::Steered { .. } => "steered",
             Event::Reported { .. } => "reported",
             Event::HandedBack { .. } => "handed_back",

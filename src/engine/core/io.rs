@@ -1,6 +1,7 @@
 //! All that can wake the core, and all it can ask for. Both lists are closed on purpose: this file is the place
 //! to read what the engine reacts to and what it does.
 use super::event::{Created, Event, Inspection, Subject};
+use super::trees::{TreeNews, TreeWork};
 use crate::domain::ids::Millis;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, MissionId, Role};
 use crate::domain::memory::MemoryUse;
@@ -124,6 +125,8 @@ pub enum Input {
         mission: MissionId,
         result: Result<u64, String>,
     },
+    /// Work on worktrees and merges is done.
+    Trees(TreeNews),
     /// A mission of an earlier process, now ours.
     Adopt {
         mission: MissionId,
@@ -252,6 +255,8 @@ pub enum Action {
         mission: MissionId,
         attempt: AttemptId,
         directory: Directory,
+        /// Where it works, when that is not the directory.
+        folder: Option<String>,
         parent: HostSessionId,
         title: String,
         role: Role,
@@ -336,6 +341,13 @@ pub enum Action {
     StopWork {
         mission: MissionId,
     },
+    /// Work on worktrees and merges.
+    Trees {
+        mission: MissionId,
+        round: u64,
+        project: String,
+        work: TreeWork,
+    },
     PublishTodo {
         mission: MissionId,
         root: String,
@@ -382,6 +394,7 @@ impl Action {
             Action::Check { .. } => "check",
             Action::Salvage { .. } => "salvage",
             Action::StopWork { .. } => "stop_work",
+            Action::Trees { work, .. } => work.kind(),
             Action::PublishTodo { .. } => "publish_todo",
             Action::UpdateTodo { .. } => "update_todo",
             Action::Toast { .. } => "toast",

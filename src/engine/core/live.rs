@@ -2,7 +2,9 @@
 //! Nothing here is written down, and losing all of it costs at most a question to the host.
 use super::event::{PromptReason, Spent, Subject};
 use super::io::ReplyTo;
+use super::trees::TreeJob;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
+use crate::domain::verdict::CheckResult;
 use crate::ports::host::HostMessage;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +31,10 @@ pub struct Live {
     /// Jobs on the tree or the checks under way, with the round they were asked for.
     pub jobs: BTreeMap<Job, u64>,
     pub next_round: u64,
+    /// Failures in a row of work on trees.
+    pub tree_faults: u32,
+    /// What the checks said of the smallest part of the batch that is known to fail.
+    pub batch_failure: Vec<CheckResult>,
     pub todo_published: bool,
     pub todo_busy: bool,
     pub todo_dirty: BTreeSet<TaskId>,
@@ -54,6 +60,7 @@ pub enum Job {
     Baseline,
     Inspect(Subject),
     Check(Subject),
+    Trees(TreeJob),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,10 +16,13 @@ mod gate;
 mod grants;
 mod hand_back;
 mod io;
+pub mod isolation;
+mod landing;
 mod limits;
 mod live;
 mod plan;
 mod provider;
+mod queue;
 mod recover;
 mod schedule;
 mod spending;
@@ -27,6 +30,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 mod tools;
+pub mod trees;
 mod turns;
 
 use crate::domain::breaker::Breaker;
@@ -40,6 +44,7 @@ use crate::domain::rate::RateGate;
 use event::{Brief, Event};
 use grants::Want;
 pub use io::{Action, Answer, Control, Ground, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
+pub use landing::branch_name;
 pub use limits::Limits;
 use live::{Live, Waiter};
 pub use recover::replay;
@@ -175,6 +180,7 @@ impl Core {
                 self.checked(&mission, subject, round, results)
             }
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
+            Input::Trees(news) => self.tree_news(news),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
             Input::Forget { mission, gone } => {
                 // What else is to be forgotten must not be acted on before that; the next input settles.
@@ -365,6 +371,7 @@ impl Core {
         }
         self.advance_attempts(id);
         self.update_todo(id);
+        self.advance_release(id);
         self.advance_hand_back(id);
     }
 

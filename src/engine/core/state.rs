@@ -3,6 +3,7 @@
 //! `apply` is the only way state changes, live and on replay. It is total: a fact that does not fit (a foreign
 //! or damaged journal) is refused with a sentence and leaves the state as it was.
 use super::event::*;
+use super::isolation::{Isolation, Worktree};
 use crate::domain::budget::Mean;
 use crate::domain::checkpoint::{Checkpoint, Checkpoints, Trigger};
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
@@ -30,6 +31,8 @@ pub struct Mission {
     pub brief: Option<Brief>,
     pub brief_source: Option<BriefSource>,
     pub survey: Option<Survey>,
+    /// There when tasks work in worktrees of their own, from the survey on.
+    pub isolation: Option<Isolation>,
     pub plan_faults: Vec<String>,
     pub plan_refusals: u32,
     /// The user's word on the plan was yes.
@@ -99,6 +102,7 @@ pub struct Task {
     /// them before was looked at before the lease was given up.
     pub base: Option<TreeId>,
     pub gate: Gate,
+    pub worktree: Option<Worktree>,
     /// Work attempts that failed (not those sent back by a review).
     pub failures: u32,
     /// When it came into its state.
@@ -170,6 +174,7 @@ impl Mission {
             brief: None,
             brief_source: None,
             survey: None,
+            isolation: None,
             plan_faults: Vec::new(),
             plan_refusals: 0,
             plan_approved: false,
@@ -200,7 +205,7 @@ impl Mission {
     pub fn task(&self, id: &TaskId) -> Option<&Task> {
         self.tasks.iter().find(|t| t.spec.id == *id)
     }
-    fn task_mut(&mut self, id: &TaskId) -> Result<&mut Task, String> {
+    pub(super) fn task_mut(&mut self, id: &TaskId) -> Result<&mut Task, String> {
         self.tasks.iter_mut().find(|t| t.spec.id == *id).ok_or_else(|| format!("no task {id}"))
     }
     fn attempt_mut(&mut self, id: &AttemptId) -> Result<&mut Attempt, String> {
@@ -231,7 +236,9 @@ impl Mission {
     }
     /// Settled, and no turn of it runs on.
     pub fn at_rest(&self) -> bool {
-        self.settled() && self.attempts.values().all(|a| !a.open() && !a.given_up)
+        self.settled()
+            && self.attempts.values().all(|a| !a.open() && !a.given_up)
+            && self.isolation.as_ref().is_none_or(|i| i.released)
     }
     /// At work in its place, if only to wait there.
     pub fn begun(&self) -> bool {
@@ -265,6 +272,9 @@ impl Mission {
                     _ => {}
                 }
                 self.ended_at = if self.state.is_open() { None } else { Some(at) };
+                if let Some(isolation) = self.isolation.as_mut().filter(|_| ended == self.state.is_open()) {
+                    isolation.begin_or_end(ended);
+                }
                 if self.state.is_open() {
                     self.report = None;
                     self.handed_back = None;
@@ -275,6 +285,9 @@ impl Mission {
                 if matches!(to, Phase::Reviewing) {
                     self.whole = Gate::default();
                     self.whole_rounds += 1;
+                    if let Some(isolation) = &mut self.isolation {
+                        isolation.taken_in = false;
+                    }
                 }
             }
             Event::Briefed { brief, source } => {
@@ -283,6 +296,7 @@ impl Mission {
             }
             Event::Surveyed { checks, tree, remark } => {
                 self.last_tree.clone_from(tree);
+                self.isolate(tree.as_ref());
                 self.survey = Some(Survey {
                     checks: checks.clone(),
                     tree: tree.clone(),
@@ -344,6 +358,7 @@ impl Mission {
             Event::Checked { subject, results } => self.gate_mut(subject)?.checks = Some(results.clone()),
             Event::Judged { subject, verdict } => {
                 if let Subject::Task(id) = subject {
+                    self.judge_isolated(id, verdict.approved)?;
                     let task = self.task_mut(id)?;
                     task.findings = if verdict.approved { Vec::new() } else { verdict.findings.clone() };
                 }
@@ -361,6 +376,13 @@ impl Mission {
             Event::Attached { parent } => self.parent = parent.clone(),
             Event::Checkpointed { trigger } => self.checkpoint(at, *trigger, None),
             Event::Restored { checkpoint } => self.apply_restored(*checkpoint)?,
+            Event::WorktreeGiven { .. }
+            | Event::BatchMade { .. }
+            | Event::BatchChecked { .. }
+            | Event::BatchMerged { .. }
+            | Event::UserTreeTaken { .. }
+            | Event::Landed { .. }
+            | Event::WorktreesReleased { .. } => self.apply_isolation(event)?,
         }
         Ok(())
     }
@@ -381,6 +403,9 @@ impl Mission {
         }
         let verified = task.gate.verdict.as_ref().filter(|_| to == TaskState::Completed);
         let tree = verified.and_then(|v| v.tree.clone());
+        // A change of its own is not yet what the mission has.
+        let together = self.isolation.as_ref().map(|i| i.integration.clone()).filter(|_| tree.is_some());
+        let tree = together.or(tree);
         self.checkpoint(at, Trigger::TaskState, tree);
         Ok(())
     }
@@ -447,6 +472,9 @@ impl Mission {
         let (states, planned) = (found.tasks.clone(), found.edition > 0);
         if !planned {
             self.drop_plan();
+        }
+        if let Some(isolation) = &mut self.isolation {
+            isolation.drop_queue();
         }
         self.tasks.truncate(states.len());
         if let Some(plan) = &mut self.plan {
@@ -568,6 +596,7 @@ impl Task {
             taken: Vec::new(),
             base: None,
             gate: Gate::default(),
+            worktree: None,
             failures: 0,
             since: Millis::default(),
             spent: Spent::default(),

@@ -30,9 +30,10 @@ pub enum Kind {
     Commands,
     /// A path below the project's root.
     InsidePath,
+    InsidePaths,
 }
 
-pub const FIELDS: [Field; 14] = [
+pub const FIELDS: [Field; 18] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -67,6 +68,20 @@ pub const FIELDS: [Field; 14] = [
         kind: Kind::Choice(&["auto", "off"]),
         about: "Send a change back when it brings errors that a language server finds; auto where one is on this machine",
         default: Some("\"auto\""),
+    },
+    Field {
+        name: "integrate",
+        env: "GANTRY_INTEGRATE",
+        kind: Kind::Choice(&["apply", "branch"]),
+        about: "What becomes of the result when isolation is worktree: apply puts it into your files, branch leaves it as gantry/MISSION",
+        default: Some("\"apply\""),
+    },
+    Field {
+        name: "isolation",
+        env: "GANTRY_ISOLATION",
+        kind: Kind::Choice(&["shared", "worktree"]),
+        about: "Whether tasks work in your files, or each in a working tree of its own until all of it is checked (/task --worktree asks for one mission)",
+        default: Some("\"shared\""),
     },
     Field {
         name: "maxDurationSeconds",
@@ -131,6 +146,20 @@ pub const FIELDS: [Field; 14] = [
         about: "Most workers at one time",
         default: Some("10"),
     },
+    Field {
+        name: "worktreeLinks",
+        env: "GANTRY_WORKTREE_LINKS",
+        kind: Kind::InsidePaths,
+        about: "Paths of the project that worktrees share for reading, such as what an installation made",
+        default: Some("[\"node_modules\"]"),
+    },
+    Field {
+        name: "worktreeSetup",
+        env: "GANTRY_WORKTREE_SETUP",
+        kind: Kind::Commands,
+        about: "Commands that make a new worktree ready, run in it once",
+        default: Some("[]"),
+    },
 ];
 
 impl Field {
@@ -157,6 +186,9 @@ impl Kind {
                 list.iter().all(|item| item.as_str().is_some_and(|text| !text.trim().is_empty()))
             }),
             Self::InsidePath => value.as_str().is_some_and(is_inside),
+            Self::InsidePaths => value
+                .as_array()
+                .is_some_and(|list| list.iter().all(|item| item.as_str().is_some_and(is_inside))),
         };
         (!good).then(|| format!("is {value}: it must be {}", self.wants()))
     }
@@ -168,13 +200,14 @@ impl Kind {
             Self::Choice(names) => names.map_quoted().join(" or "),
             Self::Commands => "a list of commands, as in [\"npm test\"]".into(),
             Self::InsidePath => "a path inside the project, such as \"TODO.md\"".into(),
+            Self::InsidePaths => "a list of paths inside the project, as in [\"node_modules\"]".into(),
         }
     }
 
     /// A value as the environment has it.
     pub fn read(self, text: &str) -> Value {
         match self {
-            Self::Whole { .. } | Self::Amount { .. } | Self::Commands => {
+            Self::Whole { .. } | Self::Amount { .. } | Self::Commands | Self::InsidePaths => {
                 serde_json::from_str(text).unwrap_or_else(|_| json!(text))
             }
             Self::Choice(_) | Self::InsidePath => json!(text),
@@ -187,11 +220,14 @@ impl Kind {
             Self::Amount { least, most, .. } => json!({"type": "number", "minimum": least, "maximum": most}),
             Self::Choice(names) => json!({"enum": names}),
             Self::Commands => json!({"type": "array", "items": {"type": "string", "pattern": "\\S"}}),
-            Self::InsidePath => {
-                json!({"type": "string", "pattern": "^(?!\\.{0,2}(/|$))[^\\\\/]+(/(?!\\.{0,2}(/|$))[^\\\\/]+)*$"})
-            }
+            Self::InsidePath => inside_path(),
+            Self::InsidePaths => json!({"type": "array", "items": inside_path()}),
         }
     }
+}
+
+fn inside_path() -> Value {
+    json!({"type": "string", "pattern": "^(?!\\.{0,2}(/|$))[^\\\\/]+(/(?!\\.{0,2}(/|$))[^\\\\/]+)*$"})
 }
 
 trait MapQuoted {

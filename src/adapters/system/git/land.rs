@@ -1,4 +1,5 @@
 //! Changes put together, and brought back into the user's project.
+use super::super::files;
 use super::command::{Call, Git, failed};
 use super::diff::{call, id};
 use super::place::{Place, file};
@@ -265,10 +266,13 @@ async fn edited(
     Ok(TreeId(String::from_utf8_lossy(&made).trim().to_owned()))
 }
 
-pub(super) async fn propose(git: &Git, place: &Place, proposal: &Proposal) -> Result<String, WorkspaceError> {
-    let Some(user) = &place.user else {
-        return Err(WorkspaceError::Git(format!("{} is in no repository of yours", place.root.display())));
-    };
+pub(super) async fn propose(
+    git: &Git,
+    place: &Place,
+    data_dir: &Path,
+    proposal: &Proposal,
+) -> Result<String, WorkspaceError> {
+    let Some(user) = &place.user else { return patch(git, place, data_dir, proposal).await };
     let ask = |args: &'static [&'static str]| git.output(Call::at(&place.root), args);
     let head = ask(&["rev-parse", "--verify", "--quiet", "HEAD"]).await?;
     let top = ask(&["rev-parse", "--verify", "--quiet", "HEAD^{tree}"]).await?;
@@ -303,6 +307,22 @@ pub(super) async fn propose(git: &Git, place: &Place, proposal: &Proposal) -> Re
     }
     let tip = tip.ok_or_else(|| WorkspaceError::Git("there is nothing to put on a branch".into()))?;
     branch(git, place, &proposal.name, &tip).await
+}
+
+/// Where there is no repository to make a branch in.
+async fn patch(
+    git: &Git,
+    place: &Place,
+    data_dir: &Path,
+    proposal: &Proposal,
+) -> Result<String, WorkspaceError> {
+    let args = ["diff-tree", "-r", "-p", "--binary", id(&proposal.base)?, id(&proposal.tree)?];
+    let text = git.text(call(&place.private), args).await?;
+    let to = data_dir.join("results").join(format!("{}.patch", proposal.name.replace('/', "-")));
+    files::make_folder(&data_dir.join("results"))
+        .and_then(|()| files::write_atomic(&to, &text))
+        .map_err(|e| file(&to, &e))?;
+    Ok(to.display().to_string())
 }
 
 /// The project's part of the last commit's tree.

@@ -171,7 +171,7 @@ impl Worktrees for GitTree {
     fn propose(&self, project: PathBuf, proposal: Proposal) -> Fut<'_, Result<String, WorkspaceError>> {
         Box::pin(async move {
             let place = place::find(&self.git, &project, &self.data_dir).await?;
-            land::propose(&self.git, &place, &proposal).await
+            land::propose(&self.git, &place, &self.data_dir, &proposal).await
         })
     }
 
