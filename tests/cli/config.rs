@@ -14,12 +14,16 @@ fn where_each_value_comes_from() {
     let shown = home.gantry(&["config", "show", "app"]).ok();
     let wanted = "\
 diagnostics         \"auto\"   default
+integrate           \"apply\"   default
+isolation           \"shared\"   default
 maxDurationSeconds  86400   default
 planApproval        \"auto\"   default
 resume              \"report\"   ~/.config/gantry/gantry.json:1
 todo                \"PLAN.md\"   the plugin's options in OpenCode's configuration
 turnTimeoutSeconds  600   default
 workers             3   ~/app/gantry.jsonc:2
+worktreeLinks       [\"node_modules\"]   default
+worktreeSetup       []   default
 ";
     assert_eq!(shown, wanted);
     let json: Value = serde_json::from_str(&home.gantry(&["config", "show", "app", "--json"]).ok()).unwrap();

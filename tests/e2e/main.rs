@@ -20,3 +20,4 @@ mod prompt_tax;
 mod script;
 mod support;
 mod tui;
+mod worktrees;

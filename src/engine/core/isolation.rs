@@ -112,6 +112,11 @@ impl Mission {
                 let given =
                     Worktree { number: *number, path: path.clone(), base: base.clone(), stale: false };
                 self.isolated()?;
+                // A conversation stays where it was begun.
+                let subject = task.clone().map_or(Subject::Whole, Subject::Task);
+                if let Some(attempt) = self.open_attempts().find(|a| a.works_on(&subject)) {
+                    return Err(format!("{path} is given while {} is at work", attempt.id));
+                }
                 match task {
                     Some(task) => self.task_mut(task)?.worktree = Some(given),
                     None => self.isolated()?.whole = Some(given),

@@ -64,6 +64,10 @@ impl Core {
         if t.worktree.as_ref().is_some_and(|w| !w.stale) {
             return true;
         }
+        let comes = |job: &Job| matches!(job, Job::Trees(TreeJob::Give { task: Some(of), .. }) if of == task);
+        if self.live.get(id).is_some_and(|live| live.jobs.keys().any(comes)) {
+            return false;
+        }
         let carry = t.worktree.as_ref().and_then(|w| candidate(t, &w.base));
         let onto = isolation.integration.clone();
         let Some(number) = self.number_for(id, t) else { return false };
@@ -80,7 +84,7 @@ impl Core {
         }
         let live = self.live.get(id)?;
         let coming = live.jobs.keys().filter_map(|job| match job {
-            Job::Trees(TreeJob::Give(number)) => Some(*number),
+            Job::Trees(TreeJob::Give { number, .. }) => Some(*number),
             _ => None,
         });
         let coming: Vec<u32> = coming.collect();
@@ -254,12 +258,7 @@ fn keeps(mission: &Mission, task: &Task, number: u32) -> bool {
 
 /// Whether a turn goes on, or may, that works on the subject or reads it.
 fn at_work(mission: &Mission, subject: &Subject) -> bool {
-    let of_subject = |kind: &AttemptKind| match kind {
-        AttemptKind::Planning => false,
-        AttemptKind::Work(task) => *subject == Subject::Task(task.clone()),
-        AttemptKind::Review(of) => of == subject,
-    };
-    mission.attempts.values().any(|a| (a.open() || a.given_up) && of_subject(&a.kind))
+    mission.attempts.values().any(|a| (a.open() || a.given_up) && a.works_on(subject))
 }
 
 fn candidate(task: &Task, base: &TreeId) -> Option<Candidate> {

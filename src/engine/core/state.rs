@@ -145,6 +145,14 @@ impl Attempt {
     pub fn role(&self) -> Role {
         self.kind.role()
     }
+    /// Works on it, or reviews it.
+    pub fn works_on(&self, subject: &Subject) -> bool {
+        match &self.kind {
+            AttemptKind::Planning => false,
+            AttemptKind::Work(task) => matches!(subject, Subject::Task(of) if of == task),
+            AttemptKind::Review(of) => of == subject,
+        }
+    }
     pub fn prompted(&self, reason: PromptReason) -> usize {
         self.prompts.iter().filter(|r| **r == reason).count()
     }

@@ -4,10 +4,10 @@ use crate::domain::merge::Step;
 use crate::domain::verdict::{CheckResult, TreeId};
 use crate::ports::worktrees::{Conflict, Merged, Move, Proposal};
 
-/// Kinds of work of which a mission has one under way at a time (of `Give` one for each number).
+/// Kinds of work of which a mission has one under way at a time (of `Give` one for each task).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TreeJob {
-    Give(u32),
+    Give { task: Option<TaskId>, number: u32 },
     Merge,
     Try,
     TakeIn,
@@ -49,7 +49,7 @@ pub enum TreeWork {
 impl TreeWork {
     pub fn job(&self) -> TreeJob {
         match self {
-            Self::Give { number, .. } => TreeJob::Give(*number),
+            Self::Give { task, number, .. } => TreeJob::Give { task: task.clone(), number: *number },
             Self::Merge { .. } => TreeJob::Merge,
             Self::Try { .. } => TreeJob::Try,
             Self::TakeIn { .. } => TreeJob::TakeIn,
@@ -125,7 +125,7 @@ pub enum TreeDone {
 impl TreeDone {
     pub fn job(&self) -> TreeJob {
         match self {
-            Self::Given { number, .. } => TreeJob::Give(*number),
+            Self::Given { task, number, .. } => TreeJob::Give { task: task.clone(), number: *number },
             Self::Merged(_) => TreeJob::Merge,
             Self::Tried { .. } => TreeJob::Try,
             Self::TakenIn(_) => TreeJob::TakeIn,

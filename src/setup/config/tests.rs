@@ -56,7 +56,7 @@ fn each_layer_covers_the_one_before() {
     rig.env.push(("GANTRY_WORKERS", "5"));
     assert_eq!(rig.workers(), (json!(5), "GANTRY_WORKERS".into()));
     let options = rig.resolve().options().expect("no fault");
-    let wanted = json!({"workers": 5, "diagnostics": "auto", "planApproval": "auto", "maxDurationSeconds": 86400, "resume": "auto", "todo": "TODO.md", "turnTimeoutSeconds": 600});
+    let wanted = json!({"workers": 5, "diagnostics": "auto", "integrate": "apply", "isolation": "shared", "worktreeLinks": ["node_modules"], "worktreeSetup": [], "planApproval": "auto", "maxDurationSeconds": 86400, "resume": "auto", "todo": "TODO.md", "turnTimeoutSeconds": 600});
     assert_eq!(options, wanted);
 }
 
@@ -144,7 +144,7 @@ fn nothing_written_means_the_defaults() {
         let rig = Rig::new();
         rig.write("project/gantry.json", text);
         assert_eq!(rig.faults(), Vec::<String>::new(), "{text}");
-        assert_eq!(rig.resolve().values.len(), 7);
+        assert_eq!(rig.resolve().values.len(), 11);
     }
 }
 
