@@ -14,7 +14,7 @@ pub mod lanes;
 pub mod metrics;
 pub mod prompts;
 pub mod report;
-mod trees;
+mod worktrees;
 
 use self::core::ToolInput;
 use crate::domain::ids::Role;

@@ -4,7 +4,7 @@ use super::event::*;
 use super::io::*;
 use super::live::{HandBackView, Job, LOOK_MS};
 use super::state::Mission;
-use super::trees::TreeJob;
+use super::worktrees::TreeJob;
 use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{HostSessionId, Millis, MissionId};
 use crate::domain::mission::{MissionState, Phase};

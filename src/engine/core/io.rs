@@ -1,7 +1,7 @@
 //! All that can wake the core, and all it can ask for. Both lists are closed on purpose: this file is the place
 //! to read what the engine reacts to and what it does.
 use super::event::{Created, Event, Inspection, Subject};
-use super::trees::{TreeNews, TreeWork};
+use super::worktrees::{TreeNews, TreeWork};
 use crate::domain::ids::Millis;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, MissionId, Role};
 use crate::domain::memory::MemoryUse;

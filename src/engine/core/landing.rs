@@ -3,7 +3,7 @@
 use super::event::*;
 use super::isolation::INTEGRATION;
 use super::live::Job;
-use super::trees::{TreeJob, TreeWork};
+use super::worktrees::{TreeJob, TreeWork};
 use super::{Core, MAX_WHOLE_ROUNDS};
 use crate::domain::ids::MissionId;
 use crate::domain::mission::Phase;

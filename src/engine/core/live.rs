@@ -2,7 +2,7 @@
 //! Nothing here is written down, and losing all of it costs at most a question to the host.
 use super::event::{PromptReason, Spent, Subject};
 use super::io::ReplyTo;
-use super::trees::TreeJob;
+use super::worktrees::TreeJob;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
 use crate::domain::verdict::CheckResult;
 use crate::ports::host::HostMessage;

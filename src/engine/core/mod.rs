@@ -30,8 +30,8 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 mod tools;
-pub mod trees;
 mod turns;
+pub mod worktrees;
 
 use crate::domain::breaker::Breaker;
 use crate::domain::budget::Mean;

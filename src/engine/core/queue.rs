@@ -4,7 +4,7 @@ use super::event::*;
 use super::isolation::{INTEGRATION, Isolation};
 use super::live::Job;
 use super::state::{Mission, Task};
-use super::trees::*;
+use super::worktrees::*;
 use super::{Action, Core, gate};
 use crate::domain::ids::{MissionId, TaskId};
 use crate::domain::merge::{MAX_BATCH, Next};

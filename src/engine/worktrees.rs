@@ -1,6 +1,6 @@
 //! Work on worktrees and merges, carried out at the ports.
 use super::core::Input;
-use super::core::trees::{Candidate, Outfit, Stacked, TreeDone, TreeNews, TreeWork};
+use super::core::worktrees::{Candidate, Outfit, Stacked, TreeDone, TreeNews, TreeWork};
 use super::effects::{Effects, Work};
 use super::inspect::plan_files;
 use crate::domain::ids::MissionId;
