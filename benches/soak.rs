@@ -58,7 +58,7 @@ fn main() {
 
 async fn come_and_go() {
     println!("store: 1,000 missions of {TASKS} tasks, 20 at a time");
-    let bench = Bench::start(Limits { at_rest: 50, ..wide(40) }, Duration::ZERO, false).await;
+    let bench = Bench::start(Limits::default(), 40, Duration::ZERO, false).await;
     for hundred in 1..=10 {
         bench.missions(100, 20).await;
         let gauges = bench.engine.metrics().await.gauges;
@@ -69,7 +69,7 @@ async fn come_and_go() {
 
 async fn many() {
     println!("many: 100 missions of {TASKS} tasks at one time, turns of 1 s, 100 workers");
-    let bench = Bench::start(wide(100), Duration::from_secs(1), false).await;
+    let bench = Bench::start(Limits::default(), 100, Duration::from_secs(1), false).await;
     let (cpu, began) = (cpu_seconds(), Instant::now());
     let peak = Arc::new(AtomicU64::new(0));
     let watch = tokio::spawn({
@@ -101,7 +101,7 @@ async fn many() {
 
 async fn turnaround() {
     println!("turnaround: idle notice of a worker → its reminder, 50 turns side by side, turns of 1 s");
-    let bench = Bench::start(wide(50), Duration::from_secs(1), true).await;
+    let bench = Bench::start(Limits::default(), 50, Duration::from_secs(1), true).await;
     bench.missions(20, 5).await;
     let mut times = bench.host.reminded.lock().clone();
     times.sort();
@@ -120,7 +120,8 @@ async fn affinity() {
     println!("affinity: 40 missions of {TASKS} tasks, 10 at a time, turns of 0 ms; in turns, three of each");
     for round in 1..=3 {
         for affinity in [true, false] {
-            let bench = Bench::start(Limits { affinity, ..wide(40) }, Duration::ZERO, false).await;
+            let bench =
+                Bench::start(Limits { affinity, ..Limits::default() }, 40, Duration::ZERO, false).await;
             let began = Instant::now();
             bench.missions(40, 10).await;
             let took = began.elapsed().as_secs_f64();
@@ -141,11 +142,6 @@ async fn affinity() {
 fn of_lanes(metrics: &Metrics, what: &str) -> u64 {
     let roles = ["planner", "worker", "reviewer"];
     roles.iter().filter_map(|role| metrics.counters.get(&format!("lanes.{role}.{what}"))).sum()
-}
-
-fn wide(workers: u32) -> Limits {
-    let roles = [Role::Planner, Role::Worker, Role::Reviewer].map(|role| (role, workers));
-    Limits { roles: roles.into(), ..Limits::default() }
 }
 
 fn rss() -> f64 {
@@ -171,9 +167,8 @@ struct Bench {
 }
 
 impl Bench {
-    async fn start(limits: Limits, turn: Duration, forgetful: bool) -> Self {
+    async fn start(limits: Limits, workers: u32, turn: Duration, forgetful: bool) -> Self {
         let home = tempfile::tempdir().expect("a folder");
-        let workers = limits.roles[&Role::Worker];
         let store = SqliteStore::open(&home.path().join("gantry.db")).expect("a store");
         let host = Arc::new(BenchHost { turn, forgetful, ..BenchHost::default() });
         let place = Arc::new(Place);
@@ -226,7 +221,13 @@ async fn mission(engine: &Handle, n: u64, workers: u32) {
         text: "do it".into(),
         key: format!("key{n}"),
         title: "do it".into(),
-        options: Options { checks: Some(Vec::new()), workers, ..Options::default() },
+        options: Options {
+            checks: Some(Vec::new()),
+            workers,
+            planners: Some(workers),
+            reviewers: Some(workers),
+            ..Options::default()
+        },
     };
     engine.create(created).await.expect("accepted");
     let call = format!("call{n}");

@@ -2,6 +2,7 @@
 mod code;
 mod configuration;
 mod doctor;
+mod document;
 mod missions;
 mod run;
 mod steer;
@@ -31,7 +32,7 @@ pub use run::{Ran, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-pub use steer::steer;
+pub use steer::{processes, steer};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 

@@ -68,6 +68,8 @@ enum Command {
     Approve(steer::Args),
     /// Have the plan that waits made anew, with what you want to be different
     Refuse(steer::TextArgs),
+    /// Take a task as done although its gate has not passed it, on your word
+    Accept(steer::AcceptArgs),
     /// A mission as a document: plan, attempts, verdicts, diffs, cost, timeline
     Export(export::Args),
     /// Search a project by text, name or structure, as the agents of a mission do
@@ -121,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Steer(args) => steer::say(&args, ControlAction::Steer),
         Command::Approve(args) => steer::order(&args, ControlAction::Approve),
         Command::Refuse(args) => steer::say(&args, ControlAction::Refuse),
+        Command::Accept(args) => steer::accept(&args),
         Command::Export(args) => export::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Completions(args) => shell::completions(&args),

@@ -42,6 +42,8 @@ pub struct CheckResult {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CheckOutcome {
     Passed,
+    /// Failed, and passed when it was run once more on the same tree.
+    Flaky,
     /// Exit code, or 128 + signal.
     Failed(i32),
     TimedOut,
@@ -51,7 +53,16 @@ pub enum CheckOutcome {
 
 impl CheckResult {
     pub fn passed(&self) -> bool {
-        self.outcome == CheckOutcome::Passed
+        matches!(self.outcome, CheckOutcome::Passed | CheckOutcome::Flaky)
+    }
+
+    /// What two runs on one tree say together. Of a flaky check the output of the failure is kept.
+    pub fn and_again(self, second: CheckResult) -> CheckResult {
+        let millis = self.millis.saturating_add(second.millis);
+        match second.passed() {
+            true => CheckResult { outcome: CheckOutcome::Flaky, millis, ..self },
+            false => CheckResult { millis, ..second },
+        }
     }
 }
 

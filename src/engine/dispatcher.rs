@@ -234,6 +234,10 @@ impl Dispatcher {
                     let _ = tx.send(Answer::Refused(Refusal::Store(why)));
                 }
                 None => {
+                    if matches!(*input, Input::Create { .. }) {
+                        // Without missions there is no heartbeat that looks.
+                        self.look_at_memory();
+                    }
                     self.replies.insert(reply, tx);
                     match self.not_in_memory(&input) {
                         Some(wanted) => self.fetch(reply, wanted, input),

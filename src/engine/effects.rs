@@ -7,7 +7,7 @@ use super::lanes::Job;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::verdict::{CheckOutcome, CheckResult};
 use crate::ports::host::{Host, HostError, NewSession, TurnState};
-use crate::ports::workspace::{TodoPlan, WorkspaceError};
+use crate::ports::workspace::{Checks, TodoPlan, WorkspaceError};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use tokio::sync::Semaphore;
 const MAX_DIFF: usize = 60_000;
 /// Time limit of one check.
 const CHECK_TIMEOUT_MS: u64 = 600_000;
+/// Time limit of one look at the tree, with what language servers say of it.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(300);
 /// Check runs at one time, over all missions: they use as many cores as they find.
 const MAX_CHECK_RUNS: usize = 3;
 /// Wait before an abort that the host did not take is repeated; doubles up to the longest.
@@ -209,7 +211,7 @@ impl Effects {
             Action::Baseline { mission, root, commands } => {
                 let broken = Input::Baselined { mission: mission.clone(), results: not_run(&commands) };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
-                    let results = effects.run_checks(Path::new(&root), &commands).await;
+                    let results = effects.run_checks(Path::new(&root), &commands, &[]).await;
                     Some(Input::Baselined { mission, results })
                 }))
             }
@@ -221,11 +223,11 @@ impl Effects {
                     result: Err("the look at the tree broke down".into()),
                 };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
-                    let result = effects.inspect(&ground, diagnose).await.map_err(|e| e.to_string());
+                    let result = timely(effects.inspect(&ground, diagnose)).await.map_err(|e| e.to_string());
                     Some(Input::Inspected { mission, subject, round, result })
                 }))
             }
-            Action::Check { mission, subject, round, root, commands } => {
+            Action::Check { mission, subject, round, root, commands, failing } => {
                 let broken = Input::Checked {
                     mission: mission.clone(),
                     subject: subject.clone(),
@@ -233,7 +235,7 @@ impl Effects {
                     results: not_run(&commands),
                 };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
-                    let results = effects.run_checks(Path::new(&root), &commands).await;
+                    let results = effects.run_checks(Path::new(&root), &commands, &failing).await;
                     Some(Input::Checked { mission, subject, round, results })
                 }))
             }
@@ -249,7 +251,7 @@ impl Effects {
         todo: String,
     ) -> Input {
         let path = PathBuf::from(&root);
-        let (tree, remark) = match self.ports.tree.hash(path.clone(), plan_files(&todo)).await {
+        let (tree, remark) = match timely(self.ports.tree.hash(path.clone(), plan_files(&todo))).await {
             Ok(tree) => (Some(tree), None),
             Err(error) => (None, Some(format!("changes cannot be shown as a diff: {error}"))),
         };
@@ -264,12 +266,17 @@ impl Effects {
         &self.ports
     }
 
-    pub(super) async fn run_checks(&self, root: &Path, commands: &[String]) -> Vec<CheckResult> {
+    pub(super) async fn run_checks(
+        &self,
+        root: &Path,
+        commands: &[String],
+        failing: &[String],
+    ) -> Vec<CheckResult> {
         let mut results = Vec::new();
         // Closed only with the process; then nobody reads the results either.
         let Ok(_permit) = self.check_runs.acquire().await else { return results };
         for command in commands {
-            results.push(self.ports.checks.run(root.to_path_buf(), command.clone(), CHECK_TIMEOUT_MS).await);
+            results.push(check(&*self.ports.checks, root, command, failing.contains(command)).await);
         }
         results
     }
@@ -315,6 +322,24 @@ impl Effects {
     }
 }
 
+/// One check; one that fails is run once more, so that a flaky one is told from one that fails. A run that took all
+/// its time is not repeated.
+async fn check(checks: &dyn Checks, root: &Path, command: &str, failed_before: bool) -> CheckResult {
+    let run = || checks.run(root.to_path_buf(), command.to_owned(), CHECK_TIMEOUT_MS);
+    let first = run().await;
+    if failed_before || !matches!(first.outcome, CheckOutcome::Failed(_)) {
+        return first;
+    }
+    first.and_again(run().await)
+}
+
+/// A look that does not end (a file system that hangs) would hold up a gate for ever.
+async fn timely<T>(look: impl Future<Output = Result<T, WorkspaceError>>) -> Result<T, WorkspaceError> {
+    tokio::time::timeout(LOOK_TIMEOUT, look).await.unwrap_or_else(|_| {
+        Err(WorkspaceError::Git(format!("the tree could not be read within {} s", LOOK_TIMEOUT.as_secs())))
+    })
+}
+
 /// A turn that goes on would be an orphan: so this one notice is repeated until the host has taken it.
 async fn abort(host: &dyn Host, directory: Directory, session: HostSessionId) -> Result<(), HostError> {
     let mut wait = ABORT_AGAIN;
@@ -352,4 +377,56 @@ fn not_run(commands: &[String]) -> Vec<CheckResult> {
         tail: String::new(),
     };
     commands.iter().map(result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Fut;
+    use parking_lot::Mutex;
+    use std::collections::VecDeque;
+
+    /// Checks that come out as told, one run after the other.
+    struct Told(Mutex<VecDeque<CheckOutcome>>);
+
+    impl Checks for Told {
+        fn detect(&self, _root: PathBuf) -> Fut<'_, Vec<String>> {
+            Box::pin(std::future::ready(Vec::new()))
+        }
+        fn run(&self, _root: PathBuf, command: String, _timeout_ms: u64) -> Fut<'_, CheckResult> {
+            let outcome = self.0.lock().pop_front().expect("one run too many");
+            let tail = format!("{outcome:?}");
+            Box::pin(std::future::ready(CheckResult { command, outcome, millis: 10, tail }))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_run_once_more() {
+        use CheckOutcome::*;
+        let table = [
+            (vec![Passed], false, Passed, 10, "Passed"),
+            (vec![Failed(1), Passed], false, Flaky, 20, "Failed(1)"),
+            (vec![Failed(1), Failed(2)], false, Failed(2), 20, "Failed(2)"),
+            (vec![Failed(1), TimedOut], false, TimedOut, 20, "TimedOut"),
+            (vec![Failed(1)], true, Failed(1), 10, "Failed(1)"),
+            (vec![TimedOut], false, TimedOut, 10, "TimedOut"),
+            (vec![NotRun], false, NotRun, 10, "NotRun"),
+        ];
+        for (runs, failed_before, outcome, millis, tail) in table {
+            let told = Told(Mutex::new(runs.clone().into()));
+            let result = check(&told, Path::new("/p"), "test", failed_before).await;
+            assert_eq!(
+                (result.outcome, result.millis, result.tail.as_str()),
+                (outcome, millis, tail),
+                "{runs:?}"
+            );
+            assert!(told.0.lock().is_empty(), "{runs:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_hangs_is_given_up() {
+        let result = timely(std::future::pending::<Result<(), _>>()).await;
+        assert_eq!(result.expect_err("given up").to_string(), "the tree could not be read within 300 s");
+    }
 }

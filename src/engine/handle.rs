@@ -1,6 +1,6 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
-pub use super::core::event::{Created, Inspection, Options, ReportStatus, Spent};
+pub use super::core::event::{Ceiling, Created, Inspection, Options, ReportStatus, Spent, Subject};
 use super::core::state::Mission;
 pub use super::core::{Answer, Control, HostInput, Limits, Refusal, ToolInput};
 use super::core::{Input, ReplyTo, STRANGER, replay};
@@ -16,6 +16,7 @@ use crate::domain::budget::{Budget, Mean};
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{Directory, HostSessionId, MissionId, Role};
 use crate::domain::mission::MissionState;
+use crate::domain::task::TaskState;
 use crate::ports::queue::Queue;
 use crate::ports::store::{MissionRow, OwnerIdentity, StoreError};
 use std::collections::BTreeMap;
@@ -91,7 +92,12 @@ impl MissionView {
             depends_on: t.spec.depends_on.iter().map(|d| d.0.clone()).collect(),
             files: t.spec.files.clone(),
             attempts: t.attempts,
-            note: t.note.clone(),
+            note: match &t.accepted {
+                Some(acceptance) if t.state == TaskState::Completed => {
+                    Some(format!("accepted by {}: {}", acceptance.by, acceptance.reason))
+                }
+                _ => t.note.clone(),
+            },
         });
         Self {
             row: journal::row(mission),
@@ -183,9 +189,10 @@ impl Handle {
         )))
     }
 
-    /// What an order needs before it can be carried out: a mission that is retried goes to work again.
+    /// What an order needs before it can be carried out: a mission that is retried goes to work again, and so may one of
+    /// which a task is accepted.
     async fn prepare(&self, mission: &MissionId, control: &Control) -> Result<(), Refusal> {
-        if *control != Control::Retry {
+        if !matches!(control, Control::Retry | Control::Accept { .. }) {
             return Ok(());
         }
         let view = self.view(mission.clone()).await?;

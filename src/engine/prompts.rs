@@ -3,7 +3,7 @@ use super::core::MAX_ATTEMPTS;
 use super::core::event::{AttemptKind, PromptReason, Subject};
 use super::core::state::{Attempt, Mission, Task};
 use crate::domain::ids::TaskId;
-use crate::domain::verdict::{CheckResult, Finding};
+use crate::domain::verdict::{CheckOutcome, CheckResult, Finding};
 use std::fmt::Write;
 
 /// Longest brief, in bytes, that is passed on.
@@ -254,7 +254,7 @@ fn findings(out: &mut String, findings: &[Finding]) {
 fn results(out: &mut String, results: &[CheckResult], with_output: bool) {
     for result in results {
         let _ = writeln!(out, "- `{}`: {}", result.command, super::report::outcome(result));
-        if with_output && !result.passed() {
+        if with_output && result.outcome != CheckOutcome::Passed {
             let _ = writeln!(out, "```\n{}\n```", clip_end(&result.tail, MAX_OUTPUT));
         }
     }

@@ -58,6 +58,14 @@ pub fn report(mission: &Mission) -> String {
         let _ = writeln!(out, "\nChanged files: {}", clip(&inspection.changed.join(", "), 4_000));
     }
     result(&mut out, mission);
+    if let Some(acceptance) = &mission.accepted {
+        let _ = writeln!(
+            out,
+            "\nAccepted by {} without the gate of the whole: {}",
+            acceptance.by,
+            clip(&acceptance.reason, 300)
+        );
+    }
     if let Some(verdict) = &mission.whole.verdict {
         let _ = writeln!(out, "\nIntegration review: {}", clip(&verdict.summary, 2_000));
         for finding in &verdict.findings {
@@ -86,18 +94,27 @@ fn result(out: &mut String, mission: &Mission) {
 
 /// In words: the host's terminal draws `[x]` and `[ ]` alike.
 fn task_line(out: &mut String, task: &Task) {
-    let state = match task.state {
-        TaskState::Completed => "done".to_owned(),
-        state => state.name().replace('_', " "),
+    let state = match (task.state, &task.accepted) {
+        (TaskState::Completed, Some(acceptance)) => format!("accepted by {}, not by its gate", acceptance.by),
+        (TaskState::Completed, None) => "done".to_owned(),
+        (state, _) => state.name().replace('_', " "),
     };
     let _ = write!(out, "- {} {state}: {}", task.spec.id, task.spec.title);
     if task.attempts > 1 {
         let _ = write!(out, " ({} attempts)", task.attempts);
     }
-    if let (true, Some(note)) = (task.state != TaskState::Completed, &task.note) {
+    if let Some(note) = told(task) {
         let _ = write!(out, " — {}", clip(note, 300));
     }
     out.push('\n');
+}
+
+/// Why a task is what it is: the user's reason, or what its last attempt came to.
+pub fn told(task: &Task) -> Option<&str> {
+    match (task.state, &task.accepted) {
+        (TaskState::Completed, acceptance) => acceptance.as_ref().map(|a| a.reason.as_str()),
+        _ => task.note.as_deref(),
+    }
 }
 
 fn checks(out: &mut String, mission: &Mission) {
@@ -122,6 +139,7 @@ fn checks(out: &mut String, mission: &Mission) {
 pub fn outcome(result: &CheckResult) -> String {
     match result.outcome {
         CheckOutcome::Passed => "passed".into(),
+        CheckOutcome::Flaky => "flaky (failed, then passed)".into(),
         CheckOutcome::Failed(code) => format!("failed (exit {code})"),
         CheckOutcome::TimedOut => "timed out".into(),
         CheckOutcome::NotRun => "could not be started".into(),
@@ -239,12 +257,9 @@ fn spending(mission: &Mission) -> String {
         }
         out.push_str(".\n");
     }
-    if let Some(forecast) = forecast(mission, &mission.means) {
-        let _ = write!(out, "Still to come: about {:.0} min, {} turns", forecast.minutes, forecast.turns);
-        if let Some(cost) = forecast.cost {
-            let _ = write!(out, ", about {}", amount(cost));
-        }
-        out.push_str(".\n");
+    let expected = expected(mission, &mission.means);
+    if !expected.is_empty() {
+        let _ = writeln!(out, "Still to come{expected}.");
     }
     out
 }
@@ -291,6 +306,14 @@ pub fn end_notice(mission: &Mission) -> (String, String) {
         title.into(),
         format!("{}: {}/{} tasks in {took}{spent}", clip(&mission.created.title, 60), c.done, c.total),
     )
+}
+
+/// What is still to come, in words that follow others; nothing where there is no plan.
+pub fn expected(mission: &Mission, means: &BTreeMap<Role, Mean>) -> String {
+    let Some(forecast) = forecast(mission, means) else { return String::new() };
+    let cost = forecast.cost.filter(|c| *c != Spent::default());
+    let cost = cost.map_or(String::new(), |cost| format!(", about {}", amount(cost)));
+    format!(": about {:.0} min, {} turns{cost}", forecast.minutes.ceil(), forecast.turns)
 }
 
 /// Without a price where the host knows none.

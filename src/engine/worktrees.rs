@@ -47,9 +47,9 @@ impl Effects {
             TreeWork::Merge { onto, candidates } => {
                 TreeDone::Merged(self.stack(&project, onto, candidates).await.map_err(told))
             }
-            TreeWork::Try { tree, changes, commands, outfit } => {
+            TreeWork::Try { tree, changes, commands, failing, outfit } => {
                 let result = match self.give(&project, INTEGRATION, &tree, None, &outfit).await {
-                    Ok(path) => Ok(self.run_checks(&path, &commands).await),
+                    Ok(path) => Ok(self.run_checks(&path, &commands, &failing).await),
                     Err(fault) => Err(fault),
                 };
                 TreeDone::Tried { changes, result }

@@ -142,7 +142,7 @@ table! {
         MissionStatus "mission/status" ShimToSidecar Read MissionStatusParams => MissionDetail,
             "Where a mission and its tasks stand.";
         MissionControl "mission/control" ShimToSidecar Write MissionControlParams => MissionDetail,
-            "Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint or takes its work back to one.";
+            "Pauses, resumes, cancels, retries or steers a mission, accepts a task, makes a checkpoint or takes its work back to one.";
         ToolList "tool/list" ShimToSidecar Read Empty => ToolListResult,
             "The tools to register with the host, and the agents that may see each.";
         ToolCall "tool/call" ShimToSidecar Write ToolCallParams => ToolCallResult,

@@ -123,9 +123,12 @@ pub struct MissionControlArgs {
     #[serde(default)]
     pub mission: Option<String>,
     pub action: ControlArg,
-    /// For steer: what to tell the workers.
+    /// For steer: what to tell the workers. For accept: the user's reason.
     #[serde(default)]
     pub text: Option<String>,
+    /// For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when absent.
+    #[serde(default)]
+    pub task: Option<String>,
     /// For restore: the number of the checkpoint to take a paused or failed mission back to.
     #[serde(default)]
     pub checkpoint: Option<u32>,
@@ -139,6 +142,7 @@ pub enum ControlArg {
     Cancel,
     Retry,
     Steer,
+    Accept,
     Checkpoint,
     Restore,
 }
@@ -202,7 +206,7 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool {
         name: "mission_control",
-        description: "Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint, or takes its work back to one.",
+        description: "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, makes a checkpoint, or takes its work back to one.",
         roles: &["commander"],
         permission: None,
         schema: schema::<MissionControlArgs>,

@@ -89,6 +89,18 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub workers: Option<u32>,
+        /// Most planners at one time, 1 to 50 (default 10).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub planners: Option<u32>,
+        /// Most reviewers at one time, 1 to 50 (default 10).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub reviewers: Option<u32>,
+        /// Most turns at one time of a provider, or of one of its models as `provider/model`, 1 to 50 each.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "Record<string, number>"))]
+        pub providers: Option<std::collections::BTreeMap<String, u32>>,
         /// Seconds without progress after which a turn is ended, 10 to 86400 (default 600).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
@@ -236,7 +248,7 @@ wire! {
         #[cfg_attr(test, ts(optional))]
         pub mission: Option<String>,
         pub action: ControlAction,
-        /// For steer: what to tell the workers; for refuse: what is to be different.
+        /// For steer: what to tell the workers; for refuse: what is to be different; for accept: why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub text: Option<String>,
@@ -244,6 +256,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub checkpoint: Option<u32>,
+        /// For accept: the id of the task; the mission as a whole when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub task: Option<String>,
     }
 
     #[derive(Copy, Eq)]
@@ -257,6 +273,8 @@ wire! {
         Approve,
         /// Has the plan made anew; the text says what is to be different.
         Refuse,
+        /// Takes a task, or the mission as a whole, as done by the user's word; the text says why.
+        Accept,
         /// Makes a checkpoint now.
         Checkpoint,
         /// Takes the work back to a checkpoint; the mission has to be paused or at an end.

@@ -154,7 +154,9 @@ impl Kept {
                     self.reopened += 1;
                     self.spent_before = self.mission.spent.tokens;
                 }
-                (!to.is_open() && !self.mission.state.is_open())
+                // A user may accept what is partly done as it is.
+                let accepted = self.mission.accepted.is_some() && *to == MissionState::Completed;
+                (!to.is_open() && !self.mission.state.is_open() && !accepted)
                     .then(|| format!("ends twice: {} and {}", self.mission.state.name(), to.name()))
             }
             _ => None,
@@ -199,6 +201,10 @@ impl Kept {
         }
         if let Some(open) = mission.open_attempts().find(|a| matches!(a.kind, AttemptKind::Work(_))) {
             return Some(format!("completed while {} works", open.id));
+        }
+        // The user's word stands for the gate of the whole, and for nothing else.
+        if mission.accepted.is_some() {
+            return None;
         }
         if let Some(isolation) = &mission.isolation {
             let approved =

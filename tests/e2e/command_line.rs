@@ -70,7 +70,7 @@ fn a_mission_is_run_watched_and_exported() {
     }
     let json: Value = serde_json::from_str(&stage.cli(&["export", short, "--json"])).unwrap();
     assert_eq!(json["journal"].as_array().unwrap().len(), told.facts.len());
-    assert!(json["spent"]["tokens"].as_u64().unwrap() > 0);
+    assert!(json["tokens"].as_u64().unwrap() > 0 && json["attempts"].as_array().unwrap().len() > 10);
     let file = stage.folder().join("mission.md");
     let written = ["export", short, "--output", file.to_str().unwrap()];
     stage.cli(&written);
@@ -120,6 +120,27 @@ fn a_mission_without_a_terminal_is_steered_from_another_one() {
     wait("another plan", PATIENCE, || stage.told().pop().filter(wished));
     stage.cli(&["approve"]);
     wait_two_at_work(&stage);
+    let shown: Value = serde_json::from_str(&stage.cli(&["show", short, "--json"])).unwrap();
+    let numbers = &shown["processes"][0];
+    assert_eq!(
+        (&numbers["gauges"]["attempts.open.worker"], shown["processes"].as_array().map(Vec::len)),
+        (&2.into(), Some(1))
+    );
+    for name in [
+        "permits.worker.allowed",
+        "lanes.worker.waiting",
+        "budget.tokens_spent",
+        "breaker.lab.open",
+        "memory.percent",
+    ] {
+        assert!(numbers["gauges"][name].is_u64(), "{name}: {numbers}");
+    }
+    for name in
+        ["lanes.worker.stolen", "lanes.worker.parks", "actions.look", "looks.that_found_missed_events"]
+    {
+        assert!(numbers["counters"][name].is_u64(), "{name}: {numbers}");
+    }
+    assert!(shown["forecast"]["turns"].as_u64() > Some(0), "{shown}");
     stage.cli(&["steer", short, "mind", "the", "gap"]);
     stage.cli(&["pause", short]);
     let twice = gantry(&stage, &["pause", short]);

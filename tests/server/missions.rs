@@ -155,8 +155,49 @@ async fn control(
     checkpoint: Option<u32>,
 ) -> Result<MissionDetail, CallError> {
     let (mission, text) = (mission.map(String::from), text.map(String::from));
-    let params = MissionControlParams { directory: DIRECTORY.into(), mission, action, text, checkpoint };
+    let params =
+        MissionControlParams { directory: DIRECTORY.into(), mission, action, text, checkpoint, task: None };
     rig.host.peer().call(m::MissionControl, &params, SOON).await
+}
+
+#[tokio::test]
+async fn a_task_that_failed_is_accepted_over_the_wire() {
+    let rig = Rig::new().await;
+    for _ in 0..6 {
+        rig.host.script.next("T2", Act::Say("I would rather not"));
+    }
+    let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
+    let id = created.mission.id;
+    assert_eq!(finished(&rig, &id).await.mission.state, "partially_completed");
+    let accept = async |task: Option<&str>, text: Option<&str>| {
+        let params = MissionControlParams {
+            directory: DIRECTORY.into(),
+            mission: Some(id.clone()),
+            action: ControlAction::Accept,
+            text: text.map(String::from),
+            checkpoint: None,
+            task: task.map(String::from),
+        };
+        rig.host.peer().call(m::MissionControl, &params, SOON).await
+    };
+    let refused = accept(Some("T2"), None).await;
+    assert!(matches!(refused, Err(CallError::Remote(e)) if e.code == -32602 && e.message.contains("why")));
+    let refused = accept(None, Some("fine")).await;
+    assert!(
+        matches!(refused, Err(CallError::Remote(e)) if e.code == -32013 && e.message.contains("task T2 is"))
+    );
+    // T4 was skipped for the sake of T2; it is not begun before somebody asks for it.
+    let detail = accept(Some("T2"), Some("done by hand")).await.expect("accepted");
+    assert_eq!(detail.mission.state, "partially_completed");
+    let task = |id: &str| detail.tasks.iter().find(|t| t.id == id).expect("a task");
+    assert_eq!(task("T2").note.as_deref(), Some("accepted by the user: done by hand"));
+    assert_eq!(task("T4").state, "pending");
+    control(&rig, Some(&id), ControlAction::Retry, None, None).await.expect("retried");
+    until("the report after the retry", || rig.host.delivered().len() == 3).await;
+    let detail = status(&rig.host, &id).await;
+    assert_eq!(detail.mission.state, "completed");
+    let report = detail.report.expect("a report");
+    assert!(report.contains("- T2 accepted by the user, not by its gate: "), "{report}");
 }
 
 #[tokio::test]
@@ -191,6 +232,7 @@ async fn a_mission_that_failed_yesterday_is_taken_back_and_retried_today() {
         action: ControlAction::Retry,
         text: None,
         checkpoint: None,
+        task: None,
     };
     let why = refused(rig.host.peer().call(m::MissionControl, &other, SOON).await);
     assert_eq!(why, format!("mission {id} is not of this project: open OpenCode in {DIRECTORY}"));

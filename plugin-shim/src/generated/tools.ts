@@ -53,7 +53,7 @@ export const TOOLS = [
   },
   {
     "name": "mission_control",
-    "description": "Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint, or takes its work back to one.",
+    "description": "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, makes a checkpoint, or takes its work back to one.",
     "roles": [
       "commander"
     ],
@@ -72,12 +72,17 @@ export const TOOLS = [
             "cancel",
             "retry",
             "steer",
+            "accept",
             "checkpoint",
             "restore"
           ]
         },
         "text": {
-          "description": "For steer: what to tell the workers.",
+          "description": "For steer: what to tell the workers. For accept: the user's reason.",
+          "type": "string"
+        },
+        "task": {
+          "description": "For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when absent.",
           "type": "string"
         },
         "checkpoint": {

@@ -42,7 +42,7 @@ export type CheckpointDetail = {
   /** The verified tree of a task that was completed just then. */
   tree?: string, };
 
-export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "checkpoint" | "restore";
+export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "checkpoint" | "restore";
 
 export type DiagnosticsPolicy = "auto" | "off";
 
@@ -123,10 +123,12 @@ export type MetricsResult = { pid: number,
 export type MissionAttachParams = { directory: string, mission: string, parentSession: string, };
 
 export type MissionControlParams = { directory: string, mission?: string, action: ControlAction,
-  /** For steer: what to tell the workers; for refuse: what is to be different. */
+  /** For steer: what to tell the workers; for refuse: what is to be different; for accept: why. */
   text?: string,
   /** For restore: the number of the checkpoint. */
-  checkpoint?: number, };
+  checkpoint?: number,
+  /** For accept: the id of the task; the mission as a whole when absent. */
+  task?: string, };
 
 export type MissionCreateParams = { directory: string,
   /** The conversation the request came from; the report goes back to it. */
@@ -290,6 +292,12 @@ export type WorkspaceOptions = {
   todo?: string,
   /** Most workers at one time, 1 to 50 (default 10). */
   workers?: number,
+  /** Most planners at one time, 1 to 50 (default 10). */
+  planners?: number,
+  /** Most reviewers at one time, 1 to 50 (default 10). */
+  reviewers?: number,
+  /** Most turns at one time of a provider, or of one of its models as `provider/model`, 1 to 50 each. */
+  providers?: Record<string, number>,
   /** Seconds without progress after which a turn is ended, 10 to 86400 (default 600). */
   turnTimeoutSeconds?: number,
   /** Seconds from its start after which a mission is ended, 60 to 86400 (default 86400). */
@@ -333,7 +341,7 @@ export interface SidecarMethods {
   "mission/attach": { params: MissionAttachParams; result: MissionDetail };
   /** Where a mission and its tasks stand. */
   "mission/status": { params: MissionStatusParams; result: MissionDetail };
-  /** Pauses, resumes, cancels, retries or steers a mission, makes a checkpoint or takes its work back to one. */
+  /** Pauses, resumes, cancels, retries or steers a mission, accepts a task, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
   /** The tools to register with the host, and the agents that may see each. */
   "tool/list": { params: Empty; result: ToolListResult };

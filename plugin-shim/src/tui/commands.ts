@@ -29,9 +29,9 @@ export function commands(api: TuiApi, door: Door, changed: () => void): Command[
       run().catch(warn)
     },
   })
-  const control = async (action: ControlAction, done: string, text?: string) => {
+  const control = async (action: ControlAction, done: string, text?: string, task?: string) => {
     const { mission } = await meant(api, door)
-    const params = { directory: mission.directory, mission: mission.id, action, ...(text === undefined ? {} : { text }) }
+    const params = { directory: mission.directory, mission: mission.id, action, ...(text === undefined ? {} : { text }), ...(task === undefined ? {} : { task }) }
     if (!(await door.ask("mission/control", params))) throw new Error("The mission is not in memory of any process; open its project and try again.")
     api.ui.toast({ variant: "success", title: "Gantry", message: done })
     changed()
@@ -51,6 +51,15 @@ export function commands(api: TuiApi, door: Door, changed: () => void): Command[
       const { awaitsApproval } = await meant(api, door)
       if (!awaitsApproval) throw new Error("No plan waits for your word.")
       ask("What is to be different in the plan?", "Fewer tasks, and leave the tests alone", (text) => control("refuse", "It is planned anew.", text))
+    }),
+    command("accept", "Mission: take a task as done, on your word", async () => {
+      await meant(api, door)
+      ask("Which task, and why? It will be in the report.", "T3 I have checked it by hand", async (text) => {
+        const [task = "", ...why] = text.trim().split(/\s+/)
+        const reason = why.join(" ")
+        if (reason === "") throw new Error("Say why as well, as in: T3 I have checked it by hand")
+        await control("accept", `${task} counts as done.`, reason, task === "whole" ? undefined : task)
+      })
     }),
     command("pause", "Mission: pause", () => control("pause", "The mission is paused.")),
     command("resume", "Mission: resume", () => control("resume", "The mission goes on.")),

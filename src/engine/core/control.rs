@@ -226,6 +226,7 @@ impl Core {
             Control::Steer { text } if state.is_open() => self.emit(id, Event::Steered { text }),
             Control::Steer { .. } => return refused("steered: it has ended"),
             Control::Retry => return self.retry(id, state),
+            Control::Accept { subject, by, reason } => return self.accept(id, subject, by, &reason),
             Control::Checkpoint if state.is_open() => self.checkpoint(id, Trigger::Manual),
             Control::Checkpoint => return refused("given a checkpoint: it has ended"),
             Control::Restore { checkpoint } => return self.restore(id, state, checkpoint),
@@ -233,14 +234,14 @@ impl Core {
         Ok(())
     }
 
-    /// What was completed stays; all else is done again under the same plan.
-    fn retry(&mut self, id: &MissionId, state: MissionState) -> Result<(), Refusal> {
+    /// Whether the mission can go to work again.
+    pub(super) fn may_retry(&self, id: &MissionId, state: MissionState) -> Result<(), Refusal> {
         match state {
             MissionState::PartiallyCompleted if self.place_taken(id) => {
                 let text = "another mission is at work in this project: retry when it has ended";
                 return Err(Refusal::Conflict(text.into()));
             }
-            MissionState::PartiallyCompleted => self.state(id, MissionState::Running, "reopened by the user"),
+            MissionState::PartiallyCompleted => {}
             MissionState::Failed | MissionState::Timeout if self.missions[id].retries >= MAX_RETRIES => {
                 return Err(Refusal::Conflict(format!(
                     "it was retried {MAX_RETRIES} times already: start a new mission with what is left"
@@ -252,10 +253,7 @@ impl Core {
                 let text = "it has no checkpoint to go on from: start it anew";
                 return Err(Refusal::Conflict(text.into()));
             }
-            MissionState::Failed | MissionState::Timeout => {
-                self.state(id, MissionState::Pending, "retried by the user");
-                self.state(id, MissionState::Queued, "retried by the user");
-            }
+            MissionState::Failed | MissionState::Timeout => {}
             _ => {
                 let text = format!(
                     "a mission that is {} cannot be retried: only one that failed or is partly done",
@@ -263,6 +261,18 @@ impl Core {
                 );
                 return Err(Refusal::Conflict(text));
             }
+        }
+        Ok(())
+    }
+
+    /// What was completed stays; all else is done again under the same plan.
+    pub(super) fn retry(&mut self, id: &MissionId, state: MissionState) -> Result<(), Refusal> {
+        self.may_retry(id, state)?;
+        if state == MissionState::PartiallyCompleted {
+            self.state(id, MissionState::Running, "reopened by the user");
+        } else {
+            self.state(id, MissionState::Pending, "retried by the user");
+            self.state(id, MissionState::Queued, "retried by the user");
         }
         if let Some(plan) = self.missions[id].plan.clone() {
             self.emit(

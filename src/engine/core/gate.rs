@@ -115,8 +115,9 @@ impl Core {
             return self.emit(id, Event::Checked { subject, results: Vec::new() });
         }
         let root = mission.ground(&subject).root;
+        let failing = commands.iter().filter(|c| blameless(mission, c)).cloned().collect();
         if let Some(round) = self.live(id).begin(Job::Check(subject.clone())) {
-            self.act(Action::Check { mission: id.clone(), subject, round, root, commands });
+            self.act(Action::Check { mission: id.clone(), subject, round, root, commands, failing });
         }
     }
 
@@ -217,8 +218,8 @@ impl Core {
             }
         };
         if now == approved {
-            let all = self.missions[id].tasks.iter().all(|t| t.state == TaskState::Completed);
-            self.finish(id, if all { "all gates passed" } else { "what was completed passed its gates" });
+            let reason = self.missions[id].passed();
+            self.finish(id, reason);
         } else if self.missions[id].whole_rounds < MAX_WHOLE_ROUNDS {
             self.phase(id, Phase::Reviewing);
         } else {

@@ -163,6 +163,12 @@ pub enum Control {
     Refuse {
         text: String,
     },
+    /// A task, or the whole, is taken as done without its gate.
+    Accept {
+        subject: Subject,
+        by: &'static str,
+        reason: String,
+    },
     /// Makes a checkpoint now.
     Checkpoint,
     /// Takes the work back to a checkpoint.
@@ -329,6 +335,8 @@ pub enum Action {
         round: u64,
         root: String,
         commands: Vec<String>,
+        /// Those that failed before any work: a second run would tell nothing new.
+        failing: Vec<String>,
     },
     /// Read a submission out of a text.
     Salvage {

@@ -20,6 +20,7 @@ pub mod isolation;
 mod landing;
 mod limits;
 mod live;
+mod overrule;
 mod plan;
 mod provider;
 mod queue;
@@ -41,6 +42,7 @@ use crate::domain::memory::MemoryGuard;
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::permits::{Line, Permits};
 use crate::domain::rate::RateGate;
+use crate::domain::task::TaskState;
 use event::{Brief, Event};
 use grants::Want;
 pub use io::{Action, Answer, Control, Ground, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
@@ -125,7 +127,7 @@ impl Default for Core {
 impl Core {
     pub fn new(limits: Limits, seed: u64) -> Self {
         Self {
-            permits: Permits::new(limits.ceilings()),
+            permits: Permits::default(),
             memory: MemoryGuard::new(limits.memory),
             limits,
             seed,
@@ -303,6 +305,10 @@ impl Core {
                     *to,
                 );
             }
+            Event::Accepted { task: Some(task), .. } => {
+                let table = self.leases.entry(mission.place().into()).or_default();
+                schedule::index_lease(table, mission, task, TaskState::Completed);
+            }
             Event::PathTaken { task, path } => {
                 schedule::index_path(
                     self.leases.entry(mission.place().into()).or_default(),
@@ -329,13 +335,7 @@ impl Core {
         self.live.entry(id.clone()).or_default()
     }
 
-    fn task_changed(
-        &mut self,
-        id: &MissionId,
-        task: &TaskId,
-        to: crate::domain::task::TaskState,
-        note: Option<String>,
-    ) {
+    fn task_changed(&mut self, id: &MissionId, task: &TaskId, to: TaskState, note: Option<String>) {
         self.emit(id, Event::TaskChanged { task: task.clone(), to, note });
         self.live(id).todo_dirty.insert(task.clone());
     }
@@ -433,6 +433,12 @@ impl Core {
             }
             if !self.missions.values().any(|m| m.place() == mission.place()) {
                 self.leases.remove(mission.place());
+            }
+            // What was learned of a directory lasts as long as its missions.
+            let directory = &mission.created.directory;
+            if !self.missions.values().any(|m| m.created.directory == *directory) {
+                self.trusted.remove(directory);
+                self.models.retain(|(d, _), _| d != directory);
             }
         }
         self.live.remove(id);

@@ -173,10 +173,11 @@ impl Core {
                     let changes = changes as u32;
                     return self.emit(id, Event::BatchChecked { changes, passed: true, results: Vec::new() });
                 }
+                let failing = commands.iter().filter(|c| gate::blameless(mission, c)).cloned().collect();
                 let outfit = mission.outfit();
-                self.tree_work(id, TreeWork::Try { tree, changes, commands, outfit });
+                self.tree_work(id, TreeWork::Try { tree, changes, commands, failing, outfit });
             }
-            Next::Accept { good, culprit } => self.accept(id, good, culprit),
+            Next::Accept { good, culprit } => self.accept_batch(id, good, culprit),
         }
     }
 
@@ -217,7 +218,7 @@ impl Core {
         self.emit(id, Event::BatchChecked { changes: changes as u32, passed, results });
     }
 
-    fn accept(&mut self, id: &MissionId, good: usize, culprit: Option<TaskId>) {
+    fn accept_batch(&mut self, id: &MissionId, good: usize, culprit: Option<TaskId>) {
         let mission = &self.missions[id];
         let batch = mission.isolation.as_ref().and_then(|i| i.batch.as_ref());
         let merged: Vec<_> =

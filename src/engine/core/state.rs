@@ -68,6 +68,15 @@ pub struct Mission {
     pub checkpoints: Checkpoints,
     /// Plans made so far that differ from the one before.
     pub edition: u32,
+    /// The user's word that took the place of the gate of the whole.
+    pub accepted: Option<Acceptance>,
+}
+
+/// The user's word in the place of a gate's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Acceptance {
+    pub by: String,
+    pub reason: String,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -111,6 +120,8 @@ pub struct Task {
     pub spent: Spent,
     /// Time its workers took.
     pub worked_ms: u64,
+    /// Completed by the user's word, not by its gate.
+    pub accepted: Option<Acceptance>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -207,6 +218,7 @@ impl Mission {
             whole_rounds: 0,
             checkpoints: Checkpoints::default(),
             edition: 0,
+            accepted: None,
         }
     }
 
@@ -286,6 +298,7 @@ impl Mission {
                 if self.state.is_open() {
                     self.report = None;
                     self.handed_back = None;
+                    self.accepted = None;
                 }
             }
             Event::PhaseChanged { to } => {
@@ -343,6 +356,13 @@ impl Mission {
                 }
             }
             Event::TaskChanged { task, to, note } => self.apply_task(at, task, *to, note)?,
+            Event::Accepted { task, by, reason } => {
+                self.apply_accepted(
+                    at,
+                    task.as_ref(),
+                    Acceptance { by: by.clone(), reason: reason.clone() },
+                )?;
+            }
             Event::AttemptOpened { attempt, kind, token, ordinal, session } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
             }
@@ -379,6 +399,7 @@ impl Mission {
             Event::Reported { text, calls } => {
                 self.report = Some(text.clone());
                 self.report_calls.clone_from(calls);
+                self.handed_back = None;
             }
             Event::HandedBack { how } => self.handed_back = Some(*how),
             Event::Attached { parent } => self.parent = parent.clone(),
@@ -406,8 +427,10 @@ impl Mission {
         task.state = task.state.change(to).map_err(|e| format!("{id}: {e}"))?;
         task.note.clone_from(note);
         task.since = at;
-        if to == TaskState::InReview {
-            task.gate = Gate::default();
+        match to {
+            TaskState::InReview => task.gate = Gate::default(),
+            TaskState::Completed => task.accepted = None,
+            _ => {}
         }
         let verified = task.gate.verdict.as_ref().filter(|_| to == TaskState::Completed);
         let tree = verified.and_then(|v| v.tree.clone());
@@ -418,7 +441,7 @@ impl Mission {
         Ok(())
     }
 
-    fn checkpoint(&mut self, at: Millis, trigger: Trigger, tree: Option<TreeId>) {
+    pub(super) fn checkpoint(&mut self, at: Millis, trigger: Trigger, tree: Option<TreeId>) {
         let tasks = self.tasks.iter().map(|t| t.state).collect();
         // The number is given when it is put with the others.
         let (sequence, phase, edition) = (0, self.phase, self.edition);
@@ -493,7 +516,8 @@ impl Mission {
                 (TaskState::Completed, TaskState::Completed) => {}
                 // Taken back once before, and now forward again.
                 (_, TaskState::Completed) => task.state = state,
-                _ => *task = Task::new(task.spec.clone()),
+                // Whose word completed it is to be known when it is taken forward again.
+                _ => *task = Task { accepted: task.accepted.take(), ..Task::new(task.spec.clone()) },
             }
         }
         self.whole = Gate::default();
@@ -593,7 +617,7 @@ impl Mission {
 }
 
 impl Task {
-    fn new(spec: TaskSpec) -> Self {
+    pub(super) fn new(spec: TaskSpec) -> Self {
         Self {
             spec,
             state: TaskState::Pending,
@@ -609,6 +633,7 @@ impl Task {
             since: Millis::default(),
             spent: Spent::default(),
             worked_ms: 0,
+            accepted: None,
         }
     }
 }

@@ -37,7 +37,14 @@ pub enum TreeWork {
     /// Puts approved changes on top of each other.
     Merge { onto: TreeId, candidates: Vec<Candidate> },
     /// Runs the checks on a tree, in the worktree of the whole.
-    Try { tree: TreeId, changes: usize, commands: Vec<String>, outfit: Outfit },
+    Try {
+        tree: TreeId,
+        changes: usize,
+        commands: Vec<String>,
+        /// Those that failed before any work.
+        failing: Vec<String>,
+        outfit: Outfit,
+    },
     /// What the user's files are now, with what is accepted.
     TakeIn { user: TreeId, integration: TreeId, todo: String },
     /// Moves the user's files to the result.

@@ -154,9 +154,11 @@ objects! {
         options: Options,
     }
     struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, max_duration_ms: u64, auto_resume: bool }
-        maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, budget_minutes: u32, task_budget_tokens: u64, task_budget_dollars: f64,
+        maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, planners: u32, reviewers: u32, budget_minutes: u32, task_budget_tokens: u64, task_budget_dollars: f64,
             task_budget_minutes: u32, diagnostics: bool, approval: bool, worktrees: bool, as_branch: bool,
             worktree_links: Vec<String>, worktree_setup: Vec<String> }
+        lists { providers: Ceiling }
+    struct Ceiling for event::Ceiling { name: String, most: u32 }
     struct Brief for event::Brief { text: String }
         lists { acceptance: String, constraints: String }
     struct Plan for plan::Plan { summary: String, tasks: Vec<TaskSpec> }
@@ -230,6 +232,7 @@ impl Stored<event::AttemptKind> for AttemptKind {
 #[serde(rename_all = "snake_case")]
 pub(super) enum CheckOutcome {
     Passed,
+    Flaky,
     Failed(i32),
     TimedOut,
     NotRun,
@@ -239,6 +242,7 @@ impl Stored<verdict::CheckOutcome> for CheckOutcome {
     fn store(live: &verdict::CheckOutcome) -> Self {
         match live {
             verdict::CheckOutcome::Passed => Self::Passed,
+            verdict::CheckOutcome::Flaky => Self::Flaky,
             verdict::CheckOutcome::Failed(code) => Self::Failed(*code),
             verdict::CheckOutcome::TimedOut => Self::TimedOut,
             verdict::CheckOutcome::NotRun => Self::NotRun,
@@ -247,6 +251,7 @@ impl Stored<verdict::CheckOutcome> for CheckOutcome {
     fn restore(self) -> verdict::CheckOutcome {
         match self {
             Self::Passed => verdict::CheckOutcome::Passed,
+            Self::Flaky => verdict::CheckOutcome::Flaky,
             Self::Failed(code) => verdict::CheckOutcome::Failed(code),
             Self::TimedOut => verdict::CheckOutcome::TimedOut,
             Self::NotRun => verdict::CheckOutcome::NotRun,

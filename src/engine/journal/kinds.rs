@@ -88,6 +88,7 @@ kinds! {
     "planned" Planned { plan: Plan, source: PlanSource } lists { remarks: String }
     "task_added" TaskAdded { spec: TaskSpec }
     "task_changed" TaskChanged { task: String, to: TaskState } maybe { note: String }
+    "accepted" Accepted { by: String, reason: String } maybe { task: String }
     "attempt_opened" AttemptOpened { attempt: String, kind: AttemptKind, token: u64, ordinal: u32 }
         maybe { session: String }
     "attempt_session" AttemptSession { attempt: String, session: String }

@@ -39,6 +39,7 @@ kinds! {
     Planned "planned"
     TaskAdded "task_added"
     TaskChanged "task_changed"
+    Accepted "accepted"
     AttemptOpened "attempt_opened"
     AttemptSession "attempt_session"
     Prompted "prompted"
@@ -128,7 +129,7 @@ fn mission_after(count: usize) -> Mission {
 #[test]
 fn the_corpus_has_every_kind_and_each_of_its_facts_fits() {
     let records = corpus();
-    assert!(records.iter().map(|r| r.seq).eq(1..=78));
+    assert!(records.iter().map(|r| r.seq).eq(1..=records.len() as u64));
     let worktrees = worktree_corpus();
     let seen: BTreeSet<_> = records.iter().chain(&worktrees).map(|r| r.kind.as_str()).collect();
     assert_eq!(seen, BTreeSet::from_iter(KINDS.iter().copied()));
@@ -166,13 +167,13 @@ fn the_corpus_of_worktrees_fits_and_is_what_would_be_written_today() {
     assert_eq!(given.collect::<Vec<_>>(), [Some((1, false)), Some((2, false))]);
     assert_eq!(
         (mission.whole_rounds, mission.checkpoints.last().and_then(|c| c.tree.clone())),
-        (2, Some(TreeId("t12".into())))
+        (2, Some(crate::domain::verdict::TreeId("t12".into())))
     );
 }
 
 #[test]
 fn the_corpus_goes_back_to_a_checkpoint() {
-    let m = mission_after(corpus().len());
+    let m = mission_after(78);
     let states: Vec<_> = m.tasks.iter().map(|t| (t.spec.id.as_str(), t.state)).collect();
     let open = TaskState::Pending;
     assert_eq!(states, [("T1", TaskState::Completed), ("T3", open), ("T2", open)], "R1 was added later");
@@ -285,6 +286,7 @@ const OPTIONAL: &[(&str, &[&str])] = &[
     ("surveyed", &["tree", "remark"]),
     ("planned", &["remarks"]),
     ("task_changed", &["note"]),
+    ("accepted", &["task"]),
     ("attempt_opened", &["session"]),
     ("reported", &["calls"]),
 ];

@@ -1,7 +1,9 @@
 //! Between wire types and the engine's.
 use crate::domain::checkpoint::Checkpoint;
-use crate::domain::ids::{HostSessionId, Millis};
-use crate::engine::handle::{Control, HostInput, Metrics, MissionView, Options, Refusal, TaskView};
+use crate::domain::ids::{HostSessionId, Millis, TaskId};
+use crate::engine::handle::{
+    Ceiling, Control, HostInput, Metrics, MissionView, Options, Refusal, Subject, TaskView,
+};
 use crate::ports::queue::Queue;
 use crate::ports::store::MissionRow;
 use crate::protocol::errors::*;
@@ -11,11 +13,16 @@ use crate::rpc::{RpcError, host_types as host};
 pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     let mut options = Options::default();
     let invalid = |text: String| Err(RpcError::new(INVALID_PARAMS, text));
-    if let Some(workers) = wire.workers {
-        if !(1..=50).contains(&workers) {
-            return invalid(format!("option workers is {workers}: it must be 1 to 50"));
-        }
-        options.workers = workers;
+    for (name, most) in
+        [("workers", wire.workers), ("planners", wire.planners), ("reviewers", wire.reviewers)]
+    {
+        side_by_side(name, most)?;
+    }
+    options.workers = wire.workers.unwrap_or(options.workers);
+    (options.planners, options.reviewers) = (wire.planners, wire.reviewers);
+    for (name, most) in wire.providers.iter().flatten() {
+        side_by_side(&format!("providers[{name:?}]"), Some(*most))?;
+        options.providers.push(Ceiling { name: name.clone(), most: *most });
     }
     if let Some(seconds) = wire.turn_timeout_seconds {
         if !(10..=86_400).contains(&seconds) {
@@ -66,6 +73,15 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     Ok(options)
 }
 
+fn side_by_side(name: &str, most: Option<u32>) -> Result<(), RpcError> {
+    match most {
+        Some(most) if !(1..=50).contains(&most) => {
+            Err(RpcError::new(INVALID_PARAMS, format!("option {name} is {most}: it must be 1 to 50")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn budget(
     name: &str,
     tokens: Option<u64>,
@@ -98,12 +114,16 @@ const NO_WISH: &str = "refuse needs a text: what is to be different in the plan"
 pub const NO_CHECKPOINT: &str =
     "restore needs a checkpoint: its number, as the status of the mission lists it";
 
-pub fn control(
-    action: ControlAction,
-    text: Option<String>,
-    checkpoint: Option<u32>,
-) -> Result<Control, RpcError> {
+pub const NO_REASON: &str = "accept needs a text: why the work is taken as done";
+
+/// What an acceptance is for.
+pub fn subject(task: Option<String>) -> Subject {
+    task.filter(|id| !id.is_empty()).map_or(Subject::Whole, |id| Subject::Task(TaskId(id)))
+}
+
+pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
     let missing = |what: &str| RpcError::new(INVALID_PARAMS, what);
+    let MissionControlParams { action, text, checkpoint, task, .. } = p;
     Ok(match action {
         ControlAction::Pause => Control::Pause,
         ControlAction::Resume => Control::Resume,
@@ -117,6 +137,10 @@ pub fn control(
         ControlAction::Refuse => {
             let text = text.filter(|t| !t.trim().is_empty());
             Control::Refuse { text: text.ok_or_else(|| missing(NO_WISH))? }
+        }
+        ControlAction::Accept => {
+            let reason = text.filter(|t| !t.trim().is_empty()).ok_or_else(|| missing(NO_REASON))?;
+            Control::Accept { subject: subject(task), by: "the user", reason }
         }
         ControlAction::Checkpoint => Control::Checkpoint,
         ControlAction::Restore => {

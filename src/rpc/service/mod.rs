@@ -281,8 +281,8 @@ impl Service {
         p: MissionControlParams,
         _: CallContext,
     ) -> Result<MissionDetail, RpcError> {
-        let control = convert::control(p.action, p.text, p.checkpoint)?;
-        let mission = self.meant(p.mission, p.directory).await?;
+        let mission = self.meant(p.mission.clone(), p.directory.clone()).await?;
+        let control = convert::control(p)?;
         self.engine.control(mission.clone(), control).await.map_err(convert::refusal)?;
         self.detail(mission).await
     }

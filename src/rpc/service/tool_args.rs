@@ -1,5 +1,5 @@
 //! Arguments of tool calls, as models write them, to inputs of the engine.
-use super::convert::{NO_CHECKPOINT, NO_TEXT};
+use super::convert::{NO_CHECKPOINT, NO_REASON, NO_TEXT, subject};
 use crate::domain::ids::{MissionId, Role};
 use crate::domain::plan::{Draft, DraftTask};
 use crate::domain::verdict::Finding;
@@ -55,6 +55,10 @@ fn mission_control(a: t::MissionControlArgs) -> Result<ToolInput, String> {
         t::ControlArg::Steer => {
             let text = a.text.filter(|t| !t.trim().is_empty());
             Control::Steer { text: text.ok_or(NO_TEXT)? }
+        }
+        t::ControlArg::Accept => {
+            let reason = a.text.filter(|t| !t.trim().is_empty()).ok_or(NO_REASON)?;
+            Control::Accept { subject: subject(a.task), by: "the user, through the Commander", reason }
         }
         t::ControlArg::Checkpoint => Control::Checkpoint,
         t::ControlArg::Restore => Control::Restore { checkpoint: a.checkpoint.ok_or(NO_CHECKPOINT)? },

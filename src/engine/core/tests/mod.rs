@@ -9,6 +9,7 @@ mod gates;
 mod leases;
 mod missions;
 mod outside;
+mod overrule;
 mod planning;
 mod provider;
 mod reports;

@@ -47,6 +47,9 @@ fn line(event: &Event, names: &mut BTreeMap<String, String>) -> String {
             Outcome::Failed { reason } => format!("close {}: {reason}", name(attempt)),
             Outcome::Aborted => format!("close {}: aborted", name(attempt)),
         },
+        Event::Accepted { task, reason, .. } => {
+            format!("accepted {}: {reason}", task.as_ref().map_or("whole", |t| t.as_str()))
+        }
         Event::PathTaken { task, path } => format!("taken {task}: {path}"),
         Event::Inspected { subject, .. } => format!("inspected {}", of(subject)),
         Event::Checked { subject, results } => format!("checked {}: {}", of(subject), results.len()),

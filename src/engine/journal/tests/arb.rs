@@ -49,7 +49,7 @@ fn created() -> impl Strategy<Value = Created> {
     let options = (
         of(texts()),
         text(),
-        any::<u32>(),
+        (any::<u32>(), of(any::<u32>()), of(any::<u32>()), vec((text(), any::<u32>()), 0..3)),
         whole(),
         whole(),
         any::<bool>(),
@@ -63,7 +63,7 @@ fn created() -> impl Strategy<Value = Created> {
             |(
                 checks,
                 todo,
-                workers,
+                (workers, planners, reviewers, providers),
                 turn_timeout_ms,
                 max_duration_ms,
                 auto_resume,
@@ -76,6 +76,9 @@ fn created() -> impl Strategy<Value = Created> {
                 checks,
                 todo,
                 workers,
+                planners,
+                reviewers,
+                providers: providers.into_iter().map(|(name, most)| Ceiling { name, most }).collect(),
                 turn_timeout_ms,
                 max_duration_ms,
                 auto_resume,
@@ -135,6 +138,7 @@ fn findings() -> impl Strategy<Value = Vec<Finding>> {
 fn results() -> impl Strategy<Value = Vec<CheckResult>> {
     let outcome = prop_oneof![
         Just(CheckOutcome::Passed),
+        Just(CheckOutcome::Flaky),
         any::<i32>().prop_map(CheckOutcome::Failed),
         Just(CheckOutcome::TimedOut),
         Just(CheckOutcome::NotRun),
@@ -257,6 +261,7 @@ fn of_work() -> BoxedStrategy<Event> {
         spec().prop_map(|spec| Event::TaskAdded { spec }),
         (task_id(), select(TaskState::ALL.to_vec()), of(text()))
             .prop_map(|(task, to, note)| { Event::TaskChanged { task, to, note } }),
+        (of(task_id()), text(), text()).prop_map(|(task, by, reason)| Event::Accepted { task, by, reason }),
         (attempt_id(), kind(), whole(), any::<u32>(), of(session())).prop_map(
             |(attempt, kind, token, ordinal, session)| Event::AttemptOpened {
                 attempt,

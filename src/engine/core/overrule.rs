@@ -1,0 +1,191 @@
+//! The user's word in the place of a gate's: recorded with its reason, shown in the report, never called a pass.
+use super::Core;
+use super::event::*;
+use super::io::*;
+use super::live::Job;
+use super::state::{Acceptance, Mission, Task};
+use crate::domain::checkpoint::Trigger;
+use crate::domain::ids::{Millis, MissionId, TaskId};
+use crate::domain::mission::{MissionState, Phase};
+use crate::domain::task::TaskState;
+use crate::engine::prompts::clip;
+
+/// Longest reason that is kept, in bytes.
+const MAX_REASON: usize = 2_000;
+
+impl Core {
+    pub(super) fn accept(
+        &mut self,
+        id: &MissionId,
+        subject: Subject,
+        by: &str,
+        reason: &str,
+    ) -> Result<(), Refusal> {
+        if matches!(subject, Subject::Task(_)) && self.missions[id].isolation.is_some() {
+            let text = "its work is in a worktree and not in what is accepted: steer or retry the mission, or take over by hand what it left";
+            return Err(Refusal::Conflict(text.into()));
+        }
+        if self.is_landing(id) {
+            let text = "its result is just being put into your files; look again in a moment";
+            return Err(Refusal::Conflict(text.into()));
+        }
+        let (by, reason) = (by.to_owned(), clip(reason.trim(), MAX_REASON));
+        match subject {
+            Subject::Task(task) => self.accept_task(id, &task, by, reason),
+            Subject::Whole => self.accept_whole(id, by, reason),
+        }
+    }
+
+    /// Whatever the task is doing, it counts as done from now on; what waited for it or was skipped for its sake goes on.
+    /// A mission that has ended is taken up again only when nothing but its own gate is left: what else failed in it is
+    /// tried again when the user says so.
+    fn accept_task(
+        &mut self,
+        id: &MissionId,
+        task: &TaskId,
+        by: String,
+        reason: String,
+    ) -> Result<(), Refusal> {
+        use MissionState::*;
+        let mission = &self.missions[id];
+        let state = mission.state;
+        match mission.task(task).map(|t| t.state) {
+            None => {
+                let ids: Vec<_> = mission.tasks.iter().map(|t| t.spec.id.as_str()).collect();
+                let text = format!("the mission has no task {task}; it has {}", ids.join(", "));
+                return Err(Refusal::NotFound(clip(&text, 1_000)));
+            }
+            Some(TaskState::Completed) => {
+                return Err(Refusal::Conflict(format!("task {task} is done already")));
+            }
+            Some(_)
+                if matches!(state, Running | Degraded | Paused | PartiallyCompleted | Failed | Timeout) => {}
+            Some(_) => {
+                let text = format!("nothing of a mission that is {} can be accepted", state.name());
+                return Err(Refusal::Conflict(text));
+            }
+        }
+        let rest = mission.tasks.iter().filter(|t| t.state != TaskState::Completed).count() - 1;
+        let goes_on = !state.is_open() && rest == 0;
+        if goes_on {
+            self.may_retry(id, state)?;
+        }
+        self.lay_down(id, &Subject::Task(task.clone()));
+        self.emit(id, Event::Accepted { task: Some(task.clone()), by, reason });
+        let changed: Vec<_> = self.missions[id].tasks.iter().map(|t| t.spec.id.clone()).collect();
+        self.live(id).todo_dirty.extend(changed);
+        if goes_on {
+            return self.retry(id, state);
+        }
+        if !state.is_open() {
+            self.owe_report(id);
+        } else if matches!(self.missions[id].phase, Some(Phase::Reviewing | Phase::Integrating)) {
+            // The whole is another one now.
+            self.lay_down(id, &Subject::Whole);
+            self.phase(id, Phase::Executing);
+        }
+        Ok(())
+    }
+
+    fn accept_whole(&mut self, id: &MissionId, by: String, reason: String) -> Result<(), Refusal> {
+        use MissionState::*;
+        let mission = &self.missions[id];
+        let at_gate = matches!(mission.phase, Some(Phase::Reviewing | Phase::Integrating));
+        if let Some(task) = mission.tasks.iter().find(|t| t.state != TaskState::Completed) {
+            return Err(Refusal::Conflict(format!(
+                "task {} is {}: accept or retry it first, for a mission is complete only with all its tasks",
+                task.spec.id,
+                task.state.name()
+            )));
+        }
+        match mission.state {
+            PartiallyCompleted => {}
+            Running | Degraded | Paused if at_gate && !mission.tasks.is_empty() => {}
+            state => {
+                let text = format!(
+                    "a mission that is {} cannot be accepted: only one whose work is done and was not approved",
+                    state.name()
+                );
+                return Err(Refusal::Conflict(text));
+            }
+        }
+        self.stop_turns(id);
+        self.act(Action::StopWork { mission: id.clone() });
+        self.live(id).jobs.clear();
+        if self.missions[id].state == Paused {
+            self.state(id, Running, format!("taken up by {by}"));
+        }
+        self.recover(id);
+        let text = format!("accepted by {by}, not by its gate: {}", clip(&reason, 300));
+        self.emit(id, Event::Accepted { task: None, by, reason });
+        self.state(id, Completed, text);
+        Ok(())
+    }
+
+    /// Ends what is under way for a task, or for the gate of the whole.
+    fn lay_down(&mut self, id: &MissionId, subject: &Subject) {
+        let work = |task: &TaskId| *subject == Subject::Task(task.clone());
+        let mine = |kind: &AttemptKind| match kind {
+            AttemptKind::Work(task) => work(task),
+            AttemptKind::Review(reviewed) => reviewed == subject,
+            AttemptKind::Planning => false,
+        };
+        let open = self.missions[id].open_attempts().filter(|a| mine(&a.kind));
+        for attempt in open.map(|a| a.id.clone()).collect::<Vec<_>>() {
+            self.close(id, &attempt, Outcome::Aborted);
+            self.end_turn(id, &attempt);
+        }
+        let live = self.live(id);
+        live.jobs.remove(&Job::Inspect(subject.clone()));
+        live.jobs.remove(&Job::Check(subject.clone()));
+    }
+}
+
+impl Mission {
+    pub(super) fn apply_accepted(
+        &mut self,
+        at: Millis,
+        task: Option<&TaskId>,
+        acceptance: Acceptance,
+    ) -> Result<(), String> {
+        let Some(id) = task else {
+            self.accepted = Some(acceptance);
+            return Ok(());
+        };
+        let task = self.task_mut(id)?;
+        if task.state == TaskState::Completed {
+            return Err(format!("task {id} is done already"));
+        }
+        task.state = TaskState::Completed;
+        task.note = None;
+        task.accepted = Some(acceptance);
+        self.wake_skipped();
+        self.checkpoint(at, Trigger::TaskState, None);
+        Ok(())
+    }
+
+    /// Tasks that were skipped wait again; those that still cannot be done are skipped again.
+    fn wake_skipped(&mut self) {
+        for task in self.tasks.iter_mut().filter(|t| t.state == TaskState::Skipped) {
+            *task = Task::new(task.spec.clone());
+        }
+    }
+
+    /// Why it ends well, with what passed no gate named.
+    pub(super) fn passed(&self) -> String {
+        let all = self.tasks.iter().all(|t| t.state == TaskState::Completed);
+        let accepted: Vec<_> = self
+            .tasks
+            .iter()
+            .filter(|t| t.state == TaskState::Completed && t.accepted.is_some())
+            .map(|t| t.spec.id.as_str())
+            .collect();
+        match (all, accepted.is_empty()) {
+            (true, true) => "all gates passed".into(),
+            (false, true) => "what was completed passed its gates".into(),
+            (_, false) => {
+                format!("gates passed but for what the user accepted ({})", clip(&accepted.join(", "), 200))
+            }
+        }
+    }
+}
