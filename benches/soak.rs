@@ -11,6 +11,7 @@ use gantry::adapters::sqlite::SqliteStore;
 use gantry::adapters::system::{GitTree, SystemClock, SystemMemory, Uuids};
 use gantry::domain::ids::{Directory, HostSessionId, Role};
 use gantry::domain::plan::{Draft, DraftTask};
+use gantry::domain::rollback::{Change, Entry, Step};
 use gantry::domain::verdict::{CheckResult, TreeId};
 use gantry::engine::Ports;
 use gantry::engine::handle::{
@@ -18,12 +19,13 @@ use gantry::engine::handle::{
 };
 use gantry::ports::Fut;
 use gantry::ports::code::{CodeError, Diagnosed, Diagnostics};
+use gantry::ports::history::History;
 use gantry::ports::host::*;
 use gantry::ports::store::OwnerIdentity;
 use gantry::ports::system::{MemoryGauge, OpenMarkers};
 use gantry::ports::workspace::{Checks, Todo, TodoPlan, Tree, WorkspaceError};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -179,6 +181,7 @@ impl Bench {
             host: host.clone(),
             tree: place.clone(),
             worktrees: Arc::new(GitTree::new(home.path())),
+            history: place.clone(),
             checks: place.clone(),
             todo: place.clone(),
             diagnostics: place.clone(),
@@ -390,6 +393,36 @@ struct Place;
 
 fn now<'a, T: Send + 'a>(value: T) -> Fut<'a, T> {
     Box::pin(std::future::ready(value))
+}
+
+/// Nothing is taken back here, only kept.
+impl History for Place {
+    fn keep(&self, _: PathBuf, _: TreeId) -> Fut<'_, Result<(), WorkspaceError>> {
+        now(Ok(()))
+    }
+    fn changes(&self, _: PathBuf, _: TreeId, _: TreeId) -> Fut<'_, Result<Vec<Change>, WorkspaceError>> {
+        now(Ok(Vec::new()))
+    }
+    fn entries(
+        &self,
+        _: PathBuf,
+        _: TreeId,
+        _: Vec<String>,
+    ) -> Fut<'_, Result<BTreeMap<String, Entry>, WorkspaceError>> {
+        now(Ok(BTreeMap::new()))
+    }
+    fn compose(&self, _: PathBuf, tree: TreeId, _: Vec<Step>) -> Fut<'_, Result<TreeId, WorkspaceError>> {
+        now(Ok(tree))
+    }
+    fn restore(
+        &self,
+        _: PathBuf,
+        _: TreeId,
+        _: TreeId,
+        _: Vec<String>,
+    ) -> Fut<'_, Result<Vec<String>, WorkspaceError>> {
+        now(Ok(Vec::new()))
+    }
 }
 
 impl Tree for Place {

@@ -4,6 +4,7 @@ mod configuration;
 mod doctor;
 mod document;
 mod missions;
+mod rollback;
 mod run;
 mod steer;
 
@@ -28,6 +29,7 @@ pub use code::{Searched, diagnostics, search_code, search_files, search_text};
 pub use configuration::{configuration, install, uninstall};
 pub use doctor::doctor;
 pub use missions::{export, meant, mission, missions};
+pub use rollback::rollback;
 pub use run::{Ran, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -158,7 +160,8 @@ fn ports(
         store,
         host,
         tree: tree.clone(),
-        worktrees: tree,
+        worktrees: tree.clone(),
+        history: tree,
         checks: Arc::new(system::CommandChecks::watched(watchdog)),
         todo: Arc::new(TodoFiles::new(home)),
         diagnostics,

@@ -729,6 +729,9 @@ fn mission_of(action: &Action) -> Option<MissionId> {
         | Action::Baseline { mission, .. }
         | Action::Inspect { mission, .. }
         | Action::Check { mission, .. }
+        | Action::Record { mission, .. }
+        | Action::PlanRollback { mission, .. }
+        | Action::RestoreFiles { mission, .. }
         | Action::Salvage { mission, .. }
         | Action::StopWork { mission }
         | Action::Trees { mission, .. }

@@ -4,6 +4,7 @@ use super::core::event::Inspection;
 use super::core::{Action, Ground, Input, Look};
 use super::inspect::{inspect, new_errors, plan_files};
 use super::lanes::Job;
+use super::rollback;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::verdict::{CheckOutcome, CheckResult};
 use crate::ports::host::{Host, HostError, NewSession, TurnState};
@@ -60,6 +61,9 @@ impl Effects {
             | Action::Check { .. } => Some(self.tree_work(action)),
             Action::Trees { mission, round, project, work } => {
                 Some(self.worktree_work(mission, round, project, work))
+            }
+            Action::Record { .. } | Action::PlanRollback { .. } | Action::RestoreFiles { .. } => {
+                Some(self.history_work(action))
             }
             Action::PublishTodo { .. } | Action::UpdateTodo { .. } => Some(self.todo_work(action)),
             other => Some(self.host_work(other)),
@@ -243,6 +247,43 @@ impl Effects {
         }
     }
 
+    // ---- trees that are kept
+
+    fn history_work(&self, action: Action) -> Work {
+        let ports = self.ports.clone();
+        let broken = || "the look at the tree broke down".to_owned();
+        match action {
+            Action::Record { mission, round, root, todo } => {
+                let fallback = Input::Recorded { mission: mission.clone(), round, result: Err(broken()) };
+                stoppable(work(Some(&mission.clone()), Some(fallback), async move {
+                    let look = timely(rollback::record(&ports, &root, &todo)).await;
+                    let result = look.map_err(|e| e.to_string());
+                    if let Err(error) = &result {
+                        tracing::warn!(%error, "the tree could not be recorded");
+                    }
+                    Some(Input::Recorded { mission, round, result })
+                }))
+            }
+            Action::PlanRollback { mission, round, look } => {
+                let fallback =
+                    Input::RollbackPlanned { mission: mission.clone(), round, result: Err(broken()) };
+                stoppable(work(Some(&mission.clone()), Some(fallback), async move {
+                    let result = timely(rollback::look(&ports, look)).await.map_err(|e| e.to_string());
+                    Some(Input::RollbackPlanned { mission, round, result })
+                }))
+            }
+            Action::RestoreFiles { mission, round, root, todo, from, to } => {
+                let fallback =
+                    Input::FilesRestored { mission: mission.clone(), round, result: Err(broken()) };
+                work(Some(&mission.clone()), Some(fallback), async move {
+                    let done = ports.history.restore(PathBuf::from(root), from, to, plan_files(&todo)).await;
+                    Some(Input::FilesRestored { mission, round, result: done.map_err(|e| e.to_string()) })
+                })
+            }
+            other => self.notice(other),
+        }
+    }
+
     async fn survey(
         &self,
         mission: MissionId,
@@ -252,7 +293,13 @@ impl Effects {
     ) -> Input {
         let path = PathBuf::from(&root);
         let (tree, remark) = match timely(self.ports.tree.hash(path.clone(), plan_files(&todo))).await {
-            Ok(tree) => (Some(tree), None),
+            Ok(tree) => {
+                // It is what the whole mission is taken back to; a mission that cannot be taken back is one all the same.
+                if let Err(error) = self.ports.history.keep(path.clone(), tree.clone()).await {
+                    tracing::warn!(%error, "the tree before the mission is not kept");
+                }
+                (Some(tree), None)
+            }
             Err(error) => (None, Some(format!("changes cannot be shown as a diff: {error}"))),
         };
         let checks = match checks {
@@ -283,6 +330,11 @@ impl Effects {
 
     async fn inspect(&self, ground: &Ground, diagnose: bool) -> Result<Inspection, WorkspaceError> {
         let mut inspection = inspect(&self.ports, ground, None, Some(MAX_DIFF)).await?;
+        if let Some(tree) = inspection.tree.clone()
+            && let Err(error) = self.ports.history.keep(PathBuf::from(&ground.root), tree).await
+        {
+            tracing::warn!(%error, "how the task left the files is not kept");
+        }
         if diagnose && inspection.findings.is_empty() {
             inspection.findings = new_errors(&self.ports, ground, &inspection.changed).await;
         }

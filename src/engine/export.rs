@@ -123,6 +123,12 @@ fn timeline(out: &mut String, mission: &Mission, facts: &[(Millis, Event)]) {
             }
             Event::PlanRefused { faults } => format!("plan refused: {}", faults.join("; ")),
             Event::Steered { text } => format!("steered: {text}"),
+            Event::RollbackBegun { scope, files, .. } => {
+                format!("taking back {}: {files}", super::core::scope_text(scope))
+            }
+            Event::RolledBack { fault: Some(fault), .. } => format!("nothing taken back: {fault}"),
+            Event::RolledBack { left, .. } if left.is_empty() => "files taken back".into(),
+            Event::RolledBack { left, .. } => format!("files taken back, but for {}", left.join("; ")),
             Event::Restored { checkpoint } => format!("taken back to checkpoint {checkpoint}"),
             Event::Judged { subject, verdict } => {
                 let of = match subject {

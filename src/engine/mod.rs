@@ -14,11 +14,13 @@ pub mod lanes;
 pub mod metrics;
 pub mod prompts;
 pub mod report;
+mod rollback;
 mod worktrees;
 
 use self::core::ToolInput;
 use crate::domain::ids::Role;
 use crate::ports::code::Diagnostics;
+use crate::ports::history::History;
 use crate::ports::host::Host;
 use crate::ports::store::{OwnerIdentity, Store};
 use crate::ports::system::{Clock, Ids, MemoryGauge, OpenMarkers};
@@ -35,6 +37,7 @@ pub struct Ports {
     pub host: Arc<dyn Host>,
     pub tree: Arc<dyn Tree>,
     pub worktrees: Arc<dyn Worktrees>,
+    pub history: Arc<dyn History>,
     pub checks: Arc<dyn Checks>,
     pub todo: Arc<dyn Todo>,
     pub diagnostics: Arc<dyn Diagnostics>,

@@ -105,7 +105,7 @@ pub fn applied(sim: &Sim, place: &str, tree: &TreeId) {
 
 /// A file of the user's was replaced: what stood there must have been as it was before, or as it is to be.
 pub fn moved(world: &mut World, at: u64, path: &str, was: Option<Content>, known: [Option<&Content>; 2]) {
-    let edit = was.filter(|content| world.edits.contains(&content.id));
+    let edit = was.filter(|content| world.by_user.contains(&content.id));
     if edit.is_some_and(|content| !known.contains(&Some(&content))) {
         world.breach(at, format!("an edit of {path} by the user was overwritten"));
     }

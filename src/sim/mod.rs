@@ -9,6 +9,7 @@
 //! Absent on purpose: the wire, SQLite, git and the plan file have tests of their own on the real thing.
 mod agents;
 mod check;
+mod history_port;
 mod host_port;
 mod mirror;
 mod mutation;

@@ -56,7 +56,7 @@ impl OpenMarkers for Machine {
     }
 }
 
-pub fn text(root: &Path) -> String {
+pub(super) fn text(root: &Path) -> String {
     root.to_string_lossy().into_owned()
 }
 

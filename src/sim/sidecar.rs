@@ -237,6 +237,7 @@ impl Sidecar {
             host: Arc::new(SimHost { sim: sim.clone(), power: power.clone() }),
             tree: Arc::new(machine.clone()),
             worktrees: Arc::new(machine.clone()),
+            history: Arc::new(machine.clone()),
             checks: Arc::new(machine.clone()),
             todo: Arc::new(machine.clone()),
             diagnostics: Arc::new(machine.clone()),

@@ -28,6 +28,8 @@ pub struct World {
     /// Running turns, by host process.
     pub turns: BTreeMap<(usize, HostSessionId), Turn>,
     pub places: BTreeMap<String, Place>,
+    /// Contents that the user wrote, and no agent.
+    pub by_user: BTreeSet<u64>,
     pub markers: BTreeSet<Directory>,
     /// Prompts that the engine sent, by attempt.
     pub prompts: BTreeMap<String, usize>,
@@ -39,8 +41,6 @@ pub struct World {
     /// Missions whose acceptance a user was told of.
     pub accepted: BTreeSet<MissionId>,
     pub retries: BTreeMap<MissionId, u32>,
-    /// Contents that the user wrote.
-    pub edits: BTreeSet<u64>,
     pub breaches: Vec<String>,
     pub stats: Stats,
     next_id: u64,
@@ -110,6 +110,7 @@ impl World {
             sessions: BTreeMap::new(),
             turns: BTreeMap::new(),
             places: BTreeMap::new(),
+            by_user: BTreeSet::new(),
             markers: BTreeSet::new(),
             prompts: BTreeMap::new(),
             told: BTreeSet::new(),
@@ -117,7 +118,6 @@ impl World {
             deliveries: Vec::new(),
             accepted: BTreeSet::new(),
             retries: BTreeMap::new(),
-            edits: BTreeSet::new(),
             breaches: Vec::new(),
             stats: Stats::default(),
             next_id: 0,
@@ -238,10 +238,11 @@ impl World {
         self.places.entry(place.to_owned()).or_default()
     }
 
-    pub fn write(&mut self, place: &str, path: &str, broken: bool) {
+    pub fn write(&mut self, place: &str, path: &str, broken: bool) -> u64 {
         let id = self.id();
         self.stats.writes += 1;
         self.place(place).files.insert(path.to_owned(), Content { id, broken });
+        id
     }
 }
 
@@ -258,8 +259,12 @@ impl Place {
     }
 
     pub fn snapshot(&mut self) -> TreeId {
-        let text = self.files.iter().map(|(path, c)| format!("{path}={},", c.id)).collect::<String>();
-        self.snapshots.insert(text.clone(), self.files.clone());
+        self.keep(self.files.clone())
+    }
+
+    pub fn keep(&mut self, files: BTreeMap<String, Content>) -> TreeId {
+        let text = files.iter().map(|(path, c)| format!("{path}={},", c.id)).collect::<String>();
+        self.snapshots.insert(text.clone(), files);
         TreeId(text)
     }
 }

@@ -19,11 +19,11 @@ fn stage(stage: Stage) -> Stage {
     stage.adjust(|env| env.env("PATH", &path))
 }
 
-fn gantry(stage: &Stage, args: &[&str]) -> Output {
+pub fn gantry(stage: &Stage, args: &[&str]) -> Output {
     stage.env.command(&sidecar()).unwrap().args(args).stdin(Stdio::null()).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

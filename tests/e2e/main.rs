@@ -18,6 +18,7 @@ mod models;
 mod packages;
 mod panel;
 mod prompt_tax;
+mod rollback;
 mod script;
 mod support;
 mod tui;

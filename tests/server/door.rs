@@ -46,6 +46,7 @@ async fn a_visitor_sees_and_steers_and_no_more() {
         action: ControlAction::Steer,
         text: Some("in British spelling".into()),
         checkpoint: None,
+        files: None,
         task: None,
     };
     visitor.call(m::MissionControl, &control, SOON).await.expect("steered");

@@ -155,8 +155,15 @@ async fn control(
     checkpoint: Option<u32>,
 ) -> Result<MissionDetail, CallError> {
     let (mission, text) = (mission.map(String::from), text.map(String::from));
-    let params =
-        MissionControlParams { directory: DIRECTORY.into(), mission, action, text, checkpoint, task: None };
+    let params = MissionControlParams {
+        directory: DIRECTORY.into(),
+        mission,
+        action,
+        text,
+        checkpoint,
+        files: None,
+        task: None,
+    };
     rig.host.peer().call(m::MissionControl, &params, SOON).await
 }
 
@@ -177,6 +184,7 @@ async fn a_task_that_failed_is_accepted_over_the_wire() {
             text: text.map(String::from),
             checkpoint: None,
             task: task.map(String::from),
+            files: None,
         };
         rig.host.peer().call(m::MissionControl, &params, SOON).await
     };
@@ -232,6 +240,7 @@ async fn a_mission_that_failed_yesterday_is_taken_back_and_retried_today() {
         action: ControlAction::Retry,
         text: None,
         checkpoint: None,
+        files: None,
         task: None,
     };
     let why = refused(rig.host.peer().call(m::MissionControl, &other, SOON).await);

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gantry::domain::ids::{Directory, MissionId};
+use gantry::domain::rollback::{Change, Entry, Step};
 use gantry::domain::todo::TodoState;
 use gantry::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use gantry::ports::Fut;
 use gantry::ports::code::{CodeError, Diagnosed, Diagnostics};
+use gantry::ports::history::History;
 use gantry::ports::system::{Ids, MemoryGauge, OpenMarkers};
 use gantry::ports::workspace::{Checks, Todo, TodoPlan, Tree, WorkspaceError};
 use parking_lot::Mutex;
@@ -62,6 +64,42 @@ impl Tree for Project {
         let relative = Path::new(path).strip_prefix(root).unwrap_or(Path::new(path));
         let inside = relative.is_relative() && !path.contains("..");
         inside.then(|| relative.display().to_string()).ok_or_else(outside)
+    }
+}
+
+/// The one file of the project, which is another with each version.
+impl History for Project {
+    fn keep(&self, _: PathBuf, _: TreeId) -> Fut<'_, Result<(), WorkspaceError>> {
+        now(Ok(()))
+    }
+    fn changes(&self, _: PathBuf, from: TreeId, to: TreeId) -> Fut<'_, Result<Vec<Change>, WorkspaceError>> {
+        let entry = |tree: &TreeId| Some(Entry { mode: 0o100_644, id: tree.0.clone() });
+        let change = Change { path: "src/T1.txt".into(), from: entry(&from), to: entry(&to) };
+        now(Ok(if from == to { Vec::new() } else { vec![change] }))
+    }
+    fn entries(
+        &self,
+        _: PathBuf,
+        tree: TreeId,
+        paths: Vec<String>,
+    ) -> Fut<'_, Result<BTreeMap<String, Entry>, WorkspaceError>> {
+        let entry = Entry { mode: 0o100_644, id: tree.0 };
+        now(Ok(paths.into_iter().map(|path| (path, entry.clone())).collect()))
+    }
+    fn compose(&self, _: PathBuf, _: TreeId, steps: Vec<Step>) -> Fut<'_, Result<TreeId, WorkspaceError>> {
+        let to = steps.into_iter().find_map(|step| step.to).expect("a file");
+        now(Ok(TreeId(to.id)))
+    }
+    fn restore(
+        &self,
+        _: PathBuf,
+        _: TreeId,
+        to: TreeId,
+        _: Vec<String>,
+    ) -> Fut<'_, Result<Vec<String>, WorkspaceError>> {
+        let version = to.0.trim_start_matches("tree ").parse().expect("a number");
+        self.version.store(version, Ordering::SeqCst);
+        now(Ok(Vec::new()))
     }
 }
 

@@ -38,6 +38,7 @@ impl Server {
             host: host.clone(),
             tree: project.clone(),
             worktrees: Arc::new(GitTree::new(std::path::Path::new("/nowhere"))),
+            history: project.clone(),
             checks: project.clone(),
             todo: project.clone(),
             diagnostics: project.clone(),

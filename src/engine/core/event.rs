@@ -169,6 +169,25 @@ pub enum Event {
     Checkpointed {
         trigger: Trigger,
     },
+    /// A tree that is kept, and what it shows; none where it could not be read.
+    TreeRecorded {
+        moments: Vec<Moment>,
+        tree: Option<TreeId>,
+    },
+    /// Files are to be taken back: from what they were when this was written to what they are to be.
+    RollbackBegun {
+        scope: Scope,
+        from: TreeId,
+        to: TreeId,
+        files: u32,
+        /// The work itself goes back to the checkpoint with them.
+        with_state: bool,
+    },
+    /// They are, but for those that somebody wrote at that moment; with a fault nothing was changed.
+    RolledBack {
+        left: Vec<String>,
+        fault: Option<String>,
+    },
     /// The work was taken back to a checkpoint: what was completed then is completed, all else is open again.
     Restored {
         checkpoint: u32,
@@ -296,6 +315,25 @@ pub struct Brief {
     pub text: String,
     pub acceptance: Vec<String>,
     pub constraints: Vec<String>,
+}
+
+/// What a recorded tree shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Moment {
+    Before(TaskId),
+    After(TaskId),
+    Checkpoint(u32),
+}
+
+/// What is taken back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Scope {
+    Mission,
+    Task(TaskId),
+    /// All since then.
+    Checkpoint(u32),
+    /// The newest rollback itself.
+    Undo,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -429,6 +467,9 @@ impl Event {
             Event::HandedBack { .. } => "handed_back",
             Event::Attached { .. } => "attached",
             Event::Checkpointed { .. } => "checkpointed",
+            Event::TreeRecorded { .. } => "tree_recorded",
+            Event::RollbackBegun { .. } => "rollback_begun",
+            Event::RolledBack { .. } => "rolled_back",
             Event::Restored { .. } => "restored",
         }
     }

@@ -1,7 +1,8 @@
 //! What is true only for this process and this moment: who waits for an answer, signs of life, jobs under way.
 //! Nothing here is written down, and losing all of it costs at most a question to the host.
-use super::event::{PromptReason, Spent, Subject};
+use super::event::{Moment, PromptReason, Spent, Subject};
 use super::io::ReplyTo;
+use super::rollback::Asked;
 use super::worktrees::TreeJob;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
 use crate::domain::verdict::CheckResult;
@@ -35,6 +36,11 @@ pub struct Live {
     pub tree_faults: u32,
     /// What the checks said of the smallest part of the batch that is known to fail.
     pub batch_failure: Vec<CheckResult>,
+    /// What the look at the tree that is under way is for.
+    pub recording: Vec<Moment>,
+    /// Checkpoints on demand whose tree is still to be recorded.
+    pub unrecorded: BTreeSet<u32>,
+    pub rollback: Option<Asked>,
     pub todo_published: bool,
     pub todo_busy: bool,
     pub todo_dirty: BTreeSet<TaskId>,
@@ -61,6 +67,9 @@ pub enum Job {
     Inspect(Subject),
     Check(Subject),
     Trees(TreeJob),
+    Record,
+    PlanRollback,
+    RestoreFiles,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

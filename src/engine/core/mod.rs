@@ -25,12 +25,14 @@ mod plan;
 mod provider;
 mod queue;
 mod recover;
+mod rollback;
 mod schedule;
 mod spending;
 pub mod state;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod trees;
 mod turns;
 pub mod worktrees;
 
@@ -45,11 +47,15 @@ use crate::domain::rate::RateGate;
 use crate::domain::task::TaskState;
 use event::{Brief, Event};
 use grants::Want;
-pub use io::{Action, Answer, Control, Ground, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
+pub use io::{
+    Action, Answer, Control, Ground, HostInput, Input, Look, Part, Refusal, ReplyTo, RollbackAsk,
+    RollbackFound, RollbackLook, RollbackStep, RollbackStretch, RollbackView, ToolInput,
+};
 pub use landing::branch_name;
 pub use limits::Limits;
 use live::{Live, Waiter};
 pub use recover::replay;
+pub(crate) use rollback::scope_text;
 pub(crate) use schedule::{STRANGER, may_write, pace, patterns as declared};
 use state::{Attempt, Mission};
 use std::collections::BTreeMap;
@@ -181,6 +187,11 @@ impl Core {
             Input::Checked { mission, subject, round, results } => {
                 self.checked(&mission, subject, round, results)
             }
+            Input::Recorded { mission, round, result } => self.recorded(&mission, round, result),
+            Input::RollbackPlanned { mission, round, result } => {
+                self.rollback_planned(&mission, round, result)
+            }
+            Input::FilesRestored { mission, round, result } => self.files_restored(&mission, round, result),
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
             Input::Trees(news) => self.tree_news(news),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
@@ -369,6 +380,8 @@ impl Core {
                 Some(Phase::Integrating) => self.advance_integration(id),
             }
         }
+        self.advance_trees(id);
+        self.advance_rollback(id);
         self.advance_attempts(id);
         self.update_todo(id);
         self.advance_release(id);
@@ -404,6 +417,8 @@ impl Core {
         for pulse in live.pulses.values().filter(|p| p.probe) {
             self.probe_lost(&pulse.provider);
         }
+        let why = gone.as_deref().unwrap_or("the mission is being read again; look at it, and try again");
+        self.drop_rollback(live.rollback, why);
         let mut waiters = live.waiters;
         let parked = self.parked.remove(id).unwrap_or_default();
         waiters.extend(parked.waiters);

@@ -4,6 +4,8 @@
 //! or damaged journal) is refused with a sentence and leaves the state as it was.
 use super::event::*;
 use super::isolation::{Isolation, Worktree};
+use super::rollback::Rollback;
+use super::trees::{Recorded, Span};
 use crate::domain::budget::Mean;
 use crate::domain::checkpoint::{Checkpoint, Checkpoints, Trigger};
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
@@ -68,6 +70,10 @@ pub struct Mission {
     pub checkpoints: Checkpoints,
     /// Plans made so far that differ from the one before.
     pub edition: u32,
+    /// What was done to the files, by whom.
+    pub spans: Vec<Span>,
+    /// The newest one that was not without effect.
+    pub rollback: Option<Rollback>,
     /// The user's word that took the place of the gate of the whole.
     pub accepted: Option<Acceptance>,
 }
@@ -110,6 +116,8 @@ pub struct Task {
     /// The tree its first attempt began on. Leases make this exact for the paths it holds: whoever changed
     /// them before was looked at before the lease was given up.
     pub base: Option<TreeId>,
+    /// The tree before its first attempt was looked at.
+    pub recorded: bool,
     pub gate: Gate,
     pub worktree: Option<Worktree>,
     /// Work attempts that failed (not those sent back by a review).
@@ -218,6 +226,8 @@ impl Mission {
             whole_rounds: 0,
             checkpoints: Checkpoints::default(),
             edition: 0,
+            spans: Vec::new(),
+            rollback: None,
             accepted: None,
         }
     }
@@ -257,12 +267,13 @@ impl Mission {
     /// Settled, and no turn of it runs on.
     pub fn at_rest(&self) -> bool {
         self.settled()
+            && !self.rolling_back()
             && self.attempts.values().all(|a| !a.open() && !a.given_up)
             && self.isolation.as_ref().is_none_or(|i| i.released)
     }
     /// At work in its place, if only to wait there.
     pub fn begun(&self) -> bool {
-        self.running() || self.state == MissionState::Paused
+        self.running() || self.state == MissionState::Paused || self.rolling_back()
     }
     /// Work on it goes on; at half pace while the provider is being waited for.
     pub fn running(&self) -> bool {
@@ -369,19 +380,29 @@ impl Mission {
             Event::AttemptSession { attempt, session } => {
                 self.attempt_mut(attempt)?.session = Some(session.clone());
             }
-            Event::Prompted { attempt, reason } => self.attempt_mut(attempt)?.prompts.push(*reason),
+            Event::Prompted { attempt, reason } => {
+                self.attempt_mut(attempt)?.prompts.push(*reason);
+                self.open_span(attempt);
+            }
             Event::Submitted { attempt, submission } => self.apply_submitted(attempt, submission)?,
             Event::AttemptClosed { attempt, outcome, usage } => {
                 self.apply_closed(at, attempt, outcome, *usage)?
             }
             Event::TurnGivenUp { attempt } => self.attempt_mut(attempt)?.given_up = true,
             Event::TurnEnded { attempt } => self.attempt_mut(attempt)?.given_up = false,
-            Event::PathTaken { task, path } => self.task_mut(task)?.taken.push(path.clone()),
+            Event::PathTaken { task, path } => {
+                self.task_mut(task)?.taken.push(path.clone());
+                self.extend_span(task, path);
+            }
             Event::Inspected { subject, inspection } => {
                 if inspection.tree.is_some() {
                     self.last_tree.clone_from(&inspection.tree);
                 }
                 self.gate_mut(subject)?.inspection = Some(inspection.clone());
+                if let Subject::Task(task) = subject {
+                    let tree = inspection.tree.clone();
+                    self.end_span(task, tree.map(|tree| Recorded { at, tree }));
+                }
             }
             Event::Checked { subject, results } => self.gate_mut(subject)?.checks = Some(results.clone()),
             Event::Judged { subject, verdict } => {
@@ -404,6 +425,14 @@ impl Mission {
             Event::HandedBack { how } => self.handed_back = Some(*how),
             Event::Attached { parent } => self.parent = parent.clone(),
             Event::Checkpointed { trigger } => self.checkpoint(at, *trigger, None),
+            Event::TreeRecorded { moments, tree } => self.apply_recorded(at, moments, tree.as_ref()),
+            Event::RollbackBegun { scope, from, to, files, with_state } => {
+                let (scope, from, to) = (scope.clone(), from.clone(), to.clone());
+                let (files, with_state, left) = (*files, *with_state, Vec::new());
+                let rollback = Rollback { scope, from, to, files, with_state, done: false, left };
+                self.apply_rollback_begun(at, rollback)?;
+            }
+            Event::RolledBack { left, fault } => self.apply_rolled_back(at, left, fault.is_some())?,
             Event::Restored { checkpoint } => self.apply_restored(*checkpoint)?,
             Event::WorktreeGiven { .. }
             | Event::BatchMade { .. }
@@ -627,6 +656,7 @@ impl Task {
             findings: Vec::new(),
             taken: Vec::new(),
             base: None,
+            recorded: false,
             gate: Gate::default(),
             worktree: None,
             failures: 0,

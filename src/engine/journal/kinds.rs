@@ -113,6 +113,9 @@ kinds! {
     "handed_back" HandedBack { how: HandBack }
     "attached" Attached { parent: String }
     "checkpointed" Checkpointed { trigger: Trigger }
+    "tree_recorded" TreeRecorded { moments: Vec<Moment> } maybe { tree: String }
+    "rollback_begun" RollbackBegun { scope: Scope, from: String, to: String, files: u32, with_state: bool }
+    "rolled_back" RolledBack { left: Vec<String> } maybe { fault: String }
     "restored" Restored { checkpoint: u32 }
 }
 

@@ -5,12 +5,17 @@
 //! has only the private repository.
 mod command;
 mod diff;
+mod history;
 mod land;
 mod place;
 mod prune;
+mod put;
+mod restore;
 mod slot;
 mod snapshot;
 
+#[cfg(all(test, unix))]
+mod history_tests;
 #[cfg(all(test, unix))]
 mod tests;
 

@@ -14,6 +14,7 @@ mod planning;
 mod provider;
 mod reports;
 mod resources;
+mod rollback;
 mod trace;
 mod turns;
 mod world;

@@ -360,6 +360,20 @@ impl World {
                 let results = self.run_checks(&commands);
                 self.later(500, Input::Checked { mission, subject, round, results });
             }
+            Action::Record { mission, round, .. } => {
+                let fault = "it cannot be read".to_owned();
+                let result = if self.outside.record_fault { Err(fault) } else { Ok(self.tree()) };
+                self.later(15, Input::Recorded { mission, round, result });
+            }
+            Action::PlanRollback { mission, round, look } => {
+                let result = self.outside.rollbacks.pop_front().unwrap_or_else(|| self.rollback(&look));
+                self.later(15, Input::RollbackPlanned { mission, round, result });
+            }
+            Action::RestoreFiles { mission, round, .. } => {
+                self.outside.tree += 1;
+                let result = self.outside.restores.pop_front().unwrap_or_else(|| Ok(Vec::new()));
+                self.later(15, Input::FilesRestored { mission, round, result });
+            }
             Action::PublishTodo { mission, items, .. } => {
                 self.outside.todo = items.into_iter().map(|i: TodoItem| (i.id, i.state)).collect();
                 self.todo_written(mission);
@@ -375,6 +389,18 @@ impl World {
     fn todo_written(&mut self, mission: MissionId) {
         let result = self.outside.todo_faults.pop_front().map_or(Ok(1), Err);
         self.later(5, Input::TodoWritten { mission, result });
+    }
+
+    /// One file for each task that is to be taken back.
+    fn rollback(&self, look: &RollbackLook) -> Result<RollbackFound, String> {
+        let chosen = look.stretches.iter().filter(|s| s.part == Part::Chosen);
+        let step = |s: &RollbackStretch| RollbackStep {
+            path: s.task.as_ref().map_or("undone".into(), |t| t.0.clone()),
+            what: "changed back",
+        };
+        let steps: Vec<_> = chosen.map(step).collect();
+        let to = if steps.is_empty() { self.tree() } else { TreeId(format!("{} taken back", self.tree().0)) };
+        Ok(RollbackFound { from: self.tree(), to, steps, conflicts: Vec::new(), others: Vec::new() })
     }
 
     pub fn tree(&self) -> TreeId {
@@ -510,6 +536,8 @@ fn is_work(input: &Input, of: &MissionId) -> bool {
         Input::Surveyed { mission, .. }
         | Input::Baselined { mission, .. }
         | Input::Inspected { mission, .. }
+        | Input::Recorded { mission, .. }
+        | Input::RollbackPlanned { mission, .. }
         | Input::Checked { mission, .. } => mission == of,
         _ => false,
     }

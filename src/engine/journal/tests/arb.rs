@@ -45,6 +45,22 @@ fn tree() -> impl Strategy<Value = Option<TreeId>> {
     of(text().prop_map(TreeId))
 }
 
+fn moment() -> impl Strategy<Value = Moment> {
+    prop_oneof![
+        task_id().prop_map(Moment::Before),
+        task_id().prop_map(Moment::After),
+        any::<u32>().prop_map(Moment::Checkpoint),
+    ]
+}
+fn scope() -> impl Strategy<Value = Scope> {
+    prop_oneof![
+        Just(Scope::Mission),
+        task_id().prop_map(Scope::Task),
+        any::<u32>().prop_map(Scope::Checkpoint),
+        Just(Scope::Undo),
+    ]
+}
+
 fn created() -> impl Strategy<Value = Created> {
     let options = (
         of(texts()),
@@ -218,6 +234,17 @@ fn of_mission() -> BoxedStrategy<Event> {
         session().prop_map(|parent| Event::Attached { parent }),
         select(vec![Trigger::Periodic, Trigger::TaskState, Trigger::Manual, Trigger::BeforeRisky])
             .prop_map(|trigger| Event::Checkpointed { trigger }),
+        (vec(moment(), 0..3), tree()).prop_map(|(moments, tree)| Event::TreeRecorded { moments, tree }),
+        (scope(), text(), text(), any::<u32>(), any::<bool>()).prop_map(
+            |(scope, from, to, files, with_state)| Event::RollbackBegun {
+                scope,
+                from: TreeId(from),
+                to: TreeId(to),
+                files,
+                with_state
+            }
+        ),
+        (texts(), of(text())).prop_map(|(left, fault)| Event::RolledBack { left, fault }),
         any::<u32>().prop_map(|checkpoint| Event::Restored { checkpoint }),
     ]
     .boxed()
