@@ -12,6 +12,7 @@ use gantry::adapters::system::{GitTree, SystemClock, SystemMemory, Uuids};
 use gantry::domain::ids::{Directory, HostSessionId, Role};
 use gantry::domain::plan::{Draft, DraftTask};
 use gantry::domain::rollback::{Change, Entry, Step};
+use gantry::domain::todo::Edit;
 use gantry::domain::verdict::{CheckResult, TreeId};
 use gantry::engine::Ports;
 use gantry::engine::handle::{
@@ -481,7 +482,7 @@ impl Checks for Place {
 }
 
 impl Todo for Place {
-    fn publish(&self, _: PathBuf, _: TodoPlan) -> Fut<'_, Result<u64, WorkspaceError>> {
+    fn publish(&self, _: PathBuf, _: TodoPlan, _: Vec<Edit>) -> Fut<'_, Result<u64, WorkspaceError>> {
         now(Ok(1))
     }
     fn update(
@@ -489,8 +490,12 @@ impl Todo for Place {
         _: PathBuf,
         _: String,
         _: Vec<(String, gantry::domain::todo::TodoState)>,
+        _: Vec<Edit>,
     ) -> Fut<'_, Result<u64, WorkspaceError>> {
         now(Ok(1))
+    }
+    fn edited(&self, _: PathBuf, _: String, _: Vec<Edit>) -> Fut<'_, Vec<Edit>> {
+        Box::pin(std::future::pending())
     }
 }
 

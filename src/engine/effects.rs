@@ -42,6 +42,8 @@ pub struct Work {
     pub mission: Option<MissionId>,
     /// Ended by `StopWork`.
     pub stoppable: bool,
+    /// Ended by `UnwatchTodo` as well.
+    pub watch: bool,
     pub broken: Option<Input>,
     pub job: Job,
 }
@@ -54,7 +56,10 @@ impl Effects {
     /// Not for answers, salvage and stops, which the dispatcher carries out itself.
     pub fn work(&self, action: Action) -> Option<Work> {
         match action {
-            Action::Answer { .. } | Action::Salvage { .. } | Action::StopWork { .. } => None,
+            Action::Answer { .. }
+            | Action::Salvage { .. }
+            | Action::StopWork { .. }
+            | Action::UnwatchTodo { .. } => None,
             Action::Survey { .. }
             | Action::Baseline { .. }
             | Action::Inspect { .. }
@@ -65,7 +70,9 @@ impl Effects {
             Action::Record { .. } | Action::PlanRollback { .. } | Action::RestoreFiles { .. } => {
                 Some(self.history_work(action))
             }
-            Action::PublishTodo { .. } | Action::UpdateTodo { .. } => Some(self.todo_work(action)),
+            Action::PublishTodo { .. } | Action::UpdateTodo { .. } | Action::WatchTodo { .. } => {
+                Some(self.todo_work(action))
+            }
             other => Some(self.host_work(other)),
         }
     }
@@ -344,30 +351,39 @@ impl Effects {
     fn todo_work(&self, action: Action) -> Work {
         let todo = self.ports.todo.clone();
         match action {
-            Action::PublishTodo { mission, root, file, title, items } => {
+            Action::PublishTodo { mission, root, file, title, items, seen } => {
                 let broken = Input::TodoWritten {
                     mission: mission.clone(),
                     result: Err("writing it broke down".into()),
                 };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let plan = TodoPlan { mission: mission.0.clone(), title, items };
-                    let result =
-                        todo.publish(Path::new(&root).join(file), plan).await.map_err(|e| e.to_string());
+                    let result = todo
+                        .publish(Path::new(&root).join(file), plan, seen)
+                        .await
+                        .map_err(|e| e.to_string());
                     Some(Input::TodoWritten { mission, result })
                 })
             }
-            Action::UpdateTodo { mission, root, file, states } => {
+            Action::UpdateTodo { mission, root, file, states, seen } => {
                 let broken = Input::TodoWritten {
                     mission: mission.clone(),
                     result: Err("writing it broke down".into()),
                 };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let result = todo
-                        .update(Path::new(&root).join(file), mission.0.clone(), states)
+                        .update(Path::new(&root).join(file), mission.0.clone(), states, seen)
                         .await
                         .map_err(|e| e.to_string());
                     Some(Input::TodoWritten { mission, result })
                 })
+            }
+            Action::WatchTodo { mission, round, root, file, known } => {
+                // Were it to break down it would do so again: the file is written then, and not watched.
+                watch(work(Some(&mission.clone()), None, async move {
+                    let edits = todo.edited(Path::new(&root).join(file), mission.0.clone(), known).await;
+                    Some(Input::TodoEdited { mission, round, edits })
+                }))
             }
             other => self.notice(other),
         }
@@ -414,11 +430,15 @@ fn work(
     broken: Option<Input>,
     job: impl Future<Output = Option<Input>> + Send + 'static,
 ) -> Work {
-    Work { mission: mission.cloned(), stoppable: false, broken, job: Box::pin(job) }
+    Work { mission: mission.cloned(), stoppable: false, watch: false, broken, job: Box::pin(job) }
 }
 
 fn stoppable(work: Work) -> Work {
     Work { stoppable: true, ..work }
+}
+
+fn watch(work: Work) -> Work {
+    Work { watch: true, ..work }
 }
 
 fn not_run(commands: &[String]) -> Vec<CheckResult> {

@@ -91,7 +91,7 @@ impl MissionView {
     pub fn of(mission: &Mission, means: &BTreeMap<Role, Mean>) -> Self {
         let tasks = mission.tasks.iter().map(|t| TaskView {
             id: t.spec.id.0.clone(),
-            title: t.spec.title.clone(),
+            title: t.title().to_owned(),
             state: t.state.name().into(),
             depends_on: t.spec.depends_on.iter().map(|d| d.0.clone()).collect(),
             files: t.spec.files.clone(),

@@ -99,7 +99,7 @@ fn task_line(out: &mut String, task: &Task) {
         (TaskState::Completed, None) => "done".to_owned(),
         (state, _) => state.name().replace('_', " "),
     };
-    let _ = write!(out, "- {} {state}: {}", task.spec.id, task.spec.title);
+    let _ = write!(out, "- {} {state}: {}", task.spec.id, task.title());
     if task.attempts > 1 {
         let _ = write!(out, " ({} attempts)", task.attempts);
     }
@@ -271,7 +271,7 @@ fn stand(mission: &Mission) -> String {
     let mut out = format!("Mission {}: {}\n{}\n", mission.id, progress(mission), mission.created.title);
     out.push_str(&spending(mission));
     for task in &mission.tasks {
-        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.spec.title);
+        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.title());
     }
     out
 }

@@ -33,7 +33,7 @@ impl Effects {
             let done = effects.on_trees(PathBuf::from(project), work).await;
             Some(Input::Trees(TreeNews { mission: of, round, done }))
         };
-        Work { mission: Some(mission), stoppable, broken: Some(broken), job: Box::pin(job) }
+        Work { mission: Some(mission), stoppable, watch: false, broken: Some(broken), job: Box::pin(job) }
     }
 
     async fn on_trees(&self, project: PathBuf, work: TreeWork) -> TreeDone {

@@ -4,6 +4,7 @@ use super::turns;
 use super::{Epoch, Sim};
 use crate::domain::ids::{Directory, MissionId, Role, TaskId};
 use crate::domain::mission::MissionState;
+use crate::domain::todo::{Edit, TodoState};
 use crate::engine::handle::{Control, Created, Options, Refusal, RollbackAsk, Scope, Subject};
 use std::sync::Arc;
 
@@ -90,6 +91,12 @@ pub async fn meddle(sim: Arc<Sim>, every_ms: u64) {
             control(&sim, &mission, accept(Subject::Whole)).await;
             control(&sim, &mission, accept(Subject::Task(TaskId(format!("T{}", act / 3 + 1))))).await;
         }
+        if sim.seed % 7 == 6 {
+            let mut all = sim.todo.get();
+            all.entry(mission.0.clone()).or_default().push(line(act));
+            sim.todo.set(all);
+            sim.note(format!("{mission}: the plan file is edited"));
+        }
         match act {
             0 => control(&sim, &mission, Control::Cancel { by: "the user" }).await,
             1 | 2 => {
@@ -113,6 +120,22 @@ pub async fn meddle(sim: Arc<Sim>, every_ms: u64) {
             }
             9 => take_back(&sim, &mission).await,
             _ => edit(&sim, &mission),
+        }
+    }
+}
+
+/// A change of the plan file.
+fn line(act: u64) -> Edit {
+    let id = format!("T{}", act % 4 + 1);
+    match act % 6 {
+        0 => Edit::Marked { id, state: TodoState::Done },
+        1 | 2 => Edit::Marked { id, state: TodoState::Open },
+        3 => Edit::Marked { id, state: TodoState::Skipped },
+        4 => Edit::Reworded { id, title: format!("Part {act}, otherwise") },
+        _ if act > 6 => Edit::Removed { id },
+        _ => {
+            let title = format!("More, {act}");
+            Edit::Added { id: None, title, files: vec!["c.js".into()], depends_on: vec!["T1".into()] }
         }
     }
 }

@@ -21,5 +21,6 @@ mod prompt_tax;
 mod rollback;
 mod script;
 mod support;
+mod todo;
 mod tui;
 mod worktrees;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gantry::domain::ids::{Directory, MissionId};
 use gantry::domain::rollback::{Change, Entry, Step};
-use gantry::domain::todo::TodoState;
+use gantry::domain::todo::{Edit, TodoState};
 use gantry::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use gantry::ports::Fut;
 use gantry::ports::code::{CodeError, Diagnosed, Diagnostics};
@@ -140,7 +140,7 @@ impl Project {
 }
 
 impl Todo for Project {
-    fn publish(&self, _: PathBuf, plan: TodoPlan) -> Fut<'_, Result<u64, WorkspaceError>> {
+    fn publish(&self, _: PathBuf, plan: TodoPlan, _: Vec<Edit>) -> Fut<'_, Result<u64, WorkspaceError>> {
         now(self.write_todo(plan.items.into_iter().map(|i| (i.id, i.state))))
     }
     fn update(
@@ -148,8 +148,12 @@ impl Todo for Project {
         _: PathBuf,
         _: String,
         states: Vec<(String, TodoState)>,
+        _: Vec<Edit>,
     ) -> Fut<'_, Result<u64, WorkspaceError>> {
         now(self.write_todo(states))
+    }
+    fn edited(&self, _: PathBuf, _: String, _: Vec<Edit>) -> Fut<'_, Vec<Edit>> {
+        Box::pin(std::future::pending())
     }
 }
 

@@ -10,6 +10,7 @@ use crate::domain::task::TaskState;
 use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
 
 #[derive(Clone, PartialEq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "the large one comes once in a mission")]
 pub enum Event {
     Created(Created),
     StateChanged {
@@ -52,6 +53,15 @@ pub enum Event {
     TaskAdded {
         spec: TaskSpec,
     },
+    /// The plan grew: work that the user asked for.
+    TaskRequested {
+        spec: TaskSpec,
+    },
+    /// The user's words for a task.
+    TaskReworded {
+        task: TaskId,
+        title: String,
+    },
     TaskChanged {
         task: TaskId,
         to: TaskState,
@@ -63,6 +73,10 @@ pub enum Event {
         /// Who said so, in words.
         by: String,
         reason: String,
+    },
+    /// The user wants a task that is over to be done again.
+    Reopened {
+        task: TaskId,
     },
     AttemptOpened {
         attempt: AttemptId,
@@ -442,8 +456,11 @@ impl Event {
             Event::PlanJudged { .. } => "plan_judged",
             Event::Planned { .. } => "planned",
             Event::TaskAdded { .. } => "task_added",
+            Event::TaskRequested { .. } => "task_requested",
+            Event::TaskReworded { .. } => "task_reworded",
             Event::TaskChanged { .. } => "task_changed",
             Event::Accepted { .. } => "accepted",
+            Event::Reopened { .. } => "reopened",
             Event::AttemptOpened { .. } => "attempt_opened",
             Event::AttemptSession { .. } => "attempt_session",
             Event::Prompted { .. } => "prompted",

@@ -6,7 +6,7 @@ use crate::domain::ids::Millis;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, MissionId, Role, TaskId};
 use crate::domain::memory::MemoryUse;
 use crate::domain::plan::Draft;
-use crate::domain::todo::{TodoItem, TodoState};
+use crate::domain::todo::{Edit, TodoItem, TodoState};
 use crate::domain::verdict::{CheckResult, Finding, TreeId};
 use crate::ports::host::{CallState, HostError, HostFault, HostMessage, ToastKind, TurnState};
 
@@ -143,6 +143,12 @@ pub enum Input {
     },
     /// Work on worktrees and merges is done.
     Trees(TreeNews),
+    /// What people changed in the plan file since Gantry wrote it, all of it.
+    TodoEdited {
+        mission: MissionId,
+        round: u64,
+        edits: Vec<Edit>,
+    },
     /// A mission of an earlier process, now ours.
     Adopt {
         mission: MissionId,
@@ -472,12 +478,26 @@ pub enum Action {
         file: String,
         title: String,
         items: Vec<TodoItem>,
+        /// Edits of people that the mission has taken notice of: they may be overwritten.
+        seen: Vec<Edit>,
     },
     UpdateTodo {
         mission: MissionId,
         root: String,
         file: String,
         states: Vec<(String, TodoState)>,
+        seen: Vec<Edit>,
+    },
+    /// Waits for edits of people other than those known.
+    WatchTodo {
+        mission: MissionId,
+        round: u64,
+        root: String,
+        file: String,
+        known: Vec<Edit>,
+    },
+    UnwatchTodo {
+        mission: MissionId,
     },
     Toast {
         directory: Directory,
@@ -518,6 +538,8 @@ impl Action {
             Action::RestoreFiles { .. } => "restore_files",
             Action::PublishTodo { .. } => "publish_todo",
             Action::UpdateTodo { .. } => "update_todo",
+            Action::WatchTodo { .. } => "watch_todo",
+            Action::UnwatchTodo { .. } => "unwatch_todo",
             Action::Toast { .. } => "toast",
             Action::Progress { .. } => "progress",
         }

@@ -5,6 +5,7 @@ use super::io::ReplyTo;
 use super::rollback::Asked;
 use super::worktrees::TreeJob;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
+use crate::domain::todo::Edit;
 use crate::domain::verdict::CheckResult;
 use crate::ports::host::HostMessage;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,11 @@ pub struct Live {
     pub todo_published: bool,
     pub todo_busy: bool,
     pub todo_dirty: BTreeSet<TaskId>,
+    /// The section of the mission stands in the file since this process has the mission.
+    pub todo_written: bool,
+    /// Edits of people in the file as they were last told, and those that the next write may overwrite.
+    pub todo_known: Vec<Edit>,
+    pub todo_seen: Vec<Edit>,
     /// The plan file could not be written; said once.
     pub todo_fault: Option<String>,
     /// Messages of conversations whose attempt has ended: told once more, they say nothing of the next.
@@ -64,6 +70,7 @@ pub struct Live {
 pub enum Job {
     Survey,
     Baseline,
+    WatchTodo,
     Inspect(Subject),
     Check(Subject),
     Trees(TreeJob),

@@ -11,6 +11,7 @@
 mod attempts;
 mod checkpoints;
 mod control;
+mod edits;
 pub mod event;
 mod gate;
 mod grants;
@@ -194,6 +195,7 @@ impl Core {
             Input::FilesRestored { mission, round, result } => self.files_restored(&mission, round, result),
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
             Input::Trees(news) => self.tree_news(news),
+            Input::TodoEdited { mission, round, edits } => self.todo_edited(&mission, round, edits),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
             Input::Forget { mission, gone } => {
                 // What else is to be forgotten must not be acted on before that; the next input settles.
@@ -385,6 +387,7 @@ impl Core {
         self.advance_attempts(id);
         self.update_todo(id);
         self.advance_release(id);
+        self.watch_todo(id);
         self.advance_hand_back(id);
     }
 

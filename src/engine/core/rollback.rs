@@ -104,9 +104,8 @@ impl Core {
                 "{turns} {what} still running: try again when they have ended, or cancel the mission"
             ));
         }
-        let jobs =
-            self.live.get(id).map(|l| l.jobs.keys().any(|j| !matches!(j, Job::Record | Job::PlanRollback)));
-        if jobs == Some(true) {
+        let harmless = |job: &Job| matches!(job, Job::Record | Job::PlanRollback | Job::WatchTodo);
+        if self.live.get(id).is_some_and(|live| !live.jobs.keys().all(harmless)) {
             return conflict("its checks are still running: try again when they have ended".into());
         }
         if ask.with_state {

@@ -130,6 +130,8 @@ pub struct Task {
     pub worked_ms: u64,
     /// Completed by the user's word, not by its gate.
     pub accepted: Option<Acceptance>,
+    /// The user's own words for it. The title of the plan stays: prompts are known again by it.
+    pub words: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -346,11 +348,12 @@ impl Mission {
             Event::PlanJudged { approved, reason } => self.apply_judged_plan(*approved, reason.as_deref())?,
             Event::Planned { plan, source, .. } => {
                 let old = std::mem::take(&mut self.tasks);
-                let kept = |spec: &TaskSpec| {
-                    old.iter().find(|t| t.spec.id == spec.id && t.state == TaskState::Completed).cloned()
+                let made = |spec: &TaskSpec| match old.iter().find(|t| t.spec.id == spec.id) {
+                    Some(task) if task.state == TaskState::Completed => task.clone(),
+                    Some(task) if task.spec == *spec => task.again(),
+                    _ => Task::new(spec.clone()),
                 };
-                self.tasks =
-                    plan.tasks.iter().map(|s| kept(s).unwrap_or_else(|| Task::new(s.clone()))).collect();
+                self.tasks = plan.tasks.iter().map(made).collect();
                 self.rework = 0;
                 self.whole_rounds = 0;
                 if self.plan.as_ref() != Some(plan) {
@@ -366,6 +369,8 @@ impl Mission {
                     plan.tasks.push(spec.clone());
                 }
             }
+            Event::TaskRequested { spec } => self.apply_requested(spec)?,
+            Event::TaskReworded { task, title } => self.apply_reworded(task, title)?,
             Event::TaskChanged { task, to, note } => self.apply_task(at, task, *to, note)?,
             Event::Accepted { task, by, reason } => {
                 self.apply_accepted(
@@ -374,6 +379,7 @@ impl Mission {
                     Acceptance { by: by.clone(), reason: reason.clone() },
                 )?;
             }
+            Event::Reopened { task } => self.apply_reopened(task)?,
             Event::AttemptOpened { attempt, kind, token, ordinal, session } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
             }
@@ -546,7 +552,7 @@ impl Mission {
                 // Taken back once before, and now forward again.
                 (_, TaskState::Completed) => task.state = state,
                 // Whose word completed it is to be known when it is taken forward again.
-                _ => *task = Task { accepted: task.accepted.take(), ..Task::new(task.spec.clone()) },
+                _ => *task = Task { accepted: task.accepted.take(), ..task.again() },
             }
         }
         self.whole = Gate::default();
@@ -664,6 +670,16 @@ impl Task {
             spent: Spent::default(),
             worked_ms: 0,
             accepted: None,
+            words: None,
         }
+    }
+
+    /// The same work from its beginning.
+    pub(super) fn again(&self) -> Self {
+        Self { words: self.words.clone(), ..Self::new(self.spec.clone()) }
+    }
+
+    pub fn title(&self) -> &str {
+        self.words.as_deref().unwrap_or(&self.spec.title)
     }
 }

@@ -87,8 +87,11 @@ kinds! {
     "plan_judged" PlanJudged { approved: bool } maybe { reason: String }
     "planned" Planned { plan: Plan, source: PlanSource } lists { remarks: String }
     "task_added" TaskAdded { spec: TaskSpec }
+    "task_requested" TaskRequested { spec: TaskSpec }
+    "task_reworded" TaskReworded { task: String, title: String }
     "task_changed" TaskChanged { task: String, to: TaskState } maybe { note: String }
     "accepted" Accepted { by: String, reason: String } maybe { task: String }
+    "reopened" Reopened { task: String }
     "attempt_opened" AttemptOpened { attempt: String, kind: AttemptKind, token: u64, ordinal: u32 }
         maybe { session: String }
     "attempt_session" AttemptSession { attempt: String, session: String }

@@ -5,6 +5,7 @@ mod budget;
 mod checkpoints;
 mod control;
 mod crashes;
+mod edits;
 mod gates;
 mod leases;
 mod missions;

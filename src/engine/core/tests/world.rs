@@ -3,7 +3,7 @@ use super::outside::{Happening, Made, Outside, Session, subject};
 use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
-use crate::domain::todo::TodoItem;
+use crate::domain::todo::{Edit, TodoItem};
 use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use crate::engine::core::event::*;
 use crate::engine::core::state::{Mission, Task};
@@ -29,6 +29,8 @@ pub struct World {
     calls: BTreeMap<ReplyTo, (HostSessionId, String)>,
     writes: BTreeMap<ReplyTo, (HostSessionId, String)>,
     pub denied: Vec<String>,
+    /// Who waits for edits of the plan file: the round, and the edits known.
+    pub watches: BTreeMap<MissionId, (u64, Vec<Edit>)>,
     /// The world at each commit of the first mission: before its actions were carried out, and after.
     pub moments: Vec<Moment>,
     completed: BTreeSet<(MissionId, TaskId)>,
@@ -122,6 +124,13 @@ impl World {
             Answer::Write { denied } => denied.clone(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The plan file as people have left it: all edits that it has.
+    pub fn edit(&mut self, mission: &MissionId, edits: Vec<Edit>) {
+        let (round, known) = self.watches.remove(mission).expect("the file is watched");
+        assert_ne!(known, edits, "nothing new to tell");
+        self.step(Input::TodoEdited { mission: mission.clone(), round, edits });
     }
 
     /// Esc: the open call of the conversation is cancelled, its turn aborted.
@@ -242,6 +251,10 @@ impl World {
                     "{task} was done and is worked on again"
                 );
             }
+            // Opened again by the user.
+            Event::Reopened { task } => {
+                self.completed.remove(&(id.clone(), task.clone()));
+            }
             // Taken back by the user.
             Event::Restored { .. } => {
                 self.completed.retain(|(m, _)| m != id);
@@ -328,7 +341,13 @@ impl World {
                 let found = (text == "REPORT").then(|| super::outside::report("salvaged"));
                 self.step(Input::Salvaged { mission, attempt, found });
             }
-            Action::StopWork { mission } => self.jobs.retain(|_, job| !is_work(job, &mission)),
+            Action::StopWork { mission } => {
+                self.watches.remove(&mission);
+                self.jobs.retain(|_, job| !is_work(job, &mission));
+            }
+            Action::UnwatchTodo { mission } => {
+                self.watches.remove(&mission);
+            }
             Action::Tell { .. } | Action::Toast { .. } | Action::Progress { .. } => {}
             other => self.perform_work(other),
         }
@@ -381,6 +400,9 @@ impl World {
             Action::UpdateTodo { mission, states, .. } => {
                 self.outside.todo.extend(states);
                 self.todo_written(mission);
+            }
+            Action::WatchTodo { mission, round, known, .. } => {
+                self.watches.insert(mission, (round, known));
             }
             other => panic!("{other:?} is carried out elsewhere"),
         }

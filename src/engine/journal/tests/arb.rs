@@ -286,6 +286,9 @@ fn of_work() -> BoxedStrategy<Event> {
         .prop_map(|(approved, tree, summary, findings)| Verdict { approved, tree, summary, findings });
     prop_oneof![
         spec().prop_map(|spec| Event::TaskAdded { spec }),
+        spec().prop_map(|spec| Event::TaskRequested { spec }),
+        (task_id(), text()).prop_map(|(task, title)| Event::TaskReworded { task, title }),
+        task_id().prop_map(|task| Event::Reopened { task }),
         (task_id(), select(TaskState::ALL.to_vec()), of(text()))
             .prop_map(|(task, to, note)| { Event::TaskChanged { task, to, note } }),
         (of(task_id()), text(), text()).prop_map(|(task, by, reason)| Event::Accepted { task, by, reason }),
