@@ -74,6 +74,14 @@ impl Isolation {
         }
     }
 
+    /// The task is not up for merging any more; a batch with it in it is another one now.
+    pub(super) fn withdraw(&mut self, task: &TaskId) {
+        self.queue.retain(|queued| queued != task);
+        if self.batch.as_ref().is_some_and(|batch| batch.steps().iter().any(|step| step.task == *task)) {
+            self.batch = None;
+        }
+    }
+
     pub(super) fn drop_queue(&mut self) {
         self.queue.clear();
         self.batch = None;

@@ -192,6 +192,9 @@ impl Core {
             self.refuse_merge(id, &task, "it contradicts work that was accepted meanwhile", findings);
         }
         let isolation = self.missions[id].isolation.as_ref();
+        // One that was taken back meanwhile is in the trees of those behind it.
+        let stands = |i: &&Isolation| steps.iter().all(|step| i.queue.contains(&step.task));
+        let isolation = isolation.filter(stands);
         if let Some(onto) =
             isolation.filter(|i| i.batch.is_none() && !steps.is_empty()).map(|i| i.integration.clone())
         {

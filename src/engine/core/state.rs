@@ -469,6 +469,9 @@ impl Mission {
         }
         let verified = task.gate.verdict.as_ref().filter(|_| to == TaskState::Completed);
         let tree = verified.and_then(|v| v.tree.clone());
+        if let Some(isolation) = &mut self.isolation {
+            isolation.withdraw(id);
+        }
         // A change of its own is not yet what the mission has.
         let together = self.isolation.as_ref().map(|i| i.integration.clone()).filter(|_| tree.is_some());
         let tree = together.or(tree);
