@@ -2,7 +2,7 @@
 //! `cargo bench --bench soak`; name parts (`store`, `many`, `turnaround`, `affinity`) to run only some. What the host
 //! and the tree of this bench themselves take is in the figures.
 //!
-//! - `store`: 1,000 missions of 10 tasks come and go: resident memory after each hundred.
+//! - `store`: 3,000 missions of 10 tasks come and go: resident memory on the way.
 //! - `many`: 100 missions of 10 tasks at one time: memory, processor time, turns whose end was not heard of.
 //! - `turnaround`: 50 turns side by side end without their report: from the idle notice to the reminder.
 //! - `affinity`: the same missions with and without lanes that keep to what they know.
@@ -60,13 +60,16 @@ fn main() {
 // ---- parts
 
 async fn come_and_go() {
-    println!("store: 1,000 missions of {TASKS} tasks, 20 at a time");
+    println!("store: 3,000 missions of {TASKS} tasks, 20 at a time");
     let bench = Bench::start(Limits::default(), 40, Duration::ZERO, false).await;
-    for hundred in 1..=10 {
-        bench.missions(100, 20).await;
+    let mut done = 0;
+    // From the thousandth on the store drops one mission for each that comes.
+    for total in [100, 250, 500, 750, 1_000, 1_500, 2_000, 2_500, 3_000] {
+        bench.missions(total - done, 20).await;
+        done = total;
         let gauges = bench.engine.metrics().await.gauges;
         let kept: u64 = gauges.iter().filter(|(k, _)| k.starts_with("missions.")).map(|(_, n)| n).sum();
-        println!("  after {:4}: {:.1} MB resident, {kept} missions in memory", hundred * 100, rss());
+        println!("  after {:4}: {:.1} MB resident, {kept} missions in memory", total, rss());
     }
 }
 
