@@ -8,7 +8,7 @@
 //! - `affinity`: the same missions with and without lanes that keep to what they know.
 #![allow(clippy::print_stdout, reason = "a bench is read on the terminal")]
 use gantry::adapters::sqlite::SqliteStore;
-use gantry::adapters::system::{SystemClock, SystemMemory, Uuids};
+use gantry::adapters::system::{GitTree, SystemClock, SystemMemory, Uuids};
 use gantry::domain::ids::{Directory, HostSessionId, Role};
 use gantry::domain::plan::{Draft, DraftTask};
 use gantry::domain::rollback::{Change, Entry, Step};
@@ -183,6 +183,7 @@ impl Bench {
             store: Arc::new(store),
             host: host.clone(),
             tree: place.clone(),
+            worktrees: Arc::new(GitTree::new(home.path())),
             history: place.clone(),
             checks: place.clone(),
             todo: place.clone(),

@@ -4,7 +4,7 @@ import type { WorkspaceOptions } from "./generated/types"
 const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   bin: { is: (v) => typeof v === "string" && v !== "", wants: "a path" },
   resume: { is: (v) => v === "auto" || v === "report", wants: '"auto" or "report"' },
-  checks: { is: (v) => Array.isArray(v) && v.every((item) => typeof item === "string"), wants: "a list of commands" },
+  checks: { is: isTexts, wants: "a list of commands" },
   todo: { is: (v) => typeof v === "string" && v !== "", wants: "a path relative to the project" },
   workers: { is: (v) => isWhole(v, 1, 50), wants: "a whole number from 1 to 50" },
   planners: { is: (v) => isWhole(v, 1, 50), wants: "a whole number from 1 to 50" },
@@ -14,6 +14,10 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   ...budgets("budget"),
   ...budgets("taskBudget"),
   fractal: { is: (v) => v === "auto" || v === "off", wants: '"auto" or "off"' },
+  isolation: { is: (v) => v === "shared" || v === "worktree", wants: '"shared" or "worktree"' },
+  integrate: { is: (v) => v === "apply" || v === "branch", wants: '"apply" or "branch"' },
+  worktreeLinks: { is: isTexts, wants: "a list of paths" },
+  worktreeSetup: { is: isTexts, wants: "a list of commands" },
   planApproval: { is: (v) => v === "auto" || v === "ask", wants: '"auto" or "ask"' },
   diagnostics: { is: (v) => v === "auto" || v === "off", wants: '"auto" or "off"' },
   toasts: { is: (v) => v === "quiet" || v === "normal" || v === "verbose", wants: '"quiet", "normal" or "verbose"' },
@@ -51,6 +55,10 @@ function budgets(prefix: string): typeof CHECKS {
     [`${prefix}Dollars`]: { is: (v) => typeof v === "number" && v >= 0.01 && v <= 1_000_000, wants: "a number from 0.01 to 1000000" },
     [`${prefix}Minutes`]: { is: (v) => isWhole(v, 1, 1_440), wants: "a whole number from 1 to 1440" },
   }
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === "string")
 }
 
 function areCeilings(value: unknown): boolean {

@@ -41,7 +41,7 @@ const SCHEMAS = new Map<string, unknown>(TOOLS.map((tool) => [tool.name, tool.in
 
 export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
   const options = readOptions(given)
-  const host = new V1Host(input.client)
+  const host = new V1Host(input.client, input.directory)
   // Outside version control the host names the root of the file system.
   const worktree = parse(input.worktree).root === input.worktree ? input.directory : input.worktree
   const workspace = new Workspace(input.directory, worktree, options, host, pool)

@@ -160,6 +160,7 @@ fn ports(
         store,
         host,
         tree: tree.clone(),
+        worktrees: tree.clone(),
         history: tree,
         checks: Arc::new(system::CommandChecks::watched(watchdog)),
         todo: Arc::new(TodoFiles::new(home)),

@@ -14,6 +14,9 @@ pub struct Args {
     /// Most the mission may spend: tokens, as in 50k or 2m, or dollars, as in '$2'
     #[arg(long, value_name = "BUDGET")]
     budget: Option<String>,
+    /// Each task works in a working tree of its own; your files change when all of it is checked
+    #[arg(long)]
+    worktree: bool,
     /// The model of the conversation, as PROVIDER/MODEL
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
@@ -31,10 +34,13 @@ pub fn run(args: &Args) -> u8 {
             output::note(&progress::line(row));
         }
     };
-    let text = match &args.budget {
+    let mut text = match &args.budget {
         Some(budget) => format!("--budget={budget} {}", args.text),
         None => args.text.clone(),
     };
+    if args.worktree {
+        text.insert_str(0, "--worktree ");
+    }
     match app::run(&args.directory, &text, args.model.as_deref(), &args.set, tell) {
         Ok(Ran::Mission(row)) => ended(args, &row.id),
         Ok(Ran::Interrupted) => {

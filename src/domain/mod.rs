@@ -11,6 +11,7 @@ pub mod ids;
 pub mod lease;
 pub mod mask;
 pub mod memory;
+pub mod merge;
 pub mod mission;
 pub mod permits;
 pub mod plan;

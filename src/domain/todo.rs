@@ -28,6 +28,13 @@ pub fn temp_file_name(name: &str) -> String {
     format!(".{name}.gantry-tmp")
 }
 
+/// The plan file follows the mission and is no part of its result; nor is the file it is written through.
+pub fn plan_files(todo: &str) -> Vec<String> {
+    let (folder, name) = todo.rsplit_once('/').map_or(("", todo), |(folder, name)| (folder, name));
+    let temp = temp_file_name(name);
+    vec![todo.to_owned(), if folder.is_empty() { temp } else { format!("{folder}/{temp}") }]
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TodoState {
     Open,

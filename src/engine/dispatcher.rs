@@ -741,6 +741,7 @@ fn mission_of(action: &Action) -> Option<MissionId> {
         | Action::RestoreFiles { mission, .. }
         | Action::Salvage { mission, .. }
         | Action::StopWork { mission }
+        | Action::Trees { mission, .. }
         | Action::PublishTodo { mission, .. }
         | Action::UpdateTodo { mission, .. }
         | Action::WatchTodo { mission, .. }

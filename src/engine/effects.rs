@@ -64,6 +64,9 @@ impl Effects {
             | Action::Baseline { .. }
             | Action::Inspect { .. }
             | Action::Check { .. } => Some(self.tree_work(action)),
+            Action::Trees { mission, round, project, work } => {
+                Some(self.worktree_work(mission, round, project, work))
+            }
             Action::Record { .. } | Action::PlanRollback { .. } | Action::RestoreFiles { .. } => {
                 Some(self.history_work(action))
             }
@@ -84,14 +87,14 @@ impl Effects {
             })
         };
         match action {
-            Action::CreateSession { mission, attempt, directory, parent, title, role, adopt } => {
+            Action::CreateSession { mission, attempt, directory, folder, parent, title, role, adopt } => {
                 let key = attempt.0.clone();
                 let broken = Input::SessionCreated {
                     mission: mission.clone(),
                     attempt: attempt.clone(),
                     result: Err(failed()),
                 };
-                let new = NewSession { directory, parent: Some(parent), title, role, key, adopt };
+                let new = NewSession { directory, folder, parent: Some(parent), title, role, key, adopt };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let result = host.create(new).await;
                     Some(Input::SessionCreated { mission, attempt, result })
@@ -313,7 +316,16 @@ impl Effects {
         Input::Surveyed { mission, checks, tree, remark }
     }
 
-    async fn run_checks(&self, root: &Path, commands: &[String], failing: &[String]) -> Vec<CheckResult> {
+    pub(super) fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    pub(super) async fn run_checks(
+        &self,
+        root: &Path,
+        commands: &[String],
+        failing: &[String],
+    ) -> Vec<CheckResult> {
         let mut results = Vec::new();
         // Closed only with the process; then nobody reads the results either.
         let Ok(_permit) = self.check_runs.acquire().await else { return results };

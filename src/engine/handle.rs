@@ -28,6 +28,7 @@ use crate::domain::task::TaskState;
 use crate::ports::queue::Queue;
 use crate::ports::store::{MissionRow, OwnerIdentity, StoreError};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
@@ -321,6 +322,11 @@ impl Handle {
             }
         }
         all_declared.then_some(Ok(()))
+    }
+
+    /// Where a conversation of a mission works: the root of its working tree, and its folder in there.
+    pub fn place_of(&self, session: &HostSessionId) -> Option<(PathBuf, PathBuf)> {
+        self.index.get(session).map(|entry| (entry.root, entry.directory))
     }
 
     async fn lease_take(&self, session: &HostSessionId, paths: &[String]) -> Result<(), String> {

@@ -80,10 +80,14 @@ fn entry(mission: &Mission, attempt: &Attempt) -> Entry {
         AttemptKind::Work(task) => mission.task(task).map(super::core::declared).unwrap_or_default(),
         _ => Vec::new(),
     };
+    let worktree = mission.worktree_of(&attempt.kind);
+    let own = worktree.map(|w| (w.path.clone(), mission.folder_in(w)));
+    let (root, directory) =
+        own.unwrap_or_else(|| (mission.created.worktree.clone(), mission.created.directory.0.clone()));
     Entry {
         mission: mission.id.clone(),
-        root: PathBuf::from(&mission.created.worktree),
-        directory: PathBuf::from(mission.created.directory.as_str()),
+        root: PathBuf::from(root),
+        directory: PathBuf::from(directory),
         todo: mission.created.options.todo.clone(),
         may: super::core::may_write(mission, Some(attempt)).map(|_| declared(attempt).into()),
     }

@@ -3,7 +3,7 @@ use super::Ports;
 use super::core::Ground;
 use super::core::event::Inspection;
 use crate::domain::lease::Pattern;
-use crate::domain::todo::temp_file_name;
+pub use crate::domain::todo::plan_files;
 use crate::domain::verdict::Finding;
 use crate::ports::code::Diagnostic;
 use crate::ports::workspace::WorkspaceError;
@@ -79,13 +79,6 @@ fn finding(error: &Diagnostic) -> Finding {
         line: u32::try_from(error.line).ok(),
         ..Finding::of("high", format!("new error ({source}{code}): {}", error.message))
     }
-}
-
-/// The plan file follows the mission and is no part of its result; nor is the file it is written through.
-pub fn plan_files(todo: &str) -> Vec<String> {
-    let (folder, name) = todo.rsplit_once('/').map_or(("", todo), |(folder, name)| (folder, name));
-    let temp = temp_file_name(name);
-    vec![todo.to_owned(), if folder.is_empty() { temp } else { format!("{folder}/{temp}") }]
 }
 
 /// Conflict markers that a change brings in.

@@ -16,6 +16,7 @@ pub mod prompts;
 pub mod report;
 mod rollback;
 mod views;
+mod worktrees;
 
 use self::core::ToolInput;
 use crate::domain::ids::Role;
@@ -25,6 +26,7 @@ use crate::ports::host::Host;
 use crate::ports::store::{OwnerIdentity, Store};
 use crate::ports::system::{Clock, Ids, MemoryGauge, OpenMarkers};
 use crate::ports::workspace::{Checks, Todo, Tree};
+use crate::ports::worktrees::Worktrees;
 use std::sync::Arc;
 
 /// Everything the engine needs from outside.
@@ -35,6 +37,7 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     pub host: Arc<dyn Host>,
     pub tree: Arc<dyn Tree>,
+    pub worktrees: Arc<dyn Worktrees>,
     pub history: Arc<dyn History>,
     pub checks: Arc<dyn Checks>,
     pub todo: Arc<dyn Todo>,

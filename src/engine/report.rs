@@ -1,4 +1,5 @@
 //! What people are told of a mission: its report, its status, its live title. Pure text from the state.
+use super::core::branch_name;
 use super::core::pace;
 use super::core::state::{Mission, Task};
 use super::core::{Answer, RollbackView};
@@ -56,6 +57,7 @@ pub fn report(mission: &Mission) -> String {
     {
         let _ = writeln!(out, "\nChanged files: {}", clip(&inspection.changed.join(", "), 4_000));
     }
+    result(&mut out, mission);
     if let Some(acceptance) = &mission.accepted {
         let _ = writeln!(
             out,
@@ -71,6 +73,23 @@ pub fn report(mission: &Mission) -> String {
         }
     }
     out
+}
+
+/// Where the work of worktrees is to be found.
+fn result(out: &mut String, mission: &Mission) {
+    let Some(isolation) = &mission.isolation else { return };
+    if isolation.owes_result() {
+        let branch = branch_name(&mission.id);
+        let _ = writeln!(
+            out,
+            "\nYour files were left as they are. The accepted work is on the branch {branch} (without git: a patch in Gantry's data folder); look at it, then merge it."
+        );
+        if !isolation.clashes.is_empty() {
+            let _ = writeln!(out, "Changed by you and by it: {}", clip(&isolation.clashes.join(", "), 1_000));
+        }
+    } else if isolation.landed.is_some() {
+        out.push_str("\nThe result was put into your files, as it was checked.\n");
+    }
 }
 
 /// In words: the host's terminal draws `[x]` and `[ ]` alike.

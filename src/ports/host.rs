@@ -5,6 +5,8 @@ use crate::domain::ids::{Directory, HostSessionId, Role};
 #[derive(Clone, PartialEq, Debug)]
 pub struct NewSession {
     pub directory: Directory,
+    /// Where it works, when that is not the directory; it is still the directory's.
+    pub folder: Option<String>,
     pub parent: Option<HostSessionId>,
     pub title: String,
     pub role: Role,

@@ -9,6 +9,7 @@ pub mod store;
 pub(crate) mod store_contract;
 pub mod system;
 pub mod workspace;
+pub mod worktrees;
 
 use std::future::Future;
 use std::pin::Pin;

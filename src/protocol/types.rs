@@ -153,6 +153,22 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub toasts: Option<Toasts>,
+        /// Whether tasks share the user's files or each has a working tree of its own (default shared).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub isolation: Option<IsolationPolicy>,
+        /// What becomes of the result of worktrees (default apply).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub integrate: Option<IntegratePolicy>,
+        /// Paths of the project that worktrees share (default node_modules).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub worktree_links: Option<Vec<String>>,
+        /// Commands that make a new worktree ready (default none).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub worktree_setup: Option<Vec<String>>,
     }
 
     #[derive(Copy, Eq)]
@@ -170,6 +186,22 @@ wire! {
         Normal,
         /// Also each step of a mission and each task.
         Verbose,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum IsolationPolicy {
+        /// All work in the user's files; leases keep them apart.
+        Shared,
+        /// What is approved is merged, checked and brought into the user's files at the end.
+        Worktree,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum IntegratePolicy {
+        /// Into the user's files, where nothing contradicts it.
+        Apply,
+        /// Onto a branch; the user's files stay as they are.
+        Branch,
     }
 
     #[derive(Copy, Eq)]
@@ -557,6 +589,10 @@ wire! {
 
     pub struct SessionCreateParams {
         pub directory: String,
+        /// Where the conversation works, when that is not the directory.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub folder: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub parent: Option<String>,

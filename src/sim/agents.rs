@@ -205,7 +205,8 @@ fn report(session: &HostSessionId, status: ReportStatus) -> ToolInput {
 fn surroundings(me: &Speaker, text: &str) -> Option<(String, Vec<String>)> {
     let world = me.sim.world.lock();
     let (kept, attempt) = world.mirror.attempt_of(&me.session)?;
-    let place = kept.mission.place().to_owned();
+    let folder = world.sessions.get(&me.session).and_then(|c| c.folder.clone());
+    let place = folder.unwrap_or_else(|| kept.mission.place().to_owned());
     let listed = text.lines().find_map(|l| l.strip_prefix("Files of this task: "));
     let mut files: Vec<String> = match (listed, &attempt.kind) {
         (Some(listed), _) => listed.split(", ").map(str::to_owned).collect(),

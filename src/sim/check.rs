@@ -1,10 +1,14 @@
 //! What must hold of the host's side while it runs, and of everything at the end.
 use super::Sim;
 use super::host_port::FENCE_GRACE_MS;
+use super::mirror::Kept;
+use super::place_ports::CHECK;
 use super::user;
-use super::world::World;
+use super::worktrees::known;
+use super::world::{Content, World};
 use crate::domain::ids::{HostSessionId, Role};
 use crate::domain::lease::Pattern;
+use crate::domain::verdict::TreeId;
 use crate::engine::core::event::{AttemptKind, HandBack};
 use crate::engine::core::state::{Mission, Task};
 use crate::engine::{core, journal};
@@ -66,6 +70,47 @@ fn may_have_written(
         }
     }
     Ok(())
+}
+
+/// A worktree is brought to another tree: nobody may be at work in it.
+pub fn given(sim: &Sim, worktree: &str) {
+    let mut world = sim.world.lock();
+    let there = |kept: &&Kept| {
+        let mut at_work = kept.mission.open_attempts().filter(|a| !a.prompts.is_empty());
+        at_work.any(|a| kept.mission.worktree_of(&a.kind).is_some_and(|w| w.path == worktree))
+    };
+    let taken = world.mirror.missions.values().find(there).map(|kept| kept.mission.id.clone());
+    if let Some(mission) = taken {
+        world.breach(sim.elapsed(), format!("{worktree} is given away while {mission} works in it"));
+    }
+}
+
+/// A result goes into the user's files: only what was approved as a whole, on which the check passes.
+pub fn applied(sim: &Sim, place: &str, tree: &TreeId) {
+    let mut world = sim.world.lock();
+    let here = world.mirror.missions.values().filter(|kept| kept.mission.place() == place);
+    let approved =
+        |m: &Mission| m.whole.verdict.as_ref().is_some_and(|v| v.approved && v.tree.as_ref() == Some(tree));
+    let mission = here.map(|kept| &kept.mission).find(|m| approved(m));
+    let found = match mission {
+        None => Some(format!("{} goes into {place} without a verdict for it", tree.0)),
+        Some(m) => {
+            let blamed = m.survey.as_ref().is_some_and(|s| !s.failed_before(CHECK));
+            let broken = known(&world, tree).is_ok_and(|files| files.values().any(|c| c.broken));
+            (broken && blamed).then(|| format!("{} puts into {place} what {CHECK} fails on", m.id))
+        }
+    };
+    if let Some(breach) = found {
+        world.breach(sim.elapsed(), breach);
+    }
+}
+
+/// A file of the user's was replaced: what stood there must have been as it was before, or as it is to be.
+pub fn moved(world: &mut World, at: u64, path: &str, was: Option<Content>, known: [Option<&Content>; 2]) {
+    let edit = was.filter(|content| world.by_user.contains(&content.id));
+    if edit.is_some_and(|content| !known.contains(&Some(&content))) {
+        world.breach(at, format!("an edit of {path} by the user was overwritten"));
+    }
 }
 
 /// A conversation that was not told its work cannot go on with it.

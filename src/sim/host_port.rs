@@ -166,6 +166,9 @@ impl Host for SimHost {
                 Some(id) if adopt => Ok(id),
                 twin => {
                     let id = world.make_session(new.role, Some(new.key.clone()));
+                    if let Some(conversation) = world.sessions.get_mut(&id) {
+                        conversation.folder.clone_from(&new.folder);
+                    }
                     if let Some(twin) = twin {
                         let text = format!("{twin} and {id} were both made for {}", new.key);
                         world.breach(sim.elapsed(), text);

@@ -206,6 +206,12 @@ impl Kept {
         if mission.accepted.is_some() {
             return None;
         }
+        if let Some(isolation) = &mission.isolation {
+            let approved =
+                mission.whole.verdict.as_ref().filter(|v| v.approved).and_then(|v| v.tree.as_ref());
+            let landed = approved.is_some() && isolation.landed.as_ref() == approved;
+            return (!landed).then(|| "completed, and the approved tree is not in the user's files".into());
+        }
         let (seen, broken) = tree(mission.place()).unzip();
         let blamed = mission.survey.as_ref().is_some_and(|s| !s.failed_before(CHECK));
         match mission.whole.verdict.as_ref().filter(|v| v.approved) {

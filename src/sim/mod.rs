@@ -22,6 +22,7 @@ mod trace;
 mod turns;
 mod user;
 mod watched;
+mod worktrees;
 mod world;
 
 pub use check::LIVENESS_MS;

@@ -1,6 +1,7 @@
 //! Clock, ids, tree, checks, plan file and markers of the simulated machine.
 use super::Sim;
 use super::mutation::Mutation;
+use super::worktrees::known;
 use crate::domain::ids::{Directory, Millis, MissionId};
 use crate::domain::memory::MemoryUse;
 use crate::domain::todo::{Edit, TodoState};
@@ -77,16 +78,13 @@ impl Tree for Machine {
 
     fn changed(
         &self,
-        root: PathBuf,
+        _root: PathBuf,
         from: TreeId,
         to: TreeId,
     ) -> Fut<'_, Result<Vec<String>, WorkspaceError>> {
-        let mut world = self.0.world.lock();
-        let place = world.place(&text(&root));
-        let unknown = || WorkspaceError::Git("no such tree".into());
+        let world = self.0.world.lock();
         let result = (|| {
-            let from = place.snapshots.get(&from.0).ok_or_else(unknown)?;
-            let to = place.snapshots.get(&to.0).ok_or_else(unknown)?;
+            let (from, to) = (known(&world, &from)?, known(&world, &to)?);
             Ok(to
                 .iter()
                 .filter(|(path, c)| from.get(*path) != Some(c))

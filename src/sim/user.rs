@@ -25,6 +25,7 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
             auto_resume: world.rng.chance(700),
             // Not drawn, so that older seeds keep their course up to here.
             background: Some((sim.seed + n as u64).is_multiple_of(5)),
+            worktrees: isolated(sim.seed, n as u64),
             ..Options::default()
         };
         (process, directory, session, options)
@@ -65,6 +66,11 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
 /// still play what they did.
 fn budget(seed: u64, n: u64) -> Option<u64> {
     (seed.is_multiple_of(3) && n.is_multiple_of(2)).then(|| 300 + (seed / 3 + n * 7_919) % 2_000)
+}
+
+/// Some missions work in worktrees; not drawn either.
+fn isolated(seed: u64, n: u64) -> Option<bool> {
+    (seed / 2 + n).is_multiple_of(3).then_some(true)
 }
 
 /// Second thoughts at random moments.

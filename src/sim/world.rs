@@ -58,6 +58,8 @@ pub struct Stats {
 pub struct Conversation {
     pub key: Option<String>,
     pub role: Role,
+    /// Where it works; none for the project itself.
+    pub folder: Option<String>,
     pub messages: Vec<HostMessage>,
     /// The last look at it was answered with a lie.
     pub lied: bool,
@@ -147,7 +149,7 @@ impl World {
 
     pub fn make_session(&mut self, role: Role, key: Option<String>) -> HostSessionId {
         let id = HostSessionId(format!("ses_{}", self.id()));
-        let conversation = Conversation { key, role, messages: Vec::new(), lied: false };
+        let conversation = Conversation { key, role, folder: None, messages: Vec::new(), lied: false };
         self.sessions.insert(id.clone(), conversation);
         id
     }

@@ -15,6 +15,8 @@ fn where_each_value_comes_from() {
     let wanted = "\
 diagnostics         \"auto\"   default
 fractal             \"auto\"   default
+integrate           \"apply\"   default
+isolation           \"shared\"   default
 maxDurationSeconds  86400   default
 planApproval        \"auto\"   default
 planners            10   default
@@ -24,6 +26,8 @@ toasts              \"normal\"   default
 todo                \"PLAN.md\"   the plugin's options in OpenCode's configuration
 turnTimeoutSeconds  600   default
 workers             3   ~/app/gantry.jsonc:2
+worktreeLinks       [\"node_modules\"]   default
+worktreeSetup       []   default
 ";
     assert_eq!(shown, wanted);
     let set = home.gantry(&["config", "show", "app", "--set", "workers=4", "--set", "todo=P.md"]).ok();

@@ -26,3 +26,4 @@ mod support;
 mod todo;
 mod tui;
 mod view;
+mod worktrees;

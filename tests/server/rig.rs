@@ -4,7 +4,7 @@ use std::sync::Arc;
 use gantry::adapters::memory::MemoryStore;
 use gantry::adapters::opencode::StdioHost;
 use gantry::adapters::search::TreeSearch;
-use gantry::adapters::system::SystemClock;
+use gantry::adapters::system::{GitTree, SystemClock};
 use gantry::engine::Ports;
 use gantry::engine::handle::{self, Handle};
 use gantry::ports::store::{OwnerIdentity, Store};
@@ -37,6 +37,7 @@ impl Server {
             store,
             host: host.clone(),
             tree: project.clone(),
+            worktrees: Arc::new(GitTree::new(std::path::Path::new("/nowhere"))),
             history: project.clone(),
             checks: project.clone(),
             todo: project.clone(),

@@ -121,6 +121,10 @@ export type InitializeResult = { protocolVersion: number, server: Peer, pid: num
   /** Path of the store in use. */
   store: string, };
 
+export type IntegratePolicy = "apply" | "branch";
+
+export type IsolationPolicy = "shared" | "worktree";
+
 /** Asked before every tool of a mission's session runs. */
 export type LeaseCheckParams = { directory: string, session: string, call: string, tool: string,
   /** Paths the call is going to write, as the model gave them; empty for tools that write none. */
@@ -287,7 +291,9 @@ export type RollbackFile = { path: string,
   /** changed back, made again or removed. */
   what: string, };
 
-export type SessionCreateParams = { directory: string, parent?: string, title: string, agent: string,
+export type SessionCreateParams = { directory: string,
+  /** Where the conversation works, when that is not the directory. */
+  folder?: string, parent?: string, title: string, agent: string,
   /** Kept with the host session, so that it can be found again. */
   key: string,
   /** Look for a child of `parent` with this key first (after a restart). */
@@ -411,7 +417,15 @@ export type WorkspaceOptions = {
   /** Whether tasks that a planner calls fractal are planned further (default auto). */
   fractal?: FractalPolicy,
   /** How much toasts tell (default normal). */
-  toasts?: Toasts, };
+  toasts?: Toasts,
+  /** Whether tasks share the user's files or each has a working tree of its own (default shared). */
+  isolation?: IsolationPolicy,
+  /** What becomes of the result of worktrees (default apply). */
+  integrate?: IntegratePolicy,
+  /** Paths of the project that worktrees share (default node_modules). */
+  worktreeLinks?: Array<string>,
+  /** Commands that make a new worktree ready (default none). */
+  worktreeSetup?: Array<string>, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {

@@ -2,6 +2,8 @@
 import type { HostInfo, Message, SessionState, ToastVariant } from "../generated/types"
 
 export interface NewSession {
+  /** Where it works, when that is not the directory of the port. */
+  folder?: string | undefined
   parent: string | undefined
   title: string
   agent: string

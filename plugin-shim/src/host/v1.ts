@@ -7,6 +7,9 @@ import { V1Progress, type ToolPart } from "./v1-progress"
 import { faultOf } from "./loose"
 import { messageOf } from "./v1-events"
 
+/** Conversations whose folder is kept in mind; forgotten ones are asked about again. */
+const MOST_FOLDERS = 2_000
+
 type Answer = { data?: unknown; error?: unknown; response?: { status?: number } }
 type Call = (request: unknown) => Promise<Answer>
 
@@ -21,21 +24,30 @@ export interface V1Client {
   _client: { patch: Call }
 }
 
-type SessionInfo = { id: string; metadata?: { gantry?: unknown }; model?: { id: string; providerID: string; variant?: string } }
+type SessionInfo = { id: string; directory?: string; metadata?: { gantry?: unknown }; model?: { id: string; providerID: string; variant?: string } }
 
 export class V1Host implements HostPort {
   readonly info: HostInfo = { line: "v1", pid: process.pid }
   readonly progressOf: V1Progress
+  /** Where conversations work that this process has made or asked about. */
+  private readonly folders = new Map<string, string | undefined>()
 
-  constructor(private readonly client: V1Client) {
+  /** `directory` is that of the client; what works elsewhere is reached by naming its folder. */
+  constructor(
+    private readonly client: V1Client,
+    private readonly directory?: string,
+  ) {
     this.progressOf = new V1Progress((part) => this.writePart(part))
   }
 
-  async createSession({ parent, title, agent, key, adopt }: NewSession): Promise<string> {
+  async createSession({ parent, title, agent, key, adopt, folder }: NewSession): Promise<string> {
     if (parent !== undefined && adopt) {
       const children = (await ask(this.client.session.children({ path: { id: parent } }))) as SessionInfo[]
       const known = children.find((child) => child.metadata?.gantry === key)
-      if (known) return known.id
+      if (known) {
+        this.folders.set(known.id, this.elsewhere(known.directory))
+        return known.id
+      }
     }
     const body: Record<string, unknown> = { title, agent, metadata: { gantry: key } }
     if (parent !== undefined) {
@@ -44,21 +56,22 @@ export class V1Host implements HostPort {
       const { model } = (await ask(this.client.session.get({ path: { id: parent } }))) as SessionInfo
       if (model) body.model = model
     }
-    const created = (await ask(this.client.session.create({ body }))) as SessionInfo
+    const created = (await ask(this.client.session.create({ body, ...at(folder) }))) as SessionInfo
+    this.folders.set(created.id, folder)
     return created.id
   }
 
   async prompt(session: string, agent: string, text: string, noReply: boolean): Promise<void> {
-    const request = { path: { id: session }, body: { agent, noReply, parts: [{ type: "text", text }] } }
+    const request = { path: { id: session }, ...(await this.at(session)), body: { agent, noReply, parts: [{ type: "text", text }] } }
     await ask(noReply ? this.client.session.prompt(request) : this.client.session.promptAsync(request))
   }
 
   async abort(session: string): Promise<void> {
-    await ask(this.client.session.abort({ path: { id: session } }))
+    await ask(this.client.session.abort({ path: { id: session }, ...(await this.at(session)) }))
   }
 
   async messages(session: string, limit: number): Promise<Message[]> {
-    const messages = (await ask(this.client.session.messages({ path: { id: session }, query: { limit } }))) as {
+    const messages = (await ask(this.client.session.messages({ path: { id: session }, query: { limit, ...(await this.at(session)).query } }))) as {
       info: Record<string, unknown>
       parts: Record<string, unknown>[]
     }[]
@@ -66,12 +79,17 @@ export class V1Host implements HostPort {
   }
 
   async status(sessions: string[]): Promise<SessionState[]> {
-    const busy = (await ask(this.client.session.status({}))) as Record<string, { type?: SessionState }>
-    return sessions.map((session) => busy[session]?.type ?? "absent")
+    // Each folder has an instance of its own in the host, which knows its own turns only.
+    const folders = await Promise.all(sessions.map((session) => this.folderOf(session)))
+    const asked = [...new Set(folders)]
+    const found = await Promise.all(asked.map((folder) => ask(this.client.session.status({ ...at(folder) }))))
+    const busy = new Map(asked.map((folder, i) => [folder, found[i] as Record<string, { type?: SessionState }>]))
+    return sessions.map((session, i) => busy.get(folders[i])?.[session]?.type ?? "absent")
   }
 
   async remove(session: string): Promise<void> {
-    await ask(this.client.session.delete({ path: { id: session } }))
+    await ask(this.client.session.delete({ path: { id: session }, ...(await this.at(session)) }))
+    this.folders.delete(session)
   }
 
   async toast(body: Toast): Promise<void> {
@@ -80,6 +98,25 @@ export class V1Host implements HostPort {
 
   progress(call: string, title: string, metadata: Record<string, unknown>): void {
     this.progressOf.show(call, title, metadata)
+  }
+
+  private async at(session: string): Promise<{ query?: { directory: string } }> {
+    return at(await this.folderOf(session))
+  }
+
+  /** An earlier process may have made it; the host keeps where. */
+  private async folderOf(session: string): Promise<string | undefined> {
+    if (this.directory === undefined) return undefined
+    if (!this.folders.has(session)) {
+      if (this.folders.size >= MOST_FOLDERS) this.folders.clear()
+      const { directory } = (await ask(this.client.session.get({ path: { id: session } }))) as SessionInfo
+      this.folders.set(session, this.elsewhere(directory))
+    }
+    return this.folders.get(session)
+  }
+
+  private elsewhere(directory: string | undefined): string | undefined {
+    return directory === this.directory ? undefined : directory
   }
 
   private async writePart(part: ToolPart): Promise<void> {
@@ -92,6 +129,10 @@ export class V1Host implements HostPort {
       }),
     )
   }
+}
+
+function at(folder: string | undefined): { query?: { directory: string } } {
+  return folder === undefined ? {} : { query: { directory: folder } }
 }
 
 async function ask(request: Promise<Answer>): Promise<unknown> {

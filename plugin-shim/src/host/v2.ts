@@ -163,7 +163,10 @@ export class V2Host implements HostPort {
 
   // The host port.
 
-  async createSession({ parent, title, agent, key, adopt }: NewSession): Promise<string> {
+  async createSession({ parent, title, agent, key, adopt, folder }: NewSession): Promise<string> {
+    if (folder !== undefined) {
+      throw hostError({ name: "NoFolders", message: "worktrees need OpenCode 1.18: set Gantry's option isolation to shared" })
+    }
     const known = adopt ? await this.knownSession(key) : undefined
     if (known !== undefined) return known
     const body: Loose = { title, agent, metadata: { gantry: key } }

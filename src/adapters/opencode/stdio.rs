@@ -60,6 +60,7 @@ impl Host for StdioHost {
         Box::pin(async move {
             let params = wire::SessionCreateParams {
                 directory: new.directory.0,
+                folder: new.folder,
                 parent: new.parent.map(|p| p.0),
                 title: new.title,
                 agent: new.role.name().into(),

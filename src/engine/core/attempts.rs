@@ -62,6 +62,7 @@ impl Core {
             mission: id.clone(),
             attempt: attempt.id.clone(),
             directory: mission.created.directory.clone(),
+            folder: mission.worktree_of(&attempt.kind).map(|w| mission.folder_in(w)),
             parent: mission.parent.clone(),
             title: prompts::session_title(mission, attempt),
             role: attempt.role(),

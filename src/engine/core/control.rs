@@ -4,6 +4,7 @@ use super::event::*;
 use super::io::*;
 use super::live::{HandBackView, Job, LOOK_MS};
 use super::state::Mission;
+use super::worktrees::TreeJob;
 use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{HostSessionId, Millis, MissionId};
 use crate::domain::mission::{MissionState, Phase};
@@ -99,6 +100,13 @@ impl Core {
     pub(super) fn advance_survey(&mut self, id: &MissionId) {
         let mission = &self.missions[id];
         let created = &mission.created;
+        let fault = mission.survey.as_ref().filter(|s| s.tree.is_none()).map(|s| s.remark.clone());
+        if let (Some(fault), Some(true)) = (fault, created.options.worktrees) {
+            // They were asked for: to work in the user's own files instead is not for Gantry to decide.
+            let why = format!("there can be no worktrees: {}", fault.unwrap_or_default());
+            self.recover(id);
+            return self.end_work(id, MissionState::Failed, why);
+        }
         let (root, todo) = (created.worktree.clone(), created.options.todo.clone());
         let mission = id.clone();
         match &self.missions[id].survey {
@@ -184,6 +192,10 @@ impl Core {
             Err(Refusal::Conflict(format!("a mission that is {} cannot be {verb}", state.name())))
         };
         match control {
+            Control::Cancel { .. } if self.is_landing(id) => {
+                let text = "its result is just being put into your files; look again in a moment";
+                return Err(Refusal::Conflict(text.into()));
+            }
             Control::Cancel { by } => match state.cancelled() {
                 None => return refused("cancelled: it has ended"),
                 Some(end) => self.end_work(id, end, format!("cancelled by {by}")),
@@ -283,7 +295,8 @@ impl Core {
     pub(super) fn end_work(&mut self, id: &MissionId, end: MissionState, reason: String) {
         self.stop_turns(id);
         self.act(Action::StopWork { mission: id.clone() });
-        self.live(id).jobs.clear();
+        // The user's files are never left half way.
+        self.live(id).jobs.retain(|job, _| *job == Job::Trees(TreeJob::Land));
         for (task, state) in
             self.missions[id].tasks.iter().map(|t| (t.spec.id.clone(), t.state)).collect::<Vec<_>>()
         {
@@ -307,9 +320,10 @@ impl Core {
         let mission = &self.missions[id];
         let done = mission.tasks.iter().filter(|t| t.state == TaskState::Completed).count();
         let approved = mission.whole.verdict.as_ref().is_some_and(|v| v.approved);
+        let fits = mission.isolation.as_ref().is_none_or(|i| i.clashes.is_empty());
         let end = if done == 0 {
             MissionState::Failed
-        } else if done == mission.tasks.len() && approved {
+        } else if done == mission.tasks.len() && approved && fits {
             MissionState::Completed
         } else {
             MissionState::PartiallyCompleted
@@ -328,7 +342,7 @@ impl Core {
     }
 
     pub(super) fn time_is_up_at(&self, id: &MissionId) -> Option<Millis> {
-        let mission = self.missions.get(id).filter(|m| m.running())?;
+        let mission = self.missions.get(id).filter(|m| m.running() && !self.is_landing(id))?;
         Some(mission.started_at?.plus(mission.created.options.max_duration_ms))
     }
 

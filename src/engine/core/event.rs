@@ -2,6 +2,7 @@
 pub use crate::domain::budget::{Budget, Spent};
 use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, Role, TaskId};
+use crate::domain::merge::Step;
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::permits::Key;
 use crate::domain::plan::{Plan, TaskSpec};
@@ -9,6 +10,7 @@ use crate::domain::task::TaskState;
 use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
 
 #[derive(Clone, PartialEq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "the large one comes once in a mission")]
 pub enum Event {
     Created(Created),
     StateChanged {
@@ -147,6 +149,43 @@ pub enum Event {
         value: Option<String>,
         by: AttemptId,
     },
+    /// A working tree of its own stands ready for a task, or for looking at the whole: at this tree.
+    WorktreeGiven {
+        task: Option<TaskId>,
+        number: u32,
+        path: String,
+        base: TreeId,
+    },
+    /// Approved changes on top of each other, on what is accepted.
+    BatchMade {
+        onto: TreeId,
+        steps: Vec<Step>,
+    },
+    /// How the checks ended on so many changes of the batch.
+    BatchChecked {
+        changes: u32,
+        passed: bool,
+        results: Vec<CheckResult>,
+    },
+    /// So many changes of the batch are accepted, and the batch is done with.
+    BatchMerged {
+        changes: u32,
+    },
+    /// The user's files were looked at before the whole goes to its gate; put together with what is accepted, where the
+    /// two do not contradict each other.
+    UserTreeTaken {
+        seen: TreeId,
+        merged: Option<TreeId>,
+        clashes: Vec<String>,
+    },
+    /// The user's files are the result.
+    Landed {
+        tree: TreeId,
+    },
+    /// Nothing of the mission is in a worktree any more. A result that did not go into the user's files was left somewhere.
+    WorktreesReleased {
+        left_at: Option<String>,
+    },
     Steered {
         text: String,
     },
@@ -239,6 +278,14 @@ pub struct Options {
     pub background: Option<bool>,
     /// What the user is told by toasts.
     pub toasts: Option<Toasts>,
+    /// Whether each task works in a working tree of its own; no when not said.
+    pub worktrees: Option<bool>,
+    /// Whether the result of worktrees is left as a branch and the user's files stay; no when not said.
+    pub as_branch: Option<bool>,
+    /// Paths of the project that worktrees share; `node_modules` when not said.
+    pub worktree_links: Option<Vec<String>>,
+    /// Commands that make a new worktree ready.
+    pub worktree_setup: Option<Vec<String>>,
 }
 
 /// Most turns of a provider, or of a model as `provider/model`.
@@ -300,6 +347,10 @@ impl Default for Options {
             fractal: None,
             background: None,
             toasts: None,
+            worktrees: None,
+            as_branch: None,
+            worktree_links: None,
+            worktree_setup: None,
         }
     }
 }
@@ -467,6 +518,13 @@ impl Event {
             Event::Checked { .. } => "checked",
             Event::Judged { .. } => "judged",
             Event::ContextPut { .. } => "context_put",
+            Event::WorktreeGiven { .. } => "worktree_given",
+            Event::BatchMade { .. } => "batch_made",
+            Event::BatchChecked { .. } => "batch_checked",
+            Event::BatchMerged { .. } => "batch_merged",
+            Event::UserTreeTaken { .. } => "user_tree_taken",
+            Event::Landed { .. } => "landed",
+            Event::WorktreesReleased { .. } => "worktrees_released",
             Event::Steered { .. } => "steered",
             Event::Reported { .. } => "reported",
             Event::HandedBack { .. } => "handed_back",

@@ -34,7 +34,9 @@ impl Core {
     pub(super) fn advance_whole(&mut self, id: &MissionId) {
         // Integration of what was reviewed waits for nothing but its own gate.
         self.publish_todo(id);
-        self.advance_gate(id, Subject::Whole);
+        if self.whole_is_put_together(id) {
+            self.advance_gate(id, Subject::Whole);
+        }
     }
 
     fn advance_gate(&mut self, id: &MissionId, subject: Subject) {
@@ -115,7 +117,7 @@ impl Core {
         if commands.is_empty() || conflict {
             return self.emit(id, Event::Checked { subject, results: Vec::new() });
         }
-        let root = mission.created.worktree.clone();
+        let root = mission.ground(&subject).root;
         let failing = commands.iter().filter(|c| blameless(mission, c)).cloned().collect();
         if let Some(round) = self.live(id).begin(Job::Check(subject.clone())) {
             self.act(Action::Check { mission: id.clone(), subject, round, root, commands, failing });
@@ -143,12 +145,21 @@ impl Core {
             return;
         }
         verdict.tree = gate.inspection.as_ref().and_then(|i| i.tree.clone());
+        if verdict.tree.is_none() && self.missions[id].isolation.is_some() {
+            // Nothing that could be merged.
+            verdict.approved = false;
+            verdict
+                .findings
+                .push(Finding::of("high", "the worktree could not be read: see that git works in it"));
+        }
         self.emit(id, Event::Judged { subject, verdict });
     }
 
     /// What follows from a verdict; not while the mission is paused.
     fn carry_out(&mut self, id: &MissionId, subject: Subject, verdict: Verdict) {
         match subject {
+            // The merge queue has it now.
+            Subject::Task(_) if verdict.approved && self.missions[id].isolation.is_some() => {}
             Subject::Task(task) if verdict.approved => {
                 self.task_changed(id, &task, TaskState::Completed, None)
             }
@@ -191,6 +202,9 @@ impl Core {
 
     /// The verdict holds for one tree: it is looked at once more before the mission is called complete.
     pub(super) fn advance_integration(&mut self, id: &MissionId) {
+        if self.land(id) {
+            return;
+        }
         self.inspect(id, Subject::Whole);
     }
 
@@ -219,7 +233,7 @@ impl Core {
     }
 
     /// There is no verdict for the tree as it is, so the whole does not pass.
-    fn not_integrated(&mut self, id: &MissionId, tree: Option<TreeId>, why: String) {
+    pub(super) fn not_integrated(&mut self, id: &MissionId, tree: Option<TreeId>, why: String) {
         let verdict = Verdict { approved: false, tree, summary: why.clone(), findings: Vec::new() };
         self.emit(id, Event::Judged { subject: Subject::Whole, verdict });
         self.finish(id, why);
@@ -229,6 +243,9 @@ impl Core {
 impl Mission {
     /// What the change of a task, or of the whole, is seen against.
     pub(super) fn ground(&self, subject: &Subject) -> Ground {
+        if let Some(isolation) = &self.isolation {
+            return self.ground_in(isolation, subject);
+        }
         let (base, scope) = match subject {
             Subject::Whole => (self.survey.as_ref().and_then(|s| s.tree.clone()), None),
             Subject::Task(task) => self.task(task).map_or((None, Some(Vec::new())), |t| {
@@ -242,16 +259,20 @@ impl Mission {
 /// What the first two stages hold against the change; none when there is nothing.
 fn objections(mission: &Mission, gate: &Gate) -> Option<Vec<Finding>> {
     let mut findings = gate.inspection.as_ref().map(|i| i.findings.clone()).unwrap_or_default();
-    for result in gate.checks.iter().flatten().filter(|r| !r.passed() && !blameless(mission, &r.command)) {
-        findings.push(Finding::of(
-            "high",
-            format!("`{}` fails:\n{}", result.command, prompts::clip_end(&result.tail, 2000)),
-        ));
-    }
+    findings.extend(failures(mission, gate.checks.as_deref().unwrap_or_default()));
     if findings.is_empty() { None } else { Some(findings) }
 }
 
+/// Checks that fail by the doing of the mission.
+pub(super) fn failures(mission: &Mission, results: &[CheckResult]) -> Vec<Finding> {
+    let fails = |r: &&CheckResult| !r.passed() && !blameless(mission, &r.command);
+    let finding = |r: &CheckResult| {
+        Finding::of("high", format!("`{}` fails:\n{}", r.command, prompts::clip_end(&r.tail, 2000)))
+    };
+    results.iter().filter(fails).map(finding).collect()
+}
+
 /// A command that failed before any work was done is not held against the change; the reviewer is told of it.
-fn blameless(mission: &Mission, command: &str) -> bool {
+pub(super) fn blameless(mission: &Mission, command: &str) -> bool {
     mission.survey.as_ref().is_some_and(|s| s.failed_before(command))
 }

@@ -1,6 +1,7 @@
 //! All that can wake the core, and all it can ask for. Both lists are closed on purpose: this file is the place
 //! to read what the engine reacts to and what it does.
 use super::event::{Created, Event, Inspection, Scope, Subject};
+use super::worktrees::{TreeNews, TreeWork};
 use crate::domain::ids::Millis;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, MissionId, Role, TaskId};
 use crate::domain::memory::MemoryUse;
@@ -140,6 +141,8 @@ pub enum Input {
         mission: MissionId,
         result: Result<u64, String>,
     },
+    /// Work on worktrees and merges is done.
+    Trees(TreeNews),
     /// What people changed in the plan file since Gantry wrote it, all of it.
     TodoEdited {
         mission: MissionId,
@@ -374,6 +377,8 @@ pub enum Action {
         mission: MissionId,
         attempt: AttemptId,
         directory: Directory,
+        /// Where it works, when that is not the directory.
+        folder: Option<String>,
         parent: HostSessionId,
         title: String,
         role: Role,
@@ -460,6 +465,13 @@ pub enum Action {
     StopWork {
         mission: MissionId,
     },
+    /// Work on worktrees and merges.
+    Trees {
+        mission: MissionId,
+        round: u64,
+        project: String,
+        work: TreeWork,
+    },
     /// Hashes the tree and keeps it.
     Record {
         mission: MissionId,
@@ -540,6 +552,7 @@ impl Action {
             Action::Check { .. } => "check",
             Action::Salvage { .. } => "salvage",
             Action::StopWork { .. } => "stop_work",
+            Action::Trees { work, .. } => work.kind(),
             Action::Record { .. } => "record",
             Action::PlanRollback { .. } => "plan_rollback",
             Action::RestoreFiles { .. } => "restore_files",

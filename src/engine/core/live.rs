@@ -3,8 +3,10 @@
 use super::event::{Moment, PromptReason, Spent, Subject};
 use super::io::ReplyTo;
 use super::rollback::Asked;
+use super::worktrees::TreeJob;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
 use crate::domain::todo::Edit;
+use crate::domain::verdict::CheckResult;
 use crate::ports::host::HostMessage;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +33,10 @@ pub struct Live {
     /// Jobs on the tree or the checks under way, with the round they were asked for.
     pub jobs: BTreeMap<Job, u64>,
     pub next_round: u64,
+    /// Failures in a row of work on trees.
+    pub tree_faults: u32,
+    /// What the checks said of the smallest part of the batch that is known to fail.
+    pub batch_failure: Vec<CheckResult>,
     /// What the look at the tree that is under way is for.
     pub recording: Vec<Moment>,
     /// Checkpoints on demand whose tree is still to be recorded.
@@ -69,6 +75,7 @@ pub enum Job {
     WatchTodo,
     Inspect(Subject),
     Check(Subject),
+    Trees(TreeJob),
     Record,
     PlanRollback,
     RestoreFiles,

@@ -19,6 +19,8 @@ mod gate;
 mod grants;
 mod hand_back;
 mod io;
+pub mod isolation;
+mod landing;
 mod limits;
 mod live;
 pub mod log;
@@ -26,6 +28,7 @@ mod notices;
 mod overrule;
 mod plan;
 mod provider;
+mod queue;
 mod recover;
 mod rollback;
 mod schedule;
@@ -36,6 +39,7 @@ mod tests;
 mod tools;
 mod trees;
 mod turns;
+pub mod worktrees;
 
 use crate::domain::breaker::Breaker;
 use crate::domain::budget::Mean;
@@ -52,6 +56,7 @@ pub use io::{
     Action, Answer, Control, Ground, HostInput, Input, Look, NotePut, Part, Refusal, ReplyTo, RollbackAsk,
     RollbackFound, RollbackLook, RollbackStep, RollbackStretch, RollbackView, ToolInput,
 };
+pub use landing::branch_name;
 pub use limits::Limits;
 use live::{Live, Waiter};
 pub use recover::replay;
@@ -196,6 +201,7 @@ impl Core {
             }
             Input::FilesRestored { mission, round, result } => self.files_restored(&mission, round, result),
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
+            Input::Trees(news) => self.tree_news(news),
             Input::TodoEdited { mission, round, edits } => self.todo_edited(&mission, round, edits),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
             Input::Forget { mission, gone } => {
@@ -391,6 +397,7 @@ impl Core {
         self.advance_rollback(id);
         self.advance_attempts(id);
         self.update_todo(id);
+        self.advance_release(id);
         self.watch_todo(id);
         self.advance_hand_back(id);
     }

@@ -21,6 +21,14 @@ impl Core {
         by: &str,
         reason: &str,
     ) -> Result<(), Refusal> {
+        if matches!(subject, Subject::Task(_)) && self.missions[id].isolation.is_some() {
+            let text = "its work is in a worktree and not in what is accepted: steer or retry the mission, or take over by hand what it left";
+            return Err(Refusal::Conflict(text.into()));
+        }
+        if self.is_landing(id) {
+            let text = "its result is just being put into your files; look again in a moment";
+            return Err(Refusal::Conflict(text.into()));
+        }
         let (by, reason) = (by.to_owned(), clip(reason.trim(), MAX_REASON));
         match subject {
             Subject::Task(task) => self.accept_task(id, &task, by, reason),

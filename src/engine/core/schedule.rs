@@ -23,6 +23,7 @@ impl Core {
         self.end_spent_tasks(id);
         self.want_work(id);
         self.advance_task_gates(id);
+        self.advance_queue(id);
         let mission = &self.missions[id];
         if mission.tasks.iter().all(|t| t.state.is_over()) {
             if mission.tasks.iter().any(|t| t.state == TaskState::Completed) {
@@ -103,7 +104,12 @@ impl Core {
             })
             .collect();
         ranked.sort_by(|a, b| a.0.cmp(&b.0));
-        ranked.into_iter().for_each(|(_, want)| self.want(id, want));
+        for (_, want) in ranked {
+            let placed = !matches!(&want.kind, AttemptKind::Work(task) if !self.has_place(id, task));
+            if placed {
+                self.want(id, want);
+            }
+        }
     }
 
     /// Why a task that is ready does not start now, though there may be a permit.
@@ -126,6 +132,10 @@ impl Core {
     /// Takes the lease on the files of a task; false while another task holds any of them.
     pub(super) fn take_lease(&mut self, id: &MissionId, task: &TaskId) -> bool {
         let mission = &self.missions[id];
+        if mission.isolation.is_some() {
+            // Nobody else is in its worktree.
+            return true;
+        }
         let Some(spec) = mission.task(task) else { return false };
         let table = self.leases.entry(mission.place().to_owned()).or_default();
         table.grant(&holder(mission, task), &patterns(spec), mission.next_token).is_ok()
@@ -165,6 +175,9 @@ impl Core {
                 ));
             }
             let mission = &self.missions[&id];
+            if mission.isolation.is_some() {
+                continue;
+            }
             let me = holder(mission, &task);
             match self.leases.get(&place).map_or(Check::Free, |t| t.check(&me, path)) {
                 Check::Mine => {}
@@ -225,6 +238,9 @@ fn holder(mission: &Mission, task: &TaskId) -> Holder {
 
 /// What a task holds while it is active: the files it declares, and those an earlier attempt took on the way.
 pub(crate) fn patterns(task: &Task) -> Vec<Pattern> {
+    if task.worktree.is_some() {
+        return Pattern::parse("**").into_iter().collect();
+    }
     let declared = task.spec.files.iter().filter_map(|f| Pattern::parse(f).ok());
     declared.chain(task.taken.iter().map(|path| Pattern::exact(path))).collect()
 }
@@ -232,7 +248,8 @@ pub(crate) fn patterns(task: &Task) -> Vec<Pattern> {
 /// Leases follow the task's state: held from its assignment to its end, whoever works on it.
 pub(super) fn index_lease(table: &mut LeaseTable, mission: &Mission, id: &TaskId, to: TaskState) {
     // What is done by parts is held by them.
-    let Some(task) = mission.task(id).filter(|_| !mission.is_whole_of_parts(id)) else { return };
+    let held = |_: &&Task| mission.isolation.is_none() && !mission.is_whole_of_parts(id);
+    let Some(task) = mission.task(id).filter(held) else { return };
     let me = holder(mission, id);
     if to == TaskState::Assigned {
         let granted = table.grant(&me, &patterns(task), mission.next_token);

@@ -3,6 +3,7 @@
 //! `apply` is the only way state changes, live and on replay. It is total: a fact that does not fit (a foreign
 //! or damaged journal) is refused with a sentence and leaves the state as it was.
 use super::event::*;
+use super::isolation::{Isolation, Worktree};
 use super::log::Log;
 use super::rollback::Rollback;
 use super::trees::{Recorded, Span};
@@ -34,6 +35,8 @@ pub struct Mission {
     pub brief: Option<Brief>,
     pub brief_source: Option<BriefSource>,
     pub survey: Option<Survey>,
+    /// There when tasks work in worktrees of their own, from the survey on.
+    pub isolation: Option<Isolation>,
     pub plan_faults: Vec<String>,
     pub plan_refusals: u32,
     /// The user's word on the plan was yes.
@@ -127,6 +130,7 @@ pub struct Task {
     /// Plans of it that were refused.
     pub refusals: u32,
     pub gate: Gate,
+    pub worktree: Option<Worktree>,
     /// Work attempts that failed (not those sent back by a review).
     pub failures: u32,
     /// When work on it first began.
@@ -180,6 +184,14 @@ impl Attempt {
     pub fn role(&self) -> Role {
         self.kind.role()
     }
+    /// Works on it, or reviews it.
+    pub fn works_on(&self, subject: &Subject) -> bool {
+        match &self.kind {
+            AttemptKind::Planning => false,
+            AttemptKind::Work(task) => matches!(subject, Subject::Task(of) if of == task),
+            AttemptKind::Review(of) => of == subject,
+        }
+    }
     pub fn prompted(&self, reason: PromptReason) -> usize {
         self.prompts.iter().filter(|r| **r == reason).count()
     }
@@ -212,6 +224,7 @@ impl Mission {
             brief: None,
             brief_source: None,
             survey: None,
+            isolation: None,
             plan_faults: Vec::new(),
             plan_refusals: 0,
             plan_approved: false,
@@ -278,7 +291,10 @@ impl Mission {
     }
     /// Settled, and no turn of it runs on.
     pub fn at_rest(&self) -> bool {
-        self.settled() && !self.rolling_back() && self.attempts.values().all(|a| !a.open() && !a.given_up)
+        self.settled()
+            && !self.rolling_back()
+            && self.attempts.values().all(|a| !a.open() && !a.given_up)
+            && self.isolation.as_ref().is_none_or(|i| i.released)
     }
     /// At work in its place, if only to wait there.
     pub fn begun(&self) -> bool {
@@ -318,6 +334,9 @@ impl Mission {
                     _ => {}
                 }
                 self.ended_at = if self.state.is_open() { None } else { Some(at) };
+                if let Some(isolation) = self.isolation.as_mut().filter(|_| ended == self.state.is_open()) {
+                    isolation.begin_or_end(ended);
+                }
                 if self.state.is_open() {
                     self.report = None;
                     self.handed_back = None;
@@ -329,6 +348,9 @@ impl Mission {
                 if matches!(to, Phase::Reviewing) {
                     self.whole = Gate::default();
                     self.whole_rounds += 1;
+                    if let Some(isolation) = &mut self.isolation {
+                        isolation.taken_in = false;
+                    }
                 }
             }
             Event::Briefed { brief, source } => {
@@ -337,6 +359,7 @@ impl Mission {
             }
             Event::Surveyed { checks, tree, remark } => {
                 self.last_tree.clone_from(tree);
+                self.isolate(tree.as_ref());
                 self.survey = Some(Survey {
                     checks: checks.clone(),
                     tree: tree.clone(),
@@ -430,6 +453,7 @@ impl Mission {
             Event::Checked { subject, results } => self.gate_mut(subject)?.checks = Some(results.clone()),
             Event::Judged { subject, verdict } => {
                 if let Subject::Task(id) = subject {
+                    self.judge_isolated(id, verdict.approved)?;
                     let task = self.task_mut(id)?;
                     task.findings = if verdict.approved { Vec::new() } else { verdict.findings.clone() };
                 }
@@ -459,6 +483,13 @@ impl Mission {
             }
             Event::RolledBack { left, fault } => self.apply_rolled_back(at, left, fault.is_some())?,
             Event::Restored { checkpoint } => self.apply_restored(*checkpoint)?,
+            Event::WorktreeGiven { .. }
+            | Event::BatchMade { .. }
+            | Event::BatchChecked { .. }
+            | Event::BatchMerged { .. }
+            | Event::UserTreeTaken { .. }
+            | Event::Landed { .. }
+            | Event::WorktreesReleased { .. } => self.apply_isolation(event)?,
         }
         Ok(())
     }
@@ -488,6 +519,12 @@ impl Mission {
         }
         let verified = task.gate.verdict.as_ref().filter(|_| to == TaskState::Completed);
         let tree = verified.and_then(|v| v.tree.clone());
+        if let Some(isolation) = &mut self.isolation {
+            isolation.withdraw(id);
+        }
+        // A change of its own is not yet what the mission has.
+        let together = self.isolation.as_ref().map(|i| i.integration.clone()).filter(|_| tree.is_some());
+        let tree = together.or(tree);
         self.checkpoint(at, Trigger::TaskState, tree);
         Ok(())
     }
@@ -554,6 +591,9 @@ impl Mission {
         let (states, planned) = (found.tasks.clone(), found.edition > 0);
         if !planned {
             self.drop_plan();
+        }
+        if let Some(isolation) = &mut self.isolation {
+            isolation.drop_queue();
         }
         self.tasks.truncate(states.len());
         if let Some(plan) = &mut self.plan {
@@ -683,6 +723,7 @@ impl Task {
             as_one: false,
             refusals: 0,
             gate: Gate::default(),
+            worktree: None,
             failures: 0,
             began_at: None,
             ended_at: None,

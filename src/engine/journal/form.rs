@@ -4,7 +4,7 @@
 //! does not compile until it has a stored form here.
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, TaskId};
 use crate::domain::verdict::TreeId;
-use crate::domain::{checkpoint, mission, plan, task, verdict};
+use crate::domain::{checkpoint, merge, mission, plan, task, verdict};
 use crate::engine::core::event;
 use serde::{Deserialize, Serialize};
 
@@ -157,7 +157,8 @@ objects! {
     }
     struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, max_duration_ms: u64, auto_resume: bool }
         maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, planners: u32, reviewers: u32, budget_minutes: u32, task_budget_tokens: u64, task_budget_dollars: f64,
-            task_budget_minutes: u32, diagnostics: bool, approval: bool, fractal: bool, background: bool, toasts: Toasts }
+            task_budget_minutes: u32, diagnostics: bool, approval: bool, fractal: bool, background: bool, toasts: Toasts,
+            worktrees: bool, as_branch: bool, worktree_links: Vec<String>, worktree_setup: Vec<String> }
         lists { providers: Ceiling }
     struct Ceiling for event::Ceiling { name: String, most: u32 }
     struct Brief for event::Brief { text: String }
@@ -168,6 +169,7 @@ objects! {
     }
         maybe { mode: Mode, parent: String }
         lists { files: String, depends_on: String, capabilities: String, checks: String }
+    struct Step for merge::Step { task: String, tree: String }
     struct CheckResult for verdict::CheckResult {
         command: String, outcome: CheckOutcome, millis: u64, tail: String,
     }

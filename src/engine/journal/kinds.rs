@@ -107,6 +107,13 @@ kinds! {
     "checked" Checked { subject: Subject, results: Vec<CheckResult> }
     "judged" Judged { subject: Subject, verdict: Verdict }
     "context_put" ContextPut { key: String, by: String } maybe { task: String, value: String }
+    "worktree_given" WorktreeGiven { number: u32, path: String, base: String } maybe { task: String }
+    "batch_made" BatchMade { onto: String } lists { steps: Step }
+    "batch_checked" BatchChecked { changes: u32, passed: bool } lists { results: CheckResult }
+    "batch_merged" BatchMerged { changes: u32 }
+    "user_tree_taken" UserTreeTaken { seen: String } maybe { merged: String } lists { clashes: String }
+    "landed" Landed { tree: String }
+    "worktrees_released" WorktreesReleased {} maybe { left_at: String }
     "steered" Steered { text: String }
     "reported" Reported { text: String } lists { calls: String }
     "handed_back" HandedBack { how: HandBack }

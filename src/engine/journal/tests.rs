@@ -54,6 +54,13 @@ kinds! {
     Inspected "inspected"
     Checked "checked"
     Judged "judged"
+    WorktreeGiven "worktree_given"
+    BatchMade "batch_made"
+    BatchChecked "batch_checked"
+    BatchMerged "batch_merged"
+    UserTreeTaken "user_tree_taken"
+    Landed "landed"
+    WorktreesReleased "worktrees_released"
     Steered "steered"
     Reported "reported"
     HandedBack "handed_back"
@@ -73,7 +80,7 @@ proptest! {
     fn what_is_written_is_read_back(event in arb::arb_event()) {
         let (kind, body) = encode(&event);
         prop_assert_eq!(&kind, kind_of(&event));
-        prop_assert!(body.starts_with("{\"v\":1,") && !body.contains('\n'), "{}", body);
+        prop_assert!(body.starts_with("{\"v\":1") && !body.contains('\n'), "{}", body);
         // Text first: equal floats need not be the same float (0.0 and -0.0).
         let back = decode(&kind, &body).expect(&body);
         prop_assert_eq!(encode(&back).1, body);
@@ -95,7 +102,16 @@ fn any_event_can_be_any_kind() {
 const MISSION: &str = "019aa3c2-7d10-7c4e-9a51-3f0c8e21b6d4";
 
 fn corpus() -> Vec<Record> {
-    let lines = include_str!("../../../tests/journals/v1.jsonl").lines();
+    records(include_str!("../../../tests/journals/v1.jsonl"))
+}
+
+/// A mission in worktrees: a batch that the checks part, a result that the user's edit came before.
+fn worktree_corpus() -> Vec<Record> {
+    records(include_str!("../../../tests/journals/v1-worktrees.jsonl"))
+}
+
+fn records(text: &str) -> Vec<Record> {
+    let lines = text.lines();
     let read = |line: &str| -> Record {
         let line: Value = serde_json::from_str(line).expect(line);
         Record {
@@ -123,7 +139,8 @@ fn mission_after(count: usize) -> Mission {
 fn the_corpus_has_every_kind_and_each_of_its_facts_fits() {
     let records = corpus();
     assert!(records.iter().map(|r| r.seq).eq(1..=records.len() as u64));
-    let seen: BTreeSet<_> = records.iter().map(|r| r.kind.as_str()).collect();
+    let worktrees = worktree_corpus();
+    let seen: BTreeSet<_> = records.iter().chain(&worktrees).map(|r| r.kind.as_str()).collect();
     assert_eq!(seen, BTreeSet::from_iter(KINDS.iter().copied()));
     let events = events(&records);
     let mut mission = mission_after(1);
@@ -139,6 +156,28 @@ fn the_corpus_is_what_would_be_written_today() {
     for (record, (_, event)) in corpus().iter().zip(events(&corpus())) {
         assert_eq!(encode(&event), (record.kind.clone(), record.body.clone()), "record {}", record.seq);
     }
+}
+
+#[test]
+fn the_corpus_of_worktrees_fits_and_is_what_would_be_written_today() {
+    let records = worktree_corpus();
+    let events = events(&records);
+    for (record, (_, event)) in records.iter().zip(&events) {
+        assert_eq!(encode(event), (record.kind.clone(), record.body.clone()), "record {}", record.seq);
+    }
+    let mut mission = replay(&MissionId::from(MISSION), &events[..1]).expect("it begins with `created`");
+    for ((at, event), record) in events.iter().zip(&records).skip(1) {
+        assert_eq!(mission.apply(*at, event), Ok(()), "record {}", record.seq);
+    }
+    let isolation = mission.isolation.as_ref().expect("worktrees");
+    assert_eq!(isolation.landed.as_ref(), mission.whole.verdict.as_ref().and_then(|v| v.tree.as_ref()));
+    assert!(!isolation.owes_result() && isolation.released && mission.state == MissionState::Completed);
+    let given = mission.tasks.iter().map(|t| t.worktree.as_ref().map(|w| (w.number, w.stale)));
+    assert_eq!(given.collect::<Vec<_>>(), [Some((1, false)), Some((2, false))]);
+    assert_eq!(
+        (mission.whole_rounds, mission.checkpoints.last().and_then(|c| c.tree.clone())),
+        (2, Some(crate::domain::verdict::TreeId("t12".into())))
+    );
 }
 
 #[test]

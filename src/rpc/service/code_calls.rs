@@ -83,13 +83,14 @@ impl Service {
         stop: Stop,
     ) -> Result<ToolCallResult, Fault> {
         let workspace = self.workspace(&Directory(p.directory.clone()))?;
-        let root = PathBuf::from(&workspace.worktree);
+        let session = HostSessionId(p.session.clone());
+        let of_project = || (PathBuf::from(&workspace.worktree), PathBuf::from(&p.directory));
+        let (root, folder) = self.engine.place_of(&session).unwrap_or_else(of_project);
         let inside = |path: &str| {
-            let written = Path::new(&p.directory).join(path);
+            let written = folder.join(path);
             self.engine.confine(&root, &written.to_string_lossy()).map_err(|refusal| refusal.to_string())
         };
         let project = Project { root: root.clone(), inside: &inside };
-        let session = HostSessionId(p.session.clone());
         match p.tool.as_str() {
             "search_text" => Ok(told(&self.code.text(&project, args(p)?, stop).await?)),
             "search_files" => Ok(told(&self.code.files(&project, args(p)?, stop).await?)),

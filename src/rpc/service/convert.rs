@@ -50,13 +50,18 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
         Toasts::Normal => handle::Toasts::Normal,
         Toasts::Verbose => handle::Toasts::Verbose,
     });
+    options.worktrees = wire.isolation.map(|policy| policy == IsolationPolicy::Worktree);
+    options.as_branch = wire.integrate.map(|policy| policy == IntegratePolicy::Branch);
+    if let Some(link) = wire.worktree_links.iter().flatten().find(|link| !is_inside(link)) {
+        return invalid(format!(
+            "option worktreeLinks has {link:?}: it must be a path inside the project, such as node_modules"
+        ));
+    }
+    options.worktree_links.clone_from(&wire.worktree_links);
+    options.worktree_setup.clone_from(&wire.worktree_setup);
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
-        let inside = !todo.is_empty()
-            && !todo.starts_with('/')
-            && !todo.contains('\\')
-            && todo.split('/').all(|p| !matches!(p, "" | "." | ".."));
-        if !inside {
+        if !is_inside(todo) {
             return invalid(format!(
                 "option todo is {todo:?}: it must be a path inside the project, such as TODO.md"
             ));
@@ -101,6 +106,13 @@ fn budget(
         return invalid(format!("option {name}Minutes is {minutes}: it must be 1 to 1440"));
     }
     Ok(())
+}
+
+fn is_inside(path: &str) -> bool {
+    !path.is_empty()
+        && !path.starts_with('/')
+        && !path.contains('\\')
+        && path.split('/').all(|p| !matches!(p, "" | "." | ".."))
 }
 
 /// What an order lacks, for a model as for a program.

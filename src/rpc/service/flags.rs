@@ -8,6 +8,8 @@ pub struct Flags<'a> {
     pub approve: bool,
     /// The conversation is not to wait for the end.
     pub background: bool,
+    /// Each task is to work in a working tree of its own.
+    pub worktree: bool,
     pub text: &'a str,
 }
 
@@ -30,6 +32,7 @@ pub fn parse(text: &str) -> Result<Flags<'_>, String> {
             "--" => return Ok(flags),
             "--approve" if value.is_none() => flags.approve = true,
             "--background" if value.is_none() => flags.background = true,
+            "--worktree" if value.is_none() => flags.worktree = true,
             "--budget" => {
                 let value = value.unwrap_or_else(|| {
                     let (value, rest) = next(flags.text);
@@ -40,7 +43,7 @@ pub fn parse(text: &str) -> Result<Flags<'_>, String> {
             }
             other => {
                 return Err(format!(
-                    "/task has no flag {other}; there is --approve (the plan waits for you), --background (the conversation goes on meanwhile), --budget 50k (tokens) or --budget $2, and -- before words that begin with --"
+                    "/task has no flag {other}; there is --approve (the plan waits for you), --background (the conversation goes on meanwhile), --budget 50k (tokens) or --budget $2, --worktree (each task in a working tree of its own), and -- before words that begin with --"
                 ));
             }
         }
@@ -88,8 +91,8 @@ mod tests {
         for (given, budget, text) in good {
             assert_eq!(parse(given), Ok(Flags { budget, text, ..Flags::default() }), "{given}");
         }
-        let all = Flags { budget: tokens(3_000), text: "x", approve: true, background: true };
-        assert_eq!(parse("--approve --background --budget 3k x"), Ok(all));
+        let all = Flags { budget: tokens(3_000), text: "x", approve: true, background: true, worktree: true };
+        assert_eq!(parse("--approve --background --budget 3k --worktree x"), Ok(all));
         for given in [
             "--budget",
             "--budget x",

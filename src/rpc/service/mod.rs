@@ -247,6 +247,9 @@ impl Service {
         if flags.approve {
             layered.plan_approval = Some(PlanApproval::Ask);
         }
+        if flags.worktree {
+            layered.isolation = Some(IsolationPolicy::Worktree);
+        }
         match flags.budget {
             Some(Budget::Tokens(tokens)) => layered.budget_tokens = Some(tokens),
             Some(Budget::Dollars(dollars)) => layered.budget_dollars = Some(dollars),

@@ -34,12 +34,13 @@ pub enum Kind {
     Commands,
     /// A path below the project's root.
     InsidePath,
+    InsidePaths,
 }
 
 /// Of a `Ceilings`.
 const MAX_NAMES: usize = 50;
 
-pub const FIELDS: [Field; 19] = [
+pub const FIELDS: [Field; 23] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -81,6 +82,20 @@ pub const FIELDS: [Field; 19] = [
         kind: Kind::Choice(&["auto", "off"]),
         about: "Whether a task that its planner finds too large is planned further, up to three levels; off has each worked by one worker",
         default: Some("\"auto\""),
+    },
+    Field {
+        name: "integrate",
+        env: "GANTRY_INTEGRATE",
+        kind: Kind::Choice(&["apply", "branch"]),
+        about: "What becomes of the result when isolation is worktree: apply puts it into your files, branch leaves it as gantry/MISSION",
+        default: Some("\"apply\""),
+    },
+    Field {
+        name: "isolation",
+        env: "GANTRY_ISOLATION",
+        kind: Kind::Choice(&["shared", "worktree"]),
+        about: "Whether tasks work in your files, or each in a working tree of its own until all of it is checked (/task --worktree asks for one mission)",
+        default: Some("\"shared\""),
     },
     Field {
         name: "maxDurationSeconds",
@@ -173,6 +188,20 @@ pub const FIELDS: [Field; 19] = [
         about: "Most workers at one time",
         default: Some("10"),
     },
+    Field {
+        name: "worktreeLinks",
+        env: "GANTRY_WORKTREE_LINKS",
+        kind: Kind::InsidePaths,
+        about: "Paths of the project that worktrees share for reading, such as what an installation made",
+        default: Some("[\"node_modules\"]"),
+    },
+    Field {
+        name: "worktreeSetup",
+        env: "GANTRY_WORKTREE_SETUP",
+        kind: Kind::Commands,
+        about: "Commands that make a new worktree ready, run in it once",
+        default: Some("[]"),
+    },
 ];
 
 impl Field {
@@ -204,6 +233,9 @@ impl Kind {
                 list.iter().all(|item| item.as_str().is_some_and(|text| !text.trim().is_empty()))
             }),
             Self::InsidePath => value.as_str().is_some_and(is_inside),
+            Self::InsidePaths => value
+                .as_array()
+                .is_some_and(|list| list.iter().all(|item| item.as_str().is_some_and(is_inside))),
         };
         (!good).then(|| format!("is {value}: it must be {}", self.wants()))
     }
@@ -220,15 +252,18 @@ impl Kind {
             }
             Self::Commands => "a list of commands, as in [\"npm test\"]".into(),
             Self::InsidePath => "a path inside the project, such as \"TODO.md\"".into(),
+            Self::InsidePaths => "a list of paths inside the project, as in [\"node_modules\"]".into(),
         }
     }
 
     /// A value as the environment has it.
     pub fn read(self, text: &str) -> Value {
         match self {
-            Self::Whole { .. } | Self::Amount { .. } | Self::Ceilings { .. } | Self::Commands => {
-                serde_json::from_str(text).unwrap_or_else(|_| json!(text))
-            }
+            Self::Whole { .. }
+            | Self::Amount { .. }
+            | Self::Ceilings { .. }
+            | Self::Commands
+            | Self::InsidePaths => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
             Self::Choice(_) | Self::InsidePath => json!(text),
         }
     }
@@ -250,11 +285,14 @@ impl Kind {
                 "additionalProperties": {"type": "integer", "minimum": 1, "maximum": most},
             }),
             Self::Commands => json!({"type": "array", "items": {"type": "string", "pattern": "\\S"}}),
-            Self::InsidePath => {
-                json!({"type": "string", "pattern": "^(?!\\.{0,2}(/|$))[^\\\\/]+(/(?!\\.{0,2}(/|$))[^\\\\/]+)*$"})
-            }
+            Self::InsidePath => inside_path(),
+            Self::InsidePaths => json!({"type": "array", "items": inside_path()}),
         }
     }
+}
+
+fn inside_path() -> Value {
+    json!({"type": "string", "pattern": "^(?!\\.{0,2}(/|$))[^\\\\/]+(/(?!\\.{0,2}(/|$))[^\\\\/]+)*$"})
 }
 
 trait MapQuoted {

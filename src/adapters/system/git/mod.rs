@@ -6,10 +6,12 @@
 mod command;
 mod diff;
 mod history;
+mod land;
 mod place;
 mod prune;
 mod put;
 mod restore;
+mod slot;
 mod snapshot;
 
 #[cfg(all(test, unix))]
@@ -20,6 +22,7 @@ mod tests;
 use crate::domain::verdict::TreeId;
 use crate::ports::Fut;
 use crate::ports::workspace::{Tree, WorkspaceError};
+use crate::ports::worktrees::{Merged, Move, Proposal, Worktrees};
 use command::Git;
 use std::path::{Path, PathBuf};
 
@@ -116,5 +119,74 @@ impl Tree for GitTree {
 
     fn confine(&self, root: &Path, path: &str) -> Result<String, WorkspaceError> {
         super::confine::confine(root, path)
+    }
+}
+
+impl Worktrees for GitTree {
+    fn give(
+        &self,
+        project: PathBuf,
+        number: u32,
+        base: TreeId,
+        files: TreeId,
+        links: Vec<String>,
+    ) -> Fut<'_, Result<PathBuf, WorkspaceError>> {
+        Box::pin(async move {
+            let place = place::find(&self.git, &project, &self.data_dir).await?;
+            let slot = place::Slot::new(&place, &self.data_dir, number);
+            let wanted = slot::Wanted { base: &base, files: &files, links: &links };
+            slot::give(&self.git, &place, &slot, &wanted).await
+        })
+    }
+
+    fn is_set_up(&self, worktree: &Path, commands: &[String]) -> bool {
+        slot::is_set_up(worktree, commands)
+    }
+
+    fn set_up(&self, worktree: &Path, commands: &[String]) -> Result<(), WorkspaceError> {
+        slot::set_up(worktree, commands)
+    }
+
+    fn merge(
+        &self,
+        project: PathBuf,
+        base: TreeId,
+        ours: TreeId,
+        theirs: TreeId,
+    ) -> Fut<'_, Result<Merged, WorkspaceError>> {
+        Box::pin(async move {
+            let private = place::known(&project, &self.data_dir, &base)?;
+            land::merge(&self.git, &private, &base, &ours, &theirs).await
+        })
+    }
+
+    fn apply(
+        &self,
+        project: PathBuf,
+        from: TreeId,
+        to: TreeId,
+        exclude: Vec<String>,
+    ) -> Fut<'_, Result<Move, WorkspaceError>> {
+        Box::pin(async move {
+            let place = place::find(&self.git, &project, &self.data_dir).await?;
+            land::apply(&self.git, &place, &self.data_dir, &from, &to, &exclude).await
+        })
+    }
+
+    fn propose(&self, project: PathBuf, proposal: Proposal) -> Fut<'_, Result<String, WorkspaceError>> {
+        Box::pin(async move {
+            let place = place::find(&self.git, &project, &self.data_dir).await?;
+            land::propose(&self.git, &place, &self.data_dir, &proposal).await
+        })
+    }
+
+    fn release(&self, project: PathBuf) -> Fut<'_, Result<(), WorkspaceError>> {
+        let slots = place::slots(&self.data_dir);
+        Box::pin(async move {
+            let folder = slots.join(super::markers::digest(&project.canonicalize().unwrap_or(project)));
+            let at = folder.clone();
+            let tidied = tokio::task::spawn_blocking(move || slot::tidy(&slots, &folder)).await;
+            tidied.map_err(std::io::Error::other).and_then(|done| done).map_err(|e| place::file(&at, &e))
+        })
     }
 }

@@ -5,7 +5,7 @@
 //! submodules among them, are taken in with their files: as mere commit ids they would hide every edit.
 use super::super::files;
 use super::command::{Call, Git, failed};
-use super::place::{self, Place, Repository, file};
+use super::place::{self, Place, Repository, Slot, file};
 use crate::domain::verdict::TreeId;
 use crate::ports::workspace::WorkspaceError;
 use std::ffi::OsString;
@@ -24,6 +24,7 @@ struct Work<'a> {
     private: &'a Path,
     root: &'a Path,
     user: Option<&'a Repository>,
+    slot: Option<&'a Slot>,
     index: TempPath,
 }
 
@@ -34,13 +35,14 @@ pub(super) async fn take(
     exclude: &[String],
 ) -> Result<TreeId, WorkspaceError> {
     let (private, root, user) = (place.private.as_path(), place.root.as_path(), place.user.as_ref());
-    let work = Work::begin(git, private, root, user)?;
+    let work = Work::begin(git, private, root, user, place.slot.as_ref())?;
     // A data directory inside the project would otherwise take in its own objects.
     let own = data_dir.strip_prefix(root).ok();
     let tree = work.tree(own, exclude, DEPTH).await?;
     if user.is_none() {
         // Where two calls finish at the same time either index will do.
-        work.index.persist(private.join("index")).map_err(|e| file(private, &e.error))?;
+        let kept = place.slot.as_ref().map_or_else(|| private.join("index"), Slot::index);
+        work.index.persist(kept).map_err(|e| file(private, &e.error))?;
     }
     Ok(tree)
 }
@@ -51,16 +53,24 @@ impl<'a> Work<'a> {
         private: &'a Path,
         root: &'a Path,
         user: Option<&'a Repository>,
+        slot: Option<&'a Slot>,
     ) -> Result<Self, WorkspaceError> {
-        let seed = user.map_or_else(|| private.join("index"), |user| user.index.clone());
+        let seed = match (user, slot) {
+            (Some(user), _) => user.index.clone(),
+            (None, Some(slot)) => slot.index(),
+            (None, None) => private.join("index"),
+        };
         let index = copy(&seed, private).map_err(|e| file(&seed, &e))?;
         if let Some(user) = user {
             borrow(private, &user.objects).map_err(|e| file(private, &e))?;
         }
-        Ok(Self { git, private, root, user, index })
+        Ok(Self { git, private, root, user, slot, index })
     }
 
     fn call(&self) -> Call<'_> {
+        if let Some(slot) = self.slot {
+            return slot.call(self.root, self.private, &self.index);
+        }
         let call = Call::at(self.root).env("GIT_INDEX_FILE", &self.index);
         match self.user {
             Some(_) => call.env("GIT_OBJECT_DIRECTORY", self.private.join("objects")),
@@ -75,7 +85,7 @@ impl<'a> Work<'a> {
         depth: u32,
     ) -> Result<TreeId, WorkspaceError> {
         let broken = self.add(own).await?;
-        if self.user.is_none() {
+        if self.user.is_none() && self.slot.is_none() {
             self.drop_ignored().await?;
         }
         if depth > 0 {
@@ -145,7 +155,7 @@ impl<'a> Work<'a> {
         if !user.prefix.is_empty() {
             return Ok(());
         }
-        let work = Work::begin(self.git, self.private, &root, Some(&user))?;
+        let work = Work::begin(self.git, self.private, &root, Some(&user), None)?;
         let tree = Box::pin(work.tree(None, &[], depth - 1)).await?;
         self.forget([bytes_of(inner)]).await?;
         // Unlike all other names this one counts from the top of the repository, also in a folder of it.
@@ -192,7 +202,7 @@ impl<'a> Work<'a> {
     }
 }
 
-fn names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| *byte == 0).filter(|name| !name.is_empty())
 }
 
@@ -231,7 +241,7 @@ fn copy(seed: &Path, private: &Path) -> io::Result<TempPath> {
 }
 
 /// Lets the private repository read the objects of another.
-fn borrow(private: &Path, objects: &Path) -> io::Result<()> {
+pub(super) fn borrow(private: &Path, objects: &Path) -> io::Result<()> {
     let list = private.join("objects/info/alternates");
     let mut known = match fs::read(&list) {
         Ok(bytes) => bytes,

@@ -1,6 +1,7 @@
 //! Any event at all, lawful in its place or not: the stored form has no opinion on that.
 use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, TaskId};
+use crate::domain::merge::Step;
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::plan::{Mode, Plan, Priority, TaskSpec};
 use crate::domain::task::TaskState;
@@ -77,6 +78,7 @@ fn created() -> impl Strategy<Value = Created> {
             of(any::<bool>()),
             of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose])),
         ),
+        (of(any::<bool>()), of(any::<bool>()), of(texts()), of(texts())),
     )
         .prop_map(
             |(
@@ -90,6 +92,7 @@ fn created() -> impl Strategy<Value = Created> {
                 task_budget,
                 diagnostics,
                 (approval, fractal, background, toasts),
+                (worktrees, as_branch, worktree_links, worktree_setup),
             )| Options {
                 checks,
                 todo,
@@ -111,6 +114,10 @@ fn created() -> impl Strategy<Value = Created> {
                 fractal,
                 background,
                 toasts,
+                worktrees,
+                as_branch,
+                worktree_links,
+                worktree_setup,
             },
         );
     (text(), text(), session(), text(), text(), text(), options).prop_map(
@@ -270,6 +277,31 @@ fn of_mission() -> BoxedStrategy<Event> {
     .boxed()
 }
 
+/// What is said of worktrees, and of the way of their results.
+fn of_worktrees() -> BoxedStrategy<Event> {
+    let id = || text().prop_map(TreeId);
+    let step = (task_id(), id()).prop_map(|(task, tree)| Step { task, tree });
+    prop_oneof![
+        (of(task_id()), any::<u32>(), text(), id())
+            .prop_map(|(task, number, path, base)| Event::WorktreeGiven { task, number, path, base }),
+        (id(), vec(step, 0..3)).prop_map(|(onto, steps)| Event::BatchMade { onto, steps }),
+        (any::<u32>(), any::<bool>(), results()).prop_map(|(changes, passed, results)| Event::BatchChecked {
+            changes,
+            passed,
+            results
+        }),
+        any::<u32>().prop_map(|changes| Event::BatchMerged { changes }),
+        (id(), tree(), texts()).prop_map(|(seen, merged, clashes)| Event::UserTreeTaken {
+            seen,
+            merged,
+            clashes
+        }),
+        id().prop_map(|tree| Event::Landed { tree }),
+        of(text()).prop_map(|left_at| Event::WorktreesReleased { left_at }),
+    ]
+    .boxed()
+}
+
 /// What is said of its tasks, attempts and gates.
 fn of_work() -> BoxedStrategy<Event> {
     let reason =
@@ -317,5 +349,5 @@ fn of_work() -> BoxedStrategy<Event> {
 }
 
 pub(super) fn arb_event() -> impl Strategy<Value = Event> {
-    prop_oneof![of_mission(), of_work()]
+    prop_oneof![of_mission(), of_work(), of_worktrees()]
 }

@@ -1,0 +1,151 @@
+//! What a mission asks of its worktrees, and what comes back. Each is a job of its own and safe to run twice.
+use crate::domain::ids::{MissionId, TaskId};
+use crate::domain::merge::Step;
+use crate::domain::verdict::{CheckResult, TreeId};
+use crate::ports::worktrees::{Conflict, Merged, Move, Proposal};
+
+/// Kinds of work of which a mission has one under way at a time (of `Give` one for each task).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TreeJob {
+    Give { task: Option<TaskId>, number: u32 },
+    Merge,
+    Try,
+    TakeIn,
+    Land,
+    Release,
+}
+
+/// What a new worktree gets beside the files of its tree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outfit {
+    pub links: Vec<String>,
+    pub commands: Vec<String>,
+}
+
+/// A change that was approved: this tree, against that.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    pub task: TaskId,
+    pub base: TreeId,
+    pub tree: TreeId,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum TreeWork {
+    /// Makes a worktree ready at what is accepted; with a change that was made on something older.
+    Give { task: Option<TaskId>, number: u32, onto: TreeId, carry: Option<Candidate>, outfit: Outfit },
+    /// Puts approved changes on top of each other.
+    Merge { onto: TreeId, candidates: Vec<Candidate> },
+    /// Runs the checks on a tree, in the worktree of the whole.
+    Try {
+        tree: TreeId,
+        changes: usize,
+        commands: Vec<String>,
+        /// Those that failed before any work.
+        failing: Vec<String>,
+        outfit: Outfit,
+    },
+    /// What the user's files are now, with what is accepted.
+    TakeIn { user: TreeId, integration: TreeId, todo: String },
+    /// Moves the user's files to the result.
+    Land { from: TreeId, to: TreeId, todo: String },
+    /// Leaves a result that did not go into the user's files where it can be looked at, and gives the worktrees up.
+    Release { proposal: Option<Proposal> },
+}
+
+impl TreeWork {
+    pub fn job(&self) -> TreeJob {
+        match self {
+            Self::Give { task, number, .. } => TreeJob::Give { task: task.clone(), number: *number },
+            Self::Merge { .. } => TreeJob::Merge,
+            Self::Try { .. } => TreeJob::Try,
+            Self::TakeIn { .. } => TreeJob::TakeIn,
+            Self::Land { .. } => TreeJob::Land,
+            Self::Release { .. } => TreeJob::Release,
+        }
+    }
+
+    /// Name in the metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Give { .. } => "give_worktree",
+            Self::Merge { .. } => "merge",
+            Self::Try { .. } => "try_merged",
+            Self::TakeIn { .. } => "take_in",
+            Self::Land { .. } => "land",
+            Self::Release { .. } => "release_worktrees",
+        }
+    }
+
+    /// A result is put into the user's files whole, and what ends a mission is not ended with it.
+    pub fn stoppable(&self) -> bool {
+        !matches!(self, Self::Land { .. } | Self::Release { .. })
+    }
+
+    /// What is told when the work itself broke down.
+    pub fn failed(&self, why: &str) -> TreeDone {
+        let why = why.to_owned();
+        match self {
+            Self::Give { task, number, onto, .. } => {
+                TreeDone::Given { task: task.clone(), number: *number, base: onto.clone(), result: Err(why) }
+            }
+            Self::Merge { .. } => TreeDone::Merged(Err(why)),
+            Self::Try { changes, .. } => TreeDone::Tried { changes: *changes, result: Err(why) },
+            Self::TakeIn { .. } => TreeDone::TakenIn(Err(why)),
+            Self::Land { to, .. } => TreeDone::Landed { tree: to.clone(), result: Err(why) },
+            Self::Release { .. } => TreeDone::Released(Err(why)),
+        }
+    }
+}
+
+/// Changes that fit on each other, and those that contradict what is accepted. What contradicts another change of the
+/// batch is in neither: it waits until that one is accepted, or is not.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Stacked {
+    pub steps: Vec<Step>,
+    pub refused: Vec<(TaskId, Vec<Conflict>)>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum TreeDone {
+    Given {
+        task: Option<TaskId>,
+        number: u32,
+        base: TreeId,
+        result: Result<String, String>,
+    },
+    Merged(Result<Stacked, String>),
+    Tried {
+        changes: usize,
+        result: Result<Vec<CheckResult>, String>,
+    },
+    /// The user's tree, and the merge.
+    TakenIn(Result<(TreeId, Merged), String>),
+    Landed {
+        tree: TreeId,
+        result: Result<Move, String>,
+    },
+    /// Where the proposal is, when there was one.
+    Released(Result<Option<String>, String>),
+}
+
+impl TreeDone {
+    pub fn job(&self) -> TreeJob {
+        match self {
+            Self::Given { task, number, .. } => TreeJob::Give { task: task.clone(), number: *number },
+            Self::Merged(_) => TreeJob::Merge,
+            Self::Tried { .. } => TreeJob::Try,
+            Self::TakenIn(_) => TreeJob::TakeIn,
+            Self::Landed { .. } => TreeJob::Land,
+            Self::Released(_) => TreeJob::Release,
+        }
+    }
+}
+
+/// An answer for a mission, with the round it was asked for in.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TreeNews {
+    pub mission: MissionId,
+    pub round: u64,
+    pub done: TreeDone,
+}

@@ -1,0 +1,154 @@
+//! Missions in worktrees: side by side in one file, nothing of the user's touched before the end, and the same worktrees
+//! again for the next mission.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use xtask::lab::model::{Role, Rule, Script, Turn};
+use xtask::lab::sample::git;
+
+use crate::script;
+use crate::support::{PATIENCE, Stage, Told, calls, messages, new_session, small_project, task, text, wait};
+
+const LIST: [&str; 9] = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+
+fn list(first: &str, last: &str) -> String {
+    let mut lines = LIST;
+    (lines[0], lines[8]) = (first, last);
+    lines.join("\n") + "\n"
+}
+
+/// Two tasks that each write the whole file with one line of their own; one also tries the user's tree, directly and
+/// through a link.
+fn script(project: &Path) -> Script {
+    let commander = Rule::new(Role::Commander)
+        .contains("Call the tool `mission`")
+        .call("mission", json!({"brief": "Mend both ends of list.txt."}))
+        .turn(Turn::echo());
+    let plan =
+        script::plan(&[script::task("T1", &["list.txt"], &[]), script::task("T2", &["list.txt"], &[])]);
+    let write = |file: Value, content: String| json!({"filePath": file, "content": content});
+    let worker = |id: &str| {
+        Rule::new(Role::Worker)
+            .contains(&format!("Task {id}: "))
+            .call("read", json!({"filePath": "list.txt"}))
+    };
+    let first = worker("T1")
+        .call("write", write(json!(project.join("outside.txt")), "x\n".into()))
+        .call("bash", json!({"command": format!("ln -s {} way-out; git status --porcelain", project.display()), "description": "link"}))
+        .call("write", write(json!("way-out/outside.txt"), "x\n".into()))
+        .call("bash", json!({"command": "rm way-out", "description": "tidy"}))
+        .turn(Turn::call("write", write(json!("list.txt"), list("ONE", "nine"))).gate("work"))
+        .call("submit_report", script::report());
+    let second = worker("T2")
+        .turn(Turn::call("write", write(json!("list.txt"), list("one", "NINE"))).gate("work"))
+        .call("submit_report", script::report());
+    Script::new()
+        .rule(commander)
+        .rule(script::planner(plan))
+        .rule(script::integration(script::approve()))
+        .rule(first)
+        .rule(second)
+        .rule(script::reviewer("T1", script::approve()))
+        .rule(script::reviewer("T2", script::approve()))
+}
+
+fn make(project: &Path) {
+    fs::write(project.join("list.txt"), list("one", "nine")).unwrap();
+    small_project(project);
+    // What the user is at.
+    fs::write(project.join("notes.txt"), "not committed\n").unwrap();
+}
+
+#[test]
+fn two_tasks_change_one_file_side_by_side_and_the_user_sees_the_verified_whole() {
+    let stage = Stage::bare(make, script)
+        .gantry()
+        .adjust(|env| env.env("GANTRY_CHECKS", "[\"grep -q three list.txt\"]"));
+    let server = stage.env.serve().unwrap();
+    let host = server.client_in(&stage.project);
+    let dot_git = || {
+        git(&stage.project, &["for-each-ref"]).unwrap() + &git(&stage.project, &["worktree", "list"]).unwrap()
+    };
+    let before = dot_git();
+    let read = |name: &str| fs::read_to_string(stage.project.join(name)).unwrap();
+
+    let session = new_session(&host);
+    std::thread::scope(|scope| {
+        let turn = scope.spawn(|| task(&host, &session, "--worktree Mend both ends"));
+        wait("both workers", PATIENCE, || at_work(&stage).then_some(()));
+        // In the middle of it the user works on.
+        fs::write(stage.project.join("mine.txt"), "written meanwhile\n").unwrap();
+        assert_eq!(read("list.txt"), list("one", "nine"));
+        stage.model.open("work");
+        let said = turn.join().unwrap();
+        assert!(said.contains("The result was put into your files, as it was checked."), "{said}");
+    });
+
+    let told = stage.only();
+    assert_eq!(told.state(), "completed", "{}", told.report());
+    assert_eq!(read("list.txt"), list("ONE", "NINE"));
+    assert_eq!(
+        (read("notes.txt").as_str(), read("mine.txt").as_str()),
+        ("not committed\n", "written meanwhile\n")
+    );
+    assert!(!stage.project.join("outside.txt").exists());
+    assert_eq!(dot_git(), before);
+    let isolation = told.mission.isolation.as_ref().unwrap();
+    assert_eq!(
+        isolation.landed,
+        told.mission.whole.verdict.as_ref().unwrap().tree,
+        "the very tree that was approved"
+    );
+    refused_outside(&told, &host);
+
+    // The next one, to a branch, in the same worktrees: the host knows them already.
+    fs::write(stage.project.join("gantry.json"), "{\"isolation\": \"worktree\", \"integrate\": \"branch\"}")
+        .unwrap();
+    fs::write(stage.project.join("list.txt"), list("one", "nine")).unwrap();
+    let session = new_session(&host);
+    let said = task(&host, &session, "Mend both ends again");
+    let again = stage.told().pop().unwrap();
+    let branch = format!("gantry/{}", again.row.id);
+    assert!(said.contains(&format!("on the branch {branch}")), "{said}");
+    let left =
+        wait("the branch", PATIENCE, || git(&stage.project, &["show", &format!("{branch}:list.txt")]).ok());
+    assert_eq!(left.trim_end(), list("ONE", "NINE").trim_end());
+    assert_eq!(read("list.txt"), list("one", "nine"));
+    let paths = |told: &Told| {
+        told.mission.tasks.iter().map(|t| t.worktree.as_ref().unwrap().path.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(paths(&told), paths(&again));
+    drop(server);
+    stage.assert_no_misses();
+    stage.assert_nothing_left();
+}
+
+fn at_work(stage: &Stage) -> bool {
+    let requests = stage.model.requests();
+    let at = |task: &str, turn| {
+        requests
+            .iter()
+            .any(|r| r.role == Role::Worker && r.turn == turn && r.prompt.contains(&format!("Task {task}: ")))
+    };
+    at("T1", 5) && at("T2", 1)
+}
+
+fn refused_outside(told: &Told, host: &xtask::lab::host::Client) {
+    let of_first = |a: &&gantry::engine::core::state::Attempt| {
+        a.kind == gantry::engine::core::event::AttemptKind::Work(gantry::domain::ids::TaskId::new("T1"))
+    };
+    let worker = told.mission.attempts.values().find(of_first).unwrap();
+    let parts = calls(&messages(host, worker.session.as_ref().unwrap().as_str()));
+    let errors: Vec<&str> = parts
+        .iter()
+        .filter(|part| part["tool"] == "write" && part["state"]["status"] == "error")
+        .map(|part| text(&part["state"]["error"]))
+        .collect();
+    assert_eq!(errors.len(), 2, "{parts:#?}");
+    assert!(
+        errors.iter().all(|error| error.contains("Only files of the project can be changed.")),
+        "{errors:?}"
+    );
+}
