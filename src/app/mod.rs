@@ -26,12 +26,12 @@ use anyhow::{Context, bail};
 pub use code::{Searched, diagnostics, search_code, search_files, search_text};
 pub use configuration::{configuration, install, uninstall};
 pub use doctor::doctor;
-pub use missions::{export, meant, mission, missions};
+pub use missions::{WaitingAsk, ask, export, meant, mission, missions, open_asks};
 pub use run::{Ran, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-pub use steer::steer;
+pub use steer::{Order, steer};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 

@@ -10,22 +10,26 @@ use std::time::Duration;
 /// For an order: the process may have to read the mission from its store.
 const ANSWER: Duration = Duration::from_secs(30);
 
+/// What an order is about, besides its mission.
+#[derive(Default)]
+pub struct Order {
+    pub text: Option<String>,
+    pub task: Option<String>,
+    pub ask: Option<String>,
+}
+
 /// The mission after the order was carried out.
-pub fn steer(
-    id: Option<&str>,
-    action: ControlAction,
-    text: Option<String>,
-    task: Option<String>,
-) -> anyhow::Result<MissionDetail> {
+pub fn steer(id: Option<&str>, action: ControlAction, order: Order) -> anyhow::Result<MissionDetail> {
     let mission = super::mission(&super::meant(id)?)?.mission;
     let home = dirs::data_dir().context("no data directory: set GANTRY_HOME")?;
     let params = MissionControlParams {
         directory: mission.directory.clone(),
         mission: Some(mission.id.clone()),
         action,
-        text,
+        text: order.text,
+        ask: order.ask,
         checkpoint: None,
-        task,
+        task: order.task,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -730,6 +730,7 @@ fn mission_of(action: &Action) -> Option<MissionId> {
         | Action::PublishTodo { mission, .. }
         | Action::UpdateTodo { mission, .. } => Some(mission.clone()),
         Action::Answer { .. }
+        | Action::AnswerAsk { .. }
         | Action::Abort { .. }
         | Action::Tell { .. }
         | Action::Toast { .. }

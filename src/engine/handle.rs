@@ -1,7 +1,7 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
 pub use super::core::event::{Created, Inspection, Options, ReportStatus, Spent, Subject};
-use super::core::state::Mission;
+use super::core::state::{Ask, Mission};
 pub use super::core::{Answer, Control, HostInput, Limits, Refusal, ToolInput};
 use super::core::{Input, ReplyTo, STRANGER, replay};
 pub use super::dispatcher::decode_all;
@@ -14,7 +14,7 @@ pub use super::prompts::clip;
 use super::report::{self, Forecast};
 use crate::domain::budget::{Budget, Mean};
 use crate::domain::checkpoint::Checkpoint;
-use crate::domain::ids::{Directory, HostSessionId, MissionId, Role};
+use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, Role};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
 use crate::ports::queue::Queue;
@@ -66,6 +66,20 @@ pub struct TaskView {
     pub note: Option<String>,
 }
 
+/// A permission that was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskView {
+    pub id: String,
+    pub session: Option<HostSessionId>,
+    pub task: Option<String>,
+    pub permission: String,
+    pub patterns: Vec<String>,
+    pub at: Millis,
+    /// None while it is open.
+    pub allowed: Option<bool>,
+    pub by: Option<&'static str>,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct MissionView {
     pub row: MissionRow,
@@ -73,6 +87,7 @@ pub struct MissionView {
     /// The plan waits for the user's word.
     pub awaits_approval: bool,
     pub report: Option<String>,
+    pub asks: Vec<AskView>,
     /// Oldest first.
     pub checkpoints: Vec<Checkpoint>,
     pub spent: Spent,
@@ -104,6 +119,7 @@ impl MissionView {
             tasks: tasks.collect(),
             awaits_approval: mission.awaits_approval(),
             report: mission.report.clone(),
+            asks: mission.asks.iter().map(|ask| AskView::of(mission, ask)).collect(),
             checkpoints: mission.checkpoints.iter().cloned().collect(),
             spent: mission.spent,
             budget_spent: mission.spent.beyond(mission.spent_before),
@@ -116,6 +132,23 @@ impl MissionView {
 /// Starts the engine with the default limits.
 pub fn start(ports: Ports) -> (Handle, impl Future<Output = ()> + Send) {
     start_with(ports, Limits::default())
+}
+
+impl AskView {
+    fn of(mission: &Mission, ask: &Ask) -> Self {
+        let attempt = mission.attempts.get(&ask.attempt);
+        let verdict = ask.verdict.as_ref();
+        Self {
+            id: ask.id.clone(),
+            session: attempt.and_then(|a| a.session.clone()),
+            task: ask.task(mission).map(|t| t.0.clone()),
+            permission: ask.permission.clone(),
+            patterns: ask.patterns.clone(),
+            at: ask.at,
+            allowed: verdict.map(|v| v.allow),
+            by: verdict.map(|v| v.by.name()),
+        }
+    }
 }
 
 /// Starts the engine; the future runs until the handle's `shutdown`. Has to be called within a runtime.

@@ -121,6 +121,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub task_budget_minutes: Option<u32>,
+        /// Seconds after which an unanswered permission is refused, 5 to 86400 (default 600).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub permission_timeout_seconds: Option<u32>,
         /// Whether new errors that language servers find send a change back (default auto).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
@@ -204,10 +208,14 @@ wire! {
         #[cfg_attr(test, ts(optional))]
         pub mission: Option<String>,
         pub action: ControlAction,
-        /// For steer: what to tell the workers; for refuse: what is to be different; for accept: why.
+        /// For steer: what to tell the workers; for refuse: what is to be different; for accept and deny: why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub text: Option<String>,
+        /// For allow and deny: the host's id of the ask; the oldest open one when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub ask: Option<String>,
         /// For restore: the number of the checkpoint.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
@@ -231,6 +239,10 @@ wire! {
         Refuse,
         /// Takes a task, or the mission as a whole, as done by the user's word; the text says why.
         Accept,
+        /// Allows what an agent asks for, this once.
+        Allow,
+        /// Refuses what an agent asks for; its model is told why and goes on.
+        Deny,
         /// Makes a checkpoint now.
         Checkpoint,
         /// Takes the work back to a checkpoint; the mission has to be paused or at an end.
@@ -278,6 +290,9 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub report: Option<String>,
+        /// Permissions that were asked for, oldest first: all that are open, and the newest of the others.
+        #[serde(default)]
+        pub asks: Vec<AskDetail>,
         /// The newest hundred, oldest first.
         #[serde(default)]
         pub checkpoints: Vec<CheckpointDetail>,
@@ -320,6 +335,33 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub cost: Option<f64>,
+    }
+
+    /// A permission that an agent of the mission asked the host for.
+    pub struct AskDetail {
+        /// The host's.
+        pub id: String,
+        /// The host session that waits, or has waited.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub session: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub task: Option<String>,
+        pub permission: String,
+        /// What it is about: commands, paths, addresses.
+        pub patterns: Vec<String>,
+        /// Milliseconds since the Unix epoch.
+        #[cfg_attr(test, ts(type = "number"))]
+        pub at: u64,
+        /// Absent while it is open.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub allowed: Option<bool>,
+        /// Whose word that was: host, user, time or nobody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub by: Option<String>,
     }
 
     pub struct CheckpointDetail {
@@ -598,6 +640,28 @@ wire! {
         pub reason: Option<String>,
     }
 
+    pub struct PermissionListResult {
+        pub asks: Vec<OpenAsk>,
+    }
+
+    /// An ask that waits for an answer.
+    pub struct OpenAsk {
+        pub id: String,
+        pub session: String,
+        pub permission: String,
+        pub patterns: Vec<String>,
+    }
+
+    pub struct PermissionReplyParams {
+        pub directory: String,
+        pub session: String,
+        pub id: String,
+        /// Why not, for the model; allowed once when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub refusal: Option<String>,
+    }
+
     pub struct ToastParams {
         pub directory: String,
         pub title: String,
@@ -671,6 +735,9 @@ pub enum HostEvent {
         /// False once answered.
         open: bool,
         permission: String,
+        /// What it is about, while it is open.
+        #[serde(default)]
+        patterns: Vec<String>,
         /// The answer was no.
         #[serde(default)]
         rejected: bool,

@@ -22,6 +22,7 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
             budget_tokens: heard,
             workers: *world.rng.pick(&[1, 2, 10]),
             auto_resume: world.rng.chance(700),
+            permission_timeout_ms: Some(60_000),
             ..Options::default()
         };
         (process, directory, session, options)

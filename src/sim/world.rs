@@ -27,6 +27,8 @@ pub struct World {
     pub sessions: BTreeMap<HostSessionId, Conversation>,
     /// Running turns, by host process.
     pub turns: BTreeMap<(usize, HostSessionId), Turn>,
+    /// Permissions that turns wait for, by their id.
+    pub asks: BTreeMap<String, WaitingAsk>,
     pub places: BTreeMap<String, Place>,
     pub markers: BTreeSet<Directory>,
     /// Prompts that the engine sent, by attempt.
@@ -68,6 +70,13 @@ pub struct Turn {
     pub queued: Vec<String>,
 }
 
+pub struct WaitingAsk {
+    pub process: usize,
+    pub session: HostSessionId,
+    /// What the engine said of it.
+    pub allowed: Option<bool>,
+}
+
 pub struct Delivery {
     pub mission: MissionId,
     pub text: String,
@@ -105,6 +114,7 @@ impl World {
             mirror: Mirror::default(),
             sessions: BTreeMap::new(),
             turns: BTreeMap::new(),
+            asks: BTreeMap::new(),
             places: BTreeMap::new(),
             markers: BTreeSet::new(),
             prompts: BTreeMap::new(),

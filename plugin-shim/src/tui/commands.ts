@@ -29,12 +29,19 @@ export function commands(api: TuiApi, door: Door, changed: () => void): Command[
       run().catch(warn)
     },
   })
-  const control = async (action: ControlAction, done: string, text?: string, task?: string) => {
+  const control = async (action: ControlAction, done: string, text?: string, about: { task?: string; ask?: string } = {}) => {
     const { mission } = await meant(api, door)
-    const params = { directory: mission.directory, mission: mission.id, action, ...(text === undefined ? {} : { text }), ...(task === undefined ? {} : { task }) }
+    const params = { directory: mission.directory, mission: mission.id, action, ...(text === undefined ? {} : { text }), ...about }
     if (!(await door.ask("mission/control", params))) throw new Error("The mission is not in memory of any process; open its project and try again.")
     api.ui.toast({ variant: "success", title: "Gantry", message: done })
     changed()
+  }
+  /** The oldest ask: the one whose notice was first. */
+  const answer = async (action: "allow" | "deny", done: string) => {
+    const { asks } = await meant(api, door)
+    const ask = asks.find((one) => one.allowed === undefined)
+    if (!ask) throw new Error("No agent of this mission waits for a permission.")
+    await control(action, `${done}: ${ask.permission} (${ask.patterns.join(", ")})`, undefined, { ask: ask.id })
   }
   return [
     command("status", "Mission: where it stands", async () => {
@@ -46,6 +53,8 @@ export function commands(api: TuiApi, door: Door, changed: () => void): Command[
       if (!detail.report) throw new Error("The mission has not ended yet; /task-status says where it stands.")
       say(api, `Mission ${detail.mission.id.slice(0, 8)}`, detail.report)
     }),
+    command("allow", "Mission: allow what an agent asks for", () => answer("allow", "Allowed")),
+    command("deny", "Mission: refuse what an agent asks for", () => answer("deny", "Refused")),
     command("approve", "Mission: accept its plan", () => control("approve", "The work begins.")),
     command("refuse", "Mission: have it planned anew", async () => {
       const { awaitsApproval } = await meant(api, door)
@@ -58,7 +67,7 @@ export function commands(api: TuiApi, door: Door, changed: () => void): Command[
         const [task = "", ...why] = text.trim().split(/\s+/)
         const reason = why.join(" ")
         if (reason === "") throw new Error("Say why as well, as in: T3 I have checked it by hand")
-        await control("accept", `${task} counts as done.`, reason, task === "whole" ? undefined : task)
+        await control("accept", `${task} counts as done.`, reason, task === "whole" ? {} : { task })
       })
     }),
     command("pause", "Mission: pause", () => control("pause", "The mission is paused.")),

@@ -114,6 +114,19 @@ pub enum Event {
     Steered {
         text: String,
     },
+    /// The host wants a word on a tool call of an attempt; `ask` is its own id for that.
+    Asked {
+        ask: String,
+        attempt: AttemptId,
+        permission: String,
+        patterns: Vec<String>,
+    },
+    AskJudged {
+        ask: String,
+        allow: bool,
+        by: Judge,
+        reason: Option<String>,
+    },
     /// The mission's report; owed to the conversation from now on. `calls` are the tool calls it answered.
     Reported {
         text: String,
@@ -173,6 +186,14 @@ pub struct Options {
     pub diagnostics: Option<bool>,
     /// Whether the plan waits for the user's word before work begins; no when not said.
     pub approval: Option<bool>,
+    /// Time after which an unanswered permission counts as refused.
+    pub permission_timeout_ms: Option<u64>,
+}
+
+impl Options {
+    pub fn permission_timeout_ms(&self) -> u64 {
+        self.permission_timeout_ms.unwrap_or(600_000)
+    }
 }
 
 impl Options {
@@ -205,6 +226,7 @@ impl Default for Options {
             task_budget_minutes: None,
             diagnostics: None,
             approval: None,
+            permission_timeout_ms: None,
         }
     }
 }
@@ -254,6 +276,8 @@ pub enum PromptReason {
     Continue,
     /// The provider failed; the same turn once more.
     Retry,
+    /// The host ended the turn because a permission was refused.
+    Denied,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -298,6 +322,30 @@ pub struct Inspection {
     pub findings: Vec<Finding>,
 }
 
+/// Whose word an ask was answered with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Judge {
+    /// Given in the host: in its dialog, or by a client of it that answers by itself.
+    Host,
+    /// Given through Gantry.
+    User,
+    /// Nobody's: the time was up.
+    Time,
+    /// None was needed any more: its turn is over.
+    Nobody,
+}
+
+impl Judge {
+    pub fn name(self) -> &'static str {
+        match self {
+            Judge::Host => "host",
+            Judge::User => "user",
+            Judge::Time => "time",
+            Judge::Nobody => "nobody",
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HandBack {
     /// As the result of the `mission` tool call that was waiting.
@@ -336,6 +384,8 @@ impl Event {
             Event::Checked { .. } => "checked",
             Event::Judged { .. } => "judged",
             Event::Steered { .. } => "steered",
+            Event::Asked { .. } => "asked",
+            Event::AskJudged { .. } => "ask_judged",
             Event::Reported { .. } => "reported",
             Event::HandedBack { .. } => "handed_back",
             Event::Attached { .. } => "attached",

@@ -7,7 +7,7 @@ use crate::domain::memory::MemoryUse;
 use crate::domain::plan::Draft;
 use crate::domain::todo::{TodoItem, TodoState};
 use crate::domain::verdict::{CheckResult, Finding, TreeId};
-use crate::ports::host::{CallState, HostError, HostFault, HostMessage, ToastKind, TurnState};
+use crate::ports::host::{CallState, HostAsk, HostError, HostFault, HostMessage, ToastKind, TurnState};
 
 /// What a change is seen against.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -166,6 +166,12 @@ pub enum Control {
         by: &'static str,
         reason: String,
     },
+    /// The user's word on a permission; on the oldest that is open when none is named.
+    Answer {
+        ask: Option<String>,
+        allow: bool,
+        reason: Option<String>,
+    },
     /// Makes a checkpoint now.
     Checkpoint,
     /// Takes the work back to a checkpoint.
@@ -229,11 +235,14 @@ pub enum HostInput {
         call: String,
         state: CallState,
     },
-    Permission {
+    Asked {
+        ask: HostAsk,
+    },
+    /// An ask was answered in the host.
+    AskAnswered {
         session: HostSessionId,
-        open: bool,
-        /// The permission that was asked for and refused.
-        refused: Option<String>,
+        ask: String,
+        allow: bool,
     },
     Deleted {
         session: HostSessionId,
@@ -246,6 +255,8 @@ pub struct Look {
     pub state: TurnState,
     /// Newest messages, oldest first; none where they were not asked for.
     pub messages: Vec<HostMessage>,
+    /// Permissions the session waits for; none where the host did not say.
+    pub asks: Option<Vec<HostAsk>>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -303,6 +314,15 @@ pub enum Action {
         directory: Directory,
         session: HostSessionId,
         text: String,
+    },
+    /// What was decided about a permission.
+    AnswerAsk {
+        mission: MissionId,
+        directory: Directory,
+        session: HostSessionId,
+        ask: String,
+        /// Why not, for the model; none when it is allowed.
+        refusal: Option<String>,
     },
     Survey {
         mission: MissionId,
@@ -384,6 +404,7 @@ impl Action {
             Action::LookAtParent { .. } => "look_at_parent",
             Action::HandBack { .. } => "hand_back",
             Action::Tell { .. } => "tell",
+            Action::AnswerAsk { .. } => "answer_ask",
             Action::Survey { .. } => "survey",
             Action::Baseline { .. } => "baseline",
             Action::Inspect { .. } => "inspect",

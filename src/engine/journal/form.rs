@@ -143,8 +143,9 @@ names! {
     enum BriefSource for event::BriefSource { Commander, User }
     enum PlanSource for event::PlanSource { Planner, Repaired, Rules }
     enum Trigger for checkpoint::Trigger { Periodic, TaskState, Manual, BeforeRisky }
-    enum PromptReason for event::PromptReason { First, Nudge, Continue, Retry }
+    enum PromptReason for event::PromptReason { First, Nudge, Continue, Retry, Denied }
     enum ReportStatus for event::ReportStatus { Done, Partial, Blocked }
+    enum Judge for event::Judge { Host, User, Time, Nobody }
     enum HandBack for event::HandBack { ToolResult, Message, Nobody }
 }
 
@@ -155,7 +156,7 @@ objects! {
     }
     struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, max_duration_ms: u64, auto_resume: bool }
         maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, budget_minutes: u32, task_budget_tokens: u64, task_budget_dollars: f64,
-            task_budget_minutes: u32, diagnostics: bool, approval: bool }
+            task_budget_minutes: u32, diagnostics: bool, approval: bool, permission_timeout_ms: u64 }
     struct Brief for event::Brief { text: String }
         lists { acceptance: String, constraints: String }
     struct Plan for plan::Plan { summary: String, tasks: Vec<TaskSpec> }

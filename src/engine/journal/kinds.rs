@@ -102,6 +102,8 @@ kinds! {
     "checked" Checked { subject: Subject, results: Vec<CheckResult> }
     "judged" Judged { subject: Subject, verdict: Verdict }
     "steered" Steered { text: String }
+    "asked" Asked { ask: String, attempt: String, permission: String } lists { patterns: String }
+    "ask_judged" AskJudged { ask: String, allow: bool, by: Judge } maybe { reason: String }
     "reported" Reported { text: String } lists { calls: String }
     "handed_back" HandedBack { how: HandBack }
     "attached" Attached { parent: String }

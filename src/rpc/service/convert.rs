@@ -1,7 +1,7 @@
 //! Between wire types and the engine's.
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
-use crate::engine::handle::{Control, HostInput, Metrics, MissionView, Options, Refusal, Subject, TaskView};
+use crate::engine::handle::{AskView, Control, HostInput, Metrics, MissionView, Options, Refusal, Subject, TaskView};
 use crate::ports::queue::Queue;
 use crate::ports::store::MissionRow;
 use crate::protocol::errors::*;
@@ -35,6 +35,12 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     budget("taskBudget", wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes)?;
     (options.task_budget_tokens, options.task_budget_dollars, options.task_budget_minutes) =
         (wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes);
+    if let Some(seconds) = wire.permission_timeout_seconds {
+        if !(5..=86_400).contains(&seconds) {
+            return invalid(format!("option permissionTimeoutSeconds is {seconds}: it must be 5 to 86400"));
+        }
+        options.permission_timeout_ms = Some(u64::from(seconds) * 1000);
+    }
     options.approval = wire.plan_approval.map(|policy| policy == PlanApproval::Ask);
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
@@ -95,7 +101,7 @@ pub fn subject(task: Option<String>) -> Subject {
 
 pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
     let missing = |what: &str| RpcError::new(INVALID_PARAMS, what);
-    let MissionControlParams { action, text, checkpoint, task, .. } = p;
+    let MissionControlParams { action, text, ask, checkpoint, task, .. } = p;
     Ok(match action {
         ControlAction::Pause => Control::Pause,
         ControlAction::Resume => Control::Resume,
@@ -113,6 +119,11 @@ pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
         ControlAction::Accept => {
             let reason = text.filter(|t| !t.trim().is_empty()).ok_or_else(|| missing(NO_REASON))?;
             Control::Accept { subject: subject(task), by: "the user", reason }
+        }
+        ControlAction::Allow => Control::Answer { ask, allow: true, reason: None },
+        ControlAction::Deny => {
+            let reason = text.filter(|t| !t.trim().is_empty());
+            Control::Answer { ask, allow: false, reason }
         }
         ControlAction::Checkpoint => Control::Checkpoint,
         ControlAction::Restore => {
@@ -167,6 +178,7 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         cost: view.spent.cost,
         awaits_approval: view.awaits_approval,
         report: view.report.clone(),
+        asks: view.asks.iter().map(ask).collect(),
         checkpoints: view.checkpoints.iter().map(checkpoint).collect(),
         budget: (!view.budget.limits_nothing()).then(|| BudgetDetail {
             tokens: view.budget.tokens,
@@ -181,6 +193,19 @@ pub fn detail(view: &MissionView) -> MissionDetail {
             tokens: f.cost.map(|c| c.tokens),
             cost: f.cost.map(|c| c.cost),
         }),
+    }
+}
+
+fn ask(a: &AskView) -> AskDetail {
+    AskDetail {
+        id: a.id.clone(),
+        session: a.session.as_ref().map(|s| s.0.clone()),
+        task: a.task.clone(),
+        permission: a.permission.clone(),
+        patterns: a.patterns.clone(),
+        at: a.at.0,
+        allowed: a.allowed,
+        by: a.by.map(Into::into),
     }
 }
 
@@ -228,9 +253,11 @@ pub fn host_event(event: HostEvent) -> HostInput {
         HostEvent::Tool { session, call, state, .. } => {
             HostInput::ToolMoved { session: HostSessionId(session), call, state: host::call_state(state) }
         }
-        HostEvent::Permission { session, open, permission, rejected, .. } => {
-            let refused = rejected.then_some(permission);
-            HostInput::Permission { session: HostSessionId(session), open, refused }
+        HostEvent::Permission { session, id, open: true, permission, patterns, .. } => {
+            HostInput::Asked { ask: host::ask(OpenAsk { id, session, permission, patterns }) }
+        }
+        HostEvent::Permission { session, id, rejected, .. } => {
+            HostInput::AskAnswered { session: HostSessionId(session), ask: id, allow: !rejected }
         }
         HostEvent::Deleted { session } => HostInput::Deleted { session: HostSessionId(session) },
     }
