@@ -1,7 +1,7 @@
 //! Gantry's options, and its entry in the host's configuration.
 use crate::adapters::system::dirs;
 use crate::protocol::types::WorkspaceOptions;
-use crate::setup::config::{Layers, Resolved};
+use crate::setup::config::{Flag, Layers, Resolved};
 use crate::setup::disk::RealDisk;
 use crate::setup::edit::HostLine;
 use crate::setup::entry::Entry;
@@ -12,19 +12,19 @@ use std::path::{Path, PathBuf};
 
 pub(super) fn layered(worktree: &str, plugin: &WorkspaceOptions) -> Result<WorkspaceOptions, String> {
     let plugin = serde_json::to_value(plugin).ok().and_then(|v| v.as_object().cloned()).unwrap_or_default();
-    let resolved = resolve(Path::new(worktree), plugin);
+    let resolved = resolve(Path::new(worktree), plugin, Vec::new());
     let why = |fault: &dyn std::fmt::Display| format!("Gantry's configuration has a fault. {fault}");
     let values = resolved.options().map_err(|fault| why(&fault))?;
     serde_json::from_value(values).map_err(|fault| why(&fault))
 }
 
-fn resolve(project: &Path, plugin: serde_json::Map<String, serde_json::Value>) -> Resolved {
+fn resolve(project: &Path, plugin: serde_json::Map<String, serde_json::Value>, flags: Vec<Flag>) -> Resolved {
     let env = |name: &str| std::env::var(name).ok();
-    Layers { user: places::own_folder(env), project, plugin, env: &env }.resolve()
+    Layers { user: places::own_folder(env), project, plugin, env: &env, flags }.resolve()
 }
 
 /// The options of a project, with those in the host's configuration as far as it can be read.
-pub fn configuration(project: &Path) -> anyhow::Result<Resolved> {
+pub fn configuration(project: &Path, flags: &[Flag]) -> anyhow::Result<Resolved> {
     let project = config_folder(Some(project))?;
     let folders = [Some(project.clone()), global_config().ok()];
     let entries = with_installer(true, |installer| {
@@ -37,7 +37,7 @@ pub fn configuration(project: &Path) -> anyhow::Result<Resolved> {
     })?;
     let options =
         entries.iter().flat_map(|(_, found)| found).find_map(|entry| entry.get(1)?.as_object().cloned());
-    Ok(resolve(&project, options.unwrap_or_default()))
+    Ok(resolve(&project, options.unwrap_or_default(), flags.to_vec()))
 }
 
 /// Adds the plugin to the user's configuration, or to that of the project in `project`.

@@ -1,5 +1,5 @@
 //! What the command line reads out of the store.
-use super::store_path;
+use super::{document, store_path};
 use crate::adapters::sqlite::SqliteStore;
 use crate::adapters::system::dirs;
 use crate::domain::ids::{Directory, MissionId};
@@ -10,7 +10,7 @@ use crate::ports::store::Store;
 use crate::protocol::types::{AskDetail, MissionDetail, MissionSummary};
 use crate::rpc::service;
 use anyhow::{Context, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 
 /// Missions among which a shortened id is looked for, newest first.
@@ -116,12 +116,6 @@ pub fn export(id: Option<&str>) -> anyhow::Result<(String, Value)> {
     let records = reading(async |store| Ok(store.load(id.clone()).await?))?.unwrap_or_default();
     let facts = decode_all(&records).map_err(anyhow::Error::msg)?;
     let state = replay(&id, &facts).with_context(|| format!("the journal of {id} is damaged"))?;
-    let journal = records.iter().map(|record| {
-        let body: Value = serde_json::from_str(&record.body).unwrap_or_default();
-        json!({"seq": record.seq, "at": record.at.0, "kind": record.kind, "body": body})
-    });
-    let mut all = serde_json::to_value(&detail)?;
-    all["spent"] = json!({"tokens": state.spent.tokens, "cost": state.spent.cost});
-    all["journal"] = journal.collect();
+    let all = document::json(&state, &detail, &records)?;
     Ok((export::markdown(&state, &facts), all))
 }

@@ -2,6 +2,7 @@
 mod code;
 mod configuration;
 mod doctor;
+mod document;
 mod missions;
 mod run;
 mod steer;

@@ -3,6 +3,7 @@ use super::configuration::{config_folder, global_config, with_installer};
 use super::missions::missions;
 use crate::adapters::system::{self, Headless};
 use crate::protocol::types::MissionSummary;
+use crate::setup::config::{Flag, Kind};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::time::Duration;
@@ -26,11 +27,12 @@ pub enum Ran {
     NotReady(String),
 }
 
-/// `model` as `provider/model`; `tell` is called with every new state of the mission.
+/// `model` as `provider/model`; `set` goes over every other layer of options; `tell` is called with every new state of the mission.
 pub fn run(
     project: &Path,
     text: &str,
     model: Option<&str>,
+    set: &[Flag],
     mut tell: impl FnMut(&MissionSummary),
 ) -> anyhow::Result<Ran> {
     let project = config_folder(Some(project))?;
@@ -47,7 +49,10 @@ pub fn run(
     let mut args = vec!["run", "--command", "task"];
     args.extend(model.iter().flat_map(|model| ["--model", model]));
     args.extend(["--", text]);
-    let mut host = Headless::start("opencode", &args, &project).context("opencode could not be started")?;
+    // The sidecar is a child of the host: what the environment says is the layer below.
+    let env: Vec<_> = set.iter().map(|(field, value)| (field.env, Kind::written(value))).collect();
+    let mut host =
+        Headless::start("opencode", &args, &env, &project).context("opencode could not be started")?;
     let mut newest = None;
     let mut look = |newest: &mut Option<MissionSummary>| -> anyhow::Result<()> {
         let mut rows = missions(Some(&project), false, 10)?;

@@ -1,7 +1,7 @@
 //! `gantry config`
 use super::{exit, output};
 use crate::app;
-use crate::setup::config::{self, Resolved};
+use crate::setup::config::{self, Flag, Resolved};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -27,6 +27,9 @@ struct Place {
     /// The project; this folder when not given
     #[arg(default_value = ".", value_name = "DIR")]
     project: PathBuf,
+    /// An option as `gantry run` would be given it, over all others
+    #[arg(long, value_name = "NAME=VALUE", value_parser = config::flag)]
+    set: Vec<Flag>,
     /// JSON instead of text
     #[arg(long)]
     json: bool,
@@ -41,7 +44,7 @@ pub fn run(args: &Args) -> u8 {
         What::Check(place) => (place, false),
         What::Show(place) => (place, true),
     };
-    let resolved = match app::configuration(&place.project) {
+    let resolved = match app::configuration(&place.project, &place.set) {
         Ok(resolved) => resolved,
         Err(error) => {
             output::error(&format!("{error:#}"));

@@ -1,6 +1,7 @@
 //! `gantry run`
 use super::{exit, output, progress};
 use crate::app::{self, Ran};
+use crate::setup::config::{self, Flag};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -16,6 +17,9 @@ pub struct Args {
     /// The model of the conversation, as PROVIDER/MODEL
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
+    /// An option of this mission, over all others: `gantry config show` lists them
+    #[arg(long, value_name = "NAME=VALUE", value_parser = config::flag)]
+    set: Vec<Flag>,
     /// The mission as JSON at the end, instead of progress and report
     #[arg(long)]
     json: bool,
@@ -31,7 +35,7 @@ pub fn run(args: &Args) -> u8 {
         Some(budget) => format!("--budget={budget} {}", args.text),
         None => args.text.clone(),
     };
-    match app::run(&args.directory, &text, args.model.as_deref(), tell) {
+    match app::run(&args.directory, &text, args.model.as_deref(), &args.set, tell) {
         Ok(Ran::Mission(row)) => ended(args, &row.id),
         Ok(Ran::Interrupted) => {
             output::error("interrupted; `gantry missions` says how the mission stands");

@@ -6,6 +6,8 @@ pub mod entry;
 pub mod findings;
 pub mod install;
 pub mod places;
+#[cfg(any(test, fuzzing))]
+pub mod promises;
 mod splice;
 #[cfg(test)]
 mod tests;

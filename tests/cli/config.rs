@@ -22,6 +22,8 @@ turnTimeoutSeconds  600   default
 workers             3   ~/app/gantry.jsonc:2
 ";
     assert_eq!(shown, wanted);
+    let set = home.gantry(&["config", "show", "app", "--set", "workers=4", "--set", "todo=P.md"]).ok();
+    assert!(set.contains("workers             4   --set\n") && set.contains("\"P.md\"   --set\n"), "{set}");
     let json: Value = serde_json::from_str(&home.gantry(&["config", "show", "app", "--json"]).ok()).unwrap();
     assert_eq!(json["options"]["workers"]["value"], 3);
     assert_eq!(home.gantry(&["config", "check", "app"]).ok(), "The configuration is in order.\n");

@@ -1,9 +1,11 @@
 //! `gantry doctor` on set-ups that are in order, and on broken ones.
 use crate::home::Home;
+use crate::stored::mission_until;
 use serde_json::Value;
 use std::fs;
 
 const CONFIG: &str = ".config/opencode/opencode.json";
+const PANEL: &str = ".config/opencode/tui.json";
 const PACKAGE: &str = concat!("opencode-gantry@", env!("CARGO_PKG_VERSION"));
 
 /// A home where all is well.
@@ -30,6 +32,7 @@ fn all_in_order() {
     let wanted = [
         "ok    host       opencode 1.18.33",
         &format!("ok    plugin     registered in ~/{CONFIG} as {PACKAGE}"),
+        &format!("ok    panel      registered in ~/{PANEL} as {PACKAGE}"),
         gantry,
         "ok    options    the configuration of Gantry is in order",
         "ok    store      ~/.local/share/gantry/gantry.db (made by the first mission)",
@@ -45,7 +48,40 @@ fn all_in_order() {
 /// What is broken, by what; the finding's code and level, and a word of what it says and of its remedy.
 type Case = (&'static str, fn(&Home), [&'static str; 4]);
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 22] = [
+    (
+        "a turn of a mission that has ended",
+        |home| mission_until(home, "turn_given_up"),
+        ["sessions", "warning", "may still have a turn in ses_t1, in /home/ada/calc", "start opencode there"],
+    ),
+    (
+        "no panel",
+        |home| fs::remove_file(home.path(PANEL)).unwrap(),
+        ["panel", "warning", "so there is no panel", "doctor --fix"],
+    ),
+    (
+        "two panels",
+        |home| home.write("app/tui.json", &format!("{{\"plugin\": [\"{PACKAGE}\"]}}")),
+        ["panel", "fault", "registered 2 times", "--fix"],
+    ),
+    (
+        "a configuration of the terminal that is no JSON",
+        |home| home.write(PANEL, "{"),
+        ["panel", "fault", "tui.json is not valid JSON at line 1", "correct the file"],
+    ),
+    (
+        "a sidecar for another system",
+        |home| {
+            // The head of a program for another kind of processor.
+            home.program("foreign", "");
+            fs::write(home.path("bin/foreign"), b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xf3\0")
+                .unwrap();
+            let plugin = concat!(env!("CARGO_MANIFEST_DIR"), "/plugin-shim/package.json");
+            let bin = home.path("bin/foreign");
+            home.write(CONFIG, &format!("{{\"plugin\": [[\"file://{plugin}\", {{\"bin\": {bin:?}}}]]}}"));
+        },
+        ["plugin", "fault", "bin/foreign, which does not run here", "gantry install"],
+    ),
     (
         "a crash",
         |home| home.write(".local/share/gantry/crashes/crash-1.txt", "x"),
@@ -99,7 +135,7 @@ const CASES: [Case; 17] = [
     (
         "a store that is no database",
         |home| home.write(".local/share/gantry/gantry.db", &"no database".repeat(100)),
-        ["store", "fault", "gantry.db", ""],
+        ["store", "fault", "gantry.db", "move it away"],
     ),
     (
         "a store in a place that is a file",
@@ -171,6 +207,43 @@ fn each_fault_is_named_with_a_remedy() {
 }
 
 #[test]
+fn a_sidecar_that_the_environment_names_is_asked() {
+    let home = healthy();
+    let ask = |bin: &str| {
+        let mut command = home.command(&["doctor", "app", "--json"]);
+        let output = command.env("GANTRY_BIN", bin).output().unwrap();
+        let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let found = findings.into_iter().find(|finding| finding["code"] == "sidecar").unwrap();
+        (output.status.code(), found["level"].as_str().unwrap().to_owned(), found["what"].to_string())
+    };
+    assert_eq!(ask(env!("CARGO_BIN_EXE_gantry")).0, Some(0));
+    home.program("other", "echo gantry 9.9.9");
+    for (bin, said) in [
+        ("/gone", "/gone, which is not there"),
+        (&*home.path("bin/other").display().to_string(), "is \\\"gantry 9.9.9\\\"; this is gantry "),
+    ] {
+        let (code, level, what) = ask(bin);
+        assert_eq!((code, level.as_str()), (Some(1), "fault"), "{what}");
+        assert!(what.contains(said), "{what}");
+    }
+}
+
+#[test]
+fn open_missions_are_named_and_ended_ones_are_not() {
+    let at = |kind: &str, code: &str| {
+        let home = healthy();
+        mission_until(&home, kind);
+        let (exit, found) = findings(&home, &[]);
+        assert_eq!(exit, 0, "{found:#?}");
+        found.iter().find(|finding| finding["code"] == code).unwrap()["what"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(at("planned", "missions"), "1 open, in /home/ada/calc");
+    assert_eq!(at("planned", "sessions"), "no turn of an ended mission is left");
+    assert_eq!(at("turn_ended", "missions"), "none is open");
+    assert_eq!(at("turn_ended", "sessions"), "no turn of an ended mission is left");
+}
+
+#[test]
 fn of_two_entries_one_is_left() {
     let home = healthy();
     home.write("app/opencode.json", "{\n  \"a\": 1,\n  \"plugin\": [\"opencode-gantry\"]\n}\n");
@@ -180,4 +253,26 @@ fn of_two_entries_one_is_left() {
     let entries = |name: &str| home.read(name).unwrap_or_default().matches("opencode-gantry").count();
     assert_eq!(entries(CONFIG) + entries("app/opencode.json"), 1);
     assert_eq!(findings(&home, &[]).0, 0);
+}
+
+#[test]
+fn of_two_panels_one_is_left_and_a_missing_one_is_added() {
+    let home = healthy();
+    let theirs = "{\n  // mine\n  \"theme\": \"nord\"\n}\n";
+    let twice = theirs.replace("\"nord\"", &format!("\"nord\",\n  \"plugin\": [\"{PACKAGE}\"]"));
+    home.write("app/tui.json", &twice);
+    assert_eq!(findings(&home, &["--fix"]).0, 0);
+    assert!(
+        home.read("app/tui.json").is_some_and(|text| text.contains("// mine") && !text.contains(PACKAGE))
+    );
+    assert!(home.read(PANEL).is_some_and(|text| text.contains(PACKAGE)));
+    home.write(PANEL, theirs);
+    let (exit, fixed) = findings(&home, &["--fix"]);
+    assert!(exit == 0 && fixed.iter().any(|f| f["code"] == "panel" && f["level"] == "good"), "{fixed:#?}");
+    assert!(home.read(PANEL).is_some_and(|text| text.contains("// mine") && text.contains(PACKAGE)));
+    // The 2.x line has another terminal interface.
+    home.write(PANEL, theirs);
+    home.program("opencode", "echo 2.0.22");
+    assert!(findings(&home, &["--fix"]).1.iter().all(|f| f["code"] != "panel"));
+    assert_eq!(home.read(PANEL).as_deref(), Some(theirs));
 }

@@ -1,6 +1,11 @@
 //! What the command line says of itself.
 use crate::home::Home;
+use crate::stored::{ID, mission_until};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::Stdio;
 
 const COMMANDS: [&str; 24] = [
     "",
@@ -102,6 +107,38 @@ fn wrong_arguments_are_usage() {
 }
 
 #[test]
+fn a_mission_is_exported_whole_in_both_forms() {
+    let home = Home::new();
+    mission_until(&home, "turn_given_up");
+    let json: Value = serde_json::from_str(&home.gantry(&["export", ID, "--json"]).ok()).unwrap();
+    let text = |at: &Value| at.as_str().unwrap_or_default().to_owned();
+    assert_eq!(text(&json["plan"]), "Evaluator and parser side by side, then the README.");
+    let attempts = json["attempts"].as_array().unwrap();
+    let told: Vec<_> = attempts
+        .iter()
+        .map(|a| format!("{} {} {}", text(&a["role"]), text(&a["task"]), text(&a["outcome"])))
+        .collect();
+    assert_eq!(told[..2], ["planner  done", "worker T1 done"]);
+    assert_eq!(told[2], "worker T3 failed: the provider refused: ContentPolicy");
+    let gate = &json["gates"]["T1"];
+    assert_eq!(
+        (&gate["verdict"]["approved"], &gate["checks"][0]["outcome"]),
+        (&true.into(), &"passed".into())
+    );
+    assert!(
+        json["tokens"].as_u64() > Some(0) && json["cost"].as_f64() > Some(0.0) && json["spent"].is_null()
+    );
+    let journal = json["journal"].as_array().unwrap();
+    assert_eq!(text(&journal.last().unwrap()["kind"]), "turn_given_up");
+    let document = home.gantry(&["export", ID]).ok();
+    for part in
+        ["## Plan", "### T1 completed", "- worker #2", "Review: approved. good", "## Timeline", "| spent |"]
+    {
+        assert!(document.contains(part), "{part}:\n{document}");
+    }
+}
+
+#[test]
 fn the_log_is_read_from_its_end() {
     let home = Home::new();
     assert_eq!(home.gantry(&["logs"]).ok(), "");
@@ -109,4 +146,19 @@ fn the_log_is_read_from_its_end() {
     home.write("opencode-orchestrator.log", &format!("{}\n", lines.join("\n")));
     assert_eq!(home.gantry(&["logs", "-n", "2"]).ok(), "{\"n\":98}\n{\"n\":99}\n");
     assert_eq!(home.gantry(&["logs"]).ok().lines().count(), 50);
+
+    // What is written from now on, also after the log was set aside and a new one begun.
+    let mut follow = home.command(&["logs", "-f", "-n", "1"]);
+    let mut child = follow.stdout(Stdio::piped()).spawn().unwrap();
+    let mut seen = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || seen.next().unwrap().unwrap();
+    assert_eq!(next(), "{\"n\":99}");
+    let log = home.path("opencode-orchestrator.log");
+    fs::OpenOptions::new().append(true).open(&log).unwrap().write_all(b"{\"n\":100}\n").unwrap();
+    assert_eq!(next(), "{\"n\":100}");
+    fs::rename(&log, log.with_extension("log.1")).unwrap();
+    home.write("opencode-orchestrator.log", "{\"n\":101}\n");
+    assert_eq!(next(), "{\"n\":101}");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -11,3 +11,4 @@ mod help;
 mod home;
 mod install;
 mod search;
+mod stored;

@@ -7,10 +7,17 @@ use std::path::Path;
 
 /// Makes the folder (for this user alone) and the empty file (for this user alone), on a local file system.
 pub(super) fn prepare(file: &Path) -> Result<(), StoreError> {
-    let folder = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    local(file)?;
+    make_folder(folder_of(file)).and_then(|()| make_file(file)).map_err(|e| of_io(&e, file))
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Refuses a place on a network file system.
+pub(super) fn local(file: &Path) -> Result<(), StoreError> {
+    let folder = folder_of(file);
     let existing = folder.ancestors().find(|p| p.exists()).unwrap_or(folder);
     if let Some(kind) = network_kind(existing) {
         return Err(StoreError::NetworkFileSystem {
@@ -18,7 +25,7 @@ pub(super) fn prepare(file: &Path) -> Result<(), StoreError> {
             kind: kind.to_string(),
         });
     }
-    make_folder(folder).and_then(|()| make_file(file)).map_err(|e| of_io(&e, file))
+    Ok(())
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {

@@ -31,6 +31,11 @@ impl SqliteStore {
         Ok(Self { path, readers, writer })
     }
 
+    /// Whether a store may be made there; makes nothing.
+    pub fn may_lie_at(path: &Path) -> Result<(), StoreError> {
+        super::place::local(path)
+    }
+
     /// Reads the whole file and looks for damage; some milliseconds for each megabyte.
     pub async fn check(&self) -> Result<(), StoreError> {
         let said = self

@@ -17,10 +17,10 @@ pub struct Headless {
 impl Headless {
     /// It stays in our process group, so that the terminal's interrupt reaches it as well.
     #[allow(clippy::disallowed_methods, reason = "a part of the process port")]
-    pub fn start(program: &str, args: &[&str], folder: &Path) -> io::Result<Self> {
+    pub fn start(program: &str, args: &[&str], env: &[(&str, String)], folder: &Path) -> io::Result<Self> {
         let mut command = Command::new(program);
         // It takes the folder it works in from PWD before it asks the system.
-        command.args(args).current_dir(folder).env("PWD", folder);
+        command.args(args).current_dir(folder).env("PWD", folder).envs(env.iter().map(|(n, v)| (n, v)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let last = Arc::new(Mutex::new(VecDeque::new()));

@@ -145,11 +145,12 @@ impl Field {
         FIELDS.iter().find(|field| field.name == name)
     }
 
-    /// The names an unknown one may have been meant for, the nearest only.
-    pub fn nearest(name: &str) -> &'static str {
-        let name = name.to_lowercase();
-        let distance = |field: &&Self| strsim::damerau_levenshtein(&field.name.to_lowercase(), &name);
-        FIELDS.iter().min_by_key(distance).map_or("", |field| field.name)
+    /// By its name, or what to say of one that does not exist.
+    pub fn wanted(name: &str) -> Result<&'static Self, String> {
+        let lower = name.to_lowercase();
+        let distance = |field: &&Self| strsim::damerau_levenshtein(&field.name.to_lowercase(), &lower);
+        let nearest = || FIELDS.iter().min_by_key(distance).map_or("", |field| field.name);
+        Self::named(name).ok_or_else(|| format!("no option {name:?}; did you mean {:?}?", nearest()))
     }
 }
 
@@ -186,6 +187,11 @@ impl Kind {
             }
             Self::Choice(_) | Self::InsidePath => json!(text),
         }
+    }
+
+    /// A value as `read` takes it.
+    pub fn written(value: &Value) -> String {
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
     }
 
     fn schema(self) -> Value {

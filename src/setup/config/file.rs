@@ -32,12 +32,13 @@ pub(super) fn read(path: &Path, text: &str) -> (Values, Vec<Fault>) {
     for property in object.properties {
         let origin = at(line_of(text, property.start()));
         let name = property.name.as_str().to_owned();
-        let Some(field) = Field::named(&name) else {
-            if name != "$schema" {
-                let what = format!("no option {name:?}; did you mean {:?}?", Field::nearest(&name));
+        let field = match Field::wanted(&name) {
+            Ok(field) => field,
+            Err(_) if name == "$schema" => continue,
+            Err(what) => {
                 faults.push(Fault { origin, what });
+                continue;
             }
-            continue;
         };
         if values.iter().any(|(known, ..)| known.name == field.name) {
             faults.push(Fault { origin, what: format!("{name} stands here a second time: keep one") });

@@ -20,6 +20,8 @@ pub enum Origin {
     /// The entry in the host's configuration.
     Plugin,
     Env(&'static str),
+    /// `--set` of the command line.
+    Flag,
 }
 
 impl fmt::Display for Origin {
@@ -29,6 +31,7 @@ impl fmt::Display for Origin {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Plugin => write!(f, "the plugin's options in OpenCode's configuration"),
             Self::Env(name) => write!(f, "{name}"),
+            Self::Flag => write!(f, "--set"),
         }
     }
 }
@@ -49,6 +52,21 @@ pub struct Layers<'a> {
     /// Options of the plugin's entry.
     pub plugin: Map<String, Value>,
     pub env: &'a dyn Fn(&str) -> Option<String>,
+    pub flags: Vec<Flag>,
+}
+
+/// An option of the command line, found to be good.
+pub type Flag = (&'static Field, Value);
+
+/// Reads `NAME=VALUE`, with the value as the environment has it.
+pub fn flag(text: &str) -> Result<Flag, String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, as in workers=3")?;
+    let field = Field::wanted(name)?;
+    let value = field.kind.read(value);
+    match field.kind.fault(&value) {
+        Some(fault) => Err(format!("{name} {fault}")),
+        None => Ok((field, value)),
+    }
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -65,6 +83,7 @@ impl Origin {
             Self::File { .. } => 1,
             Self::Plugin => 2,
             Self::Env(_) => 3,
+            Self::Flag => 4,
         }
     }
 }
@@ -92,6 +111,7 @@ impl Layers<'_> {
                 resolved.take(field, field.kind.read(&text), Origin::Env(field.env));
             }
         }
+        self.flags.iter().for_each(|(field, value)| resolved.set(field, value.clone(), Origin::Flag));
         resolved.values.sort_by_key(|(name, ..)| *name);
         resolved
     }

@@ -6,4 +6,4 @@ mod layers;
 mod tests;
 
 pub use fields::{FIELDS, Field, Kind, schema};
-pub use layers::{Fault, Layers, Origin, Resolved};
+pub use layers::{Fault, Flag, Layers, Origin, Resolved, flag};

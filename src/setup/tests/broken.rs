@@ -76,6 +76,42 @@ fn a_removal_that_breaks_at_any_call() {
 }
 
 #[test]
+fn a_disk_that_is_full_from_any_call_on() {
+    let (_, after) = installed();
+    let all = calls(|disk| drop(rig().install_on(disk)));
+    let mut refused = 0;
+    for at in 0..all {
+        let rig = rig();
+        match rig.install_on(&Faulty::new(at, Fate::Full)) {
+            Ok(_) => assert_eq!(rig.read("opencode.json").as_deref(), Some(after.as_str()), "call {at}"),
+            Err(error) => {
+                refused += 1;
+                let error = error.to_string();
+                assert!(error.contains("no storage space") && error.ends_with("It is as it was"), "{error}");
+                assert_eq!(rig.read("opencode.json").as_deref(), Some(BEFORE), "call {at}");
+                assert_eq!(rig.names(), ["opencode.json"], "call {at}: nothing is left beside it");
+            }
+        }
+        // Once there is room.
+        rig.install().expect("the next one");
+        rig.uninstall().expect("and out");
+        assert_eq!(rig.read("opencode.json").as_deref(), Some(BEFORE), "call {at}");
+    }
+    assert!(refused > 10, "{refused}");
+
+    // What is taken out needs room as well, for the text without the entry.
+    let all = calls(|disk| drop(installed().0.uninstall_on(disk)));
+    for at in 0..all {
+        let (rig, after) = installed();
+        if rig.uninstall_on(&Faulty::new(at, Fate::Full)).is_err() {
+            assert_eq!(rig.read("opencode.json").as_deref(), Some(after.as_str()), "call {at}");
+        }
+        rig.uninstall().expect("the next one");
+        assert_eq!(rig.read("opencode.json").as_deref(), Some(BEFORE), "call {at}");
+    }
+}
+
+#[test]
 fn two_at_once_wait_for_each_other() {
     let rig = rig();
     fs::create_dir_all(rig.home()).expect("a folder");

@@ -200,6 +200,23 @@ fn the_mode_and_the_link_stay() {
     }
 }
 
+/// A file of the user's that root edits stays the user's. Only root may give files away.
+#[test]
+fn the_owner_stays() {
+    let rig = Rig::new();
+    rig.write("opencode.json", "{}");
+    let path = rig.path("opencode.json");
+    let mine = fs::metadata(&path).expect("there");
+    let (uid, gid) = if mine.uid() == 0 { (1234, 4321) } else { (mine.uid(), mine.gid()) };
+    std::os::unix::fs::chown(&path, Some(uid), Some(gid)).expect("an owner");
+    rig.install().expect("installed");
+    let owner = || fs::metadata(&path).map(|meta| (meta.uid(), meta.gid())).expect("there");
+    assert_eq!(owner(), (uid, gid));
+    rig.uninstall().expect("uninstalled");
+    assert_eq!(owner(), (uid, gid));
+    assert_eq!(rig.read("opencode.json").as_deref(), Some("{}"));
+}
+
 #[test]
 fn what_is_no_writable_text_file_is_left_alone() {
     let rig = Rig::new();

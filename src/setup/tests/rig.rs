@@ -89,6 +89,8 @@ pub enum Fate {
     Fails,
     /// A write stops half way, and nothing comes after it.
     Killed,
+    /// A write stops half way, as do all after it; what takes no room works.
+    Full,
 }
 
 /// The real disk until call `at`, counted from 0.
@@ -107,48 +109,60 @@ impl Faulty {
         self.calls.get()
     }
 
-    fn call<T>(&self, half: impl FnOnce(), whole: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    fn call<T>(&self, whole: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let n = self.calls.replace(self.calls.get() + 1);
-        let dead = self.fate == Fate::Killed && n > self.at;
+        let fails = match self.fate {
+            Fate::Fails => n == self.at,
+            Fate::Killed => n >= self.at,
+            Fate::Full => false,
+        };
+        if fails { Err(io::Error::other("the disk failed (scripted)")) } else { whole() }
+    }
+
+    /// A call that needs room; `half` is what is left of it.
+    fn write<T>(&self, half: impl FnOnce(), whole: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let n = self.calls.get();
+        if n >= self.at && self.fate == Fate::Full {
+            self.calls.set(n + 1);
+            half();
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
         if n == self.at && self.fate == Fate::Killed {
             half();
         }
-        if n == self.at || dead {
-            return Err(io::Error::other("the disk failed (scripted)"));
-        }
-        whole()
+        self.call(whole)
     }
 }
 
 impl Disk for Faulty {
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        self.call(|| (), || RealDisk.read(path))
+        self.call(|| RealDisk.read(path))
     }
     fn access(&self, path: &Path) -> io::Result<Access> {
-        self.call(|| (), || RealDisk.access(path))
+        self.call(|| RealDisk.access(path))
     }
     fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
-        self.call(|| (), || RealDisk.resolve(path))
+        self.call(|| RealDisk.resolve(path))
     }
     fn make_folder(&self, path: &Path) -> io::Result<()> {
-        self.call(|| (), || RealDisk.make_folder(path))
+        self.write(|| (), || RealDisk.make_folder(path))
     }
     fn write_new(&self, path: &Path, bytes: &[u8], access: Option<Access>) -> io::Result<()> {
         let half = || {
             let _ = RealDisk.write_new(path, bytes.get(..bytes.len() / 2).unwrap_or_default(), access);
         };
-        self.call(half, || RealDisk.write_new(path, bytes, access))
+        self.write(half, || RealDisk.write_new(path, bytes, access))
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.call(|| (), || RealDisk.rename(from, to))
+        self.call(|| RealDisk.rename(from, to))
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.call(|| (), || RealDisk.remove(path))
+        self.call(|| RealDisk.remove(path))
     }
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
-        self.call(|| (), || RealDisk.list(folder))
+        self.call(|| RealDisk.list(folder))
     }
     fn lock(&self, path: &Path, patience: Duration) -> io::Result<Box<dyn Send>> {
-        self.call(|| (), || RealDisk.lock(path, patience))
+        self.call(|| RealDisk.lock(path, patience))
     }
 }

@@ -2,6 +2,7 @@
 use super::arb;
 use super::rig::{Rig, entry};
 use crate::setup::edit::{self, Change, HostLine};
+use crate::setup::promises;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -80,12 +81,34 @@ proptest! {
         prop_assert_eq!(rig.read("opencode.json"), Some(text));
         prop_assert_eq!(rig.names(), vec!["opencode.json"]);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_is_refused_or_edited_and_never_spoilt(text in "[\\[\\]{}\",:a-z0-9/* \n\u{feff}é]{0,40}") {
-        let added = edit::add(&text, &entry(), HostLine::Auto, &ours);
-        if let Ok(added) = added {
-            prop_assert_eq!(edit::count(&added.text, &ours), Ok(1));
+        promises::editor(&text);
+    }
+
+    /// A configuration with a few bytes lost, doubled or put elsewhere, as a slip of the hand leaves it.
+    #[test]
+    fn a_spoilt_configuration_is_refused_or_edited(
+        text in arb::config(),
+        slips in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..3u8), 0..4),
+    ) {
+        let mut chars: Vec<char> = text.chars().collect();
+        for (from, to, what) in slips {
+            if chars.is_empty() {
+                break;
+            }
+            let (from, to) = (from.index(chars.len()), to.index(chars.len()));
+            match what {
+                0 => drop(chars.remove(from)),
+                1 => chars.insert(to, chars[from]),
+                _ => chars.swap(from, to),
+            }
         }
+        promises::editor(&chars.into_iter().collect::<String>());
     }
 }

@@ -1,0 +1,41 @@
+//! A store with the mission of the journal corpus in it.
+use crate::home::Home;
+use gantry::adapters::sqlite::SqliteStore;
+use gantry::domain::ids::{Millis, MissionId};
+use gantry::engine::core::replay;
+use gantry::engine::handle::decode_all;
+use gantry::engine::journal;
+use gantry::ports::store::{Append, OwnerIdentity, OwnerToken, Record, Store};
+use serde_json::Value;
+
+pub const ID: &str = "019aa3c2-7d10-7c4e-9a51-3f0c8e21b6d4";
+
+/// As it stood after the first fact of that kind.
+pub fn mission_until(home: &Home, kind: &str) {
+    let mut records = Vec::new();
+    for line in include_str!("../journals/v1.jsonl").lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| line[key].as_str().unwrap().to_owned();
+        let at = Millis(line["at"].as_u64().unwrap());
+        let seq = line["seq"].as_u64().unwrap();
+        records.push(Record { seq, at, kind: text("kind"), body: line["body"].to_string() });
+        if text("kind") == kind {
+            break;
+        }
+    }
+    let id = MissionId::from(ID);
+    let row = journal::row(&replay(&id, &decode_all(&records).unwrap()).unwrap());
+    let by = OwnerIdentity { owner: "gone".into(), pid: 1, pid_start: 0, boot: "another machine".into() };
+    let first = Append {
+        mission: id,
+        owner: OwnerToken { owner: by.owner.clone(), fence: 1 },
+        after: 0,
+        records: records.into_iter().map(|r| (r.at, r.kind, r.body)).collect(),
+        row,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = SqliteStore::open(&home.path(".local/share/gantry/gantry.db")).unwrap();
+        store.create(by, 1_000, Millis(0), first).await.unwrap();
+    });
+}
