@@ -52,6 +52,7 @@ fn detail() -> MissionDetail {
         forecast: None,
         awaits_approval: false,
         report: None,
+        asks: Vec::new(),
         checkpoints: Vec::new(),
     }
 }

@@ -24,5 +24,11 @@ pub fn run(args: &Args) -> u8 {
 
 fn line(WaitingAsk { mission, ask }: &WaitingAsk) -> String {
     let task = ask.task.as_deref().unwrap_or("-");
-    format!("{}  {}  {task}  {}: {}", ask.id, progress::short(mission), ask.permission, ask.patterns.join(", "))
+    format!(
+        "{}  {}  {task}  {}: {}",
+        ask.id,
+        progress::short(mission),
+        ask.permission,
+        ask.patterns.join(", ")
+    )
 }

@@ -15,6 +15,7 @@ fn where_each_value_comes_from() {
     let wanted = "\
 diagnostics         \"auto\"   default
 maxDurationSeconds  86400   default
+permissionTimeoutSeconds 600   default
 planApproval        \"auto\"   default
 resume              \"report\"   ~/.config/gantry/gantry.json:1
 todo                \"PLAN.md\"   the plugin's options in OpenCode's configuration

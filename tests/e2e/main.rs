@@ -17,6 +17,7 @@ mod mission;
 mod models;
 mod packages;
 mod panel;
+mod permissions;
 mod prompt_tax;
 mod script;
 mod support;

@@ -155,8 +155,15 @@ async fn control(
     checkpoint: Option<u32>,
 ) -> Result<MissionDetail, CallError> {
     let (mission, text) = (mission.map(String::from), text.map(String::from));
-    let params =
-        MissionControlParams { directory: DIRECTORY.into(), mission, action, text, checkpoint, task: None };
+    let params = MissionControlParams {
+        directory: DIRECTORY.into(),
+        mission,
+        action,
+        text,
+        ask: None,
+        checkpoint,
+        task: None,
+    };
     rig.host.peer().call(m::MissionControl, &params, SOON).await
 }
 
@@ -175,6 +182,7 @@ async fn a_task_that_failed_is_accepted_over_the_wire() {
             mission: Some(id.clone()),
             action: ControlAction::Accept,
             text: text.map(String::from),
+            ask: None,
             checkpoint: None,
             task: task.map(String::from),
         };
@@ -231,6 +239,7 @@ async fn a_mission_that_failed_yesterday_is_taken_back_and_retried_today() {
         mission: Some(id.clone()),
         action: ControlAction::Retry,
         text: None,
+        ask: None,
         checkpoint: None,
         task: None,
     };

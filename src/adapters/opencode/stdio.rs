@@ -141,12 +141,8 @@ impl Host for StdioHost {
         refusal: Option<String>,
     ) -> Fut<'_, Result<(), HostError>> {
         Box::pin(async move {
-            let params = wire::PermissionReplyParams {
-                directory: directory.0,
-                session: session.0,
-                id: ask,
-                refusal,
-            };
+            let params =
+                wire::PermissionReplyParams { directory: directory.0, session: session.0, id: ask, refusal };
             self.call(m::HostPermissionReply, params).await.map(|_| ())
         })
     }

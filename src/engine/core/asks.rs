@@ -29,7 +29,12 @@ impl Core {
 
     /// The host says that it was answered: by its own dialog, or as it was told by us.
     pub(super) fn ask_over(&mut self, id: &MissionId, attempt: &AttemptId, ask: &str, allow: bool) {
-        self.pulse(id, attempt).open_asks.remove(ask);
+        // A refusal of ours carries a sentence, with which the turn goes on.
+        let ours = self.missions[id].ask(ask).and_then(|a| a.verdict.as_ref());
+        let ends_turn = !allow && !ours.is_some_and(|v| matches!(v.by, Judge::User | Judge::Time));
+        let pulse = self.pulse(id, attempt);
+        pulse.refused |= ends_turn;
+        pulse.open_asks.remove(ask);
         self.close_ask(id, ask, allow, Judge::Host, None);
     }
 
@@ -59,11 +64,13 @@ impl Core {
                 self.judge_ask(id, &ask, allow, Judge::User, reason.map(|r| clip(&r, MAX_TEXT)));
                 Ok(())
             }
-            Some(ask) => {
-                Err(Refusal::Conflict(format!("{} was answered already; `gantry permissions` lists what is open", ask.id)))
-            }
+            Some(ask) => Err(Refusal::Conflict(format!(
+                "{} was answered already; `gantry permissions` lists what is open",
+                ask.id
+            ))),
             None => Err(Refusal::NotFound(
-                "no permission of this mission waits for an answer; `gantry permissions` lists what is open".into(),
+                "no permission of this mission waits for an answer; `gantry permissions` lists what is open"
+                    .into(),
             )),
         }
     }
@@ -78,7 +85,9 @@ impl Core {
         let mission = &self.missions[id];
         let Some(ask) = mission.ask(ask) else { return };
         let Some(verdict) = &ask.verdict else { return };
-        let Some(session) = mission.attempts.get(&ask.attempt).and_then(|a| a.session.clone()) else { return };
+        let Some(session) = mission.attempts.get(&ask.attempt).and_then(|a| a.session.clone()) else {
+            return;
+        };
         let directory = mission.created.directory.clone();
         let refusal = (!verdict.allow).then(|| match (&verdict.reason, verdict.by) {
             (Some(reason), _) => format!("The user refused this: {reason}"),
@@ -129,7 +138,8 @@ impl Core {
     pub(super) fn ask_timers(&mut self, id: &MissionId) {
         let now = self.now;
         let limit = self.missions[id].created.options.permission_timeout_ms();
-        let views: Vec<_> = self.live(id).asks.iter().map(|(ask, v)| (ask.clone(), v.since, v.told)).collect();
+        let views: Vec<_> =
+            self.live(id).asks.iter().map(|(ask, v)| (ask.clone(), v.since, v.told)).collect();
         for (ask, since, told) in views {
             if now.since(since) >= limit {
                 self.judge_ask(id, &ask, false, Judge::Time, None);

@@ -12,7 +12,7 @@ use crate::engine::prompts;
 use crate::ports::host::{CallState, HostAsk, HostError, HostMessage, Speaker, TurnState};
 
 /// Times one attempt goes on after a refused permission has ended its turn.
-const MAX_DENIALS: usize = 3;
+const MAX_DENIALS: usize = 1;
 
 impl Core {
     pub(super) fn host_event(&mut self, event: HostInput) {
@@ -62,7 +62,6 @@ impl Core {
             HostInput::AskAnswered { ask, allow, .. } => {
                 let pulse = self.pulse(id, attempt);
                 pulse.sign(now);
-                pulse.refused |= !allow;
                 self.ask_over(id, attempt, &ask, allow);
             }
             HostInput::Deleted { .. } => {
@@ -97,7 +96,6 @@ impl Core {
             Stage::Running if pulse.salvaging => {}
             Stage::Running => match pulse.finished.clone() {
                 Some(last) if ends_turn(&last) && !pulse.second_hand => self.turn_ended(id, attempt, &last),
-                _ if std::mem::take(&mut pulse.refused) => self.turn_refused(id, attempt),
                 _ => pulse.look_soon(now),
             },
         }
@@ -289,8 +287,10 @@ impl Core {
         pulse.look_soon(now.plus(DOUBT_MS));
         if pulse.doubtful >= STABLE_LOOKS {
             pulse.doubtful = 0;
+            let refused = std::mem::take(&mut pulse.refused);
             match self.lost_prompt(id, attempt, look) {
                 Some(reason) => self.prompt_again(id, attempt, reason),
+                None if refused => self.turn_refused(id, attempt),
                 None => self.take_up_again(id, attempt, "the host was restarted"),
             }
         }

@@ -52,6 +52,8 @@ kinds! {
     Checked "checked"
     Judged "judged"
     Steered "steered"
+    Asked "asked"
+    AskJudged "ask_judged"
     Reported "reported"
     HandedBack "handed_back"
     Attached "attached"
@@ -249,6 +251,8 @@ const OPTIONAL: &[(&str, &[&str])] = &[
     ("task_changed", &["note"]),
     ("accepted", &["task"]),
     ("attempt_opened", &["session"]),
+    ("asked", &["patterns"]),
+    ("ask_judged", &["reason"]),
     ("reported", &["calls"]),
 ];
 

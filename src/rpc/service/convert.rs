@@ -1,7 +1,9 @@
 //! Between wire types and the engine's.
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
-use crate::engine::handle::{AskView, Control, HostInput, Metrics, MissionView, Options, Refusal, Subject, TaskView};
+use crate::engine::handle::{
+    AskView, Control, HostInput, Metrics, MissionView, Options, Refusal, Subject, TaskView,
+};
 use crate::ports::queue::Queue;
 use crate::ports::store::MissionRow;
 use crate::protocol::errors::*;

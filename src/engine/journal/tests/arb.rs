@@ -55,7 +55,7 @@ fn created() -> impl Strategy<Value = Created> {
         (of(whole()), of(0.01..1e6), of(any::<u32>())),
         (of(whole()), of(0.01..1e6), of(any::<u32>())),
         of(any::<bool>()),
-        of(any::<bool>()),
+        (of(any::<bool>()), of(whole())),
     )
         .prop_map(
             |(
@@ -68,7 +68,7 @@ fn created() -> impl Strategy<Value = Created> {
                 budget,
                 task_budget,
                 diagnostics,
-                approval,
+                (approval, permission_timeout_ms),
             )| Options {
                 checks,
                 todo,
@@ -84,6 +84,7 @@ fn created() -> impl Strategy<Value = Created> {
                 task_budget_minutes: task_budget.2,
                 diagnostics,
                 approval,
+                permission_timeout_ms,
             },
         );
     (text(), text(), session(), text(), text(), text(), options).prop_map(
@@ -203,6 +204,16 @@ fn of_mission() -> BoxedStrategy<Event> {
             remarks
         }),
         text().prop_map(|text| Event::Steered { text }),
+        (text(), attempt_id(), text(), texts()).prop_map(|(ask, attempt, permission, patterns)| {
+            Event::Asked { ask, attempt, permission, patterns }
+        }),
+        (
+            text(),
+            any::<bool>(),
+            select(vec![Judge::Host, Judge::User, Judge::Time, Judge::Nobody]),
+            of(text())
+        )
+            .prop_map(|(ask, allow, by, reason)| Event::AskJudged { ask, allow, by, reason }),
         (text(), texts()).prop_map(|(text, calls)| Event::Reported { text, calls }),
         how.prop_map(|how| Event::HandedBack { how }),
         session().prop_map(|parent| Event::Attached { parent }),
@@ -215,8 +226,13 @@ fn of_mission() -> BoxedStrategy<Event> {
 
 /// What is said of its tasks, attempts and gates.
 fn of_work() -> BoxedStrategy<Event> {
-    let reason =
-        select(vec![PromptReason::First, PromptReason::Nudge, PromptReason::Continue, PromptReason::Retry]);
+    let reason = select(vec![
+        PromptReason::First,
+        PromptReason::Nudge,
+        PromptReason::Continue,
+        PromptReason::Retry,
+        PromptReason::Denied,
+    ]);
     let usage = (whole(), number()).prop_map(|(tokens, cost)| Spent { tokens, cost });
     let inspection = (tree(), texts(), text(), findings())
         .prop_map(|(tree, changed, diff, findings)| Inspection { tree, changed, diff, findings });
