@@ -11,6 +11,8 @@ use gantry::adapters::sqlite::SqliteStore;
 use gantry::adapters::system::{SystemClock, SystemMemory, Uuids};
 use gantry::domain::ids::{Directory, HostSessionId, Role};
 use gantry::domain::plan::{Draft, DraftTask};
+use gantry::domain::rollback::{Change, Entry, Step};
+use gantry::domain::todo::Edit;
 use gantry::domain::verdict::{CheckResult, TreeId};
 use gantry::engine::Ports;
 use gantry::engine::handle::{
@@ -18,12 +20,13 @@ use gantry::engine::handle::{
 };
 use gantry::ports::Fut;
 use gantry::ports::code::{CodeError, Diagnosed, Diagnostics};
+use gantry::ports::history::History;
 use gantry::ports::host::*;
 use gantry::ports::store::OwnerIdentity;
 use gantry::ports::system::{MemoryGauge, OpenMarkers};
 use gantry::ports::workspace::{Checks, Todo, TodoPlan, Tree, WorkspaceError};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -183,6 +186,7 @@ impl Bench {
             store: Arc::new(store),
             host: host.clone(),
             tree: place.clone(),
+            history: place.clone(),
             checks: place.clone(),
             todo: place.clone(),
             diagnostics: place.clone(),
@@ -367,6 +371,20 @@ impl Host for BenchHost {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
+    fn asks(&self, _: Directory) -> Fut<'_, Result<Vec<HostAsk>, HostError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn answer_ask(
+        &self,
+        _: Directory,
+        _: HostSessionId,
+        _: String,
+        _: Option<String>,
+    ) -> Fut<'_, Result<(), HostError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn toast(&self, _: Directory, _: ToastKind, _: String, _: String) -> Fut<'_, Result<(), HostError>> {
         Box::pin(std::future::ready(Ok(())))
     }
@@ -388,6 +406,36 @@ struct Place;
 
 fn now<'a, T: Send + 'a>(value: T) -> Fut<'a, T> {
     Box::pin(std::future::ready(value))
+}
+
+/// Nothing is taken back here, only kept.
+impl History for Place {
+    fn keep(&self, _: PathBuf, _: TreeId) -> Fut<'_, Result<(), WorkspaceError>> {
+        now(Ok(()))
+    }
+    fn changes(&self, _: PathBuf, _: TreeId, _: TreeId) -> Fut<'_, Result<Vec<Change>, WorkspaceError>> {
+        now(Ok(Vec::new()))
+    }
+    fn entries(
+        &self,
+        _: PathBuf,
+        _: TreeId,
+        _: Vec<String>,
+    ) -> Fut<'_, Result<BTreeMap<String, Entry>, WorkspaceError>> {
+        now(Ok(BTreeMap::new()))
+    }
+    fn compose(&self, _: PathBuf, tree: TreeId, _: Vec<Step>) -> Fut<'_, Result<TreeId, WorkspaceError>> {
+        now(Ok(tree))
+    }
+    fn restore(
+        &self,
+        _: PathBuf,
+        _: TreeId,
+        _: TreeId,
+        _: Vec<String>,
+    ) -> Fut<'_, Result<Vec<String>, WorkspaceError>> {
+        now(Ok(Vec::new()))
+    }
 }
 
 impl Tree for Place {
@@ -446,7 +494,7 @@ impl Checks for Place {
 }
 
 impl Todo for Place {
-    fn publish(&self, _: PathBuf, _: TodoPlan) -> Fut<'_, Result<u64, WorkspaceError>> {
+    fn publish(&self, _: PathBuf, _: TodoPlan, _: Vec<Edit>) -> Fut<'_, Result<u64, WorkspaceError>> {
         now(Ok(1))
     }
     fn update(
@@ -454,8 +502,12 @@ impl Todo for Place {
         _: PathBuf,
         _: String,
         _: Vec<(String, gantry::domain::todo::TodoState)>,
+        _: Vec<Edit>,
     ) -> Fut<'_, Result<u64, WorkspaceError>> {
         now(Ok(1))
+    }
+    fn edited(&self, _: PathBuf, _: String, _: Vec<Edit>) -> Fut<'_, Vec<Edit>> {
+        Box::pin(std::future::pending())
     }
 }
 

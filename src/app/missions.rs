@@ -99,7 +99,7 @@ pub fn open_asks() -> anyhow::Result<Vec<WaitingAsk>> {
 }
 
 /// Mission and id of an open ask, by the id or its beginning.
-pub fn ask(id: &str) -> anyhow::Result<(String, String)> {
+pub fn open_ask(id: &str) -> anyhow::Result<(String, String)> {
     let mut matching = open_asks()?;
     matching.retain(|waiting| !id.is_empty() && waiting.ask.id.starts_with(id));
     match matching.as_slice() {
@@ -116,6 +116,6 @@ pub fn export(id: Option<&str>) -> anyhow::Result<(String, Value)> {
     let records = reading(async |store| Ok(store.load(id.clone()).await?))?.unwrap_or_default();
     let facts = decode_all(&records).map_err(anyhow::Error::msg)?;
     let state = replay(&id, &facts).with_context(|| format!("the journal of {id} is damaged"))?;
-    let all = document::json(&state, &detail, &records)?;
+    let all = document::json(&state, &facts, &detail, &records)?;
     Ok((export::markdown(&state, &facts), all))
 }

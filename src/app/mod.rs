@@ -4,6 +4,7 @@ mod configuration;
 mod doctor;
 mod document;
 mod missions;
+mod rollback;
 mod run;
 mod steer;
 
@@ -27,7 +28,8 @@ use anyhow::{Context, bail};
 pub use code::{Searched, diagnostics, search_code, search_files, search_text};
 pub use configuration::{configuration, install, uninstall};
 pub use doctor::doctor;
-pub use missions::{WaitingAsk, ask, export, meant, mission, missions, open_asks};
+pub use missions::{WaitingAsk, export, meant, mission, missions, open_ask, open_asks};
+pub use rollback::rollback;
 pub use run::{Ran, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -151,12 +153,14 @@ fn ports(
     watchdog: Option<Arc<Watchdog>>,
     diagnostics: Arc<dyn Diagnostics>,
 ) -> Ports {
+    let tree = Arc::new(system::GitTree::new(home));
     Ports {
         clock: Arc::new(system::SystemClock),
         ids: Arc::new(system::Uuids),
         store,
         host,
-        tree: Arc::new(system::GitTree::new(home)),
+        tree: tree.clone(),
+        history: tree,
         checks: Arc::new(system::CommandChecks::watched(watchdog)),
         todo: Arc::new(TodoFiles::new(home)),
         diagnostics,

@@ -1,10 +1,11 @@
 //! Orders from the command line to the process that works on a mission, through its socket.
 use crate::adapters::system::{Door, dirs};
 use crate::protocol::errors::NOT_FOUND;
-use crate::protocol::methods as m;
+use crate::protocol::methods::{self as m, Method};
 use crate::protocol::types::*;
 use crate::rpc::{CallError, Limits, PeerHandle, Router, connect};
 use anyhow::{Context, bail};
+use std::path::Path;
 use std::time::Duration;
 
 /// For an order: the process may have to read the mission from its store.
@@ -29,29 +30,39 @@ pub fn steer(id: Option<&str>, action: ControlAction, order: Order) -> anyhow::R
         text: order.text,
         ask: order.ask,
         checkpoint: None,
+        files: None,
         task: order.task,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut refusal = None;
-        for path in Door::all(&home) {
-            // One that has just gone, or speaks another version, is not the one.
-            let Ok(peer) = visit(&path).await else { continue };
-            match peer.call(m::MissionControl, &params, ANSWER).await {
-                Ok(detail) => return Ok(detail),
-                Err(CallError::Remote(error)) if error.code == NOT_FOUND => {}
-                Err(error) => refusal = Some(error.to_string()),
-            }
-        }
-        match refusal {
-            Some(refusal) => bail!("{refusal}"),
-            None => bail!(
-                "no process of Gantry is at work on mission {}: start opencode in {}, and try again",
-                mission.id,
-                mission.directory
-            ),
-        }
+    let done = runtime.block_on(ask(&home, m::MissionControl, &params))?;
+    done.with_context(|| {
+        format!(
+            "no process of Gantry is at work on mission {}: start opencode in {}, and try again",
+            mission.id, mission.directory
+        )
     })
+}
+
+/// The answer of the process that works on a mission; none where no process does.
+pub(super) async fn ask<M: Method + Copy>(
+    home: &Path,
+    method: M,
+    params: &M::Params,
+) -> anyhow::Result<Option<M::Result>> {
+    let mut refusal = None;
+    for path in Door::all(home) {
+        // One that has just gone, or speaks another version, is not the one.
+        let Ok(peer) = visit(&path).await else { continue };
+        match peer.call(method, params, ANSWER).await {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(CallError::Remote(error)) if error.code == NOT_FOUND => {}
+            Err(error) => refusal = Some(error.to_string()),
+        }
+    }
+    match refusal {
+        Some(refusal) => bail!("{refusal}"),
+        None => Ok(None),
+    }
 }
 
 async fn visit(path: &std::path::Path) -> anyhow::Result<PeerHandle> {

@@ -9,6 +9,7 @@ mod missions;
 pub mod output;
 mod permissions;
 mod progress;
+mod rollback;
 mod run;
 mod search;
 mod shell;
@@ -75,6 +76,8 @@ enum Command {
     Approve(steer::Args),
     /// Have the plan that waits made anew, with what you want to be different
     Refuse(steer::TextArgs),
+    /// Take back the files a mission changed
+    Rollback(rollback::Args),
     /// Take a task as done although its gate has not passed it, on your word
     Accept(steer::AcceptArgs),
     /// A mission as a document: plan, attempts, verdicts, diffs, cost, timeline
@@ -133,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Deny(args) => steer::answer(&args, ControlAction::Deny),
         Command::Approve(args) => steer::order(&args, ControlAction::Approve),
         Command::Refuse(args) => steer::say(&args, ControlAction::Refuse),
+        Command::Rollback(args) => rollback::run(&args),
         Command::Accept(args) => steer::accept(&args),
         Command::Export(args) => export::run(&args),
         Command::Logs(args) => logs::run(&args),

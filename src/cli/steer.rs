@@ -65,7 +65,7 @@ pub fn say(args: &TextArgs, action: ControlAction) -> u8 {
 }
 
 pub fn answer(args: &AskArgs, action: ControlAction) -> u8 {
-    match app::ask(&args.ask) {
+    match app::open_ask(&args.ask) {
         Ok((mission, ask)) => {
             let text = Some(args.reason.join(" ")).filter(|text| !text.is_empty());
             let order = Order { text, ask: Some(ask), ..Order::default() };

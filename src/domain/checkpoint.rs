@@ -45,7 +45,7 @@ pub struct Checkpoint {
     pub edition: u32,
     /// In the order of the plan; tasks that were added later are not among them.
     pub tasks: Vec<TaskState>,
-    /// The verified tree, where the step that made the checkpoint had one.
+    /// The files as they were then, where that was recorded.
     pub tree: Option<TreeId>,
 }
 
@@ -97,6 +97,13 @@ impl Checkpoints {
     pub fn get(&self, sequence: u32) -> Result<&Checkpoint, NoCheckpoint> {
         let kept = self.kept.front().zip(self.kept.back()).map(|(a, b)| (a.sequence, b.sequence));
         self.kept.iter().find(|c| c.sequence == sequence).ok_or(NoCheckpoint { sequence, kept })
+    }
+
+    /// The tree of one that was made before; no more of it where it is not kept any longer.
+    pub fn record(&mut self, sequence: u32, tree: Option<TreeId>) {
+        if let Some(found) = self.kept.iter_mut().find(|c| c.sequence == sequence) {
+            found.tree = tree;
+        }
     }
 
     /// Oldest first.

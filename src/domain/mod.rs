@@ -13,6 +13,7 @@ pub mod permits;
 pub mod plan;
 pub mod rate;
 pub mod retry;
+pub mod rollback;
 pub mod schedule;
 pub mod task;
 pub mod todo;

@@ -9,11 +9,15 @@
 //! ```
 //! The box says the state; a word repeats it where a Markdown viewer shows no box. A line is an item when it is
 //! a list entry with a box and a task id; every other line, and all text around the sections, belongs to people
-//! and is kept byte for byte, as are the ends of lines, a byte order mark and the absence of a last line end.
+//! and is kept byte for byte (an open box without an id asks for a new task, see `edits`), as are the ends of lines, a byte order mark and the absence of a last line end.
 //! The version counts the writes of the file: the newest section carries it.
+mod edits;
 mod item;
+#[cfg(any(test, fuzzing))]
+pub mod promises;
 mod section;
 
+pub use edits::Edit;
 use item::Line;
 use section::{Section, sections};
 use std::collections::{HashMap, HashSet};
@@ -115,6 +119,16 @@ impl Document {
     /// Version of the newest section; 0 where there is none.
     pub fn version(&self) -> u64 {
         sections(&self.lines).iter().map(|section| section.version).max().unwrap_or(0)
+    }
+
+    /// The version at which the section of a mission was last written.
+    pub fn section_version(&self, mission: &str) -> Option<u64> {
+        self.section(mission).map(|section| section.version)
+    }
+
+    /// The missions that have a section.
+    pub fn missions(&self) -> Vec<String> {
+        sections(&self.lines).into_iter().map(|section| section.mission).collect()
     }
 
     /// The items of a mission as they stand, those that people added included; empty without a section.

@@ -112,6 +112,8 @@ pub struct Dispatcher {
     /// What the core is told when a job breaks down, by job.
     broken: HashMap<tokio::task::Id, Input>,
     stoppable: BTreeMap<MissionId, Vec<AbortHandle>>,
+    /// Who waits for edits of the plan file: the one job that has no end of its own.
+    watches: BTreeMap<MissionId, AbortHandle>,
     inbox: VecDeque<Input>,
     marked: BTreeMap<Directory, bool>,
     marking: BTreeSet<Directory>,
@@ -148,6 +150,7 @@ impl Dispatcher {
             jobs: JoinSet::new(),
             broken: HashMap::new(),
             stoppable: BTreeMap::new(),
+            watches: BTreeMap::new(),
             inbox: VecDeque::new(),
             marked: BTreeMap::new(),
             marking: BTreeSet::new(),
@@ -725,10 +728,15 @@ fn mission_of(action: &Action) -> Option<MissionId> {
         | Action::Baseline { mission, .. }
         | Action::Inspect { mission, .. }
         | Action::Check { mission, .. }
+        | Action::Record { mission, .. }
+        | Action::PlanRollback { mission, .. }
+        | Action::RestoreFiles { mission, .. }
         | Action::Salvage { mission, .. }
         | Action::StopWork { mission }
         | Action::PublishTodo { mission, .. }
-        | Action::UpdateTodo { mission, .. } => Some(mission.clone()),
+        | Action::UpdateTodo { mission, .. }
+        | Action::WatchTodo { mission, .. }
+        | Action::UnwatchTodo { mission } => Some(mission.clone()),
         Action::Answer { .. }
         | Action::AnswerAsk { .. }
         | Action::Abort { .. }

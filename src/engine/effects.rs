@@ -4,6 +4,7 @@ use super::core::event::Inspection;
 use super::core::{Action, Ground, Input, Look};
 use super::inspect::{inspect, new_errors, plan_files};
 use super::lanes::Job;
+use super::rollback;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::verdict::{CheckOutcome, CheckResult};
 use crate::ports::host::{Host, HostAsk, HostError, NewSession, TurnState};
@@ -41,6 +42,8 @@ pub struct Work {
     pub mission: Option<MissionId>,
     /// Ended by `StopWork`.
     pub stoppable: bool,
+    /// Ended by `UnwatchTodo` as well.
+    pub watch: bool,
     pub broken: Option<Input>,
     pub job: Job,
 }
@@ -53,12 +56,20 @@ impl Effects {
     /// Not for answers, salvage and stops, which the dispatcher carries out itself.
     pub fn work(&self, action: Action) -> Option<Work> {
         match action {
-            Action::Answer { .. } | Action::Salvage { .. } | Action::StopWork { .. } => None,
+            Action::Answer { .. }
+            | Action::Salvage { .. }
+            | Action::StopWork { .. }
+            | Action::UnwatchTodo { .. } => None,
             Action::Survey { .. }
             | Action::Baseline { .. }
             | Action::Inspect { .. }
             | Action::Check { .. } => Some(self.tree_work(action)),
-            Action::PublishTodo { .. } | Action::UpdateTodo { .. } => Some(self.todo_work(action)),
+            Action::Record { .. } | Action::PlanRollback { .. } | Action::RestoreFiles { .. } => {
+                Some(self.history_work(action))
+            }
+            Action::PublishTodo { .. } | Action::UpdateTodo { .. } | Action::WatchTodo { .. } => {
+                Some(self.todo_work(action))
+            }
             other => Some(self.host_work(other)),
         }
     }
@@ -253,6 +264,43 @@ impl Effects {
         }
     }
 
+    // ---- trees that are kept
+
+    fn history_work(&self, action: Action) -> Work {
+        let ports = self.ports.clone();
+        let broken = || "the look at the tree broke down".to_owned();
+        match action {
+            Action::Record { mission, round, root, todo } => {
+                let fallback = Input::Recorded { mission: mission.clone(), round, result: Err(broken()) };
+                stoppable(work(Some(&mission.clone()), Some(fallback), async move {
+                    let look = timely(rollback::record(&ports, &root, &todo)).await;
+                    let result = look.map_err(|e| e.to_string());
+                    if let Err(error) = &result {
+                        tracing::warn!(%error, "the tree could not be recorded");
+                    }
+                    Some(Input::Recorded { mission, round, result })
+                }))
+            }
+            Action::PlanRollback { mission, round, look } => {
+                let fallback =
+                    Input::RollbackPlanned { mission: mission.clone(), round, result: Err(broken()) };
+                stoppable(work(Some(&mission.clone()), Some(fallback), async move {
+                    let result = timely(rollback::look(&ports, look)).await.map_err(|e| e.to_string());
+                    Some(Input::RollbackPlanned { mission, round, result })
+                }))
+            }
+            Action::RestoreFiles { mission, round, root, todo, from, to } => {
+                let fallback =
+                    Input::FilesRestored { mission: mission.clone(), round, result: Err(broken()) };
+                work(Some(&mission.clone()), Some(fallback), async move {
+                    let done = ports.history.restore(PathBuf::from(root), from, to, plan_files(&todo)).await;
+                    Some(Input::FilesRestored { mission, round, result: done.map_err(|e| e.to_string()) })
+                })
+            }
+            other => self.notice(other),
+        }
+    }
+
     async fn survey(
         &self,
         mission: MissionId,
@@ -262,7 +310,13 @@ impl Effects {
     ) -> Input {
         let path = PathBuf::from(&root);
         let (tree, remark) = match timely(self.ports.tree.hash(path.clone(), plan_files(&todo))).await {
-            Ok(tree) => (Some(tree), None),
+            Ok(tree) => {
+                // It is what the whole mission is taken back to; a mission that cannot be taken back is one all the same.
+                if let Err(error) = self.ports.history.keep(path.clone(), tree.clone()).await {
+                    tracing::warn!(%error, "the tree before the mission is not kept");
+                }
+                (Some(tree), None)
+            }
             Err(error) => (None, Some(format!("changes cannot be shown as a diff: {error}"))),
         };
         let checks = match checks {
@@ -284,6 +338,11 @@ impl Effects {
 
     async fn inspect(&self, ground: &Ground, diagnose: bool) -> Result<Inspection, WorkspaceError> {
         let mut inspection = inspect(&self.ports, ground, None, Some(MAX_DIFF)).await?;
+        if let Some(tree) = inspection.tree.clone()
+            && let Err(error) = self.ports.history.keep(PathBuf::from(&ground.root), tree).await
+        {
+            tracing::warn!(%error, "how the task left the files is not kept");
+        }
         if diagnose && inspection.findings.is_empty() {
             inspection.findings = new_errors(&self.ports, ground, &inspection.changed).await;
         }
@@ -293,30 +352,39 @@ impl Effects {
     fn todo_work(&self, action: Action) -> Work {
         let todo = self.ports.todo.clone();
         match action {
-            Action::PublishTodo { mission, root, file, title, items } => {
+            Action::PublishTodo { mission, root, file, title, items, seen } => {
                 let broken = Input::TodoWritten {
                     mission: mission.clone(),
                     result: Err("writing it broke down".into()),
                 };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let plan = TodoPlan { mission: mission.0.clone(), title, items };
-                    let result =
-                        todo.publish(Path::new(&root).join(file), plan).await.map_err(|e| e.to_string());
+                    let result = todo
+                        .publish(Path::new(&root).join(file), plan, seen)
+                        .await
+                        .map_err(|e| e.to_string());
                     Some(Input::TodoWritten { mission, result })
                 })
             }
-            Action::UpdateTodo { mission, root, file, states } => {
+            Action::UpdateTodo { mission, root, file, states, seen } => {
                 let broken = Input::TodoWritten {
                     mission: mission.clone(),
                     result: Err("writing it broke down".into()),
                 };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let result = todo
-                        .update(Path::new(&root).join(file), mission.0.clone(), states)
+                        .update(Path::new(&root).join(file), mission.0.clone(), states, seen)
                         .await
                         .map_err(|e| e.to_string());
                     Some(Input::TodoWritten { mission, result })
                 })
+            }
+            Action::WatchTodo { mission, round, root, file, known } => {
+                // Were it to break down it would do so again: the file is written then, and not watched.
+                watch(work(Some(&mission.clone()), None, async move {
+                    let edits = todo.edited(Path::new(&root).join(file), mission.0.clone(), known).await;
+                    Some(Input::TodoEdited { mission, round, edits })
+                }))
             }
             other => self.notice(other),
         }
@@ -363,11 +431,15 @@ fn work(
     broken: Option<Input>,
     job: impl Future<Output = Option<Input>> + Send + 'static,
 ) -> Work {
-    Work { mission: mission.cloned(), stoppable: false, broken, job: Box::pin(job) }
+    Work { mission: mission.cloned(), stoppable: false, watch: false, broken, job: Box::pin(job) }
 }
 
 fn stoppable(work: Work) -> Work {
     Work { stoppable: true, ..work }
+}
+
+fn watch(work: Work) -> Work {
+    Work { watch: true, ..work }
 }
 
 fn not_run(commands: &[String]) -> Vec<CheckResult> {

@@ -1,8 +1,10 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
-pub use super::core::event::{Created, Inspection, Options, ReportStatus, Spent, Subject};
+pub use super::core::event::{Created, Inspection, Options, ReportStatus, Scope, Spent, Subject};
 use super::core::state::{Ask, Mission};
-pub use super::core::{Answer, Control, HostInput, Limits, Refusal, ToolInput};
+pub use super::core::{
+    Answer, Control, HostInput, Limits, Refusal, RollbackAsk, RollbackStep, RollbackView, ToolInput,
+};
 use super::core::{Input, ReplyTo, STRANGER, replay};
 pub use super::dispatcher::decode_all;
 use super::dispatcher::{Dispatcher, Message};
@@ -11,6 +13,7 @@ use super::inspect::inspect;
 use super::journal;
 pub use super::metrics::Metrics;
 pub use super::prompts::clip;
+pub use super::report::rollback as rollback_text;
 use super::report::{self, Forecast};
 use crate::domain::budget::{Budget, Mean};
 use crate::domain::checkpoint::Checkpoint;
@@ -102,7 +105,7 @@ impl MissionView {
     pub fn of(mission: &Mission, means: &BTreeMap<Role, Mean>) -> Self {
         let tasks = mission.tasks.iter().map(|t| TaskView {
             id: t.spec.id.0.clone(),
-            title: t.spec.title.clone(),
+            title: t.title().to_owned(),
             state: t.state.name().into(),
             depends_on: t.spec.depends_on.iter().map(|d| d.0.clone()).collect(),
             files: t.spec.files.clone(),
@@ -225,7 +228,13 @@ impl Handle {
     /// What an order needs before it can be carried out: a mission that is retried goes to work again, and so may one of
     /// which a task is accepted.
     async fn prepare(&self, mission: &MissionId, control: &Control) -> Result<(), Refusal> {
-        if !matches!(control, Control::Retry | Control::Accept { .. }) {
+        if !matches!(
+            control,
+            Control::Retry
+                | Control::Accept { .. }
+                | Control::Rollback { .. }
+                | Control::Restore { files: true, .. }
+        ) {
             return Ok(());
         }
         let view = self.view(mission.clone()).await?;
@@ -235,7 +244,22 @@ impl Handle {
     pub async fn control(&self, mission: MissionId, control: Control) -> Result<(), Refusal> {
         self.prepare(&mission, &control).await?;
         let reply = self.reply();
-        self.ask(reply, Input::Control { reply: Some(reply), mission, control }).await.map(|_| ())
+        match self.ask(reply, Input::Control { reply: Some(reply), mission, control }).await? {
+            // Only a restore with its files is answered so.
+            Answer::Rollback(view) if !view.done => Err(Refusal::Conflict(super::report::rollback(&view))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes files back, or says what that would do.
+    pub async fn rollback(&self, mission: MissionId, ask: RollbackAsk) -> Result<RollbackView, Refusal> {
+        let control = Control::Rollback { ask };
+        self.prepare(&mission, &control).await?;
+        let reply = self.reply();
+        match self.ask(reply, Input::Control { reply: Some(reply), mission, control }).await? {
+            Answer::Rollback(view) => Ok(view),
+            other => Err(Refusal::Conflict(format!("unexpected answer {other:?}"))),
+        }
     }
 
     pub async fn attach(&self, mission: MissionId, parent: HostSessionId) -> Result<(), Refusal> {

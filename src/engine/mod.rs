@@ -14,10 +14,12 @@ pub mod lanes;
 pub mod metrics;
 pub mod prompts;
 pub mod report;
+mod rollback;
 
 use self::core::ToolInput;
 use crate::domain::ids::Role;
 use crate::ports::code::Diagnostics;
+use crate::ports::history::History;
 use crate::ports::host::Host;
 use crate::ports::store::{OwnerIdentity, Store};
 use crate::ports::system::{Clock, Ids, MemoryGauge, OpenMarkers};
@@ -32,6 +34,7 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     pub host: Arc<dyn Host>,
     pub tree: Arc<dyn Tree>,
+    pub history: Arc<dyn History>,
     pub checks: Arc<dyn Checks>,
     pub todo: Arc<dyn Todo>,
     pub diagnostics: Arc<dyn Diagnostics>,

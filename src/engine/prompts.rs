@@ -143,9 +143,7 @@ fn work(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
         let _ =
             writeln!(out, "\nThe last attempt failed: {note}. Look at what it left behind before you begin.");
     }
-    if !task.spec.description.is_empty() {
-        let _ = writeln!(out, "\n{}", clip(&task.spec.description, MAX_BRIEF));
-    }
+    wording(&mut out, task);
     if !task.spec.files.is_empty() {
         let _ = writeln!(out, "\nFiles of this task: {}", task.spec.files.join(", "));
     }
@@ -161,6 +159,15 @@ fn work(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
          and end your turn.\n",
     );
     out
+}
+
+fn wording(out: &mut String, task: &Task) {
+    if let Some(words) = &task.words {
+        let _ = writeln!(out, "\nIn the user's words, which come first: {words}");
+    }
+    if !task.spec.description.is_empty() {
+        let _ = writeln!(out, "\n{}", clip(&task.spec.description, MAX_BRIEF));
+    }
 }
 
 fn dependencies(out: &mut String, mission: &Mission, task: &Task) {
@@ -181,9 +188,7 @@ fn task_review(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Review of task {}: {}", task.spec.id, task.spec.title);
     let _ = writeln!(out, "Attempt {} of {MAX_ATTEMPTS}", attempt.ordinal);
-    if !task.spec.description.is_empty() {
-        let _ = writeln!(out, "\n{}", clip(&task.spec.description, MAX_BRIEF));
-    }
+    wording(&mut out, task);
     if let Some(summary) = &task.summary {
         let _ = writeln!(out, "\nThe worker says: {}", clip(summary, MAX_DEPENDENCY));
     }
@@ -206,7 +211,7 @@ fn whole_review(mission: &Mission) -> String {
     brief(&mut out, mission);
     out.push_str("\nThe tasks:\n");
     for task in &mission.tasks {
-        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.spec.title);
+        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.title());
     }
     gate_text(&mut out, &mission.whole);
     steers(&mut out, mission);

@@ -1,7 +1,7 @@
 //! What people are told of a mission: its report, its status, its live title. Pure text from the state.
-use super::core::Answer;
 use super::core::pace;
 use super::core::state::{Mission, Task};
+use super::core::{Answer, RollbackView};
 use super::prompts::{clip, duration};
 use crate::domain::budget::{Mean, Spent};
 use crate::domain::ids::{Millis, Role};
@@ -80,7 +80,7 @@ fn task_line(out: &mut String, task: &Task) {
         (TaskState::Completed, None) => "done".to_owned(),
         (state, _) => state.name().replace('_', " "),
     };
-    let _ = write!(out, "- {} {state}: {}", task.spec.id, task.spec.title);
+    let _ = write!(out, "- {} {state}: {}", task.spec.id, task.title());
     if task.attempts > 1 {
         let _ = write!(out, " ({} attempts)", task.attempts);
     }
@@ -255,9 +255,56 @@ fn stand(mission: &Mission) -> String {
     let mut out = format!("Mission {}: {}\n{}\n", mission.id, progress(mission), mission.created.title);
     out.push_str(&spending(mission));
     for task in &mission.tasks {
-        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.spec.title);
+        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.title());
     }
     out
+}
+
+/// Paths named of each kind when files are taken back.
+const MAX_NAMED: usize = 40;
+
+/// What became of a rollback, or would.
+pub fn rollback(view: &RollbackView) -> String {
+    let mut out = String::new();
+    let count = view.steps.len();
+    let head = match (&view.fault, view.done) {
+        (Some(fault), _) => format!("Nothing was changed: {fault}"),
+        (None, _) if count == 0 && view.conflicts.is_empty() => {
+            "Nothing is to be taken back: the files are as they were.".into()
+        }
+        (None, true) => format!("Taken back: {}", files(count)),
+        (None, false) if !view.conflicts.is_empty() => {
+            format!(
+                "Nothing was changed, for {} would be lost. Use force to take them back too (it can be undone), or save them first",
+                files(view.conflicts.len())
+            )
+        }
+        (None, false) => format!("Would be taken back: {}", files(count)),
+    };
+    let _ = writeln!(out, "{head}");
+    names(&mut out, "", view.steps.iter().map(|s| format!("{} ({})", s.path, s.what)));
+    names(&mut out, "In the way:", view.conflicts.iter().cloned());
+    names(&mut out, "Left as somebody wrote them at that moment:", view.left.iter().cloned());
+    let others = "Changed during the mission by somebody else, or by a command, and left alone (force takes them back too):";
+    names(&mut out, others, view.others.iter().cloned());
+    out
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file".into() } else { format!("{count} files") }
+}
+
+fn names(out: &mut String, head: &str, all: impl ExactSizeIterator<Item = String>) {
+    let count = all.len();
+    if count > 0 && !head.is_empty() {
+        let _ = writeln!(out, "{head}");
+    }
+    for name in all.take(MAX_NAMED) {
+        let _ = writeln!(out, "- {}", clip(&name, 500));
+    }
+    if count > MAX_NAMED {
+        let _ = writeln!(out, "- and {} more", count - MAX_NAMED);
+    }
 }
 
 /// The result of the `mission` call.

@@ -1,6 +1,7 @@
 //! What the engine needs from the world, as traits: time, ids, the store, the host, processes, the tree of a
 //! project and its plan file. Adapters serve them; nothing here does anything.
 pub mod code;
+pub mod history;
 pub mod host;
 pub mod queue;
 pub mod store;

@@ -1,6 +1,6 @@
 //! A project on disk: its tree, its checks and its plan file.
 use super::Fut;
-use crate::domain::todo::{TodoItem, TodoState};
+use crate::domain::todo::{Edit, TodoItem, TodoState};
 use crate::domain::verdict::{CheckResult, TreeId};
 use std::path::PathBuf;
 
@@ -69,15 +69,20 @@ pub struct TodoPlan {
     pub items: Vec<TodoItem>,
 }
 
-/// The plan file, `TODO.md`: compare-and-write under a lock, text that is not Gantry's kept byte for byte.
+/// The plan file, `TODO.md`: compare-and-write under a lock, text that is not Gantry's kept byte for byte. A write
+/// leaves the edits of people in place that are not among those the caller has `seen`.
 pub trait Todo: Send + Sync {
     /// Writes the section of a mission (replacing that of an earlier one); answers with the file's new version.
-    fn publish(&self, file: PathBuf, plan: TodoPlan) -> Fut<'_, Result<u64, WorkspaceError>>;
+    fn publish(&self, file: PathBuf, plan: TodoPlan, seen: Vec<Edit>)
+    -> Fut<'_, Result<u64, WorkspaceError>>;
     /// Sets the states of some items; the others are left as they are on disk.
     fn update(
         &self,
         file: PathBuf,
         mission: String,
         states: Vec<(String, TodoState)>,
+        seen: Vec<Edit>,
     ) -> Fut<'_, Result<u64, WorkspaceError>>;
+    /// Waits until what people changed since Gantry's last write is something else than `known`; answers with it.
+    fn edited(&self, file: PathBuf, mission: String, known: Vec<Edit>) -> Fut<'_, Vec<Edit>>;
 }

@@ -58,6 +58,25 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
             (json!({ "directory": "/home/ann/shop", "mission": "m1", "parentSession": "ses_9" }), detail())
         }
         "mission/status" => (json!({ "directory": "/home/ann/shop" }), detail()),
+        "mission/rollback" => (
+            json!({
+                "directory": "/home/ann/shop",
+                "mission": "m1",
+                "task": "T2",
+                "undo": false,
+                "dryRun": true,
+                "force": false,
+            }),
+            json!({
+                "mission": mission("completed"),
+                "done": false,
+                "files": [{ "path": "src/invoice.js", "what": "changed back" }],
+                "conflicts": ["src/tax.js: it was edited since"],
+                "others": [],
+                "left": [],
+                "text": "Nothing was changed, for 1 file would be lost.",
+            }),
+        ),
         "mission/control" => (
             json!({
                 "directory": "/home/ann/shop",

@@ -80,6 +80,7 @@ macro_rules! table {
     ) => {
         $(
             #[doc = $about]
+            #[derive(Clone, Copy)]
             pub struct $marker;
             impl Method for $marker {
                 const NAME: &'static str = $name;
@@ -143,6 +144,8 @@ table! {
             "Where a mission and its tasks stand.";
         MissionControl "mission/control" ShimToSidecar Write MissionControlParams => MissionDetail,
             "Pauses, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one.";
+        MissionRollback "mission/rollback" ShimToSidecar Write MissionRollbackParams => MissionRollbackResult,
+            "Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do.";
         ToolList "tool/list" ShimToSidecar Read Empty => ToolListResult,
             "The tools to register with the host, and the agents that may see each.";
         ToolCall "tool/call" ShimToSidecar Write ToolCallParams => ToolCallResult,

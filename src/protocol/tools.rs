@@ -126,12 +126,22 @@ pub struct MissionControlArgs {
     /// For steer: what to tell the workers. For accept: the user's reason.
     #[serde(default)]
     pub text: Option<String>,
-    /// For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when absent.
+    /// For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when
+    /// absent. For rollback: only what this task changed.
     #[serde(default)]
     pub task: Option<String>,
-    /// For restore: the number of the checkpoint to take a paused or failed mission back to.
+    /// For restore: the checkpoint to take a paused or failed mission back to; for rollback: only what changed since it.
     #[serde(default)]
     pub checkpoint: Option<u32>,
+    /// For restore: take the files back too.
+    #[serde(default)]
+    pub files: Option<bool>,
+    /// For rollback: take the last rollback back.
+    #[serde(default)]
+    pub undo: Option<bool>,
+    /// For rollback: only say what would be done.
+    #[serde(default)]
+    pub dry_run: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -145,6 +155,7 @@ pub enum ControlArg {
     Accept,
     Checkpoint,
     Restore,
+    Rollback,
 }
 
 /// One tool as the shim registers it.
@@ -206,7 +217,7 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool {
         name: "mission_control",
-        description: "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, makes a checkpoint, or takes its work back to one.",
+        description: "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
         roles: &["commander"],
         permission: None,
         schema: schema::<MissionControlArgs>,

@@ -220,6 +220,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub checkpoint: Option<u32>,
+        /// For restore: the files changed since go back too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub files: Option<bool>,
         /// For accept: the id of the task; the mission as a whole when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
@@ -247,6 +251,52 @@ wire! {
         Checkpoint,
         /// Takes the work back to a checkpoint; the mission has to be paused or at an end.
         Restore,
+    }
+
+    /// Files that a mission changed, taken back. Without task, checkpoint and undo: all of them.
+    pub struct MissionRollbackParams {
+        pub directory: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub mission: Option<String>,
+        /// Only what this task changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub task: Option<String>,
+        /// Only what was changed since this checkpoint.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub checkpoint: Option<u32>,
+        /// The newest rollback is taken back itself.
+        #[serde(default)]
+        pub undo: bool,
+        /// Only say what would be done.
+        #[serde(default)]
+        pub dry_run: bool,
+        /// Also what somebody else has changed since.
+        #[serde(default)]
+        pub force: bool,
+    }
+
+    pub struct MissionRollbackResult {
+        pub mission: MissionSummary,
+        /// The files are as they are to be.
+        pub done: bool,
+        pub files: Vec<RollbackFile>,
+        /// Files that stand in the way, each with the reason; nothing is changed then, unless by force.
+        pub conflicts: Vec<String>,
+        /// Files that changed during the mission and cannot be told to be its work.
+        pub others: Vec<String>,
+        /// Files that somebody wrote at that moment, and that were left.
+        pub left: Vec<String>,
+        /// All that in words.
+        pub text: String,
+    }
+
+    pub struct RollbackFile {
+        pub path: String,
+        /// changed back, made again or removed.
+        pub what: String,
     }
 
     pub struct MissionSummary {
@@ -378,7 +428,7 @@ wire! {
         /// Tasks completed by then, of all there were.
         pub completed: u32,
         pub total: u32,
-        /// The verified tree of a task that was completed just then.
+        /// The files as they were then, where that was recorded.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub tree: Option<String>,

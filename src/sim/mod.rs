@@ -9,6 +9,7 @@
 //! Absent on purpose: the wire, SQLite, git and the plan file have tests of their own on the real thing.
 mod agents;
 mod check;
+mod history_port;
 mod host_port;
 mod mirror;
 mod mutation;
@@ -30,13 +31,14 @@ pub use world::Stats;
 
 use crate::adapters::memory::MemoryStore;
 use crate::domain::ids::{HostSessionId, Millis};
+use crate::domain::todo::Edit;
 use crate::engine::handle::HostInput;
 use crate::ports::host::TurnState;
 use odds::Odds;
 use parking_lot::Mutex;
 use rng::Rng;
 use sidecar::Sidecar;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -93,6 +95,8 @@ struct Sim {
     calls: Vec<Watched<u32>>,
     /// Keys of sessions that are being made: the plugin makes no two for one key at a time.
     creating: Watched<BTreeSet<String>>,
+    /// What people changed in the plan file, by mission.
+    todo: Watched<BTreeMap<String, Vec<Edit>>>,
     began: Instant,
     /// Writes that a planted bug puts off keep their order.
     late_writes: Arc<tokio::sync::Mutex<()>>,
@@ -164,6 +168,7 @@ fn set_up(config: Config) -> (Arc<Sim>, usize) {
         events,
         calls: (0..processes).map(|_| Watched::new(0)).collect(),
         creating: Watched::new(BTreeSet::new()),
+        todo: Watched::new(BTreeMap::new()),
         began: Instant::now(),
         late_writes: Arc::default(),
     });

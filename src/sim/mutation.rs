@@ -40,4 +40,5 @@ mutations! {
     SessionsNotAdopted "sessions-not-adopted" "a session that an earlier process asked for is made a second time",
     BudgetIgnored "budget-ignored" "the engine does not hear of the budget",
     AbortsLost "aborts-lost" "turns that are over for the engine are not ended in the host",
+    EditsUnseen "edits-unseen" "a rollback does not see what the user has edited since",
 }

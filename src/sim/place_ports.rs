@@ -3,12 +3,13 @@ use super::Sim;
 use super::mutation::Mutation;
 use crate::domain::ids::{Directory, Millis, MissionId};
 use crate::domain::memory::MemoryUse;
-use crate::domain::todo::TodoState;
+use crate::domain::todo::{Edit, TodoState};
 use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use crate::ports::Fut;
 use crate::ports::code::{CodeError, Diagnosed, Diagnostics};
 use crate::ports::system::{Clock, Ids, MemoryGauge, OpenMarkers};
 use crate::ports::workspace::{Checks, Todo, TodoPlan, Tree, WorkspaceError};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ impl OpenMarkers for Machine {
     }
 }
 
-fn text(root: &Path) -> String {
+pub(super) fn text(root: &Path) -> String {
     root.to_string_lossy().into_owned()
 }
 
@@ -162,22 +163,44 @@ impl Checks for Machine {
 }
 
 impl Todo for Machine {
-    fn publish(&self, file: PathBuf, plan: TodoPlan) -> Fut<'_, Result<u64, WorkspaceError>> {
-        self.written(file, plan.items.len())
+    fn publish(
+        &self,
+        file: PathBuf,
+        plan: TodoPlan,
+        seen: Vec<Edit>,
+    ) -> Fut<'_, Result<u64, WorkspaceError>> {
+        self.written(file, plan.mission, plan.items.len(), seen)
     }
     fn update(
         &self,
         file: PathBuf,
-        _mission: String,
+        mission: String,
         states: Vec<(String, TodoState)>,
+        seen: Vec<Edit>,
     ) -> Fut<'_, Result<u64, WorkspaceError>> {
-        self.written(file, states.len())
+        self.written(file, mission, states.len(), seen)
+    }
+    fn edited(&self, _file: PathBuf, mission: String, known: Vec<Edit>) -> Fut<'_, Vec<Edit>> {
+        let sim = self.0.clone();
+        Box::pin(async move {
+            let differ =
+                |all: &BTreeMap<String, Vec<Edit>>| all.get(&mission).is_some_and(|now| *now != known);
+            let all = sim.todo.wait_for(differ).await;
+            sim.pause(1, 300).await;
+            all.get(&mission).cloned().unwrap_or_default()
+        })
     }
 }
 
 impl Machine {
     /// The plan file's own promises are tested with its adapter; here it takes time, and fails at times.
-    fn written(&self, file: PathBuf, items: usize) -> Fut<'_, Result<u64, WorkspaceError>> {
+    fn written(
+        &self,
+        file: PathBuf,
+        mission: String,
+        items: usize,
+        seen: Vec<Edit>,
+    ) -> Fut<'_, Result<u64, WorkspaceError>> {
         let sim = self.0.clone();
         Box::pin(async move {
             sim.pause(1, 30).await;
@@ -185,6 +208,12 @@ impl Machine {
             let odds = world.odds.store_refuses;
             if world.rng.chance(odds) {
                 return Err(WorkspaceError::File { path: text(&file), reason: "no space left".into() });
+            }
+            drop(world);
+            let mut all = sim.todo.get();
+            if let Some(edits) = all.get_mut(&mission).filter(|_| !seen.is_empty()) {
+                edits.retain(|edit| !seen.contains(edit));
+                sim.todo.set(all);
             }
             Ok(items as u64)
         })

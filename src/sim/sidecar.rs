@@ -236,6 +236,7 @@ impl Sidecar {
             store: Arc::new(SimStore { sim: sim.clone(), disk: sim.disk.clone(), power: power.clone() }),
             host: Arc::new(SimHost { sim: sim.clone(), power: power.clone() }),
             tree: Arc::new(machine.clone()),
+            history: Arc::new(machine.clone()),
             checks: Arc::new(machine.clone()),
             todo: Arc::new(machine.clone()),
             diagnostics: Arc::new(machine.clone()),

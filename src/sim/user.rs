@@ -4,7 +4,8 @@ use super::turns;
 use super::{Epoch, Sim};
 use crate::domain::ids::{Directory, MissionId, Role, TaskId};
 use crate::domain::mission::MissionState;
-use crate::engine::handle::{Control, Created, Options, Refusal, Subject};
+use crate::domain::todo::{Edit, TodoState};
+use crate::engine::handle::{Control, Created, Options, Refusal, RollbackAsk, Scope, Subject};
 use std::sync::Arc;
 
 /// One request: typed, accepted or refused, and the turn that follows.
@@ -85,6 +86,12 @@ pub async fn meddle(sim: Arc<Sim>, every_ms: u64) {
             control(&sim, &mission, accept(Subject::Whole)).await;
             control(&sim, &mission, accept(Subject::Task(TaskId(format!("T{}", act / 3 + 1))))).await;
         }
+        if sim.seed % 7 == 6 {
+            let mut all = sim.todo.get();
+            all.entry(mission.0.clone()).or_default().push(line(act));
+            sim.todo.set(all);
+            sim.note(format!("{mission}: the plan file is edited"));
+        }
         match act {
             0 => control(&sim, &mission, Control::Cancel { by: "the user" }).await,
             1 | 2 => {
@@ -102,13 +109,50 @@ pub async fn meddle(sim: Arc<Sim>, every_ms: u64) {
             8 => {
                 control(&sim, &mission, Control::Pause).await;
                 let checkpoint = sim.world.lock().rng.range(1, 30) as u32;
-                control(&sim, &mission, Control::Restore { checkpoint }).await;
+                let files = checkpoint % 2 == 1;
+                control(&sim, &mission, Control::Restore { checkpoint, files }).await;
                 control(&sim, &mission, Control::Resume).await;
             }
-            9 => control(&sim, &mission, Control::Checkpoint).await,
+            9 => take_back(&sim, &mission).await,
             _ => edit(&sim, &mission),
         }
     }
+}
+
+/// A change of the plan file.
+fn line(act: u64) -> Edit {
+    let id = format!("T{}", act % 4 + 1);
+    match act % 6 {
+        0 => Edit::Marked { id, state: TodoState::Done },
+        1 | 2 => Edit::Marked { id, state: TodoState::Open },
+        3 => Edit::Marked { id, state: TodoState::Skipped },
+        4 => Edit::Reworded { id, title: format!("Part {act}, otherwise") },
+        _ if act > 6 => Edit::Removed { id },
+        _ => {
+            let title = format!("More, {act}");
+            Edit::Added { id: None, title, files: vec!["c.js".into()], depends_on: vec!["T1".into()] }
+        }
+    }
+}
+
+/// A checkpoint, or files that are taken back and at times brought again.
+async fn take_back(sim: &Sim, mission: &MissionId) {
+    let what = sim.world.lock().rng.range(0, 5);
+    let scope = match what {
+        0 | 1 => return control(sim, mission, Control::Checkpoint).await,
+        2 => Scope::Mission,
+        3 => Scope::Undo,
+        4 => Scope::Task("T1".into()),
+        _ => Scope::Checkpoint(sim.world.lock().rng.range(1, 30) as u32),
+    };
+    let ask = |scope| RollbackAsk { scope, dry_run: false, force: false, with_state: false };
+    control(sim, mission, Control::Pause).await;
+    sim.pause(1_000, 60_000).await;
+    control(sim, mission, Control::Rollback { ask: ask(scope) }).await;
+    if what == 2 {
+        control(sim, mission, Control::Rollback { ask: ask(Scope::Undo) }).await;
+    }
+    control(sim, mission, Control::Resume).await;
 }
 
 async fn control(sim: &Sim, mission: &MissionId, control: Control) {
@@ -148,7 +192,8 @@ fn edit(sim: &Sim, mission: &MissionId) {
     let mut world = sim.world.lock();
     let place = world.mirror.missions.get(mission).map(|k| k.mission.place().to_owned());
     if let Some(place) = place {
-        world.write(&place, "b.js", false);
+        let written = world.write(&place, "b.js", false);
+        world.by_user.insert(written);
         world.note(sim.elapsed(), "the user wrote b.js");
     }
 }

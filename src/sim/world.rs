@@ -30,6 +30,8 @@ pub struct World {
     /// Permissions that turns wait for, by their id.
     pub asks: BTreeMap<String, WaitingAsk>,
     pub places: BTreeMap<String, Place>,
+    /// Contents that the user wrote, and no agent.
+    pub by_user: BTreeSet<u64>,
     pub markers: BTreeSet<Directory>,
     /// Prompts that the engine sent, by attempt.
     pub prompts: BTreeMap<String, usize>,
@@ -116,6 +118,7 @@ impl World {
             turns: BTreeMap::new(),
             asks: BTreeMap::new(),
             places: BTreeMap::new(),
+            by_user: BTreeSet::new(),
             markers: BTreeSet::new(),
             prompts: BTreeMap::new(),
             told: BTreeSet::new(),
@@ -243,10 +246,11 @@ impl World {
         self.places.entry(place.to_owned()).or_default()
     }
 
-    pub fn write(&mut self, place: &str, path: &str, broken: bool) {
+    pub fn write(&mut self, place: &str, path: &str, broken: bool) -> u64 {
         let id = self.id();
         self.stats.writes += 1;
         self.place(place).files.insert(path.to_owned(), Content { id, broken });
+        id
     }
 }
 
@@ -263,8 +267,12 @@ impl Place {
     }
 
     pub fn snapshot(&mut self) -> TreeId {
-        let text = self.files.iter().map(|(path, c)| format!("{path}={},", c.id)).collect::<String>();
-        self.snapshots.insert(text.clone(), self.files.clone());
+        self.keep(self.files.clone())
+    }
+
+    pub fn keep(&mut self, files: BTreeMap<String, Content>) -> TreeId {
+        let text = files.iter().map(|(path, c)| format!("{path}={},", c.id)).collect::<String>();
+        self.snapshots.insert(text.clone(), files);
         TreeId(text)
     }
 }

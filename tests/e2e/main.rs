@@ -19,6 +19,8 @@ mod packages;
 mod panel;
 mod permissions;
 mod prompt_tax;
+mod rollback;
 mod script;
 mod support;
+mod todo;
 mod tui;

@@ -47,6 +47,7 @@ async fn a_visitor_sees_and_steers_and_no_more() {
         text: Some("in British spelling".into()),
         ask: None,
         checkpoint: None,
+        files: None,
         task: None,
     };
     visitor.call(m::MissionControl, &control, SOON).await.expect("steered");

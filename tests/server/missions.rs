@@ -162,6 +162,7 @@ async fn control(
         text,
         ask: None,
         checkpoint,
+        files: None,
         task: None,
     };
     rig.host.peer().call(m::MissionControl, &params, SOON).await
@@ -185,6 +186,7 @@ async fn a_task_that_failed_is_accepted_over_the_wire() {
             ask: None,
             checkpoint: None,
             task: task.map(String::from),
+            files: None,
         };
         rig.host.peer().call(m::MissionControl, &params, SOON).await
     };
@@ -241,6 +243,7 @@ async fn a_mission_that_failed_yesterday_is_taken_back_and_retried_today() {
         text: None,
         ask: None,
         checkpoint: None,
+        files: None,
         task: None,
     };
     let why = refused(rig.host.peer().call(m::MissionControl, &other, SOON).await);

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gantry::domain::ids::{Directory, MissionId};
-use gantry::domain::todo::TodoState;
+use gantry::domain::rollback::{Change, Entry, Step};
+use gantry::domain::todo::{Edit, TodoState};
 use gantry::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use gantry::ports::Fut;
 use gantry::ports::code::{CodeError, Diagnosed, Diagnostics};
+use gantry::ports::history::History;
 use gantry::ports::system::{Ids, MemoryGauge, OpenMarkers};
 use gantry::ports::workspace::{Checks, Todo, TodoPlan, Tree, WorkspaceError};
 use parking_lot::Mutex;
@@ -65,6 +67,42 @@ impl Tree for Project {
     }
 }
 
+/// The one file of the project, which is another with each version.
+impl History for Project {
+    fn keep(&self, _: PathBuf, _: TreeId) -> Fut<'_, Result<(), WorkspaceError>> {
+        now(Ok(()))
+    }
+    fn changes(&self, _: PathBuf, from: TreeId, to: TreeId) -> Fut<'_, Result<Vec<Change>, WorkspaceError>> {
+        let entry = |tree: &TreeId| Some(Entry { mode: 0o100_644, id: tree.0.clone() });
+        let change = Change { path: "src/T1.txt".into(), from: entry(&from), to: entry(&to) };
+        now(Ok(if from == to { Vec::new() } else { vec![change] }))
+    }
+    fn entries(
+        &self,
+        _: PathBuf,
+        tree: TreeId,
+        paths: Vec<String>,
+    ) -> Fut<'_, Result<BTreeMap<String, Entry>, WorkspaceError>> {
+        let entry = Entry { mode: 0o100_644, id: tree.0 };
+        now(Ok(paths.into_iter().map(|path| (path, entry.clone())).collect()))
+    }
+    fn compose(&self, _: PathBuf, _: TreeId, steps: Vec<Step>) -> Fut<'_, Result<TreeId, WorkspaceError>> {
+        let to = steps.into_iter().find_map(|step| step.to).expect("a file");
+        now(Ok(TreeId(to.id)))
+    }
+    fn restore(
+        &self,
+        _: PathBuf,
+        _: TreeId,
+        to: TreeId,
+        _: Vec<String>,
+    ) -> Fut<'_, Result<Vec<String>, WorkspaceError>> {
+        let version = to.0.trim_start_matches("tree ").parse().expect("a number");
+        self.version.store(version, Ordering::SeqCst);
+        now(Ok(Vec::new()))
+    }
+}
+
 /// What the servers of this project see is what the test has put here.
 impl Diagnostics for Project {
     fn of(&self, _: PathBuf, _: Vec<String>) -> Fut<'_, Result<Diagnosed, CodeError>> {
@@ -102,7 +140,7 @@ impl Project {
 }
 
 impl Todo for Project {
-    fn publish(&self, _: PathBuf, plan: TodoPlan) -> Fut<'_, Result<u64, WorkspaceError>> {
+    fn publish(&self, _: PathBuf, plan: TodoPlan, _: Vec<Edit>) -> Fut<'_, Result<u64, WorkspaceError>> {
         now(self.write_todo(plan.items.into_iter().map(|i| (i.id, i.state))))
     }
     fn update(
@@ -110,8 +148,12 @@ impl Todo for Project {
         _: PathBuf,
         _: String,
         states: Vec<(String, TodoState)>,
+        _: Vec<Edit>,
     ) -> Fut<'_, Result<u64, WorkspaceError>> {
         now(self.write_todo(states))
+    }
+    fn edited(&self, _: PathBuf, _: String, _: Vec<Edit>) -> Fut<'_, Vec<Edit>> {
+        Box::pin(std::future::pending())
     }
 }
 

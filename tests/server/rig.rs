@@ -37,6 +37,7 @@ impl Server {
             store,
             host: host.clone(),
             tree: project.clone(),
+            history: project.clone(),
             checks: project.clone(),
             todo: project.clone(),
             diagnostics: project.clone(),

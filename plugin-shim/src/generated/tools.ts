@@ -53,7 +53,7 @@ export const TOOLS = [
   },
   {
     "name": "mission_control",
-    "description": "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, makes a checkpoint, or takes its work back to one.",
+    "description": "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
     "roles": [
       "commander"
     ],
@@ -74,7 +74,8 @@ export const TOOLS = [
             "steer",
             "accept",
             "checkpoint",
-            "restore"
+            "restore",
+            "rollback"
           ]
         },
         "text": {
@@ -82,13 +83,25 @@ export const TOOLS = [
           "type": "string"
         },
         "task": {
-          "description": "For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when absent.",
+          "description": "For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when\nabsent. For rollback: only what this task changed.",
           "type": "string"
         },
         "checkpoint": {
-          "description": "For restore: the number of the checkpoint to take a paused or failed mission back to.",
+          "description": "For restore: the checkpoint to take a paused or failed mission back to; for rollback: only what changed since it.",
           "type": "integer",
           "minimum": 0
+        },
+        "files": {
+          "description": "For restore: take the files back too.",
+          "type": "boolean"
+        },
+        "undo": {
+          "description": "For rollback: take the last rollback back.",
+          "type": "boolean"
+        },
+        "dry_run": {
+          "description": "For rollback: only say what would be done.",
+          "type": "boolean"
         }
       },
       "required": [

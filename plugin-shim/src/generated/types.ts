@@ -54,7 +54,7 @@ export type CheckpointDetail = {
   trigger: string, phase?: string,
   /** Tasks completed by then, of all there were. */
   completed: number, total: number,
-  /** The verified tree of a task that was completed just then. */
+  /** The files as they were then, where that was recorded. */
   tree?: string, };
 
 export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "allow" | "deny" | "checkpoint" | "restore";
@@ -142,6 +142,8 @@ export type MissionControlParams = { directory: string, mission?: string, action
   ask?: string,
   /** For restore: the number of the checkpoint. */
   checkpoint?: number,
+  /** For restore: the files changed since go back too. */
+  files?: boolean,
   /** For accept: the id of the task; the mission as a whole when absent. */
   task?: string, };
 
@@ -174,6 +176,31 @@ export type MissionDetail = { mission: MissionSummary, tasks: Array<TaskDetail>,
   budget?: BudgetDetail,
   /** What is still to come; absent without a plan, and once the mission is at an end. */
   forecast?: Forecast, };
+
+/** Files that a mission changed, taken back. Without task, checkpoint and undo: all of them. */
+export type MissionRollbackParams = { directory: string, mission?: string,
+  /** Only what this task changed. */
+  task?: string,
+  /** Only what was changed since this checkpoint. */
+  checkpoint?: number,
+  /** The newest rollback is taken back itself. */
+  undo: boolean,
+  /** Only say what would be done. */
+  dryRun: boolean,
+  /** Also what somebody else has changed since. */
+  force: boolean, };
+
+export type MissionRollbackResult = { mission: MissionSummary,
+  /** The files are as they are to be. */
+  done: boolean, files: Array<RollbackFile>,
+  /** Files that stand in the way, each with the reason; nothing is changed then, unless by force. */
+  conflicts: Array<string>,
+  /** Files that changed during the mission and cannot be told to be its work. */
+  others: Array<string>,
+  /** Files that somebody wrote at that moment, and that were left. */
+  left: Array<string>,
+  /** All that in words. */
+  text: string, };
 
 export type MissionStatusParams = { directory: string,
   /** That of the conversation, else the newest mission of the directory, when absent. */
@@ -226,6 +253,10 @@ export type QueueMetric = { name: string, waiting: number, limit: number,
   turnedAway: number, };
 
 export type ResumePolicy = "auto" | "report";
+
+export type RollbackFile = { path: string,
+  /** changed back, made again or removed. */
+  what: string, };
 
 export type SessionCreateParams = { directory: string, parent?: string, title: string, agent: string,
   /** Kept with the host session, so that it can be found again. */
@@ -355,6 +386,8 @@ export interface SidecarMethods {
   "mission/status": { params: MissionStatusParams; result: MissionDetail };
   /** Pauses, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
+  /** Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do. */
+  "mission/rollback": { params: MissionRollbackParams; result: MissionRollbackResult };
   /** The tools to register with the host, and the agents that may see each. */
   "tool/list": { params: Empty; result: ToolListResult };
   /** A model called a tool. The tool `mission` answers when the mission has ended. */

@@ -3,9 +3,10 @@
 //! Writers of Gantry take turns under a lock. Editors do not know it, so the bytes are compared once more right
 //! before the rename, and when they have changed the same edit is made on the new text. The rename is what
 //! publishes: a reader, and whoever looks after a crash, finds the old text or the new one.
+use super::base::Bases;
 use super::lock::Lock;
 use super::versions::Versions;
-use crate::domain::todo::{Document, NoSection, temp_file_name};
+use crate::domain::todo::{Document, NoSection, TodoItem, temp_file_name};
 use crate::ports::workspace::WorkspaceError;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions, Permissions};
@@ -29,16 +30,17 @@ pub(super) enum IfMissing {
     Restore,
 }
 
-/// Makes one edit and answers with the version the file has then. The edit gets the text and the version to
-/// write, says whether it changed anything, and may be called several times.
+/// Makes one edit and answers with the version the file has then. The edit gets the text, what Gantry wrote of the
+/// mission last and the version to write, says whether it changed the text, and may be called several times.
 pub(super) fn change(
     home: &Path,
     file: &Path,
+    mission: &str,
     if_missing: IfMissing,
-    edit: impl FnMut(&mut Document, u64) -> Result<bool, NoSection>,
+    edit: impl FnMut(&mut Document, &mut Vec<TodoItem>, u64) -> Result<bool, NoSection>,
 ) -> Result<u64, WorkspaceError> {
     let target = resolve(file).map_err(|error| fault(file, &error))?;
-    let version = change_locked(home, file, &target, if_missing, edit)?;
+    let version = change_locked(home, (file, &target), mission, if_missing, edit)?;
     // The name is made to last after the lock is given back: the next writer need not wait for that. It is done
     // where nothing was changed, too: an earlier call that did the work may have been killed before it came here.
     sync_folder(&target).map_err(|error| fault(file, &error))?;
@@ -47,13 +49,17 @@ pub(super) fn change(
 
 fn change_locked(
     home: &Path,
-    file: &Path,
-    target: &Path,
+    (file, target): (&Path, &Path),
+    mission: &str,
     if_missing: IfMissing,
-    mut edit: impl FnMut(&mut Document, u64) -> Result<bool, NoSection>,
+    mut edit: impl FnMut(&mut Document, &mut Vec<TodoItem>, u64) -> Result<bool, NoSection>,
 ) -> Result<u64, WorkspaceError> {
     let folder = home.join(key(target));
     let (_lock, mut versions) = open(&folder).map_err(|error| fault(&folder, &error))?;
+    let bases = Bases::new(&folder);
+    let keep = |version: u64, items: &[TodoItem]| {
+        bases.keep(mission, version, items).map_err(|error| fault(&folder, &error))
+    };
     for _ in 0..ROUNDS {
         let old = read(target).map_err(|error| fault(file, &error))?;
         let base = match (&old, if_missing) {
@@ -63,15 +69,27 @@ fn change_locked(
         };
         let mut document = Document::parse(&base);
         let next = document.version().max(versions.newest()).saturating_add(1);
-        let changed = edit(&mut document, next).map_err(|NoSection| WorkspaceError::File {
+        let stamped = document.section_version(mission);
+        let known =
+            stamped.and_then(|version| bases.read(mission, version)).or_else(|| bases.newest(mission));
+        // Written by a Gantry that kept none: what stands there is taken for what was meant.
+        let base = known.unwrap_or_else(|| document.items(mission));
+        let mut written = base.clone();
+        let changed = edit(&mut document, &mut written, next).map_err(|NoSection| WorkspaceError::File {
             path: file.display().to_string(),
             reason: "the section of this mission was removed; publish its plan again to go on".into(),
         })?;
+        let stamp = document.section_version(mission).unwrap_or(next);
         if !changed && old.is_some() {
+            if written != base {
+                keep(stamp, &written)?;
+            }
             return Ok(document.version());
         }
+        keep(stamp, &written)?;
         let text = document.render();
         if replace(target, old.as_ref(), &text).map_err(|error| fault(file, &error))? {
+            bases.drop_old(mission, stamp, &document.missions());
             if let Err(error) = versions.keep(document.version(), &text) {
                 tracing::warn!(folder = %folder.display(), %error, "no copy of the plan file was kept");
             }
@@ -99,7 +117,7 @@ fn open(folder: &Path) -> io::Result<(Lock, Versions)> {
 }
 
 /// The file behind every symbolic link, the last name of which need not exist. A link is never replaced.
-fn resolve(file: &Path) -> io::Result<PathBuf> {
+pub(super) fn resolve(file: &Path) -> io::Result<PathBuf> {
     let mut path = std::path::absolute(file)?;
     for _ in 0..MAX_LINKS {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
@@ -115,12 +133,12 @@ fn resolve(file: &Path) -> io::Result<PathBuf> {
 }
 
 /// Folder name for a file: the same from every process, whatever name it came by.
-fn key(target: &Path) -> String {
+pub(super) fn key(target: &Path) -> String {
     let hash = Sha256::digest(target.as_os_str().as_encoded_bytes());
     hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read(target: &Path) -> io::Result<Option<(String, Permissions)>> {
+pub(super) fn read(target: &Path) -> io::Result<Option<(String, Permissions)>> {
     let meta = match std::fs::metadata(target) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         meta => meta?,

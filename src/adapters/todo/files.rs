@@ -1,6 +1,7 @@
 //! The port, served: every call is one locked read-change-write on a thread that may block.
 use super::change::{IfMissing, change};
-use crate::domain::todo::{Document, NoSection, TodoState};
+use super::watch::edited;
+use crate::domain::todo::{Document, Edit, NoSection, TodoItem, TodoState};
 use crate::ports::Fut;
 use crate::ports::workspace::{Todo, TodoPlan, WorkspaceError};
 use std::path::PathBuf;
@@ -19,25 +20,31 @@ impl TodoFiles {
     fn run(
         &self,
         file: PathBuf,
+        mission: String,
         if_missing: IfMissing,
-        edit: impl FnMut(&mut Document, u64) -> Result<bool, NoSection> + Send + 'static,
+        edit: impl FnMut(&mut Document, &mut Vec<TodoItem>, u64) -> Result<bool, NoSection> + Send + 'static,
     ) -> Fut<'_, Result<u64, WorkspaceError>> {
         let home = self.home.clone();
         Box::pin(async move {
             let path = file.display().to_string();
-            tokio::task::spawn_blocking(move || change(&home, &file, if_missing, edit)).await.unwrap_or_else(
-                |error| {
-                    Err(WorkspaceError::File { path, reason: format!("the write was broken off: {error}") })
-                },
-            )
+            let work = move || change(&home, &file, &mission, if_missing, edit);
+            tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+                Err(WorkspaceError::File { path, reason: format!("the write was broken off: {error}") })
+            })
         })
     }
 }
 
 impl Todo for TodoFiles {
-    fn publish(&self, file: PathBuf, plan: TodoPlan) -> Fut<'_, Result<u64, WorkspaceError>> {
-        self.run(file, IfMissing::StartEmpty, move |document, version| {
-            document.set_section(&plan.mission, &plan.title, &plan.items, version);
+    fn publish(
+        &self,
+        file: PathBuf,
+        plan: TodoPlan,
+        seen: Vec<Edit>,
+    ) -> Fut<'_, Result<u64, WorkspaceError>> {
+        self.run(file, plan.mission.clone(), IfMissing::StartEmpty, move |document, base, version| {
+            document.merge_section(&plan.mission, &plan.title, &plan.items, version, base, &seen);
+            base.clone_from(&plan.items);
             Ok(true)
         })
     }
@@ -47,9 +54,14 @@ impl Todo for TodoFiles {
         file: PathBuf,
         mission: String,
         states: Vec<(String, TodoState)>,
+        seen: Vec<Edit>,
     ) -> Fut<'_, Result<u64, WorkspaceError>> {
-        self.run(file, IfMissing::Restore, move |document, version| {
-            document.set_states(&mission, &states, version)
+        self.run(file, mission.clone(), IfMissing::Restore, move |document, base, version| {
+            document.merge_states(&mission, &states, version, base, &seen)
         })
+    }
+
+    fn edited(&self, file: PathBuf, mission: String, known: Vec<Edit>) -> Fut<'_, Vec<Edit>> {
+        Box::pin(edited(self.home.clone(), file, mission, known))
     }
 }

@@ -1,8 +1,10 @@
 //! The plan file on disk: lost by nobody, torn by nothing.
+mod base;
 mod change;
 mod files;
 mod lock;
 mod versions;
+mod watch;
 
 pub use files::TodoFiles;
 

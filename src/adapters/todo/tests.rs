@@ -36,11 +36,11 @@ impl Lab {
     }
 
     async fn publish(&self, ids: &[&str]) -> Result<u64, WorkspaceError> {
-        self.todo.publish(self.file(), plan("m1", ids)).await
+        self.todo.publish(self.file(), plan("m1", ids), Vec::new()).await
     }
 
     async fn update(&self, id: &str, state: TodoState) -> Result<u64, WorkspaceError> {
-        self.todo.update(self.file(), "m1".into(), vec![(id.into(), state)]).await
+        self.todo.update(self.file(), "m1".into(), vec![(id.into(), state)], Vec::new()).await
     }
 
     fn project(&self) -> Vec<String> {
@@ -145,8 +145,12 @@ async fn what_an_editor_saves_meanwhile_is_kept() {
     lab.publish(&["T1", "T2"]).await.expect("written");
     let mut saves = 3;
     let file = lab.file();
-    let version =
-        change(&lab.folder.path().join("data/todo"), &lab.file(), IfMissing::Restore, |document, version| {
+    let version = change(
+        &lab.folder.path().join("data/todo"),
+        &lab.file(),
+        "m1",
+        IfMissing::Restore,
+        |document, _, version| {
             let changed = document.set_states("m1", &[("T1".into(), TodoState::Done)], version);
             if saves > 0 {
                 saves -= 1;
@@ -155,7 +159,8 @@ async fn what_an_editor_saves_meanwhile_is_kept() {
                     .expect("saved");
             }
             changed
-        });
+        },
+    );
     assert_eq!((version, saves), (Ok(2), 0));
     assert!(lab.text().starts_with("saved 0\nsaved 1\nsaved 2\n<!--"), "{}", lab.text());
     assert!(lab.text().contains("[x] T1") && lab.text().contains("[x] T2"), "{}", lab.text());
@@ -167,8 +172,12 @@ async fn a_program_that_never_stops_writing_is_named() {
     let lab = Lab::new();
     lab.publish(&["T1"]).await.expect("written");
     let (file, mut count) = (lab.file(), 0);
-    let result =
-        change(&lab.folder.path().join("data/todo"), &lab.file(), IfMissing::Restore, |document, version| {
+    let result = change(
+        &lab.folder.path().join("data/todo"),
+        &lab.file(),
+        "m1",
+        IfMissing::Restore,
+        |document, _, version| {
             count += 1;
             std::fs::write(
                 &file,
@@ -176,7 +185,8 @@ async fn a_program_that_never_stops_writing_is_named() {
             )
             .expect("saved");
             document.set_states("m1", &[("T1".into(), TodoState::Done)], version)
-        });
+        },
+    );
     assert_eq!(reason(result), "another program keeps changing it; close what has it open and try again");
     assert!(lab.text().contains(&format!("- [ ] T1: {count}")), "its text is what stays");
     assert_eq!(lab.project(), ["TODO.md"]);
@@ -198,7 +208,8 @@ async fn mode_and_links_stay() {
     assert!(text.starts_with("mine\n") && text.contains("T1"), "{text}");
     assert_eq!(std::fs::metadata(&real).expect("meta").permissions().mode() & 0o777, 0o640);
 
-    let direct = lab.todo.update(real.clone(), "m1".into(), vec![("T1".into(), TodoState::Done)]).await;
+    let direct =
+        lab.todo.update(real.clone(), "m1".into(), vec![("T1".into(), TodoState::Done)], Vec::new()).await;
     assert_eq!(direct, Ok(2));
     lab.kept();
 
@@ -234,12 +245,12 @@ async fn what_cannot_be_written_is_said_and_left_alone() {
 
     let nowhere = lab.folder.path().join("no/such/TODO.md");
     assert_eq!(
-        reason(lab.todo.publish(nowhere, plan("m1", &["T1"])).await),
+        reason(lab.todo.publish(nowhere, plan("m1", &["T1"]), Vec::new()).await),
         "its folder does not exist; create it"
     );
     let below = lab.file().join("TODO.md");
     assert_eq!(
-        reason(lab.todo.publish(below, plan("m1", &["T1"])).await),
+        reason(lab.todo.publish(below, plan("m1", &["T1"]), Vec::new()).await),
         "its folder does not exist; create it"
     );
 }
@@ -290,23 +301,31 @@ async fn child() {
         (TodoFiles::new(format!("{folder}/data")), PathBuf::from(format!("{folder}/project/TODO.md")));
     match job.as_str() {
         "tick" => {
+            let mut times = String::new();
             for i in 0..CHANGES {
-                let states = vec![(format!("P{number}.{i}"), TodoState::Done)];
-                todo.update(file.clone(), "m1".into(), states).await.expect("written");
+                // Each item is changed eight times; its last state is done.
+                let state = [TodoState::Done, TodoState::Running][(i / ITEMS + 1) % 2];
+                let states = vec![(format!("P{number}.{}", i % ITEMS), state)];
+                let began = tokio::time::Instant::now();
+                todo.update(file.clone(), "m1".into(), states, Vec::new()).await.expect("written");
+                times += &format!("{}\n", began.elapsed().as_micros());
             }
+            std::fs::write(format!("{folder}/times-{number}"), times).expect("written");
         }
         _ => {
             for turn in 0.. {
                 let state = TodoState::ALL[turn % 2];
                 let states = (0..MANY).map(|i| (format!("T{i}"), state)).collect();
-                todo.update(file.clone(), "m1".into(), states).await.expect("written");
+                todo.update(file.clone(), "m1".into(), states, Vec::new()).await.expect("written");
             }
         }
     }
 }
 
 const PROCESSES: usize = 8;
-const CHANGES: usize = 50;
+const CHANGES: usize = 200;
+/// Items of each process: together they are as many as a plan may have tasks.
+const ITEMS: usize = 25;
 /// Items of a file that takes many system calls' worth of bytes to write.
 const MANY: usize = 2000;
 
@@ -314,7 +333,7 @@ const MANY: usize = 2000;
 async fn eight_processes_lose_no_change_of_each_other() {
     let lab = Lab::new();
     let ids: Vec<String> =
-        (0..PROCESSES).flat_map(|number| (0..CHANGES).map(move |i| format!("P{number}.{i}"))).collect();
+        (0..PROCESSES).flat_map(|number| (0..ITEMS).map(move |i| format!("P{number}.{i}"))).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     lab.publish(&ids).await.expect("written");
     let children: Vec<_> = (0..PROCESSES).map(|number| spawn(&lab, "tick", number)).collect();
@@ -331,6 +350,13 @@ async fn eight_processes_lose_no_change_of_each_other() {
     assert_eq!(open, Vec::<String>::new(), "lost changes");
     assert_eq!(document.version(), 1 + (PROCESSES * CHANGES) as u64);
     assert_eq!(lab.project(), ["TODO.md"]);
+    let mut times: Vec<u64> = (0..PROCESSES)
+        .map(|n| std::fs::read_to_string(lab.folder.path().join(format!("times-{n}"))).expect("its times"))
+        .flat_map(|text| text.lines().map(|line| line.parse().expect("a number")).collect::<Vec<_>>())
+        .collect();
+    times.sort_unstable();
+    let at = |percent: usize| times[times.len() * percent / 100];
+    println!("{} changes: p50 {} us, p95 {} us, p99 {} us", times.len(), at(50), at(95), at(99));
 }
 
 /// The version of a file of which nothing is missing and whose last change was made in full.
@@ -366,4 +392,88 @@ async fn a_kill_in_the_middle_leaves_the_old_text_or_the_new() {
     let state = if lab.text().contains("- [ ] T0:") { TodoState::Done } else { TodoState::Open };
     assert!(lab.update("T0", state).await.expect("written") > version);
     assert_eq!(lab.project(), ["TODO.md"], "what a killed process left is gone");
+}
+
+// ---- what people change
+
+use crate::domain::todo::Edit;
+
+fn marked(id: &str, state: TodoState) -> Edit {
+    Edit::Marked { id: id.into(), state }
+}
+
+impl Lab {
+    /// The edits that are told when these are known; panics when none come.
+    async fn edits(&self, known: &[Edit]) -> Vec<Edit> {
+        let told = self.todo.edited(self.file(), "m1".into(), known.to_vec());
+        tokio::time::timeout(Duration::from_secs(20), told).await.expect("an edit is told")
+    }
+
+    fn save(&self, from: &str, to: &str) {
+        let text = self.text();
+        assert!(text.contains(from), "{from} in {text}");
+        std::fs::write(self.file(), text.replace(from, to)).expect("saved");
+    }
+}
+
+#[tokio::test]
+async fn edits_made_while_nobody_looked_are_told_and_survive_every_write_until_they_were_seen() {
+    let lab = Lab::new();
+    lab.publish(&["T1", "T2", "T3"]).await.expect("written");
+    lab.save("[ ] T1", "[x] T1");
+    let tick = vec![marked("T1", TodoState::Done)];
+    assert_eq!(lab.edits(&[]).await, tick);
+    lab.update("T2", TodoState::Running).await.expect("written");
+    lab.update("T1", TodoState::Running).await.expect("written");
+    lab.publish(&["T1", "T2", "T3"]).await.expect("a process that takes over writes the plan anew");
+    assert!(lab.text().contains("- [x] T1") && lab.text().contains("- [ ] T2"), "{}", lab.text());
+    assert_eq!(lab.edits(&[]).await, tick, "told until it was seen");
+    let states = vec![("T1".to_owned(), TodoState::Done)];
+    lab.todo.update(lab.file(), "m1".into(), states, tick.clone()).await.expect("written");
+    assert_eq!(lab.edits(&tick).await, [], "seen, and the file says what Gantry says");
+    let bases = std::fs::read_dir(lab.kept()).expect("the data folder").filter_map(|entry| {
+        entry.ok()?.file_name().into_string().ok().filter(|name| name.ends_with(".base"))
+    });
+    assert_eq!(bases.count(), 1, "one base for one section");
+}
+
+#[tokio::test]
+async fn an_edit_is_told_within_300_ms_however_the_editor_saves() {
+    let lab = Lab::new();
+    lab.publish(&["T1", "T2"]).await.expect("written");
+    let mut known = Vec::new();
+    let mut slowest = Duration::ZERO;
+    for round in 0..10 {
+        let (from, to) = if round % 2 == 0 { ("[ ] T1", "[x] T1") } else { ("[x] T1", "[ ] T1") };
+        let told = known.clone();
+        let waiting = lab.edits(&told);
+        tokio::pin!(waiting);
+        let early = tokio::time::timeout(Duration::from_millis(60), &mut waiting).await;
+        assert!(early.is_err(), "nothing new: {early:?}");
+        let text = lab.text().replace(from, to);
+        let began = tokio::time::Instant::now();
+        if round % 3 == 0 {
+            let swap = lab.file().with_file_name("TODO.md.swp");
+            std::fs::write(&swap, &text).and_then(|()| std::fs::rename(&swap, lab.file())).expect("saved");
+        } else {
+            std::fs::write(lab.file(), &text).expect("saved");
+        }
+        known = waiting.await;
+        slowest = slowest.max(began.elapsed());
+    }
+    assert!(slowest < Duration::from_millis(300), "{slowest:?}");
+}
+
+#[tokio::test]
+async fn a_file_or_a_section_that_went_away_removes_no_task() {
+    let lab = Lab::new();
+    lab.publish(&["T1", "T2"]).await.expect("written");
+    lab.save("- [ ] T2: Title of T2\n", "");
+    let removed = vec![Edit::Removed { id: "T2".into() }];
+    assert_eq!(lab.edits(&[]).await, removed);
+    std::fs::write(lab.file(), "mine\n").expect("saved");
+    assert_eq!(lab.edits(&removed).await, []);
+    std::fs::remove_file(lab.file()).expect("removed");
+    let told = tokio::time::timeout(Duration::from_millis(500), lab.edits(&[])).await;
+    assert!(told.is_err(), "{told:?}");
 }

@@ -3,6 +3,7 @@
 //! What stands in the trailing groups is read from the right, so a title may hold any parentheses of its own. A
 //! `(` of a title that would open such a group, and `(`, `)` and `,` in the name of a file, carry a backslash,
 //! which Markdown viewers do not show; a backslash is doubled.
+use super::edits::Edit;
 use super::{TodoItem, TodoState};
 use crate::domain::plan::{is_task_id, one_line};
 use std::ops::Range;
@@ -25,11 +26,8 @@ pub(super) struct Line<'a> {
 impl<'a> Line<'a> {
     pub(super) fn parse(raw: &'a str) -> Option<Self> {
         let body = raw.trim_end();
-        let rest =
-            blanks(body.trim_start_matches(BLANKS).strip_prefix(['-', '*', '+'])?)?.strip_prefix('[')?;
-        let mark = rest.chars().next()?;
-        let mark_at = body.len() - rest.len();
-        let (id, text) = blanks(rest[mark.len_utf8()..].strip_prefix(']')?)?.split_once(':')?;
+        let (mark_at, mark, text) = boxed(body)?;
+        let (id, text) = text.split_once(':')?;
         if !is_task_id(id) || !(text.is_empty() || text.starts_with(BLANKS)) {
             return None;
         }
@@ -51,24 +49,10 @@ impl<'a> Line<'a> {
         Some(line)
     }
 
-    /// Takes the groups off the end of `text`, which begins at `offset`; what is left is the title.
-    fn read_groups(&mut self, mut text: &'a str, offset: usize) {
-        let (mut files, mut after) = (None, None);
-        while let Some((before, group)) = last_group(text) {
-            if let Some(list) = group.strip_prefix("files:").filter(|_| files.is_none()) {
-                files = Some(split_list(list));
-            } else if let Some(list) = group.strip_prefix("after:").filter(|_| after.is_none()) {
-                after = Some(split_list(list));
-            } else if self.word.is_none() && TodoState::ALL.iter().any(|state| state.word() == Some(group)) {
-                self.word = Some(offset + before.len()..offset + text.len());
-            } else {
-                break;
-            }
-            text = before;
-        }
-        self.title = text.trim();
-        self.files = files.unwrap_or_default();
-        self.depends_on = after.unwrap_or_default();
+    fn read_groups(&mut self, text: &'a str, offset: usize) {
+        let groups = Groups::read(text);
+        self.word = groups.word.map(|range| offset + range.start..offset + range.end);
+        (self.title, self.files, self.depends_on) = (groups.title, groups.files, groups.depends_on);
     }
 
     pub(super) fn item(&self) -> TodoItem {
@@ -92,13 +76,89 @@ impl<'a> Line<'a> {
         text.push_str(&self.raw[self.mark.end..word.start]);
         text.push_str(&self.raw[word.end..self.end]);
         push_word(&mut text, state);
-        text + &self.raw[self.end..]
+        text += &self.raw[self.end..];
+        // A title that ends like the word that went, as a person may write one, would be taken for it.
+        let same = Line::parse(&text).is_some_and(|line| line.title == self.title);
+        if same { text } else { self.renewed(&TodoItem { state, ..self.item() }) }
     }
 
     /// The line with another content: indentation, bullet and end of the line stay.
     pub(super) fn renewed(&self, item: &TodoItem) -> String {
         format!("{}{}{}", &self.raw[..self.mark.start], from_mark(item), &self.raw[self.end..])
     }
+}
+
+/// What stands after the id of an item, taken apart.
+struct Groups<'a> {
+    title: &'a str,
+    files: Vec<String>,
+    depends_on: Vec<String>,
+    word: Option<Range<usize>>,
+}
+
+impl<'a> Groups<'a> {
+    /// Takes the groups off the end of the text; what is left is the title.
+    fn read(mut text: &'a str) -> Self {
+        let (mut files, mut after, mut word) = (None, None, None);
+        while let Some((before, group)) = last_group(text) {
+            if let Some(list) = group.strip_prefix("files:").filter(|_| files.is_none()) {
+                files = Some(split_list(list));
+            } else if let Some(list) = group.strip_prefix("after:").filter(|_| after.is_none()) {
+                after = Some(split_list(list));
+            } else if word.is_none() && TodoState::ALL.iter().any(|state| state.word() == Some(group)) {
+                word = Some(before.len()..text.len());
+            } else {
+                break;
+            }
+            text = before;
+        }
+        Self {
+            title: text.trim(),
+            files: files.unwrap_or_default(),
+            depends_on: after.unwrap_or_default(),
+            word,
+        }
+    }
+}
+
+/// An open box of a person's that has no id: a list entry that is not indented, for one that is belongs to the
+/// entry above it.
+pub(super) struct Bare<'a> {
+    raw: &'a str,
+    text: &'a str,
+}
+
+impl<'a> Bare<'a> {
+    pub(super) fn parse(raw: &'a str) -> Option<Self> {
+        let body = raw.trim_end();
+        let (_, mark, text) = boxed(body).filter(|_| !raw.starts_with(BLANKS))?;
+        let words = !Groups::read(text).title.is_empty();
+        (mark == ' ' && words && Line::parse(raw).is_none()).then_some(Self { raw, text })
+    }
+
+    pub(super) fn title(&self) -> String {
+        one_line(&unescape(Groups::read(self.text).title))
+    }
+
+    pub(super) fn added(&self) -> Edit {
+        let Groups { files, depends_on, .. } = Groups::read(self.text);
+        Edit::Added { id: None, title: self.title(), files, depends_on }
+    }
+
+    /// The line as that of an item.
+    pub(super) fn named(&self, id: &str) -> String {
+        let end = self.raw.trim_end().len();
+        let start = end - self.text.len();
+        format!("{}{id}: {}", &self.raw[..start], &self.raw[start..])
+    }
+}
+
+/// A list entry with a box: where its mark stands, the mark, and the text after the box.
+fn boxed(body: &str) -> Option<(usize, char, &str)> {
+    let rest = blanks(body.trim_start_matches(BLANKS).strip_prefix(['-', '*', '+'])?)?.strip_prefix('[')?;
+    let mark = rest.chars().next()?;
+    let text = blanks(rest[mark.len_utf8()..].strip_prefix(']')?)?;
+    Some((body.len() - rest.len(), mark, text))
 }
 
 /// The line of an item, without an end of line.

@@ -264,6 +264,14 @@ fn noise() -> impl Strategy<Value = String> {
     prop::collection::vec(bit, 0..25).prop_map(|bits| bits.concat())
 }
 
+/// A section with noise in it, so that the parser sees many items.
+fn framed() -> impl Strategy<Value = String> {
+    let line = (prop::sample::select(vec!["- [ ] T1: ", "- [x] T2: ", "* [~] T10: ", "- [ ] ", ""]), noise());
+    prop::collection::vec(line.prop_map(|(start, rest)| format!("{start}{rest}\n")), 0..8).prop_map(|lines| {
+        format!("<!-- gantry:begin mission=m1 version=3 -->\n{}<!-- gantry:end -->\n", lines.concat())
+    })
+}
+
 fn entries() -> impl Strategy<Value = Vec<String>> {
     let entry =
         noise().prop_map(|text| one_line(&text)).prop_filter("an entry has a name", |text| !text.is_empty());
@@ -288,6 +296,11 @@ proptest! {
     #[test]
     fn what_is_not_changed_comes_back_byte_for_byte(text in prop_oneof![noise(), any::<String>()]) {
         prop_assert_eq!(Document::parse(&text).render(), text);
+    }
+
+    #[test]
+    fn the_promises_hold_for_any_text(text in prop_oneof![noise(), framed(), any::<String>()]) {
+        super::promises::parser(&text);
     }
 
     #[test]

@@ -123,6 +123,12 @@ impl Core {
         if let Some(why) = spent_out {
             return self.close_failed(id, attempt, why);
         }
+        if reason == PromptReason::First
+            && self.open(id, attempt).is_some_and(|a| self.missions[id].waits_for_tree(a))
+        {
+            self.pulse(id, attempt).stage = Stage::New;
+            return;
+        }
         if let Err(at) = self.admit_turn(id, attempt) {
             return self.prompt_later(id, attempt, reason, at);
         }

@@ -1,14 +1,18 @@
 //! Checkpoints on the clock and on request, and the way back to one.
+use super::Core;
 use super::event::*;
 use super::io::*;
-use super::{Core, schedule};
 use crate::domain::checkpoint::{PERIOD_MS, Trigger};
 use crate::domain::ids::{Millis, MissionId};
-use crate::domain::mission::{MissionState, Phase};
+use crate::domain::mission::MissionState;
 
 impl Core {
     pub(super) fn checkpoint(&mut self, id: &MissionId, trigger: Trigger) {
         self.emit(id, Event::Checkpointed { trigger });
+        let made = self.missions[id].checkpoints.last().map(|c| c.sequence);
+        if trigger == Trigger::Manual {
+            self.live(id).unrecorded.extend(made);
+        }
     }
 
     /// The first one when the mission begins to run, so that there is always one to go back to.
@@ -23,10 +27,10 @@ impl Core {
         Some(mission.checkpoints.periodic_at.map_or(self.now, |at| at.plus(PERIOD_MS)))
     }
 
-    /// Takes the work back; the mission stays in its state, for it to be resumed or retried when the user wants that.
-    /// What the files look like is not changed: tasks that are open again begin on them as they are.
-    pub(super) fn restore(
-        &mut self,
+    /// Whether the work can be taken back; the mission stays in its state, for it to be resumed or retried when the user
+    /// wants that.
+    pub(super) fn may_be_restored(
+        &self,
         id: &MissionId,
         state: MissionState,
         checkpoint: u32,
@@ -43,25 +47,18 @@ impl Core {
                 return Err(Refusal::Conflict(text));
             }
         }
-        self.missions[id].restorable(checkpoint).map_err(Refusal::Conflict)?;
-        self.stop_turns(id);
-        self.act(Action::StopWork { mission: id.clone() });
-        self.live(id).jobs.clear();
-        let mission = &self.missions[id];
-        if let Some(table) = self.leases.get_mut(mission.place()) {
-            schedule::release_all(table, mission);
-        }
-        // The way forward again.
-        self.checkpoint(id, Trigger::BeforeRisky);
-        self.emit(id, Event::Restored { checkpoint });
-        let mission = &self.missions[id];
-        let phase = match (&mission.plan, &mission.brief) {
-            (Some(_), _) => Phase::Executing,
-            (None, Some(_)) => Phase::Planning,
-            (None, None) => Phase::Briefing,
-        };
-        self.phase(id, phase);
-        self.live(id).todo_published = false;
+        self.missions[id].restorable(checkpoint).map_err(Refusal::Conflict).map(|_| ())
+    }
+
+    /// Without the files: tasks that are open again begin on them as they are.
+    pub(super) fn restore(
+        &mut self,
+        id: &MissionId,
+        state: MissionState,
+        checkpoint: u32,
+    ) -> Result<(), Refusal> {
+        self.may_be_restored(id, state, checkpoint)?;
+        self.restore_state(id, checkpoint);
         Ok(())
     }
 }

@@ -127,7 +127,7 @@ impl Core {
     }
 
     /// Whether another mission is at work in the place of this one.
-    fn place_taken(&self, id: &MissionId) -> bool {
+    pub(super) fn place_taken(&self, id: &MissionId) -> bool {
         let place = self.missions[id].place();
         self.missions.values().any(|m| m.id != *id && m.place() == place && m.begun())
             || self.away.iter().any(|(away, taken)| away != id && taken == place)
@@ -165,6 +165,10 @@ impl Core {
     }
 
     pub(super) fn control(&mut self, reply: Option<ReplyTo>, id: &MissionId, control: Control) {
+        let control = match rollback_of(control) {
+            Ok(ask) => return self.ask_rollback(reply, id, ask, false),
+            Err(control) => control,
+        };
         let result = self.apply_control(id, control);
         let Some(reply) = reply else { return };
         match result {
@@ -180,6 +184,8 @@ impl Core {
             )));
         };
         let state = mission.state;
+        self.not_while_rolling_back(id)?;
+        let Some(mission) = self.missions.get(id) else { return Ok(()) };
         let refused = |verb: &str| {
             Err(Refusal::Conflict(format!("a mission that is {} cannot be {verb}", state.name())))
         };
@@ -220,7 +226,8 @@ impl Core {
             Control::Accept { subject, by, reason } => return self.accept(id, subject, by, &reason),
             Control::Checkpoint if state.is_open() => self.checkpoint(id, Trigger::Manual),
             Control::Checkpoint => return refused("given a checkpoint: it has ended"),
-            Control::Restore { checkpoint } => return self.restore(id, state, checkpoint),
+            Control::Restore { checkpoint, .. } => return self.restore(id, state, checkpoint),
+            Control::Rollback { .. } => return refused("taken back in this way"),
         }
         Ok(())
     }
@@ -336,6 +343,10 @@ impl Core {
     /// Every way into an end state passes here, so that the report is owed in the same transaction.
     pub(super) fn state_changed(&mut self, id: &MissionId, to: MissionState) {
         if !to.is_open() {
+            // What still waits for an edit of the plan file waits in vain.
+            if self.live(id).jobs.remove(&Job::WatchTodo).is_some() {
+                self.act(Action::UnwatchTodo { mission: id.clone() });
+            }
             self.owe_report(id);
         }
     }
@@ -369,5 +380,19 @@ impl Core {
             self.live(id).hand_back = HandBackView::default();
         }
         self.answer(reply, Answer::Mission { mission: id.clone() });
+    }
+}
+
+/// What asks for files to be taken back, which takes a while; else the order as it was.
+pub(super) fn rollback_of(control: Control) -> Result<RollbackAsk, Control> {
+    match control {
+        Control::Rollback { ask } => Ok(ask),
+        Control::Restore { checkpoint, files: true } => Ok(RollbackAsk {
+            scope: Scope::Checkpoint(checkpoint),
+            dry_run: false,
+            force: false,
+            with_state: true,
+        }),
+        control => Err(control),
     }
 }

@@ -50,6 +50,15 @@ pub enum Event {
     TaskAdded {
         spec: TaskSpec,
     },
+    /// The plan grew: work that the user asked for.
+    TaskRequested {
+        spec: TaskSpec,
+    },
+    /// The user's words for a task.
+    TaskReworded {
+        task: TaskId,
+        title: String,
+    },
     TaskChanged {
         task: TaskId,
         to: TaskState,
@@ -61,6 +70,10 @@ pub enum Event {
         /// Who said so, in words.
         by: String,
         reason: String,
+    },
+    /// The user wants a task that is over to be done again.
+    Reopened {
+        task: TaskId,
     },
     AttemptOpened {
         attempt: AttemptId,
@@ -142,6 +155,25 @@ pub enum Event {
     /// A checkpoint besides those that every change of a task makes by itself.
     Checkpointed {
         trigger: Trigger,
+    },
+    /// A tree that is kept, and what it shows; none where it could not be read.
+    TreeRecorded {
+        moments: Vec<Moment>,
+        tree: Option<TreeId>,
+    },
+    /// Files are to be taken back: from what they were when this was written to what they are to be.
+    RollbackBegun {
+        scope: Scope,
+        from: TreeId,
+        to: TreeId,
+        files: u32,
+        /// The work itself goes back to the checkpoint with them.
+        with_state: bool,
+    },
+    /// They are, but for those that somebody wrote at that moment; with a fault nothing was changed.
+    RolledBack {
+        left: Vec<String>,
+        fault: Option<String>,
     },
     /// The work was taken back to a checkpoint: what was completed then is completed, all else is open again.
     Restored {
@@ -236,6 +268,25 @@ pub struct Brief {
     pub text: String,
     pub acceptance: Vec<String>,
     pub constraints: Vec<String>,
+}
+
+/// What a recorded tree shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Moment {
+    Before(TaskId),
+    After(TaskId),
+    Checkpoint(u32),
+}
+
+/// What is taken back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Scope {
+    Mission,
+    Task(TaskId),
+    /// All since then.
+    Checkpoint(u32),
+    /// The newest rollback itself.
+    Undo,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -370,8 +421,11 @@ impl Event {
             Event::PlanJudged { .. } => "plan_judged",
             Event::Planned { .. } => "planned",
             Event::TaskAdded { .. } => "task_added",
+            Event::TaskRequested { .. } => "task_requested",
+            Event::TaskReworded { .. } => "task_reworded",
             Event::TaskChanged { .. } => "task_changed",
             Event::Accepted { .. } => "accepted",
+            Event::Reopened { .. } => "reopened",
             Event::AttemptOpened { .. } => "attempt_opened",
             Event::AttemptSession { .. } => "attempt_session",
             Event::Prompted { .. } => "prompted",
@@ -390,6 +444,9 @@ impl Event {
             Event::HandedBack { .. } => "handed_back",
             Event::Attached { .. } => "attached",
             Event::Checkpointed { .. } => "checkpointed",
+            Event::TreeRecorded { .. } => "tree_recorded",
+            Event::RollbackBegun { .. } => "rollback_begun",
+            Event::RolledBack { .. } => "rolled_back",
             Event::Restored { .. } => "restored",
         }
     }

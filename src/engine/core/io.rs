@@ -1,11 +1,11 @@
 //! All that can wake the core, and all it can ask for. Both lists are closed on purpose: this file is the place
 //! to read what the engine reacts to and what it does.
-use super::event::{Created, Event, Inspection, Subject};
+use super::event::{Created, Event, Inspection, Scope, Subject};
 use crate::domain::ids::Millis;
-use crate::domain::ids::{AttemptId, Directory, HostSessionId, MissionId, Role};
+use crate::domain::ids::{AttemptId, Directory, HostSessionId, MissionId, Role, TaskId};
 use crate::domain::memory::MemoryUse;
 use crate::domain::plan::Draft;
-use crate::domain::todo::{TodoItem, TodoState};
+use crate::domain::todo::{Edit, TodoItem, TodoState};
 use crate::domain::verdict::{CheckResult, Finding, TreeId};
 use crate::ports::host::{CallState, HostAsk, HostError, HostFault, HostMessage, ToastKind, TurnState};
 
@@ -114,6 +114,22 @@ pub enum Input {
         round: u64,
         results: Vec<CheckResult>,
     },
+    Recorded {
+        mission: MissionId,
+        round: u64,
+        result: Result<TreeId, String>,
+    },
+    RollbackPlanned {
+        mission: MissionId,
+        round: u64,
+        result: Result<RollbackFound, String>,
+    },
+    /// Files that were left, each with the reason; with an error none was changed.
+    FilesRestored {
+        mission: MissionId,
+        round: u64,
+        result: Result<Vec<String>, String>,
+    },
     /// What could be read out of a last message whose author did not call the tool.
     Salvaged {
         mission: MissionId,
@@ -123,6 +139,12 @@ pub enum Input {
     TodoWritten {
         mission: MissionId,
         result: Result<u64, String>,
+    },
+    /// What people changed in the plan file since Gantry wrote it, all of it.
+    TodoEdited {
+        mission: MissionId,
+        round: u64,
+        edits: Vec<Edit>,
     },
     /// A mission of an earlier process, now ours.
     Adopt {
@@ -174,10 +196,84 @@ pub enum Control {
     },
     /// Makes a checkpoint now.
     Checkpoint,
-    /// Takes the work back to a checkpoint.
+    /// Takes the work back to a checkpoint, and with it the files changed since, where that is asked for.
     Restore {
         checkpoint: u32,
+        files: bool,
     },
+    /// Takes files back.
+    Rollback {
+        ask: RollbackAsk,
+    },
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RollbackAsk {
+    pub scope: Scope,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Also what somebody else has changed; it can be undone like the rest.
+    pub force: bool,
+    /// The work itself goes back to the checkpoint too.
+    pub with_state: bool,
+}
+
+/// What has to be looked at to know what a rollback would do.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RollbackLook {
+    pub root: String,
+    /// The plan file, which is no part of it.
+    pub todo: String,
+    pub stretches: Vec<RollbackStretch>,
+    /// Where the mission began, to say what else has changed since.
+    pub since: Option<TreeId>,
+    pub force: bool,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct RollbackStretch {
+    pub task: Option<TaskId>,
+    /// Paths and globs; none for all that changed.
+    pub files: Option<Vec<String>>,
+    pub part: Part,
+    pub from: TreeId,
+    pub to: TreeId,
+}
+
+pub use crate::domain::rollback::Part;
+
+/// What a rollback would do.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RollbackFound {
+    /// As the files are, and as they are to be.
+    pub from: TreeId,
+    pub to: TreeId,
+    pub steps: Vec<RollbackStep>,
+    /// Files that stand in the way, with the reason.
+    pub conflicts: Vec<String>,
+    /// Files that changed during the mission and cannot be told to be its work.
+    pub others: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RollbackStep {
+    pub path: String,
+    /// `changed back`, `made again` or `removed`.
+    pub what: &'static str,
+}
+
+/// What became of a rollback, or would.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RollbackView {
+    pub dry_run: bool,
+    /// The files are as they are to be.
+    pub done: bool,
+    pub steps: Vec<RollbackStep>,
+    pub conflicts: Vec<String>,
+    pub others: Vec<String>,
+    /// Written by somebody at that moment, and left.
+    pub left: Vec<String>,
+    pub fault: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -364,18 +460,52 @@ pub enum Action {
     StopWork {
         mission: MissionId,
     },
+    /// Hashes the tree and keeps it.
+    Record {
+        mission: MissionId,
+        round: u64,
+        root: String,
+        todo: String,
+    },
+    PlanRollback {
+        mission: MissionId,
+        round: u64,
+        look: RollbackLook,
+    },
+    RestoreFiles {
+        mission: MissionId,
+        round: u64,
+        root: String,
+        todo: String,
+        from: TreeId,
+        to: TreeId,
+    },
     PublishTodo {
         mission: MissionId,
         root: String,
         file: String,
         title: String,
         items: Vec<TodoItem>,
+        /// Edits of people that the mission has taken notice of: they may be overwritten.
+        seen: Vec<Edit>,
     },
     UpdateTodo {
         mission: MissionId,
         root: String,
         file: String,
         states: Vec<(String, TodoState)>,
+        seen: Vec<Edit>,
+    },
+    /// Waits for edits of people other than those known.
+    WatchTodo {
+        mission: MissionId,
+        round: u64,
+        root: String,
+        file: String,
+        known: Vec<Edit>,
+    },
+    UnwatchTodo {
+        mission: MissionId,
     },
     Toast {
         directory: Directory,
@@ -411,8 +541,13 @@ impl Action {
             Action::Check { .. } => "check",
             Action::Salvage { .. } => "salvage",
             Action::StopWork { .. } => "stop_work",
+            Action::Record { .. } => "record",
+            Action::PlanRollback { .. } => "plan_rollback",
+            Action::RestoreFiles { .. } => "restore_files",
             Action::PublishTodo { .. } => "publish_todo",
             Action::UpdateTodo { .. } => "update_todo",
+            Action::WatchTodo { .. } => "watch_todo",
+            Action::UnwatchTodo { .. } => "unwatch_todo",
             Action::Toast { .. } => "toast",
             Action::Progress { .. } => "progress",
         }
@@ -437,6 +572,7 @@ pub enum Answer {
     Write {
         denied: Option<String>,
     },
+    Rollback(RollbackView),
     Refused(Refusal),
 }
 

@@ -1,8 +1,10 @@
 //! What is true only for this process and this moment: who waits for an answer, signs of life, jobs under way.
 //! Nothing here is written down, and losing all of it costs at most a question to the host.
-use super::event::{PromptReason, Spent, Subject};
+use super::event::{Moment, PromptReason, Spent, Subject};
 use super::io::ReplyTo;
+use super::rollback::Asked;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
+use crate::domain::todo::Edit;
 use crate::ports::host::HostMessage;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,9 +31,19 @@ pub struct Live {
     /// Jobs on the tree or the checks under way, with the round they were asked for.
     pub jobs: BTreeMap<Job, u64>,
     pub next_round: u64,
+    /// What the look at the tree that is under way is for.
+    pub recording: Vec<Moment>,
+    /// Checkpoints on demand whose tree is still to be recorded.
+    pub unrecorded: BTreeSet<u32>,
+    pub rollback: Option<Asked>,
     pub todo_published: bool,
     pub todo_busy: bool,
     pub todo_dirty: BTreeSet<TaskId>,
+    /// The section of the mission stands in the file since this process has the mission.
+    pub todo_written: bool,
+    /// Edits of people in the file as they were last told, and those that the next write may overwrite.
+    pub todo_known: Vec<Edit>,
+    pub todo_seen: Vec<Edit>,
     /// The plan file could not be written; said once.
     pub todo_fault: Option<String>,
     /// Messages of conversations whose attempt has ended: told once more, they say nothing of the next.
@@ -53,8 +65,12 @@ pub struct Live {
 pub enum Job {
     Survey,
     Baseline,
+    WatchTodo,
     Inspect(Subject),
     Check(Subject),
+    Record,
+    PlanRollback,
+    RestoreFiles,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

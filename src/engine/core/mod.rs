@@ -12,6 +12,7 @@ mod asks;
 mod attempts;
 mod checkpoints;
 mod control;
+mod edits;
 pub mod event;
 mod gate;
 mod grants;
@@ -23,12 +24,14 @@ mod overrule;
 mod plan;
 mod provider;
 mod recover;
+mod rollback;
 mod schedule;
 mod spending;
 pub mod state;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod trees;
 mod turns;
 
 use crate::domain::breaker::Breaker;
@@ -42,10 +45,14 @@ use crate::domain::rate::RateGate;
 use crate::domain::task::TaskState;
 use event::{Brief, Event};
 use grants::Want;
-pub use io::{Action, Answer, Control, Ground, HostInput, Input, Look, Refusal, ReplyTo, ToolInput};
+pub use io::{
+    Action, Answer, Control, Ground, HostInput, Input, Look, Part, Refusal, ReplyTo, RollbackAsk,
+    RollbackFound, RollbackLook, RollbackStep, RollbackStretch, RollbackView, ToolInput,
+};
 pub use limits::Limits;
 use live::{Live, Waiter};
 pub use recover::replay;
+pub(crate) use rollback::scope_text;
 pub(crate) use schedule::{STRANGER, may_write, pace, patterns as declared};
 use state::{Attempt, Mission};
 use std::collections::BTreeMap;
@@ -177,7 +184,13 @@ impl Core {
             Input::Checked { mission, subject, round, results } => {
                 self.checked(&mission, subject, round, results)
             }
+            Input::Recorded { mission, round, result } => self.recorded(&mission, round, result),
+            Input::RollbackPlanned { mission, round, result } => {
+                self.rollback_planned(&mission, round, result)
+            }
+            Input::FilesRestored { mission, round, result } => self.files_restored(&mission, round, result),
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
+            Input::TodoEdited { mission, round, edits } => self.todo_edited(&mission, round, edits),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
             Input::Forget { mission, gone } => {
                 // What else is to be forgotten must not be acted on before that; the next input settles.
@@ -364,8 +377,11 @@ impl Core {
                 Some(Phase::Integrating) => self.advance_integration(id),
             }
         }
+        self.advance_trees(id);
+        self.advance_rollback(id);
         self.advance_attempts(id);
         self.update_todo(id);
+        self.watch_todo(id);
         self.advance_hand_back(id);
     }
 
@@ -398,6 +414,8 @@ impl Core {
         for pulse in live.pulses.values().filter(|p| p.probe) {
             self.probe_lost(&pulse.provider);
         }
+        let why = gone.as_deref().unwrap_or("the mission is being read again; look at it, and try again");
+        self.drop_rollback(live.rollback, why);
         let mut waiters = live.waiters;
         let parked = self.parked.remove(id).unwrap_or_default();
         waiters.extend(parked.waiters);

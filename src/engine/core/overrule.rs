@@ -3,7 +3,7 @@ use super::Core;
 use super::event::*;
 use super::io::*;
 use super::live::Job;
-use super::state::{Acceptance, Mission, Task};
+use super::state::{Acceptance, Mission};
 use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{Millis, MissionId, TaskId};
 use crate::domain::mission::{MissionState, Phase};
@@ -69,12 +69,10 @@ impl Core {
         if goes_on {
             return self.retry(id, state);
         }
-        if !state.is_open() {
+        if state.is_open() {
+            self.lay_down_whole(id);
+        } else {
             self.owe_report(id);
-        } else if matches!(self.missions[id].phase, Some(Phase::Reviewing | Phase::Integrating)) {
-            // The whole is another one now.
-            self.lay_down(id, &Subject::Whole);
-            self.phase(id, Phase::Executing);
         }
         Ok(())
     }
@@ -115,7 +113,7 @@ impl Core {
     }
 
     /// Ends what is under way for a task, or for the gate of the whole.
-    fn lay_down(&mut self, id: &MissionId, subject: &Subject) {
+    pub(super) fn lay_down(&mut self, id: &MissionId, subject: &Subject) {
         let work = |task: &TaskId| *subject == Subject::Task(task.clone());
         let mine = |kind: &AttemptKind| match kind {
             AttemptKind::Work(task) => work(task),
@@ -157,9 +155,9 @@ impl Mission {
     }
 
     /// Tasks that were skipped wait again; those that still cannot be done are skipped again.
-    fn wake_skipped(&mut self) {
+    pub(super) fn wake_skipped(&mut self) {
         for task in self.tasks.iter_mut().filter(|t| t.state == TaskState::Skipped) {
-            *task = Task::new(task.spec.clone());
+            *task = task.again();
         }
     }
 

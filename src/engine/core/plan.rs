@@ -149,13 +149,14 @@ impl Core {
         live.todo_published = true;
         live.todo_busy = true;
         live.todo_dirty.clear();
+        let seen = std::mem::take(&mut live.todo_seen);
         let mission = &self.missions[id];
         let items = mission
             .tasks
             .iter()
             .map(|t| TodoItem {
                 id: t.spec.id.0.clone(),
-                title: t.spec.title.clone(),
+                title: t.title().to_owned(),
                 state: todo_state(t.state),
                 files: t.spec.files.clone(),
                 depends_on: t.spec.depends_on.iter().map(|d| d.0.clone()).collect(),
@@ -167,6 +168,7 @@ impl Core {
             file: mission.created.options.todo.clone(),
             title: mission.created.title.clone(),
             items,
+            seen,
         });
     }
 
@@ -178,6 +180,7 @@ impl Core {
         }
         live.todo_busy = true;
         let dirty = std::mem::take(&mut live.todo_dirty);
+        let seen = std::mem::take(&mut live.todo_seen);
         let mission = &self.missions[id];
         let states = dirty
             .iter()
@@ -185,7 +188,7 @@ impl Core {
             .map(|t| (t.spec.id.0.clone(), todo_state(t.state)))
             .collect();
         let (root, file) = (mission.created.worktree.clone(), mission.created.options.todo.clone());
-        self.act(Action::UpdateTodo { mission: id.clone(), root, file, states });
+        self.act(Action::UpdateTodo { mission: id.clone(), root, file, states, seen });
     }
 
     pub(super) fn todo_written(&mut self, id: &MissionId, result: Result<u64, String>) {
@@ -193,6 +196,7 @@ impl Core {
         let directory = mission.created.directory.clone();
         let live = self.live(id);
         live.todo_busy = false;
+        live.todo_written |= result.is_ok();
         if let Err(fault) = result
             && live.todo_fault.is_none()
         {

@@ -3,6 +3,8 @@
 //! `apply` is the only way state changes, live and on replay. It is total: a fact that does not fit (a foreign
 //! or damaged journal) is refused with a sentence and leaves the state as it was.
 use super::event::*;
+use super::rollback::Rollback;
+use super::trees::{Recorded, Span};
 use crate::domain::budget::Mean;
 use crate::domain::checkpoint::{Checkpoint, Checkpoints, Trigger};
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
@@ -70,6 +72,10 @@ pub struct Mission {
     pub checkpoints: Checkpoints,
     /// Plans made so far that differ from the one before.
     pub edition: u32,
+    /// What was done to the files, by whom.
+    pub spans: Vec<Span>,
+    /// The newest one that was not without effect.
+    pub rollback: Option<Rollback>,
     /// The user's word that took the place of the gate of the whole.
     pub accepted: Option<Acceptance>,
 }
@@ -112,6 +118,8 @@ pub struct Task {
     /// The tree its first attempt began on. Leases make this exact for the paths it holds: whoever changed
     /// them before was looked at before the lease was given up.
     pub base: Option<TreeId>,
+    /// The tree before its first attempt was looked at.
+    pub recorded: bool,
     pub gate: Gate,
     /// Work attempts that failed (not those sent back by a review).
     pub failures: u32,
@@ -123,6 +131,8 @@ pub struct Task {
     pub worked_ms: u64,
     /// Completed by the user's word, not by its gate.
     pub accepted: Option<Acceptance>,
+    /// The user's own words for it. The title of the plan stays: prompts are known again by it.
+    pub words: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -236,6 +246,8 @@ impl Mission {
             whole_rounds: 0,
             checkpoints: Checkpoints::default(),
             edition: 0,
+            spans: Vec::new(),
+            rollback: None,
             accepted: None,
         }
     }
@@ -286,11 +298,11 @@ impl Mission {
     }
     /// Settled, and no turn of it runs on.
     pub fn at_rest(&self) -> bool {
-        self.settled() && self.attempts.values().all(|a| !a.open() && !a.given_up)
+        self.settled() && !self.rolling_back() && self.attempts.values().all(|a| !a.open() && !a.given_up)
     }
     /// At work in its place, if only to wait there.
     pub fn begun(&self) -> bool {
-        self.running() || self.state == MissionState::Paused
+        self.running() || self.state == MissionState::Paused || self.rolling_back()
     }
     /// Work on it goes on; at half pace while the provider is being waited for.
     pub fn running(&self) -> bool {
@@ -356,11 +368,12 @@ impl Mission {
             Event::PlanJudged { approved, reason } => self.apply_judged_plan(*approved, reason.as_deref())?,
             Event::Planned { plan, source, .. } => {
                 let old = std::mem::take(&mut self.tasks);
-                let kept = |spec: &TaskSpec| {
-                    old.iter().find(|t| t.spec.id == spec.id && t.state == TaskState::Completed).cloned()
+                let made = |spec: &TaskSpec| match old.iter().find(|t| t.spec.id == spec.id) {
+                    Some(task) if task.state == TaskState::Completed => task.clone(),
+                    Some(task) if task.spec == *spec => task.again(),
+                    _ => Task::new(spec.clone()),
                 };
-                self.tasks =
-                    plan.tasks.iter().map(|s| kept(s).unwrap_or_else(|| Task::new(s.clone()))).collect();
+                self.tasks = plan.tasks.iter().map(made).collect();
                 self.rework = 0;
                 self.whole_rounds = 0;
                 if self.plan.as_ref() != Some(plan) {
@@ -376,6 +389,8 @@ impl Mission {
                     plan.tasks.push(spec.clone());
                 }
             }
+            Event::TaskRequested { spec } => self.apply_requested(spec)?,
+            Event::TaskReworded { task, title } => self.apply_reworded(task, title)?,
             Event::TaskChanged { task, to, note } => self.apply_task(at, task, *to, note)?,
             Event::Accepted { task, by, reason } => {
                 self.apply_accepted(
@@ -384,25 +399,36 @@ impl Mission {
                     Acceptance { by: by.clone(), reason: reason.clone() },
                 )?;
             }
+            Event::Reopened { task } => self.apply_reopened(task)?,
             Event::AttemptOpened { attempt, kind, token, ordinal, session } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
             }
             Event::AttemptSession { attempt, session } => {
                 self.attempt_mut(attempt)?.session = Some(session.clone());
             }
-            Event::Prompted { attempt, reason } => self.attempt_mut(attempt)?.prompts.push(*reason),
+            Event::Prompted { attempt, reason } => {
+                self.attempt_mut(attempt)?.prompts.push(*reason);
+                self.open_span(attempt);
+            }
             Event::Submitted { attempt, submission } => self.apply_submitted(attempt, submission)?,
             Event::AttemptClosed { attempt, outcome, usage } => {
                 self.apply_closed(at, attempt, outcome, *usage)?
             }
             Event::TurnGivenUp { attempt } => self.attempt_mut(attempt)?.given_up = true,
             Event::TurnEnded { attempt } => self.attempt_mut(attempt)?.given_up = false,
-            Event::PathTaken { task, path } => self.task_mut(task)?.taken.push(path.clone()),
+            Event::PathTaken { task, path } => {
+                self.task_mut(task)?.taken.push(path.clone());
+                self.extend_span(task, path);
+            }
             Event::Inspected { subject, inspection } => {
                 if inspection.tree.is_some() {
                     self.last_tree.clone_from(&inspection.tree);
                 }
                 self.gate_mut(subject)?.inspection = Some(inspection.clone());
+                if let Subject::Task(task) = subject {
+                    let tree = inspection.tree.clone();
+                    self.end_span(task, tree.map(|tree| Recorded { at, tree }));
+                }
             }
             Event::Checked { subject, results } => self.gate_mut(subject)?.checks = Some(results.clone()),
             Event::Judged { subject, verdict } => {
@@ -439,6 +465,14 @@ impl Mission {
             Event::HandedBack { how } => self.handed_back = Some(*how),
             Event::Attached { parent } => self.parent = parent.clone(),
             Event::Checkpointed { trigger } => self.checkpoint(at, *trigger, None),
+            Event::TreeRecorded { moments, tree } => self.apply_recorded(at, moments, tree.as_ref()),
+            Event::RollbackBegun { scope, from, to, files, with_state } => {
+                let (scope, from, to) = (scope.clone(), from.clone(), to.clone());
+                let (files, with_state, left) = (*files, *with_state, Vec::new());
+                let rollback = Rollback { scope, from, to, files, with_state, done: false, left };
+                self.apply_rollback_begun(at, rollback)?;
+            }
+            Event::RolledBack { left, fault } => self.apply_rolled_back(at, left, fault.is_some())?,
             Event::Restored { checkpoint } => self.apply_restored(*checkpoint)?,
         }
         Ok(())
@@ -539,7 +573,7 @@ impl Mission {
                 // Taken back once before, and now forward again.
                 (_, TaskState::Completed) => task.state = state,
                 // Whose word completed it is to be known when it is taken forward again.
-                _ => *task = Task { accepted: task.accepted.take(), ..Task::new(task.spec.clone()) },
+                _ => *task = Task { accepted: task.accepted.take(), ..task.again() },
             }
         }
         self.whole = Gate::default();
@@ -649,12 +683,23 @@ impl Task {
             findings: Vec::new(),
             taken: Vec::new(),
             base: None,
+            recorded: false,
             gate: Gate::default(),
             failures: 0,
             since: Millis::default(),
             spent: Spent::default(),
             worked_ms: 0,
             accepted: None,
+            words: None,
         }
+    }
+
+    /// The same work from its beginning.
+    pub(super) fn again(&self) -> Self {
+        Self { words: self.words.clone(), ..Self::new(self.spec.clone()) }
+    }
+
+    pub fn title(&self) -> &str {
+        self.words.as_deref().unwrap_or(&self.spec.title)
     }
 }

@@ -66,6 +66,10 @@ impl Core {
                 "There is no mission in this conversation. A mission begins with /task.",
             );
         };
+        let control = match super::control::rollback_of(control) {
+            Ok(ask) => return self.ask_rollback(Some(reply), &id, ask, true),
+            Err(control) => control,
+        };
         match self.apply_control(&id, control) {
             Ok(()) => {
                 let text = self.missions.get(&id).map(report::status).unwrap_or_default();

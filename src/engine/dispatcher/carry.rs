@@ -20,6 +20,7 @@ impl Dispatcher {
             match action {
                 Action::Answer { to, answer } => self.send(to, answer),
                 Action::StopWork { mission } => self.stop_jobs(&mission),
+                Action::UnwatchTodo { mission } => self.unwatch(&mission),
                 // It may be long since anybody looked into the conversation, and another process have said it.
                 Action::HandBack { mission, text, .. } if !self.index.owned() => {
                     let result = Err(HostError::TimedOut(OWNER_TTL_MS));
@@ -67,11 +68,11 @@ impl Dispatcher {
 
     fn carry_out(&mut self, work: Work, place: Option<Place>) {
         let Some(Place { key, role, priority, near }) = place else { return self.spawn(work) };
-        let Work { mission, stoppable, broken, job } = work;
+        let Work { mission, stoppable, watch, broken, job } = work;
         let entry = Entry { key, role, priority, near, stoppable, broken, job };
         if let Err(entry) = self.lanes.push(entry) {
             let Entry { stoppable, broken, job, .. } = *entry;
-            self.spawn(Work { mission, stoppable, broken, job });
+            self.spawn(Work { mission, stoppable, watch, broken, job });
         }
     }
 
@@ -94,6 +95,9 @@ impl Dispatcher {
             self.broken.insert(handle.id(), broken);
         }
         match (work.stoppable, work.mission) {
+            (_, Some(mission)) if work.watch => {
+                self.watches.insert(mission, handle);
+            }
             (true, Some(mission)) => {
                 let handles = self.stoppable.entry(mission).or_default();
                 handles.retain(|h| !h.is_finished());
@@ -110,6 +114,13 @@ impl Dispatcher {
         self.lanes.withdraw_looks(mission);
         for handle in self.stoppable.remove(mission).unwrap_or_default() {
             handle.abort();
+        }
+        self.unwatch(mission);
+    }
+
+    fn unwatch(&mut self, mission: &MissionId) {
+        if let Some(watch) = self.watches.remove(mission) {
+            watch.abort();
         }
     }
 }

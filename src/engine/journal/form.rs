@@ -202,6 +202,59 @@ impl Stored<event::Subject> for Subject {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+pub(super) enum Moment {
+    Before(String),
+    After(String),
+    Checkpoint(u32),
+}
+
+impl Stored<event::Moment> for Moment {
+    fn store(live: &event::Moment) -> Self {
+        match live {
+            event::Moment::Before(task) => Self::Before(Stored::store(task)),
+            event::Moment::After(task) => Self::After(Stored::store(task)),
+            event::Moment::Checkpoint(sequence) => Self::Checkpoint(*sequence),
+        }
+    }
+    fn restore(self) -> event::Moment {
+        match self {
+            Self::Before(task) => event::Moment::Before(task.restore()),
+            Self::After(task) => event::Moment::After(task.restore()),
+            Self::Checkpoint(sequence) => event::Moment::Checkpoint(sequence),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Scope {
+    Mission,
+    Task(String),
+    Checkpoint(u32),
+    Undo,
+}
+
+impl Stored<event::Scope> for Scope {
+    fn store(live: &event::Scope) -> Self {
+        match live {
+            event::Scope::Mission => Self::Mission,
+            event::Scope::Task(task) => Self::Task(Stored::store(task)),
+            event::Scope::Checkpoint(sequence) => Self::Checkpoint(*sequence),
+            event::Scope::Undo => Self::Undo,
+        }
+    }
+    fn restore(self) -> event::Scope {
+        match self {
+            Self::Mission => event::Scope::Mission,
+            Self::Task(task) => event::Scope::Task(task.restore()),
+            Self::Checkpoint(sequence) => event::Scope::Checkpoint(sequence),
+            Self::Undo => event::Scope::Undo,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum AttemptKind {
     Planning,
     Work(String),

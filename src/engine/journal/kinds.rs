@@ -87,8 +87,11 @@ kinds! {
     "plan_judged" PlanJudged { approved: bool } maybe { reason: String }
     "planned" Planned { plan: Plan, source: PlanSource } lists { remarks: String }
     "task_added" TaskAdded { spec: TaskSpec }
+    "task_requested" TaskRequested { spec: TaskSpec }
+    "task_reworded" TaskReworded { task: String, title: String }
     "task_changed" TaskChanged { task: String, to: TaskState } maybe { note: String }
     "accepted" Accepted { by: String, reason: String } maybe { task: String }
+    "reopened" Reopened { task: String }
     "attempt_opened" AttemptOpened { attempt: String, kind: AttemptKind, token: u64, ordinal: u32 }
         maybe { session: String }
     "attempt_session" AttemptSession { attempt: String, session: String }
@@ -108,6 +111,9 @@ kinds! {
     "handed_back" HandedBack { how: HandBack }
     "attached" Attached { parent: String }
     "checkpointed" Checkpointed { trigger: Trigger }
+    "tree_recorded" TreeRecorded { moments: Vec<Moment> } maybe { tree: String }
+    "rollback_begun" RollbackBegun { scope: Scope, from: String, to: String, files: u32, with_state: bool }
+    "rolled_back" RolledBack { left: Vec<String> } maybe { fault: String }
     "restored" Restored { checkpoint: u32 }
 }
 

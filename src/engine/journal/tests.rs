@@ -38,8 +38,11 @@ kinds! {
     PlanJudged "plan_judged"
     Planned "planned"
     TaskAdded "task_added"
+    TaskRequested "task_requested"
+    TaskReworded "task_reworded"
     TaskChanged "task_changed"
     Accepted "accepted"
+    Reopened "reopened"
     AttemptOpened "attempt_opened"
     AttemptSession "attempt_session"
     Prompted "prompted"
@@ -58,6 +61,9 @@ kinds! {
     HandedBack "handed_back"
     Attached "attached"
     Checkpointed "checkpointed"
+    TreeRecorded "tree_recorded"
+    RollbackBegun "rollback_begun"
+    RolledBack "rolled_back"
     Restored "restored"
 }
 
@@ -250,6 +256,7 @@ const OPTIONAL: &[(&str, &[&str])] = &[
     ("planned", &["remarks"]),
     ("task_changed", &["note"]),
     ("accepted", &["task"]),
+    ("tree_recorded", &["tree"]),
     ("attempt_opened", &["session"]),
     ("asked", &["patterns"]),
     ("ask_judged", &["reason"]),
@@ -282,7 +289,7 @@ fn unknown_fields_are_ignored_wherever_they_are() {
         match value {
             Value::Object(map) => {
                 // An object that is a choice between variants has exactly one key, and no room for another.
-                let choice = ["work", "review", "report", "task", "failed"];
+                let choice = ["work", "review", "report", "task", "failed", "before", "after", "checkpoint"];
                 let is_choice = map.len() == 1 && map.keys().all(|key| choice.contains(&key.as_str()));
                 map.values_mut().for_each(strew);
                 if !is_choice {

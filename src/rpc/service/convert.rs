@@ -2,7 +2,8 @@
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
 use crate::engine::handle::{
-    AskView, Control, HostInput, Metrics, MissionView, Options, Refusal, Subject, TaskView,
+    AskView, Control, HostInput, Metrics, MissionView, Options, Refusal, RollbackStep, RollbackView, Scope,
+    Subject, TaskView,
 };
 use crate::ports::queue::Queue;
 use crate::ports::store::MissionRow;
@@ -101,9 +102,33 @@ pub fn subject(task: Option<String>) -> Subject {
     task.filter(|id| !id.is_empty()).map_or(Subject::Whole, |id| Subject::Task(TaskId(id)))
 }
 
+/// What is to be taken back; one thing at a time.
+pub fn scope(task: Option<String>, checkpoint: Option<u32>, undo: bool) -> Result<Scope, String> {
+    match (task.filter(|t| !t.is_empty()), checkpoint, undo) {
+        (None, None, false) => Ok(Scope::Mission),
+        (Some(task), None, false) => Ok(Scope::Task(TaskId(task))),
+        (None, Some(checkpoint), false) => Ok(Scope::Checkpoint(checkpoint)),
+        (None, None, true) => Ok(Scope::Undo),
+        _ => Err("say one of task, checkpoint and undo, or none for the whole mission".into()),
+    }
+}
+
+pub fn rollback(row: &MissionRow, view: &RollbackView, text: String) -> MissionRollbackResult {
+    let file = |step: &RollbackStep| RollbackFile { path: step.path.clone(), what: step.what.into() };
+    MissionRollbackResult {
+        mission: summary(row),
+        done: view.done,
+        files: view.steps.iter().map(file).collect(),
+        conflicts: view.conflicts.clone(),
+        others: view.others.clone(),
+        left: view.left.clone(),
+        text,
+    }
+}
+
 pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
     let missing = |what: &str| RpcError::new(INVALID_PARAMS, what);
-    let MissionControlParams { action, text, ask, checkpoint, task, .. } = p;
+    let MissionControlParams { action, text, ask, checkpoint, task, files, .. } = p;
     Ok(match action {
         ControlAction::Pause => Control::Pause,
         ControlAction::Resume => Control::Resume,
@@ -128,9 +153,10 @@ pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
             Control::Answer { ask, allow: false, reason }
         }
         ControlAction::Checkpoint => Control::Checkpoint,
-        ControlAction::Restore => {
-            Control::Restore { checkpoint: checkpoint.ok_or_else(|| missing(NO_CHECKPOINT))? }
-        }
+        ControlAction::Restore => Control::Restore {
+            checkpoint: checkpoint.ok_or_else(|| missing(NO_CHECKPOINT))?,
+            files: files.unwrap_or_default(),
+        },
     })
 }
 

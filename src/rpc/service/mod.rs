@@ -12,7 +12,7 @@ pub use tool_args::salvage;
 
 use super::{CallContext, PeerHandle, Router, RpcError};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
-use crate::engine::handle::{Answer, Created, Handle, Refusal, ToolInput, clip};
+use crate::engine::handle::{Answer, Created, Handle, Refusal, RollbackAsk, ToolInput, clip, rollback_text};
 use crate::protocol::errors::*;
 use crate::protocol::methods as m;
 use crate::protocol::tools::TOOLS;
@@ -83,6 +83,7 @@ impl Served {
             .sync(m::Initialize, move |params, context| hello.initialize(&params, context.peer.clone()))
             .request(m::MissionStatus, served!(service, mission_status))
             .request(m::MissionControl, served!(service, mission_control))
+            .request(m::MissionRollback, served!(service, mission_rollback))
             .request(m::MetricsRead, served!(service, metrics))
             .build()
     }
@@ -103,6 +104,7 @@ fn router(service: Arc<Service>) -> Router {
         .request(m::MissionAttach, served!(service, mission_attach))
         .request(m::MissionStatus, served!(service, mission_status))
         .request(m::MissionControl, served!(service, mission_control))
+        .request(m::MissionRollback, served!(service, mission_rollback))
         .sync(m::ToolList, |_, _| Ok(tool_list()))
         .request(m::ToolCall, served!(service, tool_call))
         .request(m::LeaseCheck, served!(service, lease_check))
@@ -115,6 +117,18 @@ fn router(service: Arc<Service>) -> Router {
             events.engine.events(params.events.into_iter().map(convert::host_event).collect());
         })
         .build()
+}
+
+/// Takes back files of the mission that is named.
+pub async fn rollback(engine: &Handle, p: MissionRollbackParams) -> Result<MissionRollbackResult, RpcError> {
+    let invalid = |fault: String| RpcError::new(INVALID_PARAMS, fault);
+    let scope = convert::scope(p.task, p.checkpoint, p.undo).map_err(invalid)?;
+    let mission = p.mission.ok_or_else(|| invalid("say which mission".into()))?;
+    let mission = MissionId(mission);
+    let ask = RollbackAsk { scope, dry_run: p.dry_run, force: p.force, with_state: false };
+    let view = engine.rollback(mission.clone(), ask).await.map_err(convert::refusal)?;
+    let row = engine.view(mission).await.map_err(convert::refusal)?.row;
+    Ok(convert::rollback(&row, &view, rollback_text(&view)))
 }
 
 fn tool_list() -> ToolListResult {
@@ -282,6 +296,15 @@ impl Service {
         let control = convert::control(p)?;
         self.engine.control(mission.clone(), control).await.map_err(convert::refusal)?;
         self.detail(mission).await
+    }
+
+    async fn mission_rollback(
+        &self,
+        p: MissionRollbackParams,
+        _: CallContext,
+    ) -> Result<MissionRollbackResult, RpcError> {
+        let mission = self.meant(p.mission.clone(), p.directory.clone()).await?;
+        rollback(&self.engine, MissionRollbackParams { mission: Some(mission.0), ..p }).await
     }
 
     async fn meant(&self, mission: Option<String>, directory: String) -> Result<MissionId, RpcError> {

@@ -1,9 +1,9 @@
 //! Arguments of tool calls, as models write them, to inputs of the engine.
-use super::convert::{NO_CHECKPOINT, NO_REASON, NO_TEXT, subject};
+use super::convert::{NO_CHECKPOINT, NO_REASON, NO_TEXT, scope, subject};
 use crate::domain::ids::{MissionId, Role};
 use crate::domain::plan::{Draft, DraftTask};
 use crate::domain::verdict::Finding;
-use crate::engine::handle::{Control, ReportStatus, ToolInput};
+use crate::engine::handle::{Control, ReportStatus, RollbackAsk, ToolInput};
 use crate::protocol::errors::NOT_FOUND;
 use crate::protocol::tools as t;
 use crate::rpc::RpcError;
@@ -61,7 +61,19 @@ fn mission_control(a: t::MissionControlArgs) -> Result<ToolInput, String> {
             Control::Accept { subject: subject(a.task), by: "the user, through the Commander", reason }
         }
         t::ControlArg::Checkpoint => Control::Checkpoint,
-        t::ControlArg::Restore => Control::Restore { checkpoint: a.checkpoint.ok_or(NO_CHECKPOINT)? },
+        t::ControlArg::Restore => Control::Restore {
+            checkpoint: a.checkpoint.ok_or(NO_CHECKPOINT)?,
+            files: a.files.unwrap_or_default(),
+        },
+        t::ControlArg::Rollback => Control::Rollback {
+            ask: RollbackAsk {
+                scope: scope(a.task, a.checkpoint, a.undo.unwrap_or_default())?,
+                dry_run: a.dry_run.unwrap_or_default(),
+                // Only a person says that somebody's edits may go.
+                force: false,
+                with_state: false,
+            },
+        },
     };
     Ok(ToolInput::Control { mission: a.mission.filter(|m| !m.is_empty()).map(MissionId), control })
 }

@@ -1,8 +1,10 @@
 //! What differs between two trees of a project. Only the private repository is asked, so that neither the
 //! attributes nor the settings of the project's repository have a say.
 use super::command::{Call, Git};
+use crate::domain::rollback::{Change, Entry};
 use crate::domain::verdict::TreeId;
 use crate::ports::workspace::WorkspaceError;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Names that are not UTF-8 are shown with replacement characters.
@@ -17,6 +19,67 @@ pub(super) async fn changed(
     let list = git.text(call(private), args).await?;
     let names = list.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
+/// The same with kinds, modes and contents on both sides.
+pub(super) async fn changes(
+    git: &Git,
+    private: &Path,
+    from: &TreeId,
+    to: &TreeId,
+) -> Result<Vec<Change>, WorkspaceError> {
+    let (from, to) = (id(from)?, id(to)?);
+    let args = ["diff-tree", "-r", "-z", "--no-renames", "--raw", "--no-abbrev", from, to];
+    let list = git.text(call(private), args).await?;
+    let mut parts = list.split(|byte| *byte == 0);
+    let mut found = Vec::new();
+    // `:MODE MODE ID ID STATUS`, then the name.
+    while let (Some(head), Some(name)) = (parts.next(), parts.next()) {
+        let head = String::from_utf8_lossy(head).into_owned();
+        let words: Vec<&str> = head.trim_start_matches(':').split(' ').collect();
+        let [old_mode, new_mode, old, new, _] = words[..] else { return Err(unread(&head)) };
+        found.push(Change {
+            path: String::from_utf8_lossy(name).into_owned(),
+            from: entry(old_mode, old).ok_or_else(|| unread(&head))?,
+            to: entry(new_mode, new).ok_or_else(|| unread(&head))?,
+        });
+    }
+    Ok(found)
+}
+
+pub(super) async fn entries(
+    git: &Git,
+    private: &Path,
+    tree: &TreeId,
+    paths: &[String],
+) -> Result<BTreeMap<String, Entry>, WorkspaceError> {
+    let wanted: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
+    let list = git.text(call(private), ["ls-tree", "-r", "-z", id(tree)?]).await?;
+    let mut found = BTreeMap::new();
+    // `MODE TYPE ID<tab>NAME`
+    for line in list.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
+        let line = String::from_utf8_lossy(line);
+        let (head, name) = line.split_once('\t').ok_or_else(|| unread(&line))?;
+        if !wanted.contains(name) {
+            continue;
+        }
+        let words: Vec<&str> = head.split(' ').collect();
+        let [mode, _, content] = words[..] else { return Err(unread(head)) };
+        if let Some(entry) = entry(mode, content).ok_or_else(|| unread(head))? {
+            found.insert(name.to_owned(), entry);
+        }
+    }
+    Ok(found)
+}
+
+/// None where the text is no mode; none inside for a file that is not there.
+fn entry(mode: &str, id: &str) -> Option<Option<Entry>> {
+    let mode = u32::from_str_radix(mode, 8).ok()?;
+    Some((mode > 0).then(|| Entry { mode, id: id.to_owned() }))
+}
+
+fn unread(line: &str) -> WorkspaceError {
+    WorkspaceError::Git(format!("git said {line:?}, which Gantry does not understand: update Gantry"))
 }
 
 pub(super) async fn patch(
@@ -87,12 +150,12 @@ fn blob(rest: &mut &[u8]) -> Option<String> {
     if head.contains(" blob ") { String::from_utf8(bytes).ok() } else { None }
 }
 
-fn call(private: &Path) -> Call<'_> {
+pub(super) fn call(private: &Path) -> Call<'_> {
     Call::at(private).env("GIT_DIR", private)
 }
 
 /// An id comes from a journal or a caller; one that is not plain hex could pass for an option.
-fn id(tree: &TreeId) -> Result<&str, WorkspaceError> {
+pub(super) fn id(tree: &TreeId) -> Result<&str, WorkspaceError> {
     let plain = !tree.0.is_empty() && tree.0.bytes().all(|byte| byte.is_ascii_hexdigit());
     if plain { Ok(&tree.0) } else { Err(WorkspaceError::Git(format!("{:?} is no tree id", tree.0))) }
 }

@@ -5,10 +5,15 @@
 //! has only the private repository.
 mod command;
 mod diff;
+mod history;
 mod place;
 mod prune;
+mod put;
+mod restore;
 mod snapshot;
 
+#[cfg(all(test, unix))]
+mod history_tests;
 #[cfg(all(test, unix))]
 mod tests;
 

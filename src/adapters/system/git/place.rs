@@ -119,7 +119,9 @@ async fn make_private(git: &Git, private: &Path, sha256: bool) -> Result<(), Wor
     let format: &[&str] = if sha256 { &["--object-format=sha256"] } else { &[] };
     // No template: it would bring sample hooks.
     let args = ["init", "--quiet", "--bare", "--template="].iter().chain(format);
-    git.text(Call::at(temp.path()), args).await?;
+    // Kept trees are told by the age of their refs' files; other formats have none.
+    let call = Call::at(temp.path()).env("GIT_DEFAULT_REF_FORMAT", "files");
+    git.text(call, args).await?;
     let left_out = temp.path().join("info");
     fs::create_dir_all(&left_out)
         .and_then(|()| fs::write(left_out.join("exclude"), LEFT_OUT))

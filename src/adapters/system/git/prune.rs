@@ -2,6 +2,7 @@
 use super::super::files;
 use super::command::{Call, Git};
 use super::place::Place;
+use super::restore::KEPT;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Objects that no index names are kept this long, so trees of a mission can be compared for as long.
 const OBJECTS: &str = "--expire=14.days.ago";
-/// A project that no mission looked at for so long loses its private repository.
+/// A project that no mission looked at for so long loses its private repository; a tree is kept as long.
 const PROJECTS: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Clears up at most once a day and project. A failure costs disk space only, so it is left to the next day.
@@ -18,9 +19,11 @@ pub(super) async fn daily(git: &Git, place: &Place) {
     if older(&stamp, DAY) == Some(false) || files::write_atomic(&stamp, b"").is_err() {
         return;
     }
+    remove_old(&place.private.join(KEPT), |_| true, PROJECTS);
     let call = Call::at(&place.private).env("GIT_DIR", &place.private);
     let _ = git.output(call, ["prune", OBJECTS]).await;
-    remove_old(&place.private, |name| name.starts_with("index-"), DAY);
+    let left_over = |name: &str| name.starts_with("index-") || name.starts_with("stage-");
+    remove_old(&place.private, left_over, DAY);
     if let Some(project) = place.private.parent() {
         remove_old(project, |name| name.starts_with(".new-"), DAY);
         project.parent().into_iter().for_each(remove_projects);

@@ -14,13 +14,13 @@ use tempfile::TempDir;
 const EMPTY: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 /// A project beside a data directory.
-struct Lab {
-    base: TempDir,
-    tree: GitTree,
+pub(super) struct Lab {
+    pub(super) base: TempDir,
+    pub(super) tree: GitTree,
 }
 
 impl Lab {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let base = tempfile::tempdir().expect("a temporary folder");
         let tree = GitTree::new(&base.path().join("data"));
         let lab = Self { base, tree };
@@ -29,7 +29,7 @@ impl Lab {
     }
 
     /// A project that is a repository with one commit.
-    fn committed() -> Self {
+    pub(super) fn committed() -> Self {
         let lab = Self::new();
         git(&lab.root(), &["init", "--quiet"]);
         lab.write("a.txt", "one\n");
@@ -39,25 +39,25 @@ impl Lab {
         lab
     }
 
-    fn root(&self) -> PathBuf {
+    pub(super) fn root(&self) -> PathBuf {
         self.base.path().join("project")
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         let file = self.root().join(name);
         fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
         fs::write(file, text).expect("a file");
     }
 
-    async fn hash(&self) -> TreeId {
+    pub(super) async fn hash(&self) -> TreeId {
         self.hash_at(&self.root()).await
     }
 
-    async fn hash_at(&self, root: &Path) -> TreeId {
+    pub(super) async fn hash_at(&self, root: &Path) -> TreeId {
         self.tree.hash(root.to_path_buf(), vec![]).await.expect("a tree")
     }
 
-    async fn changed(&self, from: &TreeId, to: &TreeId) -> Vec<String> {
+    pub(super) async fn changed(&self, from: &TreeId, to: &TreeId) -> Vec<String> {
         self.tree.changed(self.root(), from.clone(), to.clone()).await.expect("a list")
     }
 
@@ -67,7 +67,7 @@ impl Lab {
     }
 }
 
-fn git(folder: &Path, args: &[&str]) -> String {
+pub(super) fn git(folder: &Path, args: &[&str]) -> String {
     let output = Command::new("git")
         .args(["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "protocol.file.allow=always"])
         .args(args)
@@ -78,7 +78,7 @@ fn git(folder: &Path, args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_string()
 }
 
-fn commit(folder: &Path) {
+pub(super) fn commit(folder: &Path) {
     git(folder, &["add", "--all"]);
     git(folder, &["commit", "--quiet", "--message", "state"]);
 }
@@ -87,7 +87,7 @@ type Content = (PathBuf, Vec<u8>, Option<std::time::SystemTime>);
 
 /// Every file of the user's `.git` with its bytes, and its time but for what git itself dates anew while
 /// somebody depends on it (objects, and the base of a split index), to keep it from being pruned.
-fn contents(folder: &Path) -> Vec<Content> {
+pub(super) fn contents(folder: &Path) -> Vec<Content> {
     let mut found = Vec::new();
     for entry in ignore::WalkBuilder::new(folder).standard_filters(false).build().flatten() {
         if entry.file_type().is_some_and(|t| t.is_file()) {

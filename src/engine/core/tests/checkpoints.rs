@@ -10,7 +10,7 @@ use crate::engine::core::{Control, Refusal, ToolInput, replay};
 use crate::engine::report as text;
 
 fn restore(checkpoint: u32) -> Control {
-    Control::Restore { checkpoint }
+    Control::Restore { checkpoint, files: false }
 }
 
 fn reason(result: Result<(), Refusal>) -> String {
@@ -44,7 +44,10 @@ fn every_change_of_a_task_and_every_five_minutes_make_one() {
     assert_eq!(of(Trigger::TaskState).len(), changes);
     let periodic: Vec<_> = of(Trigger::Periodic).iter().map(|c| c.at.since(mission.created_at)).collect();
     assert_eq!(periodic, [0, PERIOD_MS, 2 * PERIOD_MS], "at its start and every five minutes");
-    assert!(mission.checkpoints.iter().map(|c| c.sequence).eq(1..=(changes as u32 + 3)));
+    assert!(
+        mission.checkpoints.iter().map(|c| c.sequence).eq(1..=(changes as u32 + 3 + 4)),
+        "one more before each task"
+    );
     // What was completed was verified for a tree, which the checkpoint names.
     let trees = of(Trigger::TaskState).iter().filter(|c| c.tree.is_some()).count();
     assert_eq!(trees, mission.tasks.len());

@@ -5,7 +5,7 @@ use crate::domain::plan::Draft;
 use crate::domain::todo::TodoState;
 use crate::domain::verdict::CheckOutcome;
 use crate::engine::core::event::ReportStatus;
-use crate::engine::core::{HostInput, Look, ToolInput};
+use crate::engine::core::{HostInput, Look, RollbackFound, ToolInput};
 use crate::ports::host::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -103,6 +103,11 @@ pub struct Outside {
     pub changed: BTreeSet<String>,
     pub checks: BTreeMap<String, VecDeque<CheckOutcome>>,
     pub tree_faults: VecDeque<String>,
+    /// No tree can be recorded.
+    pub record_fault: bool,
+    /// What looks for a rollback find, and how the files fare; as the world has it where there is nothing.
+    pub rollbacks: VecDeque<Result<RollbackFound, String>>,
+    pub restores: VecDeque<Result<Vec<String>, String>>,
     pub todo: BTreeMap<String, TodoState>,
     pub todo_faults: VecDeque<String>,
     /// Answers to calls of the tool `mission` that reached the conversation, and messages put into it.

@@ -3,7 +3,7 @@ use super::outside::{Happening, Made, Outside, Session, subject};
 use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
-use crate::domain::todo::TodoItem;
+use crate::domain::todo::{Edit, TodoItem};
 use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use crate::engine::core::event::*;
 use crate::engine::core::state::{Mission, Task};
@@ -29,6 +29,8 @@ pub struct World {
     calls: BTreeMap<ReplyTo, (HostSessionId, String)>,
     writes: BTreeMap<ReplyTo, (HostSessionId, String)>,
     pub denied: Vec<String>,
+    /// Who waits for edits of the plan file: the round, and the edits known.
+    pub watches: BTreeMap<MissionId, (u64, Vec<Edit>)>,
     /// The world at each commit of the first mission: before its actions were carried out, and after.
     pub moments: Vec<Moment>,
     completed: BTreeSet<(MissionId, TaskId)>,
@@ -122,6 +124,13 @@ impl World {
             Answer::Write { denied } => denied.clone(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The plan file as people have left it: all edits that it has.
+    pub fn edit(&mut self, mission: &MissionId, edits: Vec<Edit>) {
+        let (round, known) = self.watches.remove(mission).expect("the file is watched");
+        assert_ne!(known, edits, "nothing new to tell");
+        self.step(Input::TodoEdited { mission: mission.clone(), round, edits });
     }
 
     /// Esc: the open call of the conversation is cancelled, its turn aborted.
@@ -242,6 +251,10 @@ impl World {
                     "{task} was done and is worked on again"
                 );
             }
+            // Opened again by the user.
+            Event::Reopened { task } => {
+                self.completed.remove(&(id.clone(), task.clone()));
+            }
             // Taken back by the user.
             Event::Restored { .. } => {
                 self.completed.retain(|(m, _)| m != id);
@@ -331,7 +344,13 @@ impl World {
                 let found = (text == "REPORT").then(|| super::outside::report("salvaged"));
                 self.step(Input::Salvaged { mission, attempt, found });
             }
-            Action::StopWork { mission } => self.jobs.retain(|_, job| !is_work(job, &mission)),
+            Action::StopWork { mission } => {
+                self.watches.remove(&mission);
+                self.jobs.retain(|_, job| !is_work(job, &mission));
+            }
+            Action::UnwatchTodo { mission } => {
+                self.watches.remove(&mission);
+            }
             Action::Tell { .. } | Action::Toast { .. } | Action::Progress { .. } => {}
             other => self.perform_work(other),
         }
@@ -363,6 +382,20 @@ impl World {
                 let results = self.run_checks(&commands);
                 self.later(500, Input::Checked { mission, subject, round, results });
             }
+            Action::Record { mission, round, .. } => {
+                let fault = "it cannot be read".to_owned();
+                let result = if self.outside.record_fault { Err(fault) } else { Ok(self.tree()) };
+                self.later(15, Input::Recorded { mission, round, result });
+            }
+            Action::PlanRollback { mission, round, look } => {
+                let result = self.outside.rollbacks.pop_front().unwrap_or_else(|| self.rollback(&look));
+                self.later(15, Input::RollbackPlanned { mission, round, result });
+            }
+            Action::RestoreFiles { mission, round, .. } => {
+                self.outside.tree += 1;
+                let result = self.outside.restores.pop_front().unwrap_or_else(|| Ok(Vec::new()));
+                self.later(15, Input::FilesRestored { mission, round, result });
+            }
             Action::PublishTodo { mission, items, .. } => {
                 self.outside.todo = items.into_iter().map(|i: TodoItem| (i.id, i.state)).collect();
                 self.todo_written(mission);
@@ -371,6 +404,9 @@ impl World {
                 self.outside.todo.extend(states);
                 self.todo_written(mission);
             }
+            Action::WatchTodo { mission, round, known, .. } => {
+                self.watches.insert(mission, (round, known));
+            }
             other => panic!("{other:?} is carried out elsewhere"),
         }
     }
@@ -378,6 +414,18 @@ impl World {
     fn todo_written(&mut self, mission: MissionId) {
         let result = self.outside.todo_faults.pop_front().map_or(Ok(1), Err);
         self.later(5, Input::TodoWritten { mission, result });
+    }
+
+    /// One file for each task that is to be taken back.
+    fn rollback(&self, look: &RollbackLook) -> Result<RollbackFound, String> {
+        let chosen = look.stretches.iter().filter(|s| s.part == Part::Chosen);
+        let step = |s: &RollbackStretch| RollbackStep {
+            path: s.task.as_ref().map_or("undone".into(), |t| t.0.clone()),
+            what: "changed back",
+        };
+        let steps: Vec<_> = chosen.map(step).collect();
+        let to = if steps.is_empty() { self.tree() } else { TreeId(format!("{} taken back", self.tree().0)) };
+        Ok(RollbackFound { from: self.tree(), to, steps, conflicts: Vec::new(), others: Vec::new() })
     }
 
     pub fn tree(&self) -> TreeId {
@@ -513,6 +561,8 @@ fn is_work(input: &Input, of: &MissionId) -> bool {
         Input::Surveyed { mission, .. }
         | Input::Baselined { mission, .. }
         | Input::Inspected { mission, .. }
+        | Input::Recorded { mission, .. }
+        | Input::RollbackPlanned { mission, .. }
         | Input::Checked { mission, .. } => mission == of,
         _ => false,
     }

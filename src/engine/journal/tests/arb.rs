@@ -44,6 +44,22 @@ fn tree() -> impl Strategy<Value = Option<TreeId>> {
     of(text().prop_map(TreeId))
 }
 
+fn moment() -> impl Strategy<Value = Moment> {
+    prop_oneof![
+        task_id().prop_map(Moment::Before),
+        task_id().prop_map(Moment::After),
+        any::<u32>().prop_map(Moment::Checkpoint),
+    ]
+}
+fn scope() -> impl Strategy<Value = Scope> {
+    prop_oneof![
+        Just(Scope::Mission),
+        task_id().prop_map(Scope::Task),
+        any::<u32>().prop_map(Scope::Checkpoint),
+        Just(Scope::Undo),
+    ]
+}
+
 fn created() -> impl Strategy<Value = Created> {
     let options = (
         of(texts()),
@@ -219,6 +235,17 @@ fn of_mission() -> BoxedStrategy<Event> {
         session().prop_map(|parent| Event::Attached { parent }),
         select(vec![Trigger::Periodic, Trigger::TaskState, Trigger::Manual, Trigger::BeforeRisky])
             .prop_map(|trigger| Event::Checkpointed { trigger }),
+        (vec(moment(), 0..3), tree()).prop_map(|(moments, tree)| Event::TreeRecorded { moments, tree }),
+        (scope(), text(), text(), any::<u32>(), any::<bool>()).prop_map(
+            |(scope, from, to, files, with_state)| Event::RollbackBegun {
+                scope,
+                from: TreeId(from),
+                to: TreeId(to),
+                files,
+                with_state
+            }
+        ),
+        (texts(), of(text())).prop_map(|(left, fault)| Event::RolledBack { left, fault }),
         any::<u32>().prop_map(|checkpoint| Event::Restored { checkpoint }),
     ]
     .boxed()
@@ -240,6 +267,9 @@ fn of_work() -> BoxedStrategy<Event> {
         .prop_map(|(approved, tree, summary, findings)| Verdict { approved, tree, summary, findings });
     prop_oneof![
         spec().prop_map(|spec| Event::TaskAdded { spec }),
+        spec().prop_map(|spec| Event::TaskRequested { spec }),
+        (task_id(), text()).prop_map(|(task, title)| Event::TaskReworded { task, title }),
+        task_id().prop_map(|task| Event::Reopened { task }),
         (task_id(), select(TaskState::ALL.to_vec()), of(text()))
             .prop_map(|(task, to, note)| { Event::TaskChanged { task, to, note } }),
         (of(task_id()), text(), text()).prop_map(|(task, by, reason)| Event::Accepted { task, by, reason }),
