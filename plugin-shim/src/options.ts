@@ -16,6 +16,7 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   permissionTimeoutSeconds: { is: (v) => isWhole(v, 5, 86_400), wants: "a whole number from 5 to 86400" },
   planApproval: { is: (v) => v === "auto" || v === "ask", wants: '"auto" or "ask"' },
   diagnostics: { is: (v) => v === "auto" || v === "off", wants: '"auto" or "off"' },
+  toasts: { is: (v) => v === "quiet" || v === "normal" || v === "verbose", wants: '"quiet", "normal" or "verbose"' },
   turnTimeoutSeconds: { is: (v) => isWhole(v, 10, 86_400), wants: "a whole number from 10 to 86400" },
 }
 

@@ -363,6 +363,7 @@ impl Core {
             .chain(self.time_is_up_at(id))
             .chain(self.checkpoint_at(id))
             .chain(self.ask_wakes(mission))
+            .chain(self.standstill_at(id))
             .min()
     }
 

@@ -71,7 +71,12 @@ fn created() -> impl Strategy<Value = Created> {
         (of(whole()), of(0.01..1e6), of(any::<u32>())),
         (of(whole()), of(0.01..1e6), of(any::<u32>())),
         of(any::<bool>()),
-        (of(any::<bool>()), of(whole())),
+        (
+            of(any::<bool>()),
+            of(any::<bool>()),
+            of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose])),
+            of(whole()),
+        ),
     )
         .prop_map(
             |(
@@ -84,7 +89,7 @@ fn created() -> impl Strategy<Value = Created> {
                 budget,
                 task_budget,
                 diagnostics,
-                (approval, permission_timeout_ms),
+                (approval, background, toasts, permission_timeout_ms),
             )| Options {
                 checks,
                 todo,
@@ -103,6 +108,8 @@ fn created() -> impl Strategy<Value = Created> {
                 task_budget_minutes: task_budget.2,
                 diagnostics,
                 approval,
+                background,
+                toasts,
                 permission_timeout_ms,
             },
         );
