@@ -56,6 +56,7 @@ fn detail() -> MissionDetail {
         forecast: None,
         awaits_approval: false,
         report: None,
+        asks: Vec::new(),
         checkpoints: Vec::new(),
     }
 }

@@ -375,6 +375,20 @@ impl Host for BenchHost {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
+    fn asks(&self, _: Directory) -> Fut<'_, Result<Vec<HostAsk>, HostError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn answer_ask(
+        &self,
+        _: Directory,
+        _: HostSessionId,
+        _: String,
+        _: Option<String>,
+    ) -> Fut<'_, Result<(), HostError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn toast(&self, _: Directory, _: ToastKind, _: String, _: String) -> Fut<'_, Result<(), HostError>> {
         Box::pin(std::future::ready(Ok(())))
     }

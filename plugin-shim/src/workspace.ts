@@ -7,6 +7,7 @@ import {
   type MissionCreateResult,
   type MissionSummary,
   type PermissionAskParams,
+  type PermissionReplyParams,
   type ProgressParams,
   type SessionCreateParams,
   type SessionMessagesParams,
@@ -229,6 +230,11 @@ export class Workspace implements Tenant {
     },
     "host/toast": async (p: ToastParams) => {
       await this.port.toast({ title: p.title, message: p.message, variant: p.variant, duration: p.duration })
+      return {}
+    },
+    "host/permission.list": async () => ({ asks: await this.port.asks() }),
+    "host/permission.reply": async (p: PermissionReplyParams) => {
+      await this.port.answer(p)
       return {}
     },
     "host/permission.ask": (p: PermissionAskParams) => asked(p.call, p),

@@ -86,6 +86,8 @@ export function recordingPort(): HostPort & { asked: [string, unknown[]][] } {
     messages: keep("messages", []),
     status: keep("status", ["busy"]),
     remove: keep("remove", undefined),
+    asks: keep("asks", []),
+    answer: keep("answer", undefined),
     toast: keep("toast", undefined),
     progress: (...args) => void asked.push(["progress", args]),
   }

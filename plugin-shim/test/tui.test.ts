@@ -15,7 +15,7 @@ function detail(state: string, tasks: TaskDetail[], more: { phase?: string; ende
   const { tokens = 0, cost = 0, ...rest } = more
   const done = tasks.filter((one) => one.state === "completed").length
   const mission = { id: "m1", title: "Do it", state, parentSession: "s", directory: "/p", done, running: 0, waiting: 0, failed: 0, total: tasks.length, createdAt: 1_000_000, ...rest }
-  return { mission, tasks, checkpoints: [], tokens, cost, awaitsApproval: false }
+  return { mission, tasks, asks: [], checkpoints: [], tokens, cost, awaitsApproval: false }
 }
 
 const texts = (of: MissionDetail, now = 1_000_000) => lines(of, now).map((line) => line.text)

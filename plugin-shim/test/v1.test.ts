@@ -43,10 +43,10 @@ const EVENTS: [string, { type: string; properties?: unknown }, HostEvent | undef
   [
     "a question",
     { type: "permission.asked", properties: { id: "per_1", sessionID: S, permission: "edit", patterns: ["x"] } },
-    { type: "permission", session: S, id: "per_1", open: true, permission: "edit", rejected: false },
+    { type: "permission", session: S, id: "per_1", open: true, permission: "edit", patterns: ["x"], rejected: false },
   ],
-  ["an unasked answer", { type: "permission.replied", properties: { sessionID: S, requestID: "per_9", reply: "once" } }, { type: "permission", session: S, id: "per_9", open: false, permission: "", rejected: false }],
-  ["a refusal", { type: "permission.replied", properties: { sessionID: S, requestID: "per_9", reply: "reject" } }, { type: "permission", session: S, id: "per_9", open: false, permission: "", rejected: true }],
+  ["an unasked answer", { type: "permission.replied", properties: { sessionID: S, requestID: "per_9", reply: "once" } }, { type: "permission", session: S, id: "per_9", open: false, permission: "", patterns: [], rejected: false }],
+  ["a refusal", { type: "permission.replied", properties: { sessionID: S, requestID: "per_9", reply: "reject" } }, { type: "permission", session: S, id: "per_9", open: false, permission: "", patterns: [], rejected: true }],
   ["a deleted session", { type: "session.deleted", properties: { info: { id: S } } }, { type: "deleted", session: S }],
   ["a user's message", { type: "message.updated", properties: { sessionID: S, info: { id: "m", role: "user", time: { created: 1 } } } }, undefined],
   ["an unfinished answer", { type: "message.updated", properties: { sessionID: S, info: { id: "m", role: "assistant", time: { created: 1 } } } }, undefined],

@@ -22,7 +22,7 @@ function strict<T extends object>(what: string, object: T): T {
     },
   })
 }
-const OPTIONAL = new Set(["ctx.agent", "ctx.command", "ctx.storage", "ctx.session.remove", "ctx.session.switchAgent", "ctx.session.hook", "ctx.session.synthetic", "ctx.tool.hook", "tool context.progress"])
+const OPTIONAL = new Set(["ctx.agent", "ctx.command", "ctx.permission", "ctx.permission.list", "ctx.storage", "ctx.session.remove", "ctx.session.switchAgent", "ctx.session.hook", "ctx.session.synthetic", "ctx.tool.hook", "tool context.progress"])
 
 function keys(what: string, given: any, required: string[], optional: string[] = []): void {
   for (const key of required) assert.ok(key in given, `${what} lacks ${key}`)
@@ -142,6 +142,9 @@ function fakeHost(lacks: string[] = [], users: Agent[] = []) {
       hook: async (name: string, callback: any) => (assert.equal(name, "execute.before"), hooks.set(name, callback), registration()),
     },
     event: strict("ctx.event", { subscribe: (...args: unknown[]) => (assert.equal(args.length, 0), events) }),
+    permission: strict("ctx.permission", {
+      reply: async (input: any) => (keys("permission.reply", input, ["sessionID", "requestID", "reply"], ["message"]), calls.push(["reply", input])),
+    }),
     storage: strict("ctx.storage", { get: async (key: string) => storage.get(key), set: async (key: string, value: unknown) => void storage.set(key, value) }),
   }
   for (const name of lacks) if (name.startsWith("session.")) delete session[name.slice(8)]
@@ -281,6 +284,18 @@ test("a host that drops the parent is told apart, and faults carry the host's na
   await assert.rejects(host.remove("ses_p"), (error: any) => error.data.name === "Unsupported")
 })
 
+test("an ask is answered by its id, and a host that lists none says so", async () => {
+  const host = fakeHost()
+  const port = new V2Host(host.ctx)
+  await port.answer({ id: "per_1", session: "ses_1" })
+  await port.answer({ id: "per_2", session: "ses_1", refusal: "not today" })
+  assert.deepEqual(host.calls, [
+    ["reply", { sessionID: "ses_1", requestID: "per_1", reply: "once" }],
+    ["reply", { sessionID: "ses_1", requestID: "per_2", reply: "reject", message: "not today" }],
+  ])
+  await assert.rejects(port.asks(), (error: any) => error.data.name === "Unsupported")
+})
+
 test("a host with fewer capabilities still loads", async () => {
   const host = await start(fakeHost(["agent", "command", "storage", "tool.hook", "session.hook", "session.switchAgent", "session.synthetic"]))
   assert.equal(host.tools.size, TOOLS.length)
@@ -322,7 +337,7 @@ const TABLE: [string, { type: string; data?: object }[], HostEvent[]][] = [
   [
     "a question and its answer",
     [{ type: "permission.asked", data: { id: "q", sessionID: S, action: "edit", resources: ["x"] } }, { type: "permission.replied", data: { sessionID: S, requestID: "q", reply: "once" } }],
-    [{ type: "permission", session: S, id: "q", open: true, permission: "edit", rejected: false }, { type: "permission", session: S, id: "q", open: false, permission: "edit", rejected: false }],
+    [{ type: "permission", session: S, id: "q", open: true, permission: "edit", patterns: ["x"], rejected: false }, { type: "permission", session: S, id: "q", open: false, permission: "edit", patterns: [], rejected: false }],
   ],
   ["a deleted session", [{ type: "session.deleted", data: { sessionID: S } }], [{ type: "deleted", session: S }]],
   ["what concerns no session", [{ type: "agent.updated", data: {} }, { type: "session.deleted" }], []],

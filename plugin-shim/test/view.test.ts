@@ -20,7 +20,7 @@ function view(state = "running", more: Partial<MissionViewResult> = {}, awaitsAp
   const ended = ["completed", "failed", "stopped", "partially_completed"].includes(state)
   const mission = { id: "01a1fe42-9418-7701-9360-7d6374657442", title: "Do it", state, phase: "executing", parentSession: "s", directory: "/p", done: 1, running: 1, waiting: 1, failed: 1, total: 4, createdAt: START, ...(ended ? { endedAt: START + 9_000 } : {}) }
   return {
-    detail: { mission, tasks, checkpoints: [], forecast: { minutes: 64.2, turns: 5 }, tokens: 12_000, cost: 0.5, awaitsApproval },
+    detail: { mission, tasks, asks: [], checkpoints: [], forecast: { minutes: 64.2, turns: 5 }, tokens: 12_000, cost: 0.5, awaitsApproval },
     summary: "First the parts, then the whole.",
     attempts: [
       { role: "planner", ordinal: 1, session: "ses_p", state: "done", openedAt: START, closedAt: START + 1_000 },

@@ -7,7 +7,7 @@ use crate::engine::core::replay;
 use crate::engine::export;
 use crate::engine::handle::{decode_all, read_journal};
 use crate::ports::store::Store;
-use crate::protocol::types::{MissionDetail, MissionSummary};
+use crate::protocol::types::{AskDetail, MissionDetail, MissionSummary};
 use crate::rpc::service;
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -74,6 +74,39 @@ pub fn mission(id: &str) -> anyhow::Result<MissionDetail> {
     match reading(async |store| Ok(read_journal(store, id.clone()).await?))? {
         Some(view) => Ok(service::detail(&view)),
         None => bail!("there is no mission {id}; `gantry missions` lists them"),
+    }
+}
+
+/// A permission that an agent waits for.
+#[derive(serde::Serialize)]
+pub struct WaitingAsk {
+    pub mission: String,
+    #[serde(flatten)]
+    pub ask: AskDetail,
+}
+
+/// What the agents of all open missions wait for.
+pub fn open_asks() -> anyhow::Result<Vec<WaitingAsk>> {
+    let open = reading(async |store| {
+        let mut open = Vec::new();
+        for row in store.missions(None, true, LOOK_BACK).await? {
+            let detail = service::detail(&read_journal(store, row.id).await?);
+            let waiting = detail.asks.into_iter().filter(|ask| ask.allowed.is_none());
+            open.extend(waiting.map(|ask| WaitingAsk { mission: detail.mission.id.clone(), ask }));
+        }
+        Ok(open)
+    })?;
+    Ok(open.unwrap_or_default())
+}
+
+/// Mission and id of an open ask, by the id or its beginning.
+pub fn open_ask(id: &str) -> anyhow::Result<(String, String)> {
+    let mut matching = open_asks()?;
+    matching.retain(|waiting| !id.is_empty() && waiting.ask.id.starts_with(id));
+    match matching.as_slice() {
+        [] => bail!("no permission {id} waits for an answer; `gantry permissions` lists what does"),
+        [one] => Ok((one.mission.clone(), one.ask.id.clone())),
+        several => bail!("{} permissions begin with {id}: give more of the id", several.len()),
     }
 }
 

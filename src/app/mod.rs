@@ -28,13 +28,13 @@ use anyhow::{Context, bail};
 pub use code::{Searched, diagnostics, search_code, search_files, search_text};
 pub use configuration::{configuration, install, uninstall};
 pub use doctor::doctor;
-pub use missions::{export, follow, meant, mission, missions};
+pub use missions::{WaitingAsk, export, follow, meant, mission, missions, open_ask, open_asks};
 pub use rollback::rollback;
 pub use run::{Ran, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-pub use steer::{processes, steer};
+pub use steer::{Order, processes, steer};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 

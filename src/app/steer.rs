@@ -31,23 +31,27 @@ pub fn processes() -> anyhow::Result<Vec<MetricsResult>> {
     })
 }
 
+/// What an order is about, besides its mission.
+#[derive(Default)]
+pub struct Order {
+    pub text: Option<String>,
+    pub task: Option<String>,
+    pub ask: Option<String>,
+}
+
 /// The mission after the order was carried out.
-pub fn steer(
-    id: Option<&str>,
-    action: ControlAction,
-    text: Option<String>,
-    task: Option<String>,
-) -> anyhow::Result<MissionDetail> {
+pub fn steer(id: Option<&str>, action: ControlAction, order: Order) -> anyhow::Result<MissionDetail> {
     let mission = super::mission(&super::meant(id)?)?.mission;
     let home = dirs::data_dir().context("no data directory: set GANTRY_HOME")?;
     let params = MissionControlParams {
         directory: mission.directory.clone(),
         mission: Some(mission.id.clone()),
         action,
-        text,
+        text: order.text,
+        ask: order.ask,
         checkpoint: None,
         files: None,
-        task,
+        task: order.task,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(ask(&home, m::MissionControl, &params))?;

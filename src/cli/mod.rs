@@ -7,6 +7,7 @@ mod install;
 mod logs;
 mod missions;
 pub mod output;
+mod permissions;
 mod progress;
 mod rollback;
 mod run;
@@ -65,6 +66,12 @@ enum Command {
     Retry(steer::Args),
     /// Tell the workers of a mission something
     Steer(steer::TextArgs),
+    /// What agents wait to be allowed
+    Permissions(permissions::Args),
+    /// Allow what an agent asks for, this once
+    Allow(steer::AskArgs),
+    /// Refuse what an agent asks for
+    Deny(steer::AskArgs),
     /// Accept the plan that waits for you
     Approve(steer::Args),
     /// Have the plan that waits made anew, with what you want to be different
@@ -126,6 +133,9 @@ pub fn main() -> ExitCode {
         Command::Cancel(args) => steer::order(&args, ControlAction::Cancel),
         Command::Retry(args) => steer::order(&args, ControlAction::Retry),
         Command::Steer(args) => steer::say(&args, ControlAction::Steer),
+        Command::Permissions(args) => permissions::run(&args),
+        Command::Allow(args) => steer::answer(&args, ControlAction::Allow),
+        Command::Deny(args) => steer::answer(&args, ControlAction::Deny),
         Command::Approve(args) => steer::order(&args, ControlAction::Approve),
         Command::Refuse(args) => steer::say(&args, ControlAction::Refuse),
         Command::Rollback(args) => rollback::run(&args),

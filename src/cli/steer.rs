@@ -1,6 +1,6 @@
-//! `gantry pause`, `resume`, `cancel`, `retry`, `steer`, `approve`, `refuse` and `accept`
+//! `gantry pause`, `resume`, `cancel`, `retry`, `steer`, `allow`, `deny`, `approve`, `refuse` and `accept`
 use super::{exit, output, progress};
-use crate::app;
+use crate::app::{self, Order};
 use crate::protocol::types::ControlAction;
 
 #[derive(clap::Args)]
@@ -49,37 +49,58 @@ pub struct ExpandArgs {
     json: bool,
 }
 
+#[derive(clap::Args)]
+pub struct AskArgs {
+    /// Id of the ask, or its beginning, as `gantry permissions` lists it
+    ask: String,
+    /// Why not, for the agent
+    reason: Vec<String>,
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
 pub fn expand(args: &ExpandArgs) -> u8 {
-    carry_out(Some(&args.id), ControlAction::Expand, None, Some(args.task.clone()), args.json)
+    let order = Order { task: Some(args.task.clone()), ..Order::default() };
+    carry_out(Some(&args.id), ControlAction::Expand, order, args.json)
 }
 
 pub fn accept(args: &AcceptArgs) -> u8 {
     let task = (args.task != "whole").then(|| args.task.clone());
-    carry_out(Some(&args.id), ControlAction::Accept, Some(args.reason.join(" ")), task, args.json)
+    let order = Order { text: Some(args.reason.join(" ")), task, ..Order::default() };
+    carry_out(Some(&args.id), ControlAction::Accept, order, args.json)
 }
 
 pub fn order(args: &Args, action: ControlAction) -> u8 {
-    carry_out(args.id.as_deref(), action, None, None, args.json)
+    carry_out(args.id.as_deref(), action, Order::default(), args.json)
 }
 
 pub fn say(args: &TextArgs, action: ControlAction) -> u8 {
-    carry_out(Some(&args.id), action, Some(args.text.join(" ")), None, args.json)
+    let order = Order { text: Some(args.text.join(" ")), ..Order::default() };
+    carry_out(Some(&args.id), action, order, args.json)
 }
 
-fn carry_out(
-    id: Option<&str>,
-    action: ControlAction,
-    text: Option<String>,
-    task: Option<String>,
-    json: bool,
-) -> u8 {
-    match app::steer(id, action, text, task) {
+pub fn answer(args: &AskArgs, action: ControlAction) -> u8 {
+    match app::open_ask(&args.ask) {
+        Ok((mission, ask)) => {
+            let text = Some(args.reason.join(" ")).filter(|text| !text.is_empty());
+            let order = Order { text, ask: Some(ask), ..Order::default() };
+            carry_out(Some(&mission), action, order, args.json)
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn carry_out(id: Option<&str>, action: ControlAction, order: Order, json: bool) -> u8 {
+    match app::steer(id, action, order) {
         Ok(detail) if json => output::line(&serde_json::to_string(&detail).unwrap_or_default()),
         Ok(detail) => output::line(&progress::line(&detail.mission)),
-        Err(error) => {
-            output::error(&format!("{error:#}"));
-            return exit::FAILED;
-        }
+        Err(error) => return failed(&error),
     }
     exit::DONE
+}
+
+fn failed(error: &anyhow::Error) -> u8 {
+    output::error(&format!("{error:#}"));
+    exit::FAILED
 }

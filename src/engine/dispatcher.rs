@@ -747,6 +747,7 @@ fn mission_of(action: &Action) -> Option<MissionId> {
         | Action::WatchTodo { mission, .. }
         | Action::UnwatchTodo { mission } => Some(mission.clone()),
         Action::Answer { .. }
+        | Action::AnswerAsk { .. }
         | Action::Abort { .. }
         | Action::Tell { .. }
         | Action::Toast { .. }

@@ -7,7 +7,7 @@ use super::lanes::Job;
 use super::rollback;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::verdict::{CheckOutcome, CheckResult};
-use crate::ports::host::{Host, HostError, NewSession, TurnState};
+use crate::ports::host::{Host, HostAsk, HostError, NewSession, TurnState};
 use crate::ports::workspace::{Checks, TodoPlan, WorkspaceError};
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -120,7 +120,10 @@ impl Effects {
                 let effects = self.clone();
                 work(Some(&mission.clone()), Some(broken), async move {
                     let limit = if deep { DEEP_LOOK_MESSAGES } else { LOOK_MESSAGES };
-                    let result = effects.look(directory, session, transcript, limit).await;
+                    // Before the rest: one that is asked for meanwhile comes as an event, or with the next look.
+                    let asks = effects.asks(&directory, &session).await;
+                    let look = effects.look(directory, session, transcript, limit).await;
+                    let result = look.map(|look| Look { asks, ..look });
                     Some(Input::Looked { mission, attempt, result })
                 })
             }
@@ -170,6 +173,10 @@ impl Effects {
                 Action::Tell { directory, session, text } => {
                     host.prompt(directory, session, crate::domain::ids::Role::Commander, text, true).await
                 }
+                // One that is lost is still open at the next look.
+                Action::AnswerAsk { directory, session, ask, refusal, .. } => {
+                    host.answer_ask(directory, session, ask, refusal).await
+                }
                 Action::Toast { directory, kind, title, message } => {
                     host.toast(directory, kind, title, message).await
                 }
@@ -197,10 +204,16 @@ impl Effects {
         let states = host.status(directory.clone(), vec![session.clone()]).await?;
         let state = states.first().map_or(TurnState::Absent, |(_, s)| *s);
         if !transcript && matches!(state, TurnState::Busy | TurnState::Retry) {
-            return Ok(Look { state, messages: Vec::new() });
+            return Ok(Look { state, messages: Vec::new(), asks: None });
         }
         let messages = host.messages(directory, session, limit).await?;
-        Ok(Look { state, messages })
+        Ok(Look { state, messages, asks: None })
+    }
+
+    /// None where the host does not say.
+    async fn asks(&self, directory: &Directory, session: &HostSessionId) -> Option<Vec<HostAsk>> {
+        let all = self.ports.host.asks(directory.clone()).await.ok()?;
+        Some(all.into_iter().filter(|ask| ask.session == *session).collect())
     }
 
     // ---- tree and checks

@@ -4,7 +4,7 @@ pub use super::core::event::{
     Ceiling, Created, Inspection, Options, ReportStatus, Scope, Spent, Subject, Toasts,
 };
 pub use super::core::log::Note;
-use super::core::state::Mission;
+use super::core::state::{Ask, Mission};
 pub use super::core::{
     Answer, Control, HostInput, Limits, NotePut, Refusal, RollbackAsk, RollbackStep, RollbackView, ToolInput,
 };
@@ -79,6 +79,20 @@ pub struct TaskView {
     pub ended_at: Option<Millis>,
 }
 
+/// A permission that was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskView {
+    pub id: String,
+    pub session: Option<HostSessionId>,
+    pub task: Option<String>,
+    pub permission: String,
+    pub patterns: Vec<String>,
+    pub at: Millis,
+    /// None while it is open.
+    pub allowed: Option<bool>,
+    pub by: Option<&'static str>,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct MissionView {
     pub row: MissionRow,
@@ -86,6 +100,7 @@ pub struct MissionView {
     /// The plan waits for the user's word.
     pub awaits_approval: bool,
     pub report: Option<String>,
+    pub asks: Vec<AskView>,
     /// Oldest first.
     pub checkpoints: Vec<Checkpoint>,
     /// What the planner says of the plan.
@@ -126,6 +141,7 @@ impl MissionView {
             tasks: tasks.collect(),
             awaits_approval: mission.awaits_approval(),
             report: mission.report.clone(),
+            asks: mission.asks.iter().map(|ask| AskView::of(mission, ask)).collect(),
             checkpoints: mission.checkpoints.iter().cloned().collect(),
             summary: mission.plan.as_ref().map(|plan| plan.summary.clone()),
             attempts: views::attempts(mission),
@@ -142,6 +158,23 @@ impl MissionView {
 /// Starts the engine with the default limits.
 pub fn start(ports: Ports) -> (Handle, impl Future<Output = ()> + Send) {
     start_with(ports, Limits::default())
+}
+
+impl AskView {
+    fn of(mission: &Mission, ask: &Ask) -> Self {
+        let attempt = mission.attempts.get(&ask.attempt);
+        let verdict = ask.verdict.as_ref();
+        Self {
+            id: ask.id.clone(),
+            session: attempt.and_then(|a| a.session.clone()),
+            task: ask.task(mission).map(|t| t.0.clone()),
+            permission: ask.permission.clone(),
+            patterns: ask.patterns.clone(),
+            at: ask.at,
+            allowed: verdict.map(|v| v.allow),
+            by: verdict.map(|v| v.by.name()),
+        }
+    }
 }
 
 /// Starts the engine; the future runs until the handle's `shutdown`. Has to be called within a runtime.

@@ -57,6 +57,11 @@ pub fn prompt(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> Str
             subject_line(mission, attempt),
             attempt.submit_tool()
         ),
+        PromptReason::Denied => format!(
+            "A permission that your turn asked for was refused. {}\nDo without it, and end with {}; if the work cannot be done without it, say so there.",
+            subject_line(mission, attempt),
+            attempt.submit_tool()
+        ),
     }
 }
 

@@ -61,6 +61,17 @@ pub enum CallState {
     Error,
 }
 
+/// A permission that a tool call waits for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostAsk {
+    pub id: String,
+    pub session: HostSessionId,
+    /// As the host names it, such as `bash`.
+    pub permission: String,
+    /// What it is about: commands, paths, addresses.
+    pub patterns: Vec<String>,
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HostFault {
     pub name: String,
@@ -125,6 +136,16 @@ pub trait Host: Send + Sync {
         session: HostSessionId,
         limit: u32,
     ) -> Fut<'_, Result<Vec<HostMessage>, HostError>>;
+    /// Permissions that wait for an answer, of all sessions of the directory.
+    fn asks(&self, directory: Directory) -> Fut<'_, Result<Vec<HostAsk>, HostError>>;
+    /// Allows what was asked for, or refuses it with a sentence for the model.
+    fn answer_ask(
+        &self,
+        directory: Directory,
+        session: HostSessionId,
+        ask: String,
+        refusal: Option<String>,
+    ) -> Fut<'_, Result<(), HostError>>;
     fn toast(
         &self,
         directory: Directory,

@@ -14,6 +14,7 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
     });
     let detail = || {
         json!({ "mission": mission("running"), "tasks": [task()], "tokens": 48_200, "cost": 0.31, "awaitsApproval": false,
+            "asks": [ask()],
             "checkpoints": [checkpoint.clone()], "lastEvent": log_line(),
             "budget": { "tokens": 500_000, "tokensSpent": 41_250, "costSpent": 0.27 },
             "forecast": { "minutes": 12.5, "turns": 5, "tokens": 90_000, "cost": 0.7 } })
@@ -224,6 +225,14 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
             }),
             json!({ "allow": false, "reason": "The user refused it." }),
         ),
+        "host/permission.list" => (
+            json!({ "directory": "/home/ann/shop" }),
+            json!({ "asks": [{ "id": "per_1", "session": "ses_7", "permission": "bash", "patterns": ["npm publish"] }] }),
+        ),
+        "host/permission.reply" => (
+            json!({ "directory": "/home/ann/shop", "session": "ses_7", "id": "per_1", "refusal": "Nothing is published." }),
+            json!({}),
+        ),
         "host/progress" => (
             json!({
                 "directory": "/home/ann/shop",
@@ -246,7 +255,7 @@ pub(super) fn of_notification(name: &str) -> Value {
             "events": [
                 { "type": "tool", "session": "ses_7", "call": "call_2", "tool": "write", "state": "completed" },
                 { "type": "message", "session": "ses_7", "message": message() },
-                { "type": "permission", "session": "ses_7", "id": "per_1", "open": true, "permission": "bash", "rejected": false },
+                { "type": "permission", "session": "ses_7", "id": "per_1", "open": true, "permission": "bash", "patterns": ["npm publish"], "rejected": false },
                 { "type": "error", "session": "ses_8", "error": { "name": "APIError", "message": "overloaded", "status": 529 } },
                 { "type": "status", "session": "ses_7", "state": "idle" },
                 { "type": "status", "session": "ses_8", "state": "retry", "retryAt": 1_767_225_660_000_u64 },
@@ -256,6 +265,19 @@ pub(super) fn of_notification(name: &str) -> Value {
         "$/cancel" => json!({ "id": 17 }),
         other => panic!("{other} has no example: add one to src/protocol/examples.rs"),
     }
+}
+
+fn ask() -> Value {
+    json!({
+        "id": "per_1",
+        "session": "ses_7",
+        "task": "T2",
+        "permission": "bash",
+        "patterns": ["npm publish"],
+        "at": 1_767_225_800_000_u64,
+        "allowed": false,
+        "by": "user",
+    })
 }
 
 fn log_line() -> Value {

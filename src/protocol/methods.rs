@@ -147,7 +147,7 @@ table! {
         MissionList "mission/list" ShimToSidecar Read MissionListParams => MissionListResult,
             "The missions of a directory.";
         MissionControl "mission/control" ShimToSidecar Write MissionControlParams => MissionDetail,
-            "Pauses, resumes, cancels, retries or steers a mission, accepts a task, makes a checkpoint or takes its work back to one.";
+            "Pauses, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one.";
         MissionRollback "mission/rollback" ShimToSidecar Write MissionRollbackParams => MissionRollbackResult,
             "Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do.";
         CommandRun "command/run" ShimToSidecar Write CommandRunParams => CommandRunResult,
@@ -178,6 +178,10 @@ table! {
             "Shows a short notice to the user.";
         HostPermissionAsk "host/permission.ask" SidecarToShim Read PermissionAskParams => PermissionAskResult,
             "Whether a running tool call may do this, by the host's rules or by the user, who may take a while.";
+        HostPermissionList "host/permission.list" SidecarToShim Read DirectoryParams => PermissionListResult,
+            "What the sessions of a directory wait to be allowed.";
+        HostPermissionReply "host/permission.reply" SidecarToShim Write PermissionReplyParams => Empty,
+            "Answers what a session asks for. An answer to what is answered already changes nothing.";
         HostProgress "host/progress" SidecarToShim Write ProgressParams => Empty,
             "Sets the live title of a running tool call.";
     }

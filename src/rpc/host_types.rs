@@ -1,4 +1,5 @@
 //! Wire types of the host side to those of the port.
+use crate::domain::ids::HostSessionId;
 use crate::ports::host::*;
 use crate::protocol::types as wire;
 
@@ -21,6 +22,15 @@ pub fn call_state(state: wire::ToolState) -> CallState {
 
 pub fn fault(fault: wire::HostFault) -> HostFault {
     HostFault { name: fault.name, message: fault.message, status: fault.status }
+}
+
+pub fn ask(ask: wire::OpenAsk) -> HostAsk {
+    HostAsk {
+        id: ask.id,
+        session: HostSessionId(ask.session),
+        permission: ask.permission,
+        patterns: ask.patterns,
+    }
 }
 
 pub fn message(message: wire::Message) -> HostMessage {

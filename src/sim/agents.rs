@@ -3,7 +3,7 @@
 use super::Sim;
 use super::mutation::Mutation;
 use super::place_ports::CHECK;
-use super::turns::Speaker;
+use super::turns::{Permitted, Speaker};
 use crate::domain::ids::{HostSessionId, Role};
 use crate::domain::plan::{Draft, DraftTask};
 use crate::domain::verdict::Finding;
@@ -56,6 +56,21 @@ async fn trouble(me: &Speaker) -> bool {
     }
     if long {
         me.own_tool("bash", 60_000, 1_200_000).await;
+    }
+    let asks = {
+        let mut world = me.sim.world.lock();
+        let odds = world.odds.permission;
+        world.rng.chance(odds)
+    };
+    if asks {
+        match me.permission().await {
+            Permitted::Yes => {}
+            Permitted::No => me.think(100, 1_000).await,
+            Permitted::TurnEnds => {
+                me.end_message("tool-calls", None);
+                return true;
+            }
+        }
     }
     if error {
         let (name, status) = *me.sim.world.lock().rng.pick(&[

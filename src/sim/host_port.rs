@@ -7,6 +7,7 @@ use super::sidecar::Power;
 use super::turns;
 use super::world::World;
 use crate::domain::ids::{Directory, HostSessionId, Role};
+use crate::engine::handle::HostInput;
 use crate::ports::Fut;
 use crate::ports::host::*;
 use std::sync::Arc;
@@ -271,6 +272,38 @@ impl Host for SimHost {
             let world = sim.world.lock();
             let all = &world.sessions.get(&session).ok_or_else(|| gone(&session))?.messages;
             Ok(all[all.len().saturating_sub(limit as usize)..].to_vec())
+        })
+    }
+
+    fn asks(&self, _directory: Directory) -> Fut<'_, Result<Vec<HostAsk>, HostError>> {
+        // Where nobody asks, this call draws no lots either.
+        if self.sim.world.lock().odds.permission == 0 {
+            return Box::pin(std::future::ready(Ok(Vec::new())));
+        }
+        let process = self.power.process;
+        self.call("asks", move |sim| {
+            let world = sim.world.lock();
+            let here = world.asks.iter().filter(|(_, ask)| ask.process == process && ask.allowed.is_none());
+            Ok(here.map(|(id, ask)| turns::host_ask(id, &ask.session)).collect())
+        })
+    }
+
+    fn answer_ask(
+        &self,
+        _directory: Directory,
+        session: HostSessionId,
+        ask: String,
+        refusal: Option<String>,
+    ) -> Fut<'_, Result<(), HostError>> {
+        let process = self.power.process;
+        self.call("answer_ask", move |sim| {
+            let mut world = sim.world.lock();
+            let open = world.asks.get_mut(&ask).filter(|a| a.process == process && a.allowed.is_none());
+            let open = open.ok_or_else(|| gone(&session))?;
+            open.allowed = Some(refusal.is_none());
+            drop(world);
+            sim.emit(process, HostInput::AskAnswered { session, ask, allow: refusal.is_none() });
+            Ok(())
         })
     }
 

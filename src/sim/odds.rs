@@ -31,6 +31,8 @@ pub struct Odds {
     pub rate_limit: u32,
     pub turn_hangs: u32,
     pub long_call: u32,
+    /// A turn that waits for a permission.
+    pub permission: u32,
     pub store_refuses: u32,
     pub store_answer_lost: u32,
     pub store_slow: u32,

@@ -345,7 +345,8 @@ fn brief(event: &HostInput) -> String {
         HostInput::Error { session, fault } => format!("{session} error {}", fault.name),
         HostInput::Message { session, message } => format!("{session} message {}", message.id),
         HostInput::ToolMoved { session, call, state } => format!("{session} {call} {state:?}"),
-        HostInput::Permission { session, open, .. } => format!("{session} asks {open}"),
+        HostInput::Asked { ask } => format!("{} asks {}", ask.session, ask.id),
+        HostInput::AskAnswered { session, ask, allow } => format!("{session} {ask} allowed: {allow}"),
         HostInput::Deleted { session } => format!("{session} deleted"),
     }
 }

@@ -2,10 +2,10 @@
 use super::Sim;
 use super::agents;
 use super::mutation::Mutation;
-use super::world::Turn;
+use super::world::{Turn, WaitingAsk};
 use crate::domain::ids::{HostSessionId, Role};
 use crate::engine::handle::{Answer, HostInput, ToolInput};
-use crate::ports::host::{CallState, HostCall, HostFault, TurnState};
+use crate::ports::host::{CallState, HostAsk, HostCall, HostFault, TurnState};
 use std::sync::Arc;
 
 /// Starts a turn, or leaves the prompt to the one that runs.
@@ -81,6 +81,29 @@ pub fn kill_all(sim: &Arc<Sim>, process: usize) {
             turn.task.abort();
         }
     }
+}
+
+pub enum Permitted {
+    Yes,
+    No,
+    TurnEnds,
+}
+
+/// An ask goes with the turn that waits for it, however that ends.
+struct Asked<'a> {
+    sim: &'a Sim,
+    id: &'a str,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.sim.world.lock().asks.remove(self.id);
+    }
+}
+
+pub fn host_ask(id: &str, session: &HostSessionId) -> HostAsk {
+    let (permission, patterns) = ("bash".into(), vec!["npm publish".into()]);
+    HostAsk { id: id.into(), session: session.clone(), permission, patterns }
 }
 
 /// What an agent can do in its turn.
@@ -209,6 +232,32 @@ impl Speaker {
             message.text = text.to_owned();
         }
         self.end_message("stop", None);
+    }
+
+    /// Waits for the word on a permission. A refusal in the host's own dialog ends the turn; one with a sentence does not.
+    pub async fn permission(&self) -> Permitted {
+        let (id, dialog) = {
+            let mut world = self.sim.world.lock();
+            let id = format!("per_{}", world.id());
+            let ask = WaitingAsk { process: self.process, session: self.session.clone(), allowed: None };
+            world.asks.insert(id.clone(), ask);
+            (id, [None, None, Some(true), Some(false)][world.rng.range(0, 3) as usize])
+        };
+        let _asked = Asked { sim: &self.sim, id: &id };
+        self.sim.emit(self.process, HostInput::Asked { ask: host_ask(&id, &self.session) });
+        let mut patience = self.sim.world.lock().rng.range(1, 90);
+        loop {
+            self.sim.pause(1_000, 1_000).await;
+            if let Some(allowed) = self.sim.world.lock().asks.get(&id).and_then(|ask| ask.allowed) {
+                return if allowed { Permitted::Yes } else { Permitted::No };
+            }
+            patience = patience.saturating_sub(1);
+            if let Some(allow) = dialog.filter(|_| patience == 0) {
+                let (session, ask) = (self.session.clone(), id.clone());
+                self.sim.emit(self.process, HostInput::AskAnswered { session, ask, allow });
+                return if allow { Permitted::Yes } else { Permitted::TurnEnds };
+            }
+        }
     }
 
     /// The provider tells the host to wait.

@@ -27,6 +27,8 @@ pub struct World {
     pub sessions: BTreeMap<HostSessionId, Conversation>,
     /// Running turns, by host process.
     pub turns: BTreeMap<(usize, HostSessionId), Turn>,
+    /// Permissions that turns wait for, by their id.
+    pub asks: BTreeMap<String, WaitingAsk>,
     pub places: BTreeMap<String, Place>,
     /// Contents that the user wrote, and no agent.
     pub by_user: BTreeSet<u64>,
@@ -72,6 +74,13 @@ pub struct Turn {
     pub queued: Vec<String>,
 }
 
+pub struct WaitingAsk {
+    pub process: usize,
+    pub session: HostSessionId,
+    /// What the engine said of it.
+    pub allowed: Option<bool>,
+}
+
 pub struct Delivery {
     pub mission: MissionId,
     pub text: String,
@@ -109,6 +118,7 @@ impl World {
             mirror: Mirror::default(),
             sessions: BTreeMap::new(),
             turns: BTreeMap::new(),
+            asks: BTreeMap::new(),
             places: BTreeMap::new(),
             by_user: BTreeSet::new(),
             markers: BTreeSet::new(),

@@ -18,6 +18,7 @@ fractal             \"auto\"   default
 integrate           \"apply\"   default
 isolation           \"shared\"   default
 maxDurationSeconds  86400   default
+permissionTimeoutSeconds 600   default
 planApproval        \"auto\"   default
 planners            10   default
 resume              \"report\"   ~/.config/gantry/gantry.json:1

@@ -19,6 +19,7 @@ mod models;
 mod orders;
 mod packages;
 mod panel;
+mod permissions;
 mod prompt_tax;
 mod rollback;
 mod script;

@@ -45,6 +45,7 @@ async fn a_visitor_sees_and_steers_and_no_more() {
         mission: Some(created.mission.id.clone()),
         action: ControlAction::Steer,
         text: Some("in British spelling".into()),
+        ask: None,
         checkpoint: None,
         files: None,
         task: None,

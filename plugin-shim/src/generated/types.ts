@@ -19,6 +19,21 @@ export const ERROR = {
   HOST: -32020,
 } as const;
 
+/** A permission that an agent of the mission asked the host for. */
+export type AskDetail = {
+  /** The host's. */
+  id: string,
+  /** The host session that waits, or has waited. */
+  session?: string, task?: string, permission: string,
+  /** What it is about: commands, paths, addresses. */
+  patterns: Array<string>,
+  /** Milliseconds since the Unix epoch. */
+  at: number,
+  /** Absent while it is open. */
+  allowed?: boolean,
+  /** Whose word that was: host, user, time or nobody. */
+  by?: string, };
+
 export type AttemptDetail = {
   /** planner, worker or reviewer. */
   role: string,
@@ -68,7 +83,7 @@ export type CommandRunResult = {
   /** For the user. */
   text: string, };
 
-export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "expand" | "checkpoint" | "restore";
+export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "expand" | "allow" | "deny" | "checkpoint" | "restore";
 
 export type DiagnosticsPolicy = "auto" | "off";
 
@@ -98,6 +113,8 @@ export type HostEvent = { "type": "status", session: string, state: SessionState
   retryAt?: number, message?: string, } | { "type": "error", session: string, error: HostFault, } | { "type": "message", session: string, message: Message, } | { "type": "tool", session: string, call: string, tool: string, state: ToolState, } | { "type": "permission", session: string, id: string,
   /** False once answered. */
   open: boolean, permission: string,
+  /** What it is about, while it is open. */
+  patterns: Array<string>,
   /** The answer was no. */
   rejected: boolean, } | { "type": "deleted", session: string, };
 
@@ -161,8 +178,10 @@ export type MetricsResult = { pid: number,
 export type MissionAttachParams = { directory: string, mission: string, parentSession: string, };
 
 export type MissionControlParams = { directory: string, mission?: string, action: ControlAction,
-  /** For steer: what to tell the workers; for refuse: what is to be different; for accept: why. */
+  /** For steer: what to tell the workers; for refuse: what is to be different; for accept and deny: why. */
   text?: string,
+  /** For allow and deny: the host's id of the ask; the oldest open one when absent. */
+  ask?: string,
   /** For restore: the number of the checkpoint. */
   checkpoint?: number,
   /** For restore: the files changed since go back too. */
@@ -191,6 +210,8 @@ export type MissionDetail = { mission: MissionSummary, tasks: Array<TaskDetail>,
   cost: number,
   /** Present once the mission is at an end. */
   report?: string,
+  /** Permissions that were asked for, oldest first: all that are open, and the newest of the others. */
+  asks: Array<AskDetail>,
   /** The newest hundred, oldest first. */
   checkpoints: Array<CheckpointDetail>,
   /** What it may spend since it was last begun; absent without a limit. */
@@ -258,6 +279,9 @@ export type MissionViewResult = { detail: MissionDetail,
   /** The newest lines, oldest first. */
   log: Array<LogLine>, };
 
+/** An ask that waits for an answer. */
+export type OpenAsk = { id: string, session: string, permission: string, patterns: Array<string>, };
+
 /** Name and version of one end of the connection. */
 export type Peer = { name: string, version: string, };
 
@@ -273,6 +297,12 @@ export type PermissionAskParams = { directory: string, session: string, call: st
 export type PermissionAskResult = { allow: boolean,
   /** Why not, for the model. */
   reason?: string, };
+
+export type PermissionListResult = { asks: Array<OpenAsk>, };
+
+export type PermissionReplyParams = { directory: string, session: string, id: string,
+  /** Why not, for the model; allowed once when absent. */
+  refusal?: string, };
 
 export type PlanApproval = "auto" | "ask";
 
@@ -410,6 +440,8 @@ export type WorkspaceOptions = {
   taskBudgetDollars?: number,
   /** Minutes of work on one task after which it gets no further turn. */
   taskBudgetMinutes?: number,
+  /** Seconds after which an unanswered permission is refused, 5 to 86400 (default 600). */
+  permissionTimeoutSeconds?: number,
   /** Whether new errors that language servers find send a change back (default auto). */
   diagnostics?: DiagnosticsPolicy,
   /** Whether a plan waits for the user's word before work begins (default auto). */
@@ -445,7 +477,7 @@ export interface SidecarMethods {
   "mission/view": { params: MissionStatusParams; result: MissionViewResult };
   /** The missions of a directory. */
   "mission/list": { params: MissionListParams; result: MissionListResult };
-  /** Pauses, resumes, cancels, retries or steers a mission, accepts a task, makes a checkpoint or takes its work back to one. */
+  /** Pauses, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
   /** Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do. */
   "mission/rollback": { params: MissionRollbackParams; result: MissionRollbackResult };
@@ -489,6 +521,10 @@ export interface HostMethods {
   "host/toast": { params: ToastParams; result: Empty };
   /** Whether a running tool call may do this, by the host's rules or by the user, who may take a while. */
   "host/permission.ask": { params: PermissionAskParams; result: PermissionAskResult };
+  /** What the sessions of a directory wait to be allowed. */
+  "host/permission.list": { params: DirectoryParams; result: PermissionListResult };
+  /** Answers what a session asks for. An answer to what is answered already changes nothing. */
+  "host/permission.reply": { params: PermissionReplyParams; result: Empty };
   /** Sets the live title of a running tool call. */
   "host/progress": { params: ProgressParams; result: Empty };
 }

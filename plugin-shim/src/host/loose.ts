@@ -11,6 +11,10 @@ export function text(value: unknown): string {
   return typeof value === "string" ? value : ""
 }
 
+export function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : []
+}
+
 export function count(value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.round(value) : 0
 }

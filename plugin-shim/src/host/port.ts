@@ -1,5 +1,5 @@
 // What the shim needs of a host, in one form for both host lines. Failures are thrown as `hostError`.
-import type { HostInfo, Message, SessionState, ToastVariant } from "../generated/types"
+import type { HostInfo, Message, OpenAsk, SessionState, ToastVariant } from "../generated/types"
 
 export interface NewSession {
   /** Where it works, when that is not the directory of the port. */
@@ -37,6 +37,10 @@ export interface HostPort {
   messages(session: string, limit: number): Promise<Message[]>
   status(sessions: string[]): Promise<SessionState[]>
   remove(session: string): Promise<void>
+  /** What sessions of the directory wait to be allowed. */
+  asks(): Promise<OpenAsk[]>
+  /** With a refusal the model is told it and goes on. */
+  answer(ask: { id: string; session: string; refusal?: string }): Promise<void>
   toast(toast: Toast): Promise<void>
   /** Shows title and metadata on a running tool call; a call it does not know is ignored. */
   progress(call: string, title: string, metadata: Record<string, unknown>): void

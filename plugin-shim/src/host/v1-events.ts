@@ -1,7 +1,7 @@
 // Host events of the V1 line → the wire's vocabulary. Tokens of a running answer are ignored; its text is taken from the
 // part's last update, because the event that ends a message carries no text.
 import type { HostEvent, Message, MessageCall } from "../generated/types"
-import { type Loose, faultOf, loose, modelOf, text, usageOf } from "./loose"
+import { type Loose, faultOf, loose, modelOf, text, texts, usageOf } from "./loose"
 
 export type V1Event = { type: string; properties?: unknown }
 
@@ -33,7 +33,7 @@ export class V1Events {
         return this.part(session, loose(p.part))
       case "permission.asked":
         this.asked.set(text(p.id), text(p.permission))
-        return { type: "permission", session, id: text(p.id), open: true, permission: text(p.permission), rejected: false }
+        return { type: "permission", session, id: text(p.id), open: true, permission: text(p.permission), patterns: texts(p.patterns), rejected: false }
       case "permission.replied":
         return this.replied(session, text(p.requestID), p.reply === "reject")
       case "session.deleted":
@@ -81,7 +81,7 @@ export class V1Events {
   private replied(session: string, id: string, rejected: boolean): HostEvent {
     const permission = this.asked.get(id) ?? ""
     this.asked.delete(id)
-    return { type: "permission", session, id, open: false, permission, rejected }
+    return { type: "permission", session, id, open: false, permission, patterns: [], rejected }
   }
 }
 

@@ -1,10 +1,10 @@
 // The V1 line of the host (1.18) behind the host port, through the client that the host injects. The address the host
 // names is not listening in the TUI and in `run`; this client works everywhere.
-import type { HostInfo, Message, SessionState } from "../generated/types"
+import type { HostInfo, Message, OpenAsk, SessionState } from "../generated/types"
 import { hostError, messageOf as textOf } from "../errors"
 import type { HostPort, NewSession, Toast } from "./port"
 import { V1Progress, type ToolPart } from "./v1-progress"
-import { faultOf } from "./loose"
+import { type Loose, faultOf, text, texts } from "./loose"
 import { messageOf } from "./v1-events"
 
 /** Conversations whose folder is kept in mind; forgotten ones are asked about again. */
@@ -20,8 +20,8 @@ export interface V1Client {
     Call
   >
   tui: { showToast: Call }
-  /** The generated client has no method for parts; its transport reaches the route. */
-  _client: { patch: Call }
+  /** The generated client lacks methods for parts and permissions; its transport reaches the routes. */
+  _client: { get: Call; post: Call; patch: Call }
 }
 
 type SessionInfo = { id: string; directory?: string; metadata?: { gantry?: unknown }; model?: { id: string; providerID: string; variant?: string } }
@@ -90,6 +90,22 @@ export class V1Host implements HostPort {
   async remove(session: string): Promise<void> {
     await ask(this.client.session.delete({ path: { id: session }, ...(await this.at(session)) }))
     this.folders.delete(session)
+  }
+
+  async asks(): Promise<OpenAsk[]> {
+    const open = (await ask(this.client._client.get({ url: "/permission" }))) as Loose[]
+    return open.map((one) => ({ id: text(one.id), session: text(one.sessionID), permission: text(one.permission), patterns: texts(one.patterns) }))
+  }
+
+  async answer({ id, refusal }: { id: string; refusal?: string }): Promise<void> {
+    await ask(
+      this.client._client.post({
+        url: "/permission/{requestID}/reply",
+        path: { requestID: id },
+        body: refusal === undefined ? { reply: "once" } : { reply: "reject", message: refusal },
+        headers: { "Content-Type": "application/json" },
+      }),
+    )
   }
 
   async toast(body: Toast): Promise<void> {

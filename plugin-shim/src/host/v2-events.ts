@@ -1,7 +1,7 @@
 // Host events of the V2 line → the wire's vocabulary. The end of a turn is an event of its own here, a message is a step,
 // and a tool's name comes only with the event that begins its input.
 import type { HostEvent, MessageCall, SessionState, ToolState } from "../generated/types"
-import { count, faultOf, loose, modelOf, text, usageOf } from "./loose"
+import { count, faultOf, loose, modelOf, text, texts, usageOf } from "./loose"
 
 export type V2Event = { type: string; data?: unknown }
 
@@ -48,7 +48,7 @@ export class V2Events {
       case "permission.asked":
       case "permission.v2.asked":
         this.asked.set(text(p.id), text(p.action))
-        return [{ type: "permission", session, id: text(p.id), open: true, permission: text(p.action), rejected: false }]
+        return [{ type: "permission", session, id: text(p.id), open: true, permission: text(p.action), patterns: texts(p.resources ?? p.resource), rejected: false }]
       case "permission.replied":
       case "permission.v2.replied":
         return [this.replied(session, text(p.requestID), p.reply === "reject")]
@@ -113,7 +113,7 @@ export class V2Events {
   private replied(session: string, id: string, rejected: boolean): HostEvent {
     const permission = this.asked.get(id) ?? ""
     this.asked.delete(id)
-    return { type: "permission", session, id, open: false, permission, rejected }
+    return { type: "permission", session, id, open: false, permission, patterns: [], rejected }
   }
 }
 

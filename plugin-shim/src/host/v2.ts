@@ -1,9 +1,9 @@
 // The V2 line of the host (2.0.22 and later) behind the host port. Every access to the plugin context stands in this file,
 // and what a host may lack is asked for before it is used.
-import type { HostInfo, Message, MessageCall, SessionState } from "../generated/types"
+import type { HostInfo, Message, MessageCall, OpenAsk, SessionState } from "../generated/types"
 import { RpcError, hostError, messageOf } from "../errors"
 import { log } from "../log"
-import { type Loose, faultOf, loose, modelOf, text, usageOf } from "./loose"
+import { type Loose, faultOf, loose, modelOf, text, texts, usageOf } from "./loose"
 import type { HostPort, NewSession, Toast } from "./port"
 import { type V2Event, V2Events } from "./v2-events"
 
@@ -78,6 +78,7 @@ export interface V2Context {
     switchAgent?: SessionCall
     hook?(name: "context", callback: (request: { agent: string; tools: Loose }) => void): Promise<unknown>
   }
+  permission?: { list?(): Promise<unknown>; reply?: SessionCall }
   storage?: { get(key: string): Promise<unknown>; set(key: string, value: unknown): Promise<unknown> }
 }
 
@@ -213,6 +214,23 @@ export class V2Host implements HostPort {
     if (!this.ctx.session.remove) throw hostError({ name: "Unsupported", message: "this OpenCode lets no plugin delete a session" })
     await ask(this.ctx.session.remove({ sessionID }))
     this.children.delete(sessionID)
+  }
+
+  async asks(): Promise<OpenAsk[]> {
+    if (!this.ctx.permission?.list) throw hostError({ name: "Unsupported", message: "this OpenCode lists no permissions for plugins" })
+    const open = (await ask(this.ctx.permission.list())) as unknown[]
+    return open.map(loose).map((one) => ({
+      id: text(one.id),
+      session: text(one.sessionID),
+      permission: text(one.action),
+      patterns: texts(one.resources),
+    }))
+  }
+
+  async answer({ id, session, refusal }: { id: string; session: string; refusal?: string }): Promise<void> {
+    if (!this.ctx.permission?.reply) throw hostError({ name: "Unsupported", message: "this OpenCode lets no plugin answer a permission" })
+    const word = refusal === undefined ? { reply: "once" } : { reply: "reject", message: refusal }
+    await ask(this.ctx.permission.reply({ sessionID: session, requestID: id, ...word }))
   }
 
   /** Only a plugin of the terminal's own half can show one on this line; the log keeps what was to be said. */

@@ -23,6 +23,8 @@ export function commands(terminal: Terminal, orders: Orders): Command[] {
       if (!report) throw new Error("The mission has not ended yet; /task-status says where it stands.")
       terminal.say(`Mission ${mission.slice(0, SHORT_ID)}`, report)
     }),
+    command("allow", "allow what an agent asks for", (mission) => orders.answer(mission, "allow")),
+    command("deny", "refuse what an agent asks for", (mission) => orders.answer(mission, "deny")),
     command("approve", "accept its plan", orders.approve),
     command("refuse", "have it planned anew", (mission) => orders.refuse(mission)),
     command("accept", "take a task as done, on your word", (mission) => orders.accept(mission)),

@@ -40,6 +40,15 @@ export class Orders {
     if (text?.trim()) await this.control(mission, "refuse", "It is planned anew.", { text })
   }
 
+  /** The oldest ask: the one whose notice was first. */
+  async answer(mission: string, action: "allow" | "deny"): Promise<void> {
+    const { asks } = await this.detail(mission)
+    const ask = asks.find((one) => one.allowed === undefined)
+    if (!ask) throw new Error("No agent of this mission waits for a permission.")
+    const done = action === "allow" ? "Allowed" : "Refused"
+    await this.control(mission, action, `${done}: ${ask.permission} (${ask.patterns.join(", ")})`, { ask: ask.id })
+  }
+
   /** A task counts as done by the user's word; `whole` is the review of the whole. */
   async accept(mission: string, task?: string): Promise<void> {
     const asked = task === undefined ? "Which task, and why? It will be in the report." : `Why does ${task} count as done? It will be in the report.`
@@ -69,7 +78,7 @@ export class Orders {
     order.catch((error) => this.terminal.toast("warning", messageOf(error)))
   }
 
-  private async control(mission: string, action: ControlAction, done: string, more: { text?: string; task?: string } = {}): Promise<void> {
+  private async control(mission: string, action: ControlAction, done: string, more: { text?: string; task?: string; ask?: string } = {}): Promise<void> {
     const params = { directory: this.terminal.directory(), mission, action, ...more }
     if (!(await this.door.ask("mission/control", params))) throw new Error("The mission is not in memory of any process; open its project and try again.")
     this.terminal.toast("success", done)

@@ -86,7 +86,7 @@ const EMPTY: MissionViewResult = {
     tokens: 0,
     cost: 0,
     awaitsApproval: false,
-    checkpoints: [],
+    asks: [], checkpoints: [],
   },
   attempts: [],
   findings: [],

@@ -126,6 +126,28 @@ impl Host for StdioHost {
         })
     }
 
+    fn asks(&self, directory: Directory) -> Fut<'_, Result<Vec<HostAsk>, HostError>> {
+        Box::pin(async move {
+            let params = wire::DirectoryParams { directory: directory.0 };
+            let asks = self.call(m::HostPermissionList, params).await?.asks;
+            Ok(asks.into_iter().map(convert::ask).collect())
+        })
+    }
+
+    fn answer_ask(
+        &self,
+        directory: Directory,
+        session: HostSessionId,
+        ask: String,
+        refusal: Option<String>,
+    ) -> Fut<'_, Result<(), HostError>> {
+        Box::pin(async move {
+            let params =
+                wire::PermissionReplyParams { directory: directory.0, session: session.0, id: ask, refusal };
+            self.call(m::HostPermissionReply, params).await.map(|_| ())
+        })
+    }
+
     fn toast(
         &self,
         directory: Directory,

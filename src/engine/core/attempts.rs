@@ -232,6 +232,7 @@ impl Core {
         if usage != Spent::default() {
             self.means.entry(a.role()).or_default().learn(usage);
         }
+        self.asks_closed(id, attempt);
         let heard = self.live(id).pulses.remove(attempt).map(|p| p.counted);
         if let (AttemptKind::Work(_), Some(session), Some(heard)) = (&a.kind, &a.session, heard) {
             self.live(id).heard.insert(session.clone(), heard);

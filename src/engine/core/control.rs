@@ -225,6 +225,9 @@ impl Core {
             Control::Resume => return refused("resumed: only a paused one can"),
             Control::Steer { text } if state.is_open() => self.emit(id, Event::Steered { text }),
             Control::Steer { .. } => return refused("steered: it has ended"),
+            Control::Answer { ask, allow, reason } => {
+                return self.answer_ask(id, ask.as_deref(), allow, reason);
+            }
             Control::Retry => return self.retry(id, state),
             Control::Accept { subject, by, reason } => return self.accept(id, subject, by, &reason),
             Control::Expand { task } => return self.choose_parts(id, &task),

@@ -189,6 +189,19 @@ pub enum Event {
     Steered {
         text: String,
     },
+    /// The host wants a word on a tool call of an attempt; `ask` is its own id for that.
+    Asked {
+        ask: String,
+        attempt: AttemptId,
+        permission: String,
+        patterns: Vec<String>,
+    },
+    AskJudged {
+        ask: String,
+        allow: bool,
+        by: Judge,
+        reason: Option<String>,
+    },
     /// The mission's report; owed to the conversation from now on. `calls` are the tool calls it answered.
     Reported {
         text: String,
@@ -286,6 +299,14 @@ pub struct Options {
     pub worktree_links: Option<Vec<String>>,
     /// Commands that make a new worktree ready.
     pub worktree_setup: Option<Vec<String>>,
+    /// Time after which an unanswered permission counts as refused.
+    pub permission_timeout_ms: Option<u64>,
+}
+
+impl Options {
+    pub fn permission_timeout_ms(&self) -> u64 {
+        self.permission_timeout_ms.unwrap_or(600_000)
+    }
 }
 
 /// Most turns of a provider, or of a model as `provider/model`.
@@ -351,6 +372,7 @@ impl Default for Options {
             as_branch: None,
             worktree_links: None,
             worktree_setup: None,
+            permission_timeout_ms: None,
         }
     }
 }
@@ -431,6 +453,8 @@ pub enum PromptReason {
     Continue,
     /// The provider failed; the same turn once more.
     Retry,
+    /// The host ended the turn because a permission was refused.
+    Denied,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -473,6 +497,30 @@ pub struct Inspection {
     /// Unified diff, bounded.
     pub diff: String,
     pub findings: Vec<Finding>,
+}
+
+/// Whose word an ask was answered with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Judge {
+    /// Given in the host: in its dialog, or by a client of it that answers by itself.
+    Host,
+    /// Given through Gantry.
+    User,
+    /// Nobody's: the time was up.
+    Time,
+    /// None was needed any more: its turn is over.
+    Nobody,
+}
+
+impl Judge {
+    pub fn name(self) -> &'static str {
+        match self {
+            Judge::Host => "host",
+            Judge::User => "user",
+            Judge::Time => "time",
+            Judge::Nobody => "nobody",
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -526,6 +574,8 @@ impl Event {
             Event::Landed { .. } => "landed",
             Event::WorktreesReleased { .. } => "worktrees_released",
             Event::Steered { .. } => "steered",
+            Event::Asked { .. } => "asked",
+            Event::AskJudged { .. } => "ask_judged",
             Event::Reported { .. } => "reported",
             Event::HandedBack { .. } => "handed_back",
             Event::Attached { .. } => "attached",

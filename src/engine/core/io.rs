@@ -8,7 +8,7 @@ use crate::domain::memory::MemoryUse;
 use crate::domain::plan::Draft;
 use crate::domain::todo::{Edit, TodoItem, TodoState};
 use crate::domain::verdict::{CheckResult, Finding, TreeId};
-use crate::ports::host::{CallState, HostError, HostFault, HostMessage, ToastKind, TurnState};
+use crate::ports::host::{CallState, HostAsk, HostError, HostFault, HostMessage, ToastKind, TurnState};
 
 /// What a change is seen against.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -195,6 +195,12 @@ pub enum Control {
     Expand {
         task: TaskId,
     },
+    /// The user's word on a permission; on the oldest that is open when none is named.
+    Answer {
+        ask: Option<String>,
+        allow: bool,
+        reason: Option<String>,
+    },
     /// Makes a checkpoint now.
     Checkpoint,
     /// Takes the work back to a checkpoint, and with it the files changed since, where that is asked for.
@@ -348,11 +354,14 @@ pub enum HostInput {
         call: String,
         state: CallState,
     },
-    Permission {
+    Asked {
+        ask: HostAsk,
+    },
+    /// An ask was answered in the host.
+    AskAnswered {
         session: HostSessionId,
-        open: bool,
-        /// The permission that was asked for and refused.
-        refused: Option<String>,
+        ask: String,
+        allow: bool,
     },
     Deleted {
         session: HostSessionId,
@@ -365,6 +374,8 @@ pub struct Look {
     pub state: TurnState,
     /// Newest messages, oldest first; none where they were not asked for.
     pub messages: Vec<HostMessage>,
+    /// Permissions the session waits for; none where the host did not say.
+    pub asks: Option<Vec<HostAsk>>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -424,6 +435,15 @@ pub enum Action {
         directory: Directory,
         session: HostSessionId,
         text: String,
+    },
+    /// What was decided about a permission.
+    AnswerAsk {
+        mission: MissionId,
+        directory: Directory,
+        session: HostSessionId,
+        ask: String,
+        /// Why not, for the model; none when it is allowed.
+        refusal: Option<String>,
     },
     Survey {
         mission: MissionId,
@@ -546,6 +566,7 @@ impl Action {
             Action::LookAtParent { .. } => "look_at_parent",
             Action::HandBack { .. } => "hand_back",
             Action::Tell { .. } => "tell",
+            Action::AnswerAsk { .. } => "answer_ask",
             Action::Survey { .. } => "survey",
             Action::Baseline { .. } => "baseline",
             Action::Inspect { .. } => "inspect",

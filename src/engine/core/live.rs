@@ -54,6 +54,7 @@ pub struct Live {
     pub todo_fault: Option<String>,
     /// Messages of conversations whose attempt has ended: told once more, they say nothing of the next.
     pub heard: BTreeMap<HostSessionId, BTreeSet<String>>,
+    pub asks: BTreeMap<String, AskView>,
     pub parent: ParentView,
     pub progress_at: Millis,
     pub progress_text: String,
@@ -86,6 +87,15 @@ pub struct Waiter {
     pub reply: ReplyTo,
     pub session: HostSessionId,
     pub call: String,
+}
+
+/// An open ask.
+#[derive(Debug, Clone, Copy)]
+pub struct AskView {
+    /// Its time runs from here.
+    pub since: Millis,
+    /// The user has had a notice.
+    pub told: bool,
 }
 
 /// What is known of the conversation that asked.
@@ -137,9 +147,9 @@ pub struct Pulse {
     pub counted: BTreeSet<String>,
     pub spent: Spent,
     pub open_calls: BTreeSet<String>,
-    pub open_asks: u32,
-    /// A permission that the turn was refused; the host ends the turn with it.
-    pub refused: Option<String>,
+    pub open_asks: BTreeSet<String>,
+    /// The turn was refused a permission; the host may end the turn with it.
+    pub refused: bool,
     /// A prompt that waits: for its backoff, for the breaker, or for the gate.
     pub due: Option<(Millis, PromptReason)>,
     /// When that was decided: a sign of life since then means that a turn runs after all.
@@ -188,8 +198,8 @@ impl Pulse {
             counted: BTreeSet::new(),
             spent: Spent::default(),
             open_calls: BTreeSet::new(),
-            open_asks: 0,
-            refused: None,
+            open_asks: BTreeSet::new(),
+            refused: false,
             due: None,
             decided_at: now,
             model: None,
@@ -232,7 +242,7 @@ impl Pulse {
         self.unsure = false;
         self.due = None;
         self.open_calls.clear();
-        self.refused = None;
+        self.refused = false;
         self.sign(now);
     }
 
@@ -244,7 +254,7 @@ impl Pulse {
 
     /// Whether the silence has an explanation: an open tool call, or an ask that waits for the user.
     pub fn excused(&self) -> bool {
-        !self.open_calls.is_empty() || self.open_asks > 0
+        !self.open_calls.is_empty() || !self.open_asks.is_empty()
     }
 }
 

@@ -8,6 +8,7 @@
 //!   be lost at any time.
 //!
 //! The caller writes the facts down before it carries out any action.
+mod asks;
 mod attempts;
 mod checkpoints;
 mod context;

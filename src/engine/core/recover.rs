@@ -54,6 +54,7 @@ impl Core {
         for attempt in open {
             live.pulses.insert(attempt, Pulse { inherited: true, second_hand: true, ..Pulse::new(now) });
         }
+        self.asks_inherited(&id);
         if let Some(brief) = lost
             && self.missions[&id].brief.is_none()
         {

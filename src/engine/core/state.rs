@@ -17,6 +17,9 @@ use crate::domain::task::TaskState;
 use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
 use std::collections::BTreeMap;
 
+/// Answered asks are kept up to this many in all; the journal has the others.
+const ASKS_KEPT: usize = 50;
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct Mission {
     pub id: MissionId,
@@ -53,6 +56,8 @@ pub struct Mission {
     pub next_attempt: u64,
     pub next_token: u64,
     pub steers: Vec<String>,
+    /// Permissions asked for, oldest first: all that are open, and the newest of the others.
+    pub asks: Vec<Ask>,
     /// The gate of the whole: last look, checks and verdict.
     pub whole: Gate,
     /// Times the gate of the whole sent work back.
@@ -177,6 +182,31 @@ pub struct Attempt {
     pub given_up: bool,
 }
 
+/// A permission that the host was asked for by an agent's tool call.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ask {
+    /// The host's.
+    pub id: String,
+    pub attempt: AttemptId,
+    pub permission: String,
+    pub patterns: Vec<String>,
+    pub at: Millis,
+    pub verdict: Option<AskVerdict>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct AskVerdict {
+    pub allow: bool,
+    pub by: Judge,
+    pub reason: Option<String>,
+}
+
+impl Ask {
+    pub fn open(&self) -> bool {
+        self.verdict.is_none()
+    }
+}
+
 impl Attempt {
     pub fn open(&self) -> bool {
         self.outcome.is_none()
@@ -237,6 +267,7 @@ impl Mission {
             next_attempt: 1,
             next_token: 1,
             steers: Vec::new(),
+            asks: Vec::new(),
             whole: Gate::default(),
             rework: 0,
             report: None,
@@ -276,6 +307,18 @@ impl Mission {
         match subject {
             Subject::Whole => Ok(&mut self.whole),
             Subject::Task(id) => Ok(&mut self.task_mut(id)?.gate),
+        }
+    }
+    pub fn ask(&self, id: &str) -> Option<&Ask> {
+        self.asks.iter().find(|a| a.id == id)
+    }
+    pub fn open_asks(&self) -> impl Iterator<Item = &Ask> {
+        self.asks.iter().filter(|a| a.open())
+    }
+    fn drop_old_asks(&mut self) {
+        while self.asks.len() > ASKS_KEPT {
+            let Some(oldest) = self.asks.iter().position(|a| !a.open()) else { return };
+            self.asks.remove(oldest);
         }
     }
     pub fn open_attempts(&self) -> impl Iterator<Item = &Attempt> {
@@ -466,6 +509,21 @@ impl Mission {
                 self.apply_note(at, task.as_ref(), key, value.as_ref(), by.as_str())?;
             }
             Event::Steered { text } => self.steers.push(text.clone()),
+            Event::Asked { ask, attempt, permission, patterns } => {
+                if self.ask(ask).is_some() {
+                    return Err(format!("{ask} was asked before"));
+                }
+                self.attempt_mut(attempt)?;
+                let (id, attempt) = (ask.clone(), attempt.clone());
+                let (permission, patterns) = (permission.clone(), patterns.clone());
+                self.asks.push(Ask { id, attempt, permission, patterns, at, verdict: None });
+                self.drop_old_asks();
+            }
+            Event::AskJudged { ask, allow, by, reason } => {
+                let found = self.asks.iter_mut().find(|a| a.id == *ask && a.open());
+                let found = found.ok_or_else(|| format!("{ask} is not open"))?;
+                found.verdict = Some(AskVerdict { allow: *allow, by: *by, reason: reason.clone() });
+            }
             Event::Reported { text, calls } => {
                 self.report = Some(text.clone());
                 self.report_calls.clone_from(calls);

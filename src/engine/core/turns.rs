@@ -9,7 +9,10 @@ use super::live::{CALM_MS, DISTRUST_MS, DOUBT_MS, LOOK_MS, STABLE_LOOKS, Stage};
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId};
 use crate::domain::mission::MissionState;
 use crate::engine::prompts;
-use crate::ports::host::{CallState, HostError, HostMessage, Speaker, TurnState};
+use crate::ports::host::{CallState, HostAsk, HostError, HostMessage, Speaker, TurnState};
+
+/// Times one attempt goes on after a refused permission has ended its turn.
+const MAX_DENIALS: usize = 1;
 
 impl Core {
     pub(super) fn host_event(&mut self, event: HostInput) {
@@ -18,7 +21,8 @@ impl Core {
             | HostInput::Error { session, .. }
             | HostInput::Message { session, .. }
             | HostInput::ToolMoved { session, .. }
-            | HostInput::Permission { session, .. }
+            | HostInput::Asked { ask: HostAsk { session, .. } }
+            | HostInput::AskAnswered { session, .. }
             | HostInput::Deleted { session } => session.clone(),
         };
         self.parent_event(&session, &event);
@@ -51,11 +55,14 @@ impl Core {
                     pulse.open_calls.remove(&call);
                 }
             }
-            HostInput::Permission { open, refused, .. } => {
+            HostInput::Asked { ask } => {
+                self.pulse(id, attempt).sign(now);
+                self.asked(id, attempt, ask);
+            }
+            HostInput::AskAnswered { ask, allow, .. } => {
                 let pulse = self.pulse(id, attempt);
-                pulse.refused = refused.or(pulse.refused.take());
                 pulse.sign(now);
-                pulse.open_asks = if open { pulse.open_asks + 1 } else { pulse.open_asks.saturating_sub(1) };
+                self.ask_over(id, attempt, &ask, allow);
             }
             HostInput::Deleted { .. } => {
                 self.close_failed(id, attempt, "its host session was deleted".into())
@@ -89,20 +96,22 @@ impl Core {
             Stage::Running if pulse.salvaging => {}
             Stage::Running => match pulse.finished.clone() {
                 Some(last) if ends_turn(&last) && !pulse.second_hand => self.turn_ended(id, attempt, &last),
-                _ => match pulse.refused.take() {
-                    Some(permission) => self.turn_refused(id, attempt, &permission),
-                    None => pulse.look_soon(now),
-                },
+                _ => pulse.look_soon(now),
             },
         }
     }
 
-    /// The host ends a turn whose permission was refused without an error and without a last word.
-    fn turn_refused(&mut self, id: &MissionId, attempt: &AttemptId, permission: &str) {
-        if self.open(id, attempt).is_some_and(|a| a.submission.is_some()) {
-            return self.close(id, attempt, Outcome::Done);
+    /// The host ends a turn whose permission was refused without an error and without a last word. The agent is told to do
+    /// without it, in the same conversation; one that asks again and again is given up.
+    fn turn_refused(&mut self, id: &MissionId, attempt: &AttemptId) {
+        let Some(a) = self.open(id, attempt) else { return };
+        if a.submission.is_some() {
+            self.close(id, attempt, Outcome::Done);
+        } else if a.prompted(PromptReason::Denied) < MAX_DENIALS {
+            self.prompt(id, attempt, PromptReason::Denied);
+        } else {
+            self.close_failed(id, attempt, "permissions it cannot do without were refused".into());
         }
-        self.close_failed(id, attempt, format!("the permission to use {permission} was refused"));
     }
 
     /// The session is idle and `last` is how the assistant left it.
@@ -166,6 +175,10 @@ impl Core {
             // It says nothing, and neither do the looks before it any more.
             Err(_) => return self.pulse(id, attempt).doubtful = 0,
         };
+        if let Some(asks) = &look.asks {
+            let late = self.pulse(id, attempt).outlived();
+            self.asks_seen(id, attempt, asks, late);
+        }
         if matches!(look.state, TurnState::Busy | TurnState::Retry) {
             // Only looks in a row count. And an event that came late, or never, must not make a stall look like work.
             // Of earlier messages none is open any more, even if a host that was killed has left it so.
@@ -274,8 +287,10 @@ impl Core {
         pulse.look_soon(now.plus(DOUBT_MS));
         if pulse.doubtful >= STABLE_LOOKS {
             pulse.doubtful = 0;
+            let refused = std::mem::take(&mut pulse.refused);
             match self.lost_prompt(id, attempt, look) {
                 Some(reason) => self.prompt_again(id, attempt, reason),
+                None if refused => self.turn_refused(id, attempt),
                 None => self.take_up_again(id, attempt, "the host was restarted"),
             }
         }
@@ -287,6 +302,7 @@ impl Core {
         for id in self.missions.keys().cloned().collect::<Vec<_>>() {
             self.time_limit(&id);
             self.checkpoint_timer(&id);
+            self.ask_timers(&id);
             self.attempt_timers(&id);
             self.parent_timers(&id);
         }
@@ -346,6 +362,7 @@ impl Core {
             .chain(self.drop_at(id))
             .chain(self.time_is_up_at(id))
             .chain(self.checkpoint_at(id))
+            .chain(self.ask_wakes(mission))
             .chain(self.standstill_at(id))
             .min()
     }

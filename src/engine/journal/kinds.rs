@@ -115,6 +115,8 @@ kinds! {
     "landed" Landed { tree: String }
     "worktrees_released" WorktreesReleased {} maybe { left_at: String }
     "steered" Steered { text: String }
+    "asked" Asked { ask: String, attempt: String, permission: String } lists { patterns: String }
+    "ask_judged" AskJudged { ask: String, allow: bool, by: Judge } maybe { reason: String }
     "reported" Reported { text: String } lists { calls: String }
     "handed_back" HandedBack { how: HandBack }
     "attached" Attached { parent: String }

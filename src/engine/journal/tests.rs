@@ -62,6 +62,8 @@ kinds! {
     Landed "landed"
     WorktreesReleased "worktrees_released"
     Steered "steered"
+    Asked "asked"
+    AskJudged "ask_judged"
     Reported "reported"
     HandedBack "handed_back"
     Attached "attached"
@@ -301,6 +303,8 @@ const OPTIONAL: &[(&str, &[&str])] = &[
     ("context_put", &["task", "value"]),
     ("tree_recorded", &["tree"]),
     ("attempt_opened", &["session"]),
+    ("asked", &["patterns"]),
+    ("ask_judged", &["reason"]),
     ("reported", &["calls"]),
 ];
 

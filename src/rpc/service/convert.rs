@@ -2,8 +2,8 @@
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
 use crate::engine::handle::{
-    self, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note, Options,
-    Refusal, RollbackStep, RollbackView, Scope, Subject, TaskView,
+    self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note,
+    Options, Refusal, RollbackStep, RollbackView, Scope, Subject, TaskView,
 };
 use crate::ports::queue::Queue;
 use crate::ports::store::MissionRow;
@@ -44,6 +44,12 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     (options.task_budget_tokens, options.task_budget_dollars, options.task_budget_minutes) =
         (wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes);
     options.fractal = wire.fractal.map(|policy| policy == FractalPolicy::Auto);
+    if let Some(seconds) = wire.permission_timeout_seconds {
+        if !(5..=86_400).contains(&seconds) {
+            return invalid(format!("option permissionTimeoutSeconds is {seconds}: it must be 5 to 86400"));
+        }
+        options.permission_timeout_ms = Some(u64::from(seconds) * 1000);
+    }
     options.approval = wire.plan_approval.map(|policy| policy == PlanApproval::Ask);
     options.toasts = wire.toasts.map(|toasts| match toasts {
         Toasts::Quiet => handle::Toasts::Quiet,
@@ -156,7 +162,7 @@ pub fn rollback(row: &MissionRow, view: &RollbackView, text: String) -> MissionR
 
 pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
     let missing = |what: &str| RpcError::new(INVALID_PARAMS, what);
-    let MissionControlParams { action, text, checkpoint, task, files, .. } = p;
+    let MissionControlParams { action, text, ask, checkpoint, task, files, .. } = p;
     Ok(match action {
         ControlAction::Pause => Control::Pause,
         ControlAction::Resume => Control::Resume,
@@ -178,6 +184,11 @@ pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
         ControlAction::Expand => {
             let task = task.filter(|t| !t.is_empty()).ok_or_else(|| missing(NO_TASK))?;
             Control::Expand { task: TaskId(task) }
+        }
+        ControlAction::Allow => Control::Answer { ask, allow: true, reason: None },
+        ControlAction::Deny => {
+            let reason = text.filter(|t| !t.trim().is_empty());
+            Control::Answer { ask, allow: false, reason }
         }
         ControlAction::Checkpoint => Control::Checkpoint,
         ControlAction::Restore => Control::Restore {
@@ -236,6 +247,7 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         cost: view.spent.cost,
         awaits_approval: view.awaits_approval,
         report: view.report.clone(),
+        asks: view.asks.iter().map(ask).collect(),
         checkpoints: view.checkpoints.iter().map(checkpoint).collect(),
         budget: (!view.budget.limits_nothing()).then(|| BudgetDetail {
             tokens: view.budget.tokens,
@@ -251,6 +263,19 @@ pub fn detail(view: &MissionView) -> MissionDetail {
             cost: f.cost.map(|c| c.cost),
         }),
         last_event: view.log.last().map(log_line),
+    }
+}
+
+fn ask(a: &AskView) -> AskDetail {
+    AskDetail {
+        id: a.id.clone(),
+        session: a.session.as_ref().map(|s| s.0.clone()),
+        task: a.task.clone(),
+        permission: a.permission.clone(),
+        patterns: a.patterns.clone(),
+        at: a.at.0,
+        allowed: a.allowed,
+        by: a.by.map(Into::into),
     }
 }
 
@@ -329,9 +354,11 @@ pub fn host_event(event: HostEvent) -> HostInput {
         HostEvent::Tool { session, call, state, .. } => {
             HostInput::ToolMoved { session: HostSessionId(session), call, state: host::call_state(state) }
         }
-        HostEvent::Permission { session, open, permission, rejected, .. } => {
-            let refused = rejected.then_some(permission);
-            HostInput::Permission { session: HostSessionId(session), open, refused }
+        HostEvent::Permission { session, id, open: true, permission, patterns, .. } => {
+            HostInput::Asked { ask: host::ask(OpenAsk { id, session, permission, patterns }) }
+        }
+        HostEvent::Permission { session, id, rejected, .. } => {
+            HostInput::AskAnswered { session: HostSessionId(session), ask: id, allow: !rejected }
         }
         HostEvent::Deleted { session } => HostInput::Deleted { session: HostSessionId(session) },
     }

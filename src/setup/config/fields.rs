@@ -40,7 +40,7 @@ pub enum Kind {
 /// Of a `Ceilings`.
 const MAX_NAMES: usize = 50;
 
-pub const FIELDS: [Field; 23] = [
+pub const FIELDS: [Field; 24] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -103,6 +103,13 @@ pub const FIELDS: [Field; 23] = [
         kind: Kind::Whole { least: 60, most: 86_400, unit: "seconds" },
         about: "Time from its start after which a mission is ended; retry goes on with it",
         default: Some("86400"),
+    },
+    Field {
+        name: "permissionTimeoutSeconds",
+        env: "GANTRY_PERMISSION_TIMEOUT_SECONDS",
+        kind: Kind::Whole { least: 5, most: 86_400, unit: "seconds" },
+        about: "Time after which a permission that an agent asks for, and nobody answers, is refused; the agent is told and goes on",
+        default: Some("600"),
     },
     Field {
         name: "planApproval",

@@ -1,6 +1,7 @@
 //! The core against a scripted world: literal expectations, no time but virtual time, and after every step the
 //! promises that hold always (see `world.rs`).
 mod approval;
+mod asks;
 mod budget;
 mod checkpoints;
 mod context;

@@ -26,6 +26,10 @@ pub enum Step {
     /// The turn is cut off without an event: the message stays unfinished.
     Cut,
     Emit(Sign),
+    /// Waits for a permission.
+    Ask,
+    /// As `Ask`, but the host's event gets lost.
+    AskUnseen,
 }
 
 #[derive(Clone, Debug)]
@@ -33,7 +37,6 @@ pub enum Sign {
     /// Idle is announced although the turn goes on.
     FalseIdle,
     Tool(CallState),
-    Permission(bool),
     /// The host waits for its provider for so many milliseconds.
     HostRetry(u64),
     /// The turn asks its provider, which may refuse; the host then tries again after a second.
@@ -70,6 +73,8 @@ pub struct Session {
     pub rest: VecDeque<(u64, Step)>,
     /// The tool call that waits for its answer.
     pub open_call: Option<(String, ToolInput)>,
+    /// The permission its turn waits for.
+    pub open_ask: Option<String>,
     pub gone: bool,
 }
 
@@ -89,6 +94,12 @@ pub struct Outside {
     pub bears: Option<usize>,
     /// When the provider was asked, whether by a turn that has just begun, and whether it refused.
     pub asked: Vec<(Millis, bool, bool)>,
+    /// What the host's own dialog says to the next asks, at once.
+    pub dialog: VecDeque<bool>,
+    /// Answers to asks that are lost on their way to the host.
+    pub answer_faults: u32,
+    /// What the host was told of asks: the sentence of a refusal.
+    pub answers: Vec<Option<String>>,
     pub create_faults: VecDeque<HostError>,
     pub prompt_faults: VecDeque<HostError>,
     /// The host admits prompts at once and begins their turns so much later, with a last idle notice in between.
@@ -114,6 +125,15 @@ pub struct Outside {
 /// What a session's title begins with: the script's key.
 pub fn subject(title: &str) -> String {
     title.split(':').next().unwrap_or_default().to_owned()
+}
+
+fn host_ask(session: &HostSessionId, ask: &str) -> HostAsk {
+    HostAsk {
+        id: ask.into(),
+        session: session.clone(),
+        permission: "bash".into(),
+        patterns: vec!["npm publish".into()],
+    }
 }
 
 pub fn gone() -> HostError {
@@ -242,7 +262,8 @@ impl Outside {
                 // The host lists busy sessions only.
                 let state = if s.busy { TurnState::Busy } else { TurnState::Absent };
                 let from = s.messages.len().saturating_sub(8);
-                Ok(Look { state, messages: s.messages[from..].to_vec() })
+                let asks = s.open_ask.iter().map(|ask| host_ask(id, ask)).collect();
+                Ok(Look { state, messages: s.messages[from..].to_vec(), asks: Some(asks) })
             }
             _ => Err(gone()),
         }
@@ -294,12 +315,47 @@ impl Outside {
             Step::Fail(name, status) => self.end(now, id, "", Some(fault(name, status)), true),
             Step::EndUnseen(text) => self.end(now, id, text, None, false),
             Step::Cut => session.busy = false,
+            Step::Ask | Step::AskUnseen => self.ask(now, id, matches!(step, Step::Ask)),
             Step::Emit(sign) => {
                 self.emit(now, id, &sign);
                 self.go_on(now, id);
             }
         }
         None
+    }
+
+    fn ask(&mut self, now: Millis, id: &HostSessionId, seen: bool) {
+        let session = self.session(id);
+        let ask = format!("per_{id}.{}", session.rest.len());
+        session.open_ask = Some(ask.clone());
+        if seen {
+            self.event(now, HostInput::Asked { ask: host_ask(id, &ask) });
+        }
+        if let Some(allow) = self.dialog.pop_front() {
+            self.session(id).open_ask = None;
+            self.event(now, HostInput::AskAnswered { session: id.clone(), ask, allow });
+            if allow {
+                self.go_on(now, id);
+            } else if let Some(last) = self.session(id).messages.last_mut() {
+                // The host ends such a turn without a last word.
+                last.completed = true;
+                last.finish = Some("tool-calls".into());
+                self.session(id).busy = false;
+                self.status(now, id, TurnState::Idle);
+            }
+        }
+    }
+
+    pub fn answer_ask(&mut self, now: Millis, id: &HostSessionId, ask: &str, refusal: Option<String>) {
+        if self.answer_faults > 0 {
+            self.answer_faults -= 1;
+        } else if self.session(id).open_ask.as_deref() == Some(ask) {
+            self.session(id).open_ask = None;
+            let allow = refusal.is_none();
+            self.answers.push(refusal);
+            self.event(now, HostInput::AskAnswered { session: id.clone(), ask: ask.into(), allow });
+            self.go_on(now, id);
+        }
     }
 
     fn emit(&mut self, now: Millis, id: &HostSessionId, sign: &Sign) {
@@ -313,9 +369,6 @@ impl Outside {
                     message.calls.push(call);
                 }
                 self.tool_moved(now, id, "x", *state);
-            }
-            Sign::Permission(open) => {
-                self.event(now, HostInput::Permission { session, open: *open, refused: None })
             }
             Sign::HostRetry(ms) => {
                 let retry_at = Some(now.plus(*ms));

@@ -226,12 +226,7 @@ fn silence_ends_a_turn_unless_it_has_a_reason() {
         ),
         (
             "an ask that waits for the user",
-            vec![
-                (1_000, Step::Emit(Sign::Permission(true))),
-                (hour, Step::Emit(Sign::Permission(false))),
-                (1, Step::Call(report("T1"))),
-                (1, Step::Say("x")),
-            ],
+            vec![(1_000, Step::Ask), (1, Step::Call(report("T1"))), (1, Step::Say("x"))],
             false,
         ),
         (

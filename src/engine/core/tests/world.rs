@@ -325,6 +325,9 @@ impl World {
                 let taken = of.map(|(mission, attempt)| Input::AbortTaken { mission, attempt });
                 taken.into_iter().for_each(|taken| self.later(ms, taken));
             }
+            Action::AnswerAsk { session, ask, refusal, .. } => {
+                self.outside.answer_ask(now, &session, &ask, refusal);
+            }
             Action::Look { mission, attempt, session, transcript, .. } => {
                 let mut result = self.outside.look(&session);
                 if let (Ok(look), false) = (&mut result, transcript)

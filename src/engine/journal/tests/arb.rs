@@ -77,6 +77,7 @@ fn created() -> impl Strategy<Value = Created> {
             of(any::<bool>()),
             of(any::<bool>()),
             of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose])),
+            of(whole()),
         ),
         (of(any::<bool>()), of(any::<bool>()), of(texts()), of(texts())),
     )
@@ -91,7 +92,7 @@ fn created() -> impl Strategy<Value = Created> {
                 budget,
                 task_budget,
                 diagnostics,
-                (approval, fractal, background, toasts),
+                (approval, fractal, background, toasts, permission_timeout_ms),
                 (worktrees, as_branch, worktree_links, worktree_setup),
             )| Options {
                 checks,
@@ -118,6 +119,7 @@ fn created() -> impl Strategy<Value = Created> {
                 as_branch,
                 worktree_links,
                 worktree_setup,
+                permission_timeout_ms,
             },
         );
     (text(), text(), session(), text(), text(), text(), options).prop_map(
@@ -254,6 +256,16 @@ fn of_mission() -> BoxedStrategy<Event> {
             remarks
         }),
         text().prop_map(|text| Event::Steered { text }),
+        (text(), attempt_id(), text(), texts()).prop_map(|(ask, attempt, permission, patterns)| {
+            Event::Asked { ask, attempt, permission, patterns }
+        }),
+        (
+            text(),
+            any::<bool>(),
+            select(vec![Judge::Host, Judge::User, Judge::Time, Judge::Nobody]),
+            of(text())
+        )
+            .prop_map(|(ask, allow, by, reason)| Event::AskJudged { ask, allow, by, reason }),
         (text(), texts()).prop_map(|(text, calls)| Event::Reported { text, calls }),
         how.prop_map(|how| Event::HandedBack { how }),
         session().prop_map(|parent| Event::Attached { parent }),
@@ -304,8 +316,13 @@ fn of_worktrees() -> BoxedStrategy<Event> {
 
 /// What is said of its tasks, attempts and gates.
 fn of_work() -> BoxedStrategy<Event> {
-    let reason =
-        select(vec![PromptReason::First, PromptReason::Nudge, PromptReason::Continue, PromptReason::Retry]);
+    let reason = select(vec![
+        PromptReason::First,
+        PromptReason::Nudge,
+        PromptReason::Continue,
+        PromptReason::Retry,
+        PromptReason::Denied,
+    ]);
     let usage = (whole(), number()).prop_map(|(tokens, cost)| Spent { tokens, cost });
     let inspection = (tree(), texts(), text(), findings())
         .prop_map(|(tree, changed, diff, findings)| Inspection { tree, changed, diff, findings });
