@@ -7,8 +7,10 @@ use crate::domain::ids::{HostSessionId, MissionId};
 use crate::domain::lease::Pattern;
 use dashmap::DashMap;
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 #[derive(Clone)]
@@ -25,13 +27,26 @@ pub struct Entry {
 
 pub struct Index {
     sessions: DashMap<HostSessionId, Entry>,
+    /// When write tools were last let through to a path, by mission; and when the last look after shell commands began.
+    written: DashMap<MissionId, Written>,
     /// Until when the missions are certainly this process's own: another may take them over from then on.
     owned_until: Mutex<Instant>,
 }
 
+/// Paths that are kept of one mission.
+const MAX_PATHS: usize = 10_000;
+/// From the moment a write tool is let through to its write, at the most; a user may be asked in between.
+const TOOL_TIME: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct Written {
+    paths: HashMap<String, Instant>,
+    looked_at: Option<Instant>,
+}
+
 impl Default for Index {
     fn default() -> Self {
-        Self { sessions: DashMap::new(), owned_until: Mutex::new(Instant::now()) }
+        Self { sessions: DashMap::new(), written: DashMap::new(), owned_until: Mutex::new(Instant::now()) }
     }
 }
 
@@ -45,6 +60,29 @@ impl Entry {
 impl Index {
     pub fn get(&self, session: &HostSessionId) -> Option<Entry> {
         self.sessions.get(session).map(|e| e.clone())
+    }
+
+    /// A write tool may write the path now.
+    pub fn writes(&self, mission: &MissionId, path: String) {
+        let mut written = self.written.entry(mission.clone()).or_default();
+        if written.paths.len() < MAX_PATHS || written.paths.contains_key(&path) {
+            written.paths.insert(path, Instant::now());
+        }
+    }
+
+    /// A look after shell commands began at `began`: of what it found changed, that which no write tool may have
+    /// written since the look before.
+    pub fn not_written(&self, mission: &MissionId, began: Instant, changed: Vec<String>) -> Vec<String> {
+        let mut written = self.written.entry(mission.clone()).or_default();
+        let before = written.looked_at.replace(began);
+        if written.paths.len() >= MAX_PATHS {
+            // Not all were kept, so nobody is blamed.
+            return Vec::new();
+        }
+        let by_tool = |path: &String| {
+            written.paths.get(path).is_some_and(|at| before.is_none_or(|before| *at + TOOL_TIME >= before))
+        };
+        changed.into_iter().filter(|path| !by_tool(path)).collect()
     }
 
     /// The store has confirmed the ownership.
@@ -65,6 +103,7 @@ impl Index {
     pub fn publish(&self, core: &Core, id: &MissionId) {
         let Some(mission) = core.mission(id) else {
             self.sessions.retain(|_, e| e.mission != *id);
+            self.written.remove(id);
             return;
         };
         for session in mission.attempts.values().filter_map(|a| a.session.as_ref()) {

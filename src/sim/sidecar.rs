@@ -343,6 +343,7 @@ fn brief(event: &HostInput) -> String {
         HostInput::Status { session, state, .. } => format!("{session} {state:?}"),
         HostInput::Error { session, fault } => format!("{session} error {}", fault.name),
         HostInput::Message { session, message } => format!("{session} message {}", message.id),
+        HostInput::ShellRan { session } => format!("{session} shell"),
         HostInput::ToolMoved { session, call, state } => format!("{session} {call} {state:?}"),
         HostInput::Permission { session, open, .. } => format!("{session} asks {open}"),
         HostInput::Deleted { session } => format!("{session} deleted"),

@@ -5,6 +5,7 @@ use super::io::ReplyTo;
 use super::rollback::Asked;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
 use crate::domain::todo::Edit;
+use crate::domain::verdict::TreeId;
 use crate::ports::host::HostMessage;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,6 +45,11 @@ pub struct Live {
     /// Edits of people in the file as they were last told, and those that the next write may overwrite.
     pub todo_known: Vec<Edit>,
     pub todo_seen: Vec<Edit>,
+    /// Tasks whose shell commands have ended since the last look began, and those that it is for.
+    pub shells: BTreeSet<TaskId>,
+    pub shells_looked_at: BTreeSet<TaskId>,
+    /// The tree that the last look found.
+    pub shell_tree: Option<TreeId>,
     /// The plan file could not be written; said once.
     pub todo_fault: Option<String>,
     /// Messages of conversations whose attempt has ended: told once more, they say nothing of the next.
@@ -65,6 +71,7 @@ pub enum Job {
     Survey,
     Baseline,
     WatchTodo,
+    Trespass,
     Inspect(Subject),
     Check(Subject),
     Record,

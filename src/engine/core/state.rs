@@ -128,6 +128,8 @@ pub struct Task {
     pub accepted: Option<Acceptance>,
     /// The user's own words for it. The title of the plan stays: prompts are known again by it.
     pub words: Option<String>,
+    /// What its shell commands changed that is another's; held against it at its next gate.
+    pub trespasses: Vec<Finding>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -377,6 +379,12 @@ impl Mission {
                 self.task_mut(task)?.taken.push(path.clone());
                 self.extend_span(task, path);
             }
+            Event::Trespassed { task, finding } => {
+                let task = self.task_mut(task)?;
+                if !task.trespasses.contains(finding) {
+                    task.trespasses.push(finding.clone());
+                }
+            }
             Event::Inspected { subject, inspection } => {
                 if inspection.tree.is_some() {
                     self.last_tree.clone_from(&inspection.tree);
@@ -391,6 +399,7 @@ impl Mission {
             Event::Judged { subject, verdict } => {
                 if let Subject::Task(id) = subject {
                     let task = self.task_mut(id)?;
+                    task.trespasses.clear();
                     task.findings = if verdict.approved { Vec::new() } else { verdict.findings.clone() };
                 }
                 let gate = self.gate_mut(subject)?;
@@ -633,6 +642,7 @@ impl Task {
             worked_ms: 0,
             accepted: None,
             words: None,
+            trespasses: Vec::new(),
         }
     }
 

@@ -18,6 +18,7 @@ impl Core {
             | HostInput::Error { session, .. }
             | HostInput::Message { session, .. }
             | HostInput::ToolMoved { session, .. }
+            | HostInput::ShellRan { session }
             | HostInput::Permission { session, .. }
             | HostInput::Deleted { session } => session.clone(),
         };
@@ -32,6 +33,7 @@ impl Core {
     fn attempt_event(&mut self, id: &MissionId, attempt: &AttemptId, event: HostInput) {
         let now = self.now;
         match event {
+            HostInput::ShellRan { session } => self.shell_ran(&session),
             HostInput::Status { state: TurnState::Idle, .. } => self.said_idle(id, attempt),
             HostInput::Status { state: TurnState::Retry, retry_at, .. } => {
                 let at = retry_at.unwrap_or(now.plus(LOOK_MS));
