@@ -1,8 +1,9 @@
 //! A mission as one JSON value: the same parts as the Markdown document of `engine::export`, and the journal.
+use crate::domain::ids::Millis;
 use crate::domain::verdict::{CheckResult, Finding, Verdict};
-use crate::engine::core::event::{AttemptKind, Outcome, Subject};
+use crate::engine::core::event::{AttemptKind, Event, Outcome, Subject};
 use crate::engine::core::state::{Attempt, Gate, Mission};
-use crate::engine::report;
+use crate::engine::{export, report};
 use crate::ports::store::Record;
 use crate::protocol::types::MissionDetail;
 use serde_json::{Map, Value, json};
@@ -10,6 +11,7 @@ use serde_json::{Map, Value, json};
 /// `detail` as `gantry show --json` gives it, with what only this document has beside it.
 pub(super) fn json(
     mission: &Mission,
+    facts: &[(Millis, Event)],
     detail: &MissionDetail,
     records: &[Record],
 ) -> Result<Value, serde_json::Error> {
@@ -20,9 +22,13 @@ pub(super) fn json(
     let mut attempts: Vec<_> = mission.attempts.values().collect();
     attempts.sort_by_key(|attempt| attempt.token);
     all["attempts"] = attempts.into_iter().map(attempt).collect();
-    let of_tasks = mission.tasks.iter().map(|task| (task.spec.id.0.clone(), gate(&task.gate)));
+    let diff = |subject| export::diff(facts, &subject);
+    let of_tasks = mission.tasks.iter().map(|task| {
+        let id = &task.spec.id;
+        (id.0.clone(), gate(&task.gate, diff(Subject::Task(id.clone()))))
+    });
     all["gates"] = of_tasks.collect::<Map<_, _>>().into();
-    all["whole"] = gate(&mission.whole);
+    all["whole"] = gate(&mission.whole, diff(Subject::Whole));
     let journal = records.iter().map(|record| {
         let body: Value = serde_json::from_str(&record.body).unwrap_or_default();
         json!({"seq": record.seq, "at": record.at.0, "kind": record.kind, "body": body})
@@ -54,11 +60,11 @@ fn attempt(attempt: &Attempt) -> Value {
 }
 
 /// The last look, its checks and its verdict.
-fn gate(gate: &Gate) -> Value {
+fn gate(gate: &Gate, diff: &str) -> Value {
     let inspection = gate.inspection.as_ref();
     json!({
         "changed": inspection.map(|inspection| &inspection.changed),
-        "diff": inspection.map(|inspection| &inspection.diff),
+        "diff": diff,
         "checks": gate.checks.iter().flatten().map(check).collect::<Vec<_>>(),
         "verdict": gate.verdict.as_ref().map(verdict),
     })

@@ -83,6 +83,6 @@ pub fn export(id: Option<&str>) -> anyhow::Result<(String, Value)> {
     let records = reading(async |store| Ok(store.load(id.clone()).await?))?.unwrap_or_default();
     let facts = decode_all(&records).map_err(anyhow::Error::msg)?;
     let state = replay(&id, &facts).with_context(|| format!("the journal of {id} is damaged"))?;
-    let all = document::json(&state, &detail, &records)?;
+    let all = document::json(&state, &facts, &detail, &records)?;
     Ok((export::markdown(&state, &facts), all))
 }

@@ -32,7 +32,7 @@ pub fn markdown(mission: &Mission, facts: &[(Millis, Event)]) -> String {
         let _ = writeln!(out, "## Plan\n\n{}\n", plan.summary);
     }
     for task in &mission.tasks {
-        of_task(&mut out, mission, task);
+        of_task(&mut out, mission, task, diff(facts, &Subject::Task(task.spec.id.clone())));
     }
     whole(&mut out, mission);
     if let Some(text) = &mission.report {
@@ -42,7 +42,16 @@ pub fn markdown(mission: &Mission, facts: &[(Millis, Event)]) -> String {
     out
 }
 
-fn of_task(out: &mut String, mission: &Mission, task: &Task) {
+/// What the last look at a subject found changed. From the journal: the state keeps no diff once it was judged.
+pub fn diff<'a>(facts: &'a [(Millis, Event)], of: &Subject) -> &'a str {
+    let look = facts.iter().rev().find_map(|(_, event)| match event {
+        Event::Inspected { subject, inspection } if subject == of => Some(inspection),
+        _ => None,
+    });
+    look.map_or("", |inspection| &inspection.diff)
+}
+
+fn of_task(out: &mut String, mission: &Mission, task: &Task, diff: &str) {
     let spec = &task.spec;
     let _ = writeln!(out, "### {} {}: {}\n", spec.id, task.state.name(), spec.title);
     if !spec.description.is_empty() {
@@ -68,7 +77,7 @@ fn of_task(out: &mut String, mission: &Mission, task: &Task) {
         let _ = writeln!(out, "\nWorker: {summary}");
     }
     of_gate(out, task.gate.checks.as_deref(), task.gate.verdict.as_ref());
-    if let Some(diff) = task.gate.inspection.as_ref().map(|i| &i.diff).filter(|diff| !diff.is_empty()) {
+    if !diff.is_empty() {
         let _ = writeln!(out, "\n{}", fence("diff", &clip(diff, MAX_DIFF)));
     }
     out.push('\n');

@@ -57,6 +57,20 @@ fn help_is_what_was_agreed_and_fits() {
 }
 
 #[test]
+fn no_color_is_obeyed() {
+    let home = Home::new();
+    let coloured = |variables: &[&str]| {
+        let mut command = home.command(&["install", "--nonsense"]);
+        let output = command.envs(variables.iter().map(|name| (*name, "1"))).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        output.stderr.contains(&0x1b)
+    };
+    assert!(coloured(&["CLICOLOR_FORCE"]), "what there is to switch off");
+    assert!(!coloured(&["CLICOLOR_FORCE", "NO_COLOR"]));
+    assert!(!coloured(&[]), "into a pipe");
+}
+
+#[test]
 fn every_command_is_in_the_page_and_in_the_completions() {
     let home = Home::new();
     let page = home.gantry(&["man"]).ok();

@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use xtask::lab::demo;
-use xtask::lab::host;
+use xtask::lab::host::{self, HostProcess};
 
 use crate::kill::{open_two, two_held, wait_two_at_work};
 use crate::script::{self, TASK};
@@ -71,6 +71,11 @@ fn a_mission_is_run_watched_and_exported() {
     let json: Value = serde_json::from_str(&stage.cli(&["export", short, "--json"])).unwrap();
     assert_eq!(json["journal"].as_array().unwrap().len(), told.facts.len());
     assert!(json["tokens"].as_u64().unwrap() > 0 && json["attempts"].as_array().unwrap().len() > 10);
+    assert!(json["gates"]["T3"]["diff"].as_str().unwrap().contains("+++ b/src/discount.js"));
+    assert_eq!(
+        (&json["gates"]["T3"]["verdict"]["approved"], &json["whole"]["checks"][0]["passed"]),
+        (&true.into(), &true.into())
+    );
     let file = stage.folder().join("mission.md");
     let written = ["export", short, "--output", file.to_str().unwrap()];
     stage.cli(&written);
@@ -89,6 +94,8 @@ fn the_exit_code_says_how_it_ended() {
     let json: Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert_eq!(json["mission"]["state"], "completed");
     assert_eq!(text(&ran.stderr), "");
+    let wrong = gantry(&stage, &["run", TASK, "--set", "workers=0"]);
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
     fs::write(stage.project.join("gantry.json"), "{\"workers\": 0}").unwrap();
     let refused = gantry(&stage, &["run", TASK]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
@@ -97,6 +104,27 @@ fn the_exit_code_says_how_it_ended() {
         "{refused:?}"
     );
     assert!(Path::new(&stage.project).is_dir());
+}
+
+/// Ctrl-C reaches `gantry run` alone here; in a terminal it reaches the host as well.
+#[test]
+fn an_interrupt_ends_the_run_and_keeps_the_mission() {
+    let stage = stage(Stage::small(two_held));
+    let mut command = stage.env.command(&sidecar()).unwrap();
+    command.args(["run", TASK]);
+    let mut running = HostProcess::spawn(&mut command).unwrap();
+    wait_two_at_work(&stage);
+    running.interrupt();
+    let finished = running.wait(PATIENCE).unwrap();
+    assert_eq!(finished.code, Some(130), "{finished:?}");
+    assert!(
+        finished.stderr.ends_with("gantry: interrupted; `gantry missions` says how the mission stands\n"),
+        "{finished:?}"
+    );
+    stage.assert_nothing_left();
+    let told = stage.only();
+    assert!(stage.cli(&["missions"]).contains(told.row.id.0.get(..13).unwrap()));
+    assert!(told.mission.state.is_open(), "{}: it goes on at the next start", told.state());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Instant;
 
 use xtask::dist::{self, Platform};
 use xtask::lab::demo;
@@ -30,7 +31,9 @@ fn one_command_installs_and_the_host_fetches_the_rest() {
     let config = stage.env.settle().unwrap();
     let before = fs::read_to_string(&config).unwrap();
 
+    let started = Instant::now();
     let said = npx(&stage, &["install"]);
+    let installed = started.elapsed();
     assert!(said.contains("opencode.json: Gantry was added"), "{said}");
     let text = fs::read_to_string(&config).unwrap();
     assert!(text.contains(&format!("\"plugin\": [\"{PACKAGE}\"]")), "{text}");
@@ -38,6 +41,10 @@ fn one_command_installs_and_the_host_fetches_the_rest() {
     let finished = stage.task(demo::TASK);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(stage.only().state(), "completed", "{finished:?}");
+    eprintln!(
+        "figures: npx install {installed:.1?}, to the end of the first mission {:.1?}",
+        started.elapsed()
+    );
     stage.assert_nothing_left();
     let fetched =
         |name: &str| registry.asked().iter().filter(|path| path.starts_with(&format!("/-/{name}-"))).count();

@@ -1,5 +1,9 @@
 //! The npm packages: one with the plugin and a launcher, and one with the sidecar for each platform.
 
+mod trial;
+
+pub use trial::starts;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -51,14 +55,22 @@ impl Platform {
 
     /// The one this program runs on.
     pub fn here() -> Result<Self> {
+        let musl = cfg!(target_env = "musl");
         let name = match (std::env::consts::OS, std::env::consts::ARCH) {
+            ("linux", "x86_64") if musl => "linux-x64-musl",
             ("linux", "x86_64") => "linux-x64",
+            ("linux", "aarch64") if musl => "linux-arm64-musl",
             ("linux", "aarch64") => "linux-arm64",
             ("macos", "x86_64") => "darwin-x64",
             ("macos", "aarch64") => "darwin-arm64",
             (os, arch) => anyhow::bail!("there is no package for {os} on {arch}"),
         };
         Self::named(name)
+    }
+
+    /// Whether its binary runs on this machine; a musl one is linked statically.
+    pub fn runs_here(&self) -> bool {
+        Self::here().is_ok_and(|here| (here.os, here.cpu) == (self.os, self.cpu))
     }
 
     pub fn package(&self) -> String {

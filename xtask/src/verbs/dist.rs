@@ -1,19 +1,19 @@
 //! `cargo xtask dist`.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use super::steps::{build_shim, cargo, check, require_tools, workspace};
-use crate::dist::{self, Platform};
+use crate::dist::{self, PLATFORMS, Platform};
 
 /// Oldest C library that the Linux packages run with.
 const OLDEST_GLIBC: (u32, u32) = (2, 17);
-/// Largest binary of a package, in bytes.
-const MAX_BINARY: u64 = 10 << 20;
+/// Largest package, in bytes as npm fetches it.
+const MAX_PACKAGE: u64 = 10 << 20;
 
 /// Build the npm packages: the plugin, and the sidecar for a platform.
 #[derive(Debug, Args)]
@@ -24,6 +24,9 @@ pub(super) struct Dist {
     /// Where the packages go
     #[arg(long, default_value = "target/dist")]
     out: PathBuf,
+    /// Start what was built in this root as well: a folder with the files of another system. Needs root's rights
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
 }
 
 impl Dist {
@@ -35,18 +38,41 @@ impl Dist {
         };
         build_shim()?;
         fs::create_dir_all(&self.out)?;
-        let mut made = vec![dist::pack_plugin(&self.out)?];
-        for platform in platforms {
-            let binary = build(platform)?;
-            let size = fs::metadata(&binary)?.len();
-            ensure!(size <= MAX_BINARY, "{} has {size} bytes; at most {MAX_BINARY}", binary.display());
-            made.push(dist::pack_platform(platform, &binary, &self.out)?);
+        let plugin = dist::pack_plugin(&self.out)?;
+        let mut made = vec![(size(&plugin)?, "opencode-gantry".to_owned(), "the plugin".to_owned())];
+        for platform in &platforms {
+            let binary = build(*platform)?;
+            let tried = self.tried(*platform, &binary)?;
+            let tarball = dist::pack_platform(*platform, &binary, &self.out)?;
+            made.push((size(&tarball)?, platform.package(), tried));
         }
-        for tarball in made {
-            eprintln!("{:>9} bytes  {}", fs::metadata(&tarball)?.len(), tarball.display());
+        for (size, package, tried) in made {
+            eprintln!("{size:>9} bytes  {package}: {tried}");
+        }
+        for platform in PLATFORMS.iter().filter(|platform| !platforms.contains(platform)) {
+            eprintln!("        –        {}: not built", platform.package());
         }
         Ok(ExitCode::SUCCESS)
     }
+
+    /// Starts what can be started here, and says what was done.
+    fn tried(&self, platform: Platform, binary: &Path) -> Result<String> {
+        if !platform.runs_here() {
+            return Ok("built, and not run: it is for another machine".into());
+        }
+        let mut tried = format!("{} answers here", dist::starts(binary, None)?);
+        if let Some(root) = &self.root {
+            dist::starts(binary, Some(root)).with_context(|| format!("in the root {}", root.display()))?;
+            tried += &format!(" and in {}", root.display());
+        }
+        Ok(tried)
+    }
+}
+
+fn size(tarball: &Path) -> Result<u64> {
+    let size = fs::metadata(tarball)?.len();
+    ensure!(size <= MAX_PACKAGE, "{} has {size} bytes; at most {MAX_PACKAGE}", tarball.display());
+    Ok(size)
 }
 
 /// With zig as the linker, which brings every C library along; else for this machine alone.
@@ -63,14 +89,43 @@ fn build(platform: Platform) -> Result<PathBuf> {
         None => platform.rust.to_owned(),
     };
     let verb = if zig { "zigbuild" } else { "build" };
-    check(cargo(&[verb, "--release", "--locked", "--bin", "gantry", "--target", &target])?)?;
+    let mut command = cargo(&[verb, "--release", "--locked", "--bin", "gantry", "--target", &target])?;
+    if !rustlib()?.join(platform.rust).join("lib").is_dir() {
+        from_source(platform, &mut command)?;
+    }
+    check(command)?;
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or(workspace()?.join("target"), PathBuf::from);
     let binary = folder.join(platform.rust).join("release/gantry");
     let needs = dist::needs_glibc(&binary)?;
     if needs > Some(OLDEST_GLIBC) {
+        ensure!(!zig, "{} needs glibc {needs:?}; at most {OLDEST_GLIBC:?}", binary.display());
         eprintln!(
             "warning: this binary needs glibc {needs:?}; with cargo-zigbuild it would run from 2.17 on"
         );
     }
     Ok(binary)
+}
+
+/// Where Rust keeps its standard libraries, a folder for each platform, and their source.
+fn rustlib() -> Result<PathBuf> {
+    let output = Command::new("rustc").args(["--print", "sysroot"]).output().context("cannot start rustc")?;
+    let root = PathBuf::from(String::from_utf8(output.stdout)?.trim());
+    Ok(root.join("lib/rustlib"))
+}
+
+/// Where rustup cannot fetch the standard library of a platform, its source does as well. It takes an unstable option,
+/// which a stable compiler allows in this way.
+fn from_source(platform: Platform, command: &mut Command) -> Result<()> {
+    let source = rustlib()?.join("src/rust/library/Cargo.lock");
+    ensure!(
+        source.is_file(),
+        "Rust has no standard library for {name}: rustup target add {name} (or: rustup component add rust-src)",
+        name = platform.rust
+    );
+    command.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
+    if platform.rust.ends_with("musl") {
+        // rustup's package has the start files of musl beside the library; zig brings its own.
+        command.env("RUSTFLAGS", "-C link-self-contained=no");
+    }
+    Ok(())
 }
