@@ -314,12 +314,15 @@ impl Handle {
             .iter()
             .filter_map(|p| self.ports.tree.confine(&entry.root, &entry.absolute(p)).ok())
             .collect();
-        relative.iter().for_each(|path| self.index.writes(&entry.mission, path.clone()));
         let reply = self.reply();
-        match self.ask(reply, Input::Write { reply, session: session.clone(), paths: relative }).await {
+        let input = Input::Write { reply, session: session.clone(), paths: relative.clone() };
+        match self.ask(reply, input).await {
             // The answer may have waited for a store that did not answer.
             Ok(Answer::Write { denied: None }) if !self.index.owned() => Err(UNCONFIRMED.into()),
-            Ok(Answer::Write { denied: None }) => Ok(()),
+            Ok(Answer::Write { denied: None }) => {
+                relative.into_iter().for_each(|path| self.index.writes(&entry.mission, path));
+                Ok(())
+            }
             Ok(Answer::Write { denied: Some(why) }) => Err(why),
             Ok(other) => Err(format!("unexpected answer {other:?}")),
             Err(refusal) => Err(refusal.to_string()),

@@ -35,8 +35,9 @@ pub struct Index {
 
 /// Paths that are kept of one mission.
 const MAX_PATHS: usize = 10_000;
-/// From the moment a write tool is let through to its write, at the most; a user may be asked in between.
-const TOOL_TIME: Duration = Duration::from_secs(60);
+/// From the moment a write tool is let through to its write. A user who is asked in between may take longer: then
+/// another task may be blamed, for a change it has not made and is told to leave alone.
+const TOOL_TIME: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 struct Written {
