@@ -128,3 +128,31 @@ fn entry(mission: &Mission, attempt: &Attempt) -> Entry {
         may: super::core::may_write(mission, Some(attempt)).map(|_| declared(attempt).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_write_tool_wrote_since_the_last_look_is_nobodys_shell() {
+        let (index, m) = (Index::default(), MissionId::from("m1"));
+        let changed = || vec!["a".to_owned(), "b".to_owned()];
+        index.writes(&m, "a".into());
+        assert_eq!(index.not_written(&m, Instant::now(), changed()), ["b"], "before the first look");
+        tokio::time::advance(TOOL_TIME / 2).await;
+        index.not_written(&m, Instant::now(), Vec::new());
+        assert_eq!(index.not_written(&m, Instant::now(), changed()), ["b"], "it may be writing still");
+        tokio::time::advance(TOOL_TIME).await;
+        index.not_written(&m, Instant::now(), Vec::new());
+        assert_eq!(index.not_written(&m, Instant::now(), changed()), ["a", "b"]);
+        for n in 0..MAX_PATHS {
+            index.writes(&m, format!("f{n}"));
+        }
+        assert_eq!(
+            index.not_written(&m, Instant::now(), changed()),
+            [""; 0],
+            "not all are known, so nobody is blamed"
+        );
+        assert_eq!(index.written.get(&m).map(|w| w.paths.len()), Some(MAX_PATHS));
+    }
+}

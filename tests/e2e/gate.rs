@@ -160,3 +160,39 @@ fn a_worker_writes_nothing_of_anothers_by_no_way() {
     assert!(work("T3") >= done, "one file, one task at a time");
     stage.assert_no_misses();
 }
+
+#[test]
+fn what_the_user_edits_under_an_approval_voids_it() {
+    let stage = Stage::small(|project| {
+        let held = Rule::new(Role::Reviewer)
+            .contains("Integration review")
+            .turn(Turn::call("submit_review", script::approve()).gate("edited"));
+        script::one_task(project).first(held)
+    });
+    let server = stage.env.serve().unwrap();
+    let host = server.client();
+    let session = new_session(host);
+    std::thread::scope(|scope| {
+        let turn = scope.spawn(|| task(host, &session, TASK));
+        let looked = |told: &Told| {
+            told.mission.whole.inspection.is_some() && told.mission.open_attempts().next().is_some()
+        };
+        wait("the integration review", PATIENCE, || stage.told().pop().filter(looked));
+        std::fs::write(stage.project.join("notes.txt"), "edited under the reviewer\n").unwrap();
+        stage.model.open("edited");
+        turn.join().unwrap();
+    });
+
+    let told = stage.only();
+    assert_eq!(told.state(), "completed", "{}", told.report());
+    let approved = told.facts.iter().filter_map(|(_, event)| match event {
+        Event::Judged { subject: Subject::Whole, verdict } => Some((verdict.approved, verdict.tree.clone())),
+        _ => None,
+    });
+    let approved: Vec<_> = approved.collect();
+    assert_eq!(approved.len(), 2, "the first is void: {approved:?}");
+    assert!(approved.iter().all(|(approved, tree)| *approved && tree.is_some()));
+    assert_ne!(approved[0].1, approved[1].1, "each is for its own tree");
+    assert_eq!(told.mission.whole_rounds, 2);
+    stage.assert_no_misses();
+}
