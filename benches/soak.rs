@@ -2,7 +2,7 @@
 //! `cargo bench --bench soak`; name parts (`store`, `many`, `turnaround`, `affinity`) to run only some. What the host
 //! and the tree of this bench themselves take is in the figures.
 //!
-//! - `store`: 1,000 missions of 10 tasks come and go: resident memory after each hundred.
+//! - `store`: 3,000 missions of 10 tasks come and go: resident memory on the way.
 //! - `many`: 100 missions of 10 tasks at one time: memory, processor time, turns whose end was not heard of.
 //! - `turnaround`: 50 turns side by side end without their report: from the idle notice to the reminder.
 //! - `affinity`: the same missions with and without lanes that keep to what they know.
@@ -60,19 +60,22 @@ fn main() {
 // ---- parts
 
 async fn come_and_go() {
-    println!("store: 1,000 missions of {TASKS} tasks, 20 at a time");
-    let bench = Bench::start(Limits { at_rest: 50, ..wide(40) }, Duration::ZERO, false).await;
-    for hundred in 1..=10 {
-        bench.missions(100, 20).await;
+    println!("store: 3,000 missions of {TASKS} tasks, 20 at a time");
+    let bench = Bench::start(Limits::default(), 40, Duration::ZERO, false).await;
+    let mut done = 0;
+    // From the thousandth on the store drops one mission for each that comes.
+    for total in [100, 250, 500, 750, 1_000, 1_500, 2_000, 2_500, 3_000] {
+        bench.missions(total - done, 20).await;
+        done = total;
         let gauges = bench.engine.metrics().await.gauges;
         let kept: u64 = gauges.iter().filter(|(k, _)| k.starts_with("missions.")).map(|(_, n)| n).sum();
-        println!("  after {:4}: {:.1} MB resident, {kept} missions in memory", hundred * 100, rss());
+        println!("  after {:4}: {:.1} MB resident, {kept} missions in memory", total, rss());
     }
 }
 
 async fn many() {
     println!("many: 100 missions of {TASKS} tasks at one time, turns of 1 s, 100 workers");
-    let bench = Bench::start(wide(100), Duration::from_secs(1), false).await;
+    let bench = Bench::start(Limits::default(), 100, Duration::from_secs(1), false).await;
     let (cpu, began) = (cpu_seconds(), Instant::now());
     let peak = Arc::new(AtomicU64::new(0));
     let watch = tokio::spawn({
@@ -104,7 +107,7 @@ async fn many() {
 
 async fn turnaround() {
     println!("turnaround: idle notice of a worker → its reminder, 50 turns side by side, turns of 1 s");
-    let bench = Bench::start(wide(50), Duration::from_secs(1), true).await;
+    let bench = Bench::start(Limits::default(), 50, Duration::from_secs(1), true).await;
     bench.missions(20, 5).await;
     let mut times = bench.host.reminded.lock().clone();
     times.sort();
@@ -123,7 +126,8 @@ async fn affinity() {
     println!("affinity: 40 missions of {TASKS} tasks, 10 at a time, turns of 0 ms; in turns, three of each");
     for round in 1..=3 {
         for affinity in [true, false] {
-            let bench = Bench::start(Limits { affinity, ..wide(40) }, Duration::ZERO, false).await;
+            let bench =
+                Bench::start(Limits { affinity, ..Limits::default() }, 40, Duration::ZERO, false).await;
             let began = Instant::now();
             bench.missions(40, 10).await;
             let took = began.elapsed().as_secs_f64();
@@ -144,11 +148,6 @@ async fn affinity() {
 fn of_lanes(metrics: &Metrics, what: &str) -> u64 {
     let roles = ["planner", "worker", "reviewer"];
     roles.iter().filter_map(|role| metrics.counters.get(&format!("lanes.{role}.{what}"))).sum()
-}
-
-fn wide(workers: u32) -> Limits {
-    let roles = [Role::Planner, Role::Worker, Role::Reviewer].map(|role| (role, workers));
-    Limits { roles: roles.into(), ..Limits::default() }
 }
 
 fn rss() -> f64 {
@@ -174,9 +173,8 @@ struct Bench {
 }
 
 impl Bench {
-    async fn start(limits: Limits, turn: Duration, forgetful: bool) -> Self {
+    async fn start(limits: Limits, workers: u32, turn: Duration, forgetful: bool) -> Self {
         let home = tempfile::tempdir().expect("a folder");
-        let workers = limits.roles[&Role::Worker];
         let store = SqliteStore::open(&home.path().join("gantry.db")).expect("a store");
         let host = Arc::new(BenchHost { turn, forgetful, ..BenchHost::default() });
         let place = Arc::new(Place);
@@ -229,7 +227,13 @@ async fn mission(engine: &Handle, n: u64, workers: u32) {
         text: "do it".into(),
         key: format!("key{n}"),
         title: "do it".into(),
-        options: Options { checks: Some(Vec::new()), workers, ..Options::default() },
+        options: Options {
+            checks: Some(Vec::new()),
+            workers,
+            planners: Some(workers),
+            reviewers: Some(workers),
+            ..Options::default()
+        },
     };
     engine.create(created).await.expect("accepted");
     let call = format!("call{n}");

@@ -7,6 +7,9 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   checks: { is: (v) => Array.isArray(v) && v.every((item) => typeof item === "string"), wants: "a list of commands" },
   todo: { is: (v) => typeof v === "string" && v !== "", wants: "a path relative to the project" },
   workers: { is: (v) => isWhole(v, 1, 50), wants: "a whole number from 1 to 50" },
+  planners: { is: (v) => isWhole(v, 1, 50), wants: "a whole number from 1 to 50" },
+  reviewers: { is: (v) => isWhole(v, 1, 50), wants: "a whole number from 1 to 50" },
+  providers: { is: areCeilings, wants: 'names with whole numbers from 1 to 50, as in {"anthropic": 4}' },
   maxDurationSeconds: { is: (v) => isWhole(v, 60, 86_400), wants: "a whole number from 60 to 86400" },
   ...budgets("budget"),
   ...budgets("taskBudget"),
@@ -46,6 +49,10 @@ function budgets(prefix: string): typeof CHECKS {
     [`${prefix}Dollars`]: { is: (v) => typeof v === "number" && v >= 0.01 && v <= 1_000_000, wants: "a number from 0.01 to 1000000" },
     [`${prefix}Minutes`]: { is: (v) => isWhole(v, 1, 1_440), wants: "a whole number from 1 to 1440" },
   }
+}
+
+function areCeilings(value: unknown): boolean {
+  return value !== null && typeof value === "object" && !Array.isArray(value) && Object.values(value).every((n) => isWhole(n, 1, 50))
 }
 
 function isWhole(value: unknown, least: number, most: number): boolean {

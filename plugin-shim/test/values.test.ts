@@ -89,6 +89,8 @@ const OPTIONS: [unknown, object, RegExp | undefined][] = [
   [{ workers: 3, checks: ["npm test"], resume: "report", todo: "PLAN.md", turnTimeoutSeconds: 60, bin: "/b" }, { workers: 3, checks: ["npm test"], resume: "report", todo: "PLAN.md", turnTimeoutSeconds: 60 }, undefined],
   [{ budgetTokens: 9_000, budgetDollars: 0.5, taskBudgetMinutes: 30 }, { budgetTokens: 9_000, budgetDollars: 0.5, taskBudgetMinutes: 30 }, undefined],
   [{ budgetTokens: 0, taskBudgetDollars: -1 }, {}, /^Gantry wants a whole number from 1000 to 1000000000000 for "budgetTokens", and wants a number from 0.01 to 1000000 for "taskBudgetDollars"\.$/],
+  [{ planners: 2, providers: { lab: 3, "lab/x": 1 } }, { planners: 2, providers: { lab: 3, "lab/x": 1 } }, undefined],
+  [{ providers: { lab: 0 } }, {}, /^Gantry wants names with whole numbers from 1 to 50, as in {"anthropic": 4} for "providers"\.$/],
   [{ wrokers: 3 }, {}, /^Gantry has no option "wrokers"; did you mean "workers"\?$/],
   [{ turntimeoutseconds: 3 }, {}, /did you mean "turnTimeoutSeconds"\?$/],
   [{ workers: 0, resume: "auto" }, { resume: "auto" }, /^Gantry wants a whole number from 1 to 50 for "workers"\.$/],

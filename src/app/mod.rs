@@ -34,7 +34,7 @@ pub use run::{Ran, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-pub use steer::steer;
+pub use steer::{processes, steer};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 

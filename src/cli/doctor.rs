@@ -9,7 +9,7 @@ pub struct Args {
     /// The project; this folder when not given
     #[arg(default_value = ".", value_name = "DIR")]
     project: PathBuf,
-    /// Mend what is safe to mend: of several entries of Gantry all but one are taken out
+    /// Mend what is safe to mend: of several entries one is kept, a panel without one gets it
     #[arg(long)]
     fix: bool,
     /// A JSON array instead of text

@@ -21,11 +21,19 @@ pub fn run(args: &Args) -> u8 {
         }
     };
     if args.json {
-        output::line(&serde_json::to_string(&view).unwrap_or_default());
+        output::line(&json(&view).to_string());
     } else {
         output::line(&text(&view));
     }
     exit::DONE
+}
+
+/// Beside the mission what the running processes do: permits, lanes, budgets, queues belong to them.
+fn json(view: &MissionDetail) -> serde_json::Value {
+    let mut all = serde_json::to_value(view).unwrap_or_default();
+    // A mission can be looked at without them.
+    all["processes"] = serde_json::to_value(app::processes().unwrap_or_default()).unwrap_or_default();
+    all
 }
 
 fn text(view: &MissionDetail) -> String {
@@ -37,6 +45,11 @@ fn text(view: &MissionDetail) -> String {
         format!("Mission {}: {}", row.id, row.phase.as_deref().unwrap_or(&row.state)),
         row.title.clone(),
     ];
+    lines.extend(
+        view.forecast
+            .as_ref()
+            .map(|f| format!("Still to come: about {:.0} min, {} turns", f.minutes, f.turns)),
+    );
     lines.extend(view.tasks.iter().map(|t| format!("- {} {}: {}", t.id, t.state, t.title)));
     lines.join("\n")
 }

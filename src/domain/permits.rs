@@ -21,6 +21,13 @@ pub enum Key {
     Provider(String),
 }
 
+impl Key {
+    /// Whether one more may sit down if at most `most` of what counts for this may.
+    pub fn has_room(&self, most: u32, seat: &Seat, taken: &[Seat]) -> bool {
+        !seat.counts_for(self) || taken.iter().filter(|s| s.counts_for(self)).count() < most as usize
+    }
+}
+
 /// What one open attempt takes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Seat {
@@ -66,9 +73,15 @@ impl Permits {
         permits
     }
 
+    /// These and no others.
+    pub fn set_ceilings(&mut self, ceilings: BTreeMap<Key, u32>) {
+        self.limits.retain(|key, _| ceilings.contains_key(key));
+        ceilings.into_iter().for_each(|(key, n)| self.set_ceiling(key, n));
+    }
+
     /// At least one, for none would be a mission that never ends. A limit that had adapted stays where it was, as far as
     /// the new ceiling allows; one that stood at its ceiling moves with it.
-    pub fn set_ceiling(&mut self, key: Key, ceiling: u32) {
+    fn set_ceiling(&mut self, key: Key, ceiling: u32) {
         let ceiling = ceiling.max(1);
         let limit =
             self.limits.entry(key).or_insert(Limit { ceiling, allowed: ceiling, successes: 0, failures: 0 });
@@ -88,11 +101,8 @@ impl Permits {
 
     /// Whether one more may sit down beside those that are there; else what is full.
     pub fn admits(&self, seat: &Seat, taken: &[Seat]) -> Result<(), Key> {
-        let full = |(key, limit): (&Key, &Limit)| {
-            let concerned = seat.counts_for(key);
-            let n = taken.iter().filter(|s| s.counts_for(key)).count();
-            (concerned && n >= limit.allowed as usize).then(|| key.clone())
-        };
+        let full =
+            |(key, limit): (&Key, &Limit)| (!key.has_room(limit.allowed, seat, taken)).then(|| key.clone());
         self.limits.iter().find_map(full).map_or(Ok(()), Err)
     }
 

@@ -237,6 +237,10 @@ impl Dispatcher {
                     let _ = tx.send(Answer::Refused(Refusal::Store(why)));
                 }
                 None => {
+                    if matches!(*input, Input::Create { .. }) {
+                        // Without missions there is no heartbeat that looks.
+                        self.look_at_memory();
+                    }
                     self.replies.insert(reply, tx);
                     match self.not_in_memory(&input) {
                         Some(wanted) => self.fetch(reply, wanted, input),
@@ -678,6 +682,8 @@ impl Dispatcher {
         self.lanes.report(&mut metrics);
         metrics.count("reports.late", self.core.late_reports);
         metrics.count("looks.that_found_missed_events", self.core.events_missed);
+        // Said also where there was none: that is how it should be.
+        metrics.count("actions.look", 0);
         metrics.gauge("host_sessions.known", self.index.len() as u64);
         metrics.gauge("jobs.running", self.jobs.len() as u64);
         metrics.gauge("missions.waiting_for_store", self.stalled.len() as u64);

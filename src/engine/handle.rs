@@ -1,6 +1,6 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
-pub use super::core::event::{Created, Inspection, Options, ReportStatus, Scope, Spent, Subject};
+pub use super::core::event::{Ceiling, Created, Inspection, Options, ReportStatus, Scope, Spent, Subject};
 use super::core::state::Mission;
 pub use super::core::{
     Answer, Control, HostInput, Limits, Refusal, RollbackAsk, RollbackStep, RollbackView, ToolInput,

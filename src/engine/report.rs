@@ -238,12 +238,9 @@ fn spending(mission: &Mission) -> String {
         }
         out.push_str(".\n");
     }
-    if let Some(forecast) = forecast(mission, &mission.means) {
-        let _ = write!(out, "Still to come: about {:.0} min, {} turns", forecast.minutes, forecast.turns);
-        if let Some(cost) = forecast.cost {
-            let _ = write!(out, ", about {}", amount(cost));
-        }
-        out.push_str(".\n");
+    let expected = expected(mission, &mission.means);
+    if !expected.is_empty() {
+        let _ = writeln!(out, "Still to come{expected}.");
     }
     out
 }
@@ -337,6 +334,14 @@ pub fn end_notice(mission: &Mission) -> (String, String) {
         title.into(),
         format!("{}: {}/{} tasks in {took}{spent}", clip(&mission.created.title, 60), c.done, c.total),
     )
+}
+
+/// What is still to come, in words that follow others; nothing where there is no plan.
+pub fn expected(mission: &Mission, means: &BTreeMap<Role, Mean>) -> String {
+    let Some(forecast) = forecast(mission, means) else { return String::new() };
+    let cost = forecast.cost.filter(|c| *c != Spent::default());
+    let cost = cost.map_or(String::new(), |cost| format!(", about {}", amount(cost)));
+    format!(": about {:.0} min, {} turns{cost}", forecast.minutes.ceil(), forecast.turns)
 }
 
 /// Without a price where the host knows none.

@@ -89,6 +89,18 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub workers: Option<u32>,
+        /// Most planners at one time, 1 to 50 (default 10).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub planners: Option<u32>,
+        /// Most reviewers at one time, 1 to 50 (default 10).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub reviewers: Option<u32>,
+        /// Most turns at one time of a provider, or of one of its models as `provider/model`, 1 to 50 each.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "Record<string, number>"))]
+        pub providers: Option<std::collections::BTreeMap<String, u32>>,
         /// Seconds without progress after which a turn is ended, 10 to 86400 (default 600).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]

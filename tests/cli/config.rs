@@ -16,7 +16,9 @@ fn where_each_value_comes_from() {
 diagnostics         \"auto\"   default
 maxDurationSeconds  86400   default
 planApproval        \"auto\"   default
+planners            10   default
 resume              \"report\"   ~/.config/gantry/gantry.json:1
+reviewers           10   default
 todo                \"PLAN.md\"   the plugin's options in OpenCode's configuration
 turnTimeoutSeconds  600   default
 workers             3   ~/app/gantry.jsonc:2

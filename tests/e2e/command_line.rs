@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use xtask::lab::demo;
 use xtask::lab::host::{self, HostProcess};
+use xtask::lab::model::{Role, Rule, Script};
 
 use crate::kill::{open_two, two_held, wait_two_at_work};
 use crate::script::{self, TASK};
@@ -106,6 +107,33 @@ fn the_exit_code_says_how_it_ended() {
     assert!(Path::new(&stage.project).is_dir());
 }
 
+#[test]
+fn partly_done_is_three_and_the_options_of_the_command_line_count() {
+    let stage = stage(Stage::small(|project| {
+        let tasks = [script::task("T1", &["a.txt"], &[]), script::task("T2", &["b.txt"], &[])];
+        let blocked = json!({"status": "blocked", "summary": "There is no greeting for b."});
+        Script::new()
+            .rule(script::commander())
+            .rule(script::planner(script::plan(&tasks)))
+            .rule(script::integration(script::approve()))
+            .rule(script::worker(project, "T1", "a.txt"))
+            .rule(Rule::new(Role::Worker).contains("Task T2: ").call("submit_report", blocked))
+            .rule(script::reviewer("T1", script::approve()))
+    }));
+    let ran = gantry(&stage, &["run", TASK, "--set", "workers=1", "--set", "todo=PLAN.md"]);
+    assert_eq!(ran.status.code(), Some(3), "{ran:?}");
+    let told = stage.only();
+    assert_eq!((told.state(), told.mission.created.options.workers), ("partially_completed", 1));
+    assert!(fs::read_to_string(stage.project.join("PLAN.md")).unwrap().contains("- [x] T1: "));
+    assert!(text(&ran.stdout).contains("There is no greeting for b."), "{ran:?}");
+    let watched = gantry(&stage, &["watch"]);
+    assert_eq!(watched.status.code(), Some(3));
+    assert!(
+        text(&watched.stdout).starts_with("████████████░░░░░░░░░░░░ 1/2  partially_completed"),
+        "{watched:?}"
+    );
+}
+
 /// Ctrl-C reaches `gantry run` alone here; in a terminal it reaches the host as well.
 #[test]
 fn an_interrupt_ends_the_run_and_keeps_the_mission() {
@@ -148,6 +176,27 @@ fn a_mission_without_a_terminal_is_steered_from_another_one() {
     wait("another plan", PATIENCE, || stage.told().pop().filter(wished));
     stage.cli(&["approve"]);
     wait_two_at_work(&stage);
+    let shown: Value = serde_json::from_str(&stage.cli(&["show", short, "--json"])).unwrap();
+    let numbers = &shown["processes"][0];
+    assert_eq!(
+        (&numbers["gauges"]["attempts.open.worker"], shown["processes"].as_array().map(Vec::len)),
+        (&2.into(), Some(1))
+    );
+    for name in [
+        "permits.worker.allowed",
+        "lanes.worker.waiting",
+        "budget.tokens_spent",
+        "breaker.lab.open",
+        "memory.percent",
+    ] {
+        assert!(numbers["gauges"][name].is_u64(), "{name}: {numbers}");
+    }
+    for name in
+        ["lanes.worker.stolen", "lanes.worker.parks", "actions.look", "looks.that_found_missed_events"]
+    {
+        assert!(numbers["counters"][name].is_u64(), "{name}: {numbers}");
+    }
+    assert!(shown["forecast"]["turns"].as_u64() > Some(0), "{shown}");
     stage.cli(&["steer", short, "mind", "the", "gap"]);
     stage.cli(&["pause", short]);
     let twice = gantry(&stage, &["pause", short]);

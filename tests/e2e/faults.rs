@@ -91,7 +91,8 @@ fn a_budget_ends_a_mission_and_keeps_what_was_done() {
     let finished = flagged(&stage, &format!("--budget 1500 {}", demo::TASK));
     let told = stage.only();
     assert!(matches!(told.state(), "partially_completed" | "failed"), "{finished:?}");
-    assert!(told.report().contains("Its budget is spent.\nSpent: "), "{}", told.report());
+    assert!(told.report().contains("The budget is spent: "), "{}", told.report());
+    assert!(told.report().contains(" of 1500 tokens used; "), "{}", told.report());
     assert_eq!(told.mission.created.text, demo::TASK, "the flag is no part of the work");
     assert_eq!(told.mission.created.options.budget_tokens, Some(1_500));
     let (mut spent, mut begun) = (0, 0);

@@ -317,6 +317,12 @@ export type WorkspaceOptions = {
   todo?: string,
   /** Most workers at one time, 1 to 50 (default 10). */
   workers?: number,
+  /** Most planners at one time, 1 to 50 (default 10). */
+  planners?: number,
+  /** Most reviewers at one time, 1 to 50 (default 10). */
+  reviewers?: number,
+  /** Most turns at one time of a provider, or of one of its models as `provider/model`, 1 to 50 each. */
+  providers?: Record<string, number>,
   /** Seconds without progress after which a turn is ended, 10 to 86400 (default 600). */
   turnTimeoutSeconds?: number,
   /** Seconds from its start after which a mission is ended, 60 to 86400 (default 86400). */

@@ -1,8 +1,9 @@
 //! The facts a mission is made of. Replaying them through `Mission::apply` gives its state; nothing else does.
 pub use crate::domain::budget::{Budget, Spent};
 use crate::domain::checkpoint::Trigger;
-use crate::domain::ids::{AttemptId, Directory, HostSessionId, TaskId};
+use crate::domain::ids::{AttemptId, Directory, HostSessionId, Role, TaskId};
 use crate::domain::mission::{MissionState, Phase};
+use crate::domain::permits::Key;
 use crate::domain::plan::{Plan, TaskSpec};
 use crate::domain::task::TaskState;
 use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
@@ -190,7 +191,12 @@ pub struct Options {
     pub checks: Option<Vec<String>>,
     /// Path of the plan file relative to the worktree.
     pub todo: String,
+    /// Most turns of a role at one time, over all missions: this one begins none beyond.
     pub workers: u32,
+    pub planners: Option<u32>,
+    pub reviewers: Option<u32>,
+    /// The same for what the turns run on.
+    pub providers: Vec<Ceiling>,
     pub turn_timeout_ms: u64,
     /// From the first start to the timeout of the mission.
     pub max_duration_ms: u64,
@@ -212,7 +218,30 @@ pub struct Options {
     pub approval: Option<bool>,
 }
 
+/// Most turns of a provider, or of a model as `provider/model`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ceiling {
+    pub name: String,
+    pub most: u32,
+}
+
+/// Planners and reviewers where the user does not say.
+const OF_A_ROLE: u32 = 10;
+
 impl Options {
+    /// Never exceeded by a turn of this mission.
+    pub fn ceilings(&self) -> impl Iterator<Item = (Key, u32)> {
+        let roles = [
+            (Key::Role(Role::Planner), self.planners.unwrap_or(OF_A_ROLE)),
+            (Key::Role(Role::Worker), self.workers),
+            (Key::Role(Role::Reviewer), self.reviewers.unwrap_or(OF_A_ROLE)),
+        ];
+        let of_provider = |c: &Ceiling| {
+            let key = if c.name.contains('/') { Key::Model } else { Key::Provider };
+            (key(c.name.clone()), c.most)
+        };
+        roles.into_iter().chain(self.providers.iter().map(of_provider))
+    }
     pub fn budget(&self) -> Budget {
         budget(self.budget_tokens, self.budget_dollars, self.budget_minutes)
     }
@@ -231,6 +260,9 @@ impl Default for Options {
             checks: None,
             todo: "TODO.md".into(),
             workers: 10,
+            planners: None,
+            reviewers: None,
+            providers: Vec::new(),
             turn_timeout_ms: 600_000,
             max_duration_ms: 86_400_000,
             auto_resume: true,

@@ -1,10 +1,10 @@
 //! Who works next, over all missions: what each wants, the permits there are, and budgets that are spent.
 //!
 //! An open attempt is its own permit: what is taken is counted off the missions, so none can be lost.
+use super::Core;
 use super::event::*;
 use super::live::Pulse;
 use super::state::{Attempt, Mission};
-use super::{Core, Limits};
 use crate::domain::ids::{AttemptId, HostSessionId, MissionId, Role, TaskId};
 use crate::domain::permits::{Key, Seat};
 use crate::domain::plan::Priority;
@@ -36,6 +36,7 @@ impl Core {
     /// Opens attempts for as long as somebody wants one and may have it.
     pub(super) fn grant_permits(&mut self) {
         self.stop_spenders();
+        self.permits.set_ceilings(ceilings(&self.missions));
         loop {
             let before = self.turn.events.len();
             // Reviewers first: what passes its gate gives up its files, and others become ready.
@@ -61,8 +62,9 @@ impl Core {
         let taken = self.seats();
         let may = |(id, _): &(MissionId, u64)| {
             let mission = &self.missions[id];
-            self.permits.admits(&self.seat(mission, role, None), &taken).is_ok()
-                && (role != Role::Worker || self.active(role) < mission.created.options.workers as usize)
+            let seat = self.seat(mission, role, None);
+            self.permits.admits(&seat, &taken).is_ok()
+                && mission.created.options.ceilings().all(|(key, most)| key.has_room(most, &seat, &taken))
         };
         let admitted: Vec<_> = waiting.into_iter().filter(may).collect();
         self.line.first(role, &admitted)
@@ -123,12 +125,6 @@ impl Core {
         self.missions.values().flat_map(Mission::open_attempts).filter(|a| a.role() == role).count()
     }
 
-    /// The user's own ceilings, at any time; who waits is served with the next step.
-    pub fn set_limits(&mut self, limits: Limits) {
-        limits.ceilings().for_each(|(key, n)| self.permits.set_ceiling(key, n));
-        self.limits = limits;
-    }
-
     /// The order in which the lanes take an attempt's calls, and the attempt that made it ready.
     pub fn precedence(&self, id: &MissionId, attempt: &AttemptId) -> (Priority, Option<AttemptId>) {
         let found = self.missions.get(id).and_then(|m| Some((m, m.attempts.get(attempt)?)));
@@ -164,4 +160,14 @@ impl Core {
             gauges.insert(format!("attempts.wanted.{}", role.name()), wanted as u64);
         }
     }
+}
+
+/// What any mission in memory would allow; what it allows itself is asked beside that.
+fn ceilings(missions: &BTreeMap<MissionId, Mission>) -> BTreeMap<Key, u32> {
+    let mut all = BTreeMap::new();
+    let open = missions.values().filter(|m| m.state.is_open());
+    for (key, most) in open.flat_map(|m| m.created.options.ceilings()) {
+        all.entry(key).and_modify(|known: &mut u32| *known = most.max(*known)).or_insert(most);
+    }
+    all
 }

@@ -1,7 +1,7 @@
-//! What the process may do at one time, over all missions; the user's to set, these are the defaults.
+//! What the process may do at one time, over all missions. How many turns of a role or a provider is for the user to
+//! say, mission by mission: see `Options::ceilings`.
 use crate::domain::ids::Role;
 use crate::domain::memory::MemoryLimits;
-use crate::domain::permits::Key;
 use std::collections::BTreeMap;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -10,11 +10,6 @@ pub struct Limits {
     pub lanes: BTreeMap<Role, usize>,
     /// Whether what an attempt leads to is carried out by the lane that carried out the attempt.
     pub affinity: bool,
-    /// Most attempts at one time.
-    pub roles: BTreeMap<Role, u32>,
-    /// The same for one model, as `provider/model`.
-    pub models: BTreeMap<String, u32>,
-    pub providers: BTreeMap<String, u32>,
     pub memory: MemoryLimits,
     /// Open missions, over all projects.
     pub missions: usize,
@@ -32,23 +27,11 @@ impl Default for Limits {
         Self {
             lanes: BTreeMap::from([(Planner, 2), (Worker, 8), (Reviewer, 4)]),
             affinity: true,
-            roles: BTreeMap::from([(Planner, 10), (Worker, 10), (Reviewer, 10)]),
-            models: BTreeMap::new(),
-            providers: BTreeMap::new(),
             memory: MemoryLimits::default(),
             missions: 200,
             depth: 3,
             tasks: crate::domain::plan::MAX_TASKS,
             at_rest: 50,
         }
-    }
-}
-
-impl Limits {
-    pub(super) fn ceilings(&self) -> impl Iterator<Item = (Key, u32)> {
-        let roles = self.roles.iter().map(|(role, n)| (Key::Role(*role), *n));
-        let models = self.models.iter().map(|(model, n)| (Key::Model(model.clone()), *n));
-        let providers = self.providers.iter().map(|(name, n)| (Key::Provider(name.clone()), *n));
-        roles.chain(models).chain(providers)
     }
 }

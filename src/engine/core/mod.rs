@@ -130,7 +130,7 @@ impl Default for Core {
 impl Core {
     pub fn new(limits: Limits, seed: u64) -> Self {
         Self {
-            permits: Permits::new(limits.ceilings()),
+            permits: Permits::default(),
             memory: MemoryGuard::new(limits.memory),
             limits,
             seed,
@@ -450,6 +450,12 @@ impl Core {
             }
             if !self.missions.values().any(|m| m.place() == mission.place()) {
                 self.leases.remove(mission.place());
+            }
+            // What was learned of a directory lasts as long as its missions.
+            let directory = &mission.created.directory;
+            if !self.missions.values().any(|m| m.created.directory == *directory) {
+                self.trusted.remove(directory);
+                self.models.retain(|(d, _), _| d != directory);
             }
         }
         self.live.remove(id);

@@ -10,7 +10,7 @@ use crate::domain::plan::{Draft, PlanRules, Priority, validate};
 use crate::domain::schedule;
 use crate::domain::task::TaskState;
 use crate::domain::todo::{TodoItem, TodoState};
-use crate::engine::prompts;
+use crate::engine::{prompts, report};
 use crate::ports::host::ToastKind;
 
 /// Planners that may fail for reasons of the host before the rules plan instead.
@@ -57,8 +57,9 @@ impl Core {
         let mission = &self.missions[id];
         let (tasks, todo) = (mission.tasks.len(), &mission.created.options.todo);
         let message = format!(
-            "{tasks} {} in {todo}. /task-approve begins the work, /task-refuse has it planned anew.",
-            if tasks == 1 { "task" } else { "tasks" }
+            "{tasks} {} in {todo}{}. /task-approve begins the work, /task-refuse has it planned anew.",
+            if tasks == 1 { "task" } else { "tasks" },
+            report::expected(mission, &self.means_of(mission))
         );
         self.act(Action::Toast {
             directory: mission.created.directory.clone(),

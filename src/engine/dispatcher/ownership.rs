@@ -50,11 +50,15 @@ pub(super) struct Open {
 }
 
 impl Dispatcher {
+    pub(super) fn look_at_memory(&mut self) {
+        self.inbox.extend(self.ports.memory.read().map(|now| Input::Memory { now }));
+    }
+
     pub(super) fn heartbeat(&mut self) {
         if self.owned.is_empty() {
             return;
         }
-        self.inbox.extend(self.ports.memory.read().map(|now| Input::Memory { now }));
+        self.look_at_memory();
         self.gather();
         let settled: Vec<_> = self.owned.keys().filter(|m| self.core.mission(m).is_none()).cloned().collect();
         for mission in settled {

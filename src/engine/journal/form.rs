@@ -154,8 +154,10 @@ objects! {
         options: Options,
     }
     struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, max_duration_ms: u64, auto_resume: bool }
-        maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, budget_minutes: u32, task_budget_tokens: u64, task_budget_dollars: f64,
+        maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, planners: u32, reviewers: u32, budget_minutes: u32, task_budget_tokens: u64, task_budget_dollars: f64,
             task_budget_minutes: u32, diagnostics: bool, approval: bool }
+        lists { providers: Ceiling }
+    struct Ceiling for event::Ceiling { name: String, most: u32 }
     struct Brief for event::Brief { text: String }
         lists { acceptance: String, constraints: String }
     struct Plan for plan::Plan { summary: String, tasks: Vec<TaskSpec> }

@@ -2,8 +2,8 @@
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
 use crate::engine::handle::{
-    Control, HostInput, Metrics, MissionView, Options, Refusal, RollbackStep, RollbackView, Scope, Subject,
-    TaskView,
+    Ceiling, Control, HostInput, Metrics, MissionView, Options, Refusal, RollbackStep, RollbackView, Scope,
+    Subject, TaskView,
 };
 use crate::ports::host::CallState;
 use crate::ports::queue::Queue;
@@ -15,11 +15,16 @@ use crate::rpc::{RpcError, host_types as host};
 pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     let mut options = Options::default();
     let invalid = |text: String| Err(RpcError::new(INVALID_PARAMS, text));
-    if let Some(workers) = wire.workers {
-        if !(1..=50).contains(&workers) {
-            return invalid(format!("option workers is {workers}: it must be 1 to 50"));
-        }
-        options.workers = workers;
+    for (name, most) in
+        [("workers", wire.workers), ("planners", wire.planners), ("reviewers", wire.reviewers)]
+    {
+        side_by_side(name, most)?;
+    }
+    options.workers = wire.workers.unwrap_or(options.workers);
+    (options.planners, options.reviewers) = (wire.planners, wire.reviewers);
+    for (name, most) in wire.providers.iter().flatten() {
+        side_by_side(&format!("providers[{name:?}]"), Some(*most))?;
+        options.providers.push(Ceiling { name: name.clone(), most: *most });
     }
     if let Some(seconds) = wire.turn_timeout_seconds {
         if !(10..=86_400).contains(&seconds) {
@@ -63,6 +68,15 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     }
     options.auto_resume = wire.resume != Some(ResumePolicy::Report);
     Ok(options)
+}
+
+fn side_by_side(name: &str, most: Option<u32>) -> Result<(), RpcError> {
+    match most {
+        Some(most) if !(1..=50).contains(&most) => {
+            Err(RpcError::new(INVALID_PARAMS, format!("option {name} is {most}: it must be 1 to 50")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn budget(

@@ -26,13 +26,20 @@ pub enum Kind {
         unit: &'static str,
     },
     Choice(&'static [&'static str]),
+    /// Whole numbers from one on, by name.
+    Ceilings {
+        most: u64,
+    },
     /// A list of shell commands.
     Commands,
     /// A path below the project's root.
     InsidePath,
 }
 
-pub const FIELDS: [Field; 14] = [
+/// Of a `Ceilings`.
+const MAX_NAMES: usize = 50;
+
+pub const FIELDS: [Field; 17] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -83,11 +90,32 @@ pub const FIELDS: [Field; 14] = [
         default: Some("\"auto\""),
     },
     Field {
+        name: "planners",
+        env: "GANTRY_PLANNERS",
+        kind: Kind::Whole { least: 1, most: 50, unit: "planners" },
+        about: "Most planners at one time",
+        default: Some("10"),
+    },
+    Field {
+        name: "providers",
+        env: "GANTRY_PROVIDERS",
+        kind: Kind::Ceilings { most: 50 },
+        about: "Most turns at one time on a model provider, or on one of its models, by their names in OpenCode",
+        default: None,
+    },
+    Field {
         name: "resume",
         env: "GANTRY_RESUME",
         kind: Kind::Choice(&["auto", "report"]),
         about: "After OpenCode was stopped in the middle: auto goes on at the next start in that project, report pauses and says so",
         default: Some("\"auto\""),
+    },
+    Field {
+        name: "reviewers",
+        env: "GANTRY_REVIEWERS",
+        kind: Kind::Whole { least: 1, most: 50, unit: "reviewers" },
+        about: "Most reviewers at one time",
+        default: Some("10"),
     },
     Field {
         name: "taskBudgetDollars",
@@ -154,6 +182,10 @@ impl Kind {
             Self::Whole { least, most, .. } => value.as_u64().is_some_and(|n| (least..=most).contains(&n)),
             Self::Amount { least, most, .. } => value.as_f64().is_some_and(|n| (least..=most).contains(&n)),
             Self::Choice(names) => value.as_str().is_some_and(|text| names.contains(&text)),
+            Self::Ceilings { most } => value.as_object().is_some_and(|named| {
+                let good = |n: &Value| n.as_u64().is_some_and(|n| (1..=most).contains(&n));
+                named.len() <= MAX_NAMES && named.iter().all(|(name, n)| !name.trim().is_empty() && good(n))
+            }),
             Self::Commands => value.as_array().is_some_and(|list| {
                 list.iter().all(|item| item.as_str().is_some_and(|text| !text.trim().is_empty()))
             }),
@@ -167,6 +199,11 @@ impl Kind {
             Self::Whole { least, most, .. } => format!("a whole number from {least} to {most}"),
             Self::Amount { least, most, .. } => format!("a number from {least} to {most}"),
             Self::Choice(names) => names.map_quoted().join(" or "),
+            Self::Ceilings { most } => {
+                format!(
+                    "names with whole numbers from 1 to {most}, as in {{\"anthropic\": 4}}, at most {MAX_NAMES}"
+                )
+            }
             Self::Commands => "a list of commands, as in [\"npm test\"]".into(),
             Self::InsidePath => "a path inside the project, such as \"TODO.md\"".into(),
         }
@@ -175,7 +212,7 @@ impl Kind {
     /// A value as the environment has it.
     pub fn read(self, text: &str) -> Value {
         match self {
-            Self::Whole { .. } | Self::Amount { .. } | Self::Commands => {
+            Self::Whole { .. } | Self::Amount { .. } | Self::Ceilings { .. } | Self::Commands => {
                 serde_json::from_str(text).unwrap_or_else(|_| json!(text))
             }
             Self::Choice(_) | Self::InsidePath => json!(text),
@@ -192,6 +229,12 @@ impl Kind {
             Self::Whole { least, most, .. } => json!({"type": "integer", "minimum": least, "maximum": most}),
             Self::Amount { least, most, .. } => json!({"type": "number", "minimum": least, "maximum": most}),
             Self::Choice(names) => json!({"enum": names}),
+            Self::Ceilings { most } => json!({
+                "type": "object",
+                "maxProperties": MAX_NAMES,
+                "propertyNames": {"pattern": "\\S"},
+                "additionalProperties": {"type": "integer", "minimum": 1, "maximum": most},
+            }),
             Self::Commands => json!({"type": "array", "items": {"type": "string", "pattern": "\\S"}}),
             Self::InsidePath => {
                 json!({"type": "string", "pattern": "^(?!\\.{0,2}(/|$))[^\\\\/]+(/(?!\\.{0,2}(/|$))[^\\\\/]+)*$"})

@@ -60,17 +60,23 @@ fn each_layer_covers_the_one_before() {
     rig.flags.push(flag("workers=6").expect("good"));
     assert_eq!(rig.workers(), (json!(6), "--set".into()));
     let options = rig.resolve().options().expect("no fault");
-    let wanted = json!({"workers": 6, "diagnostics": "auto", "planApproval": "auto", "maxDurationSeconds": 86400, "resume": "auto", "todo": "TODO.md", "turnTimeoutSeconds": 600});
+    let wanted = json!({"workers": 6, "diagnostics": "auto", "planApproval": "auto", "planners": 10, "reviewers": 10, "maxDurationSeconds": 86400, "resume": "auto", "todo": "TODO.md", "turnTimeoutSeconds": 600});
     assert_eq!(options, wanted);
 }
 
 #[test]
 fn faults_name_the_place_and_what_would_be_right() {
-    let cases: [(&str, &[&str]); 13] = [
+    let cases: [(&str, &[&str]); 14] = [
         ("{\n\"worker\": 3}", &["project/gantry.json:2: no option \"worker\"; did you mean \"workers\"?"]),
         (
             "{\"turn_timeout\": 3}",
             &["project/gantry.json:1: no option \"turn_timeout\"; did you mean \"turnTimeoutSeconds\"?"],
+        ),
+        (
+            "{\"providers\": {\"lab\": 0}}",
+            &[
+                "project/gantry.json:1: providers is {\"lab\":0}: it must be names with whole numbers from 1 to 50, as in {\"anthropic\": 4}, at most 50",
+            ],
         ),
         (
             "{\"workers\": 0}",
@@ -166,7 +172,7 @@ fn nothing_written_means_the_defaults() {
         let rig = Rig::new();
         rig.write("project/gantry.json", text);
         assert_eq!(rig.faults(), Vec::<String>::new(), "{text}");
-        assert_eq!(rig.resolve().values.len(), 7);
+        assert_eq!(rig.resolve().values.len(), 9);
     }
 }
 
@@ -206,6 +212,7 @@ fn value() -> impl Strategy<Value = Value> {
             ".a/b", "a/", " "
         ])
         .prop_map(|text| json!(text)),
+        ("[a-c /]{0,2}", 0_u64..60).prop_map(|(name, n)| json!({ name: n })),
         prop::sample::select(vec!["make", "", "  ", "npm test"]).prop_map(|text| json!([text])),
         Just(json!(null)),
         Just(json!([])),

@@ -1,10 +1,11 @@
 //! Permits, budgets, the rate gate and memory on the live path. A turn of these worlds costs 110 tokens and half a dollar.
 use super::outside::*;
 use super::*;
-use crate::domain::ids::{MissionId, Role};
+use crate::domain::ids::MissionId;
 use crate::domain::memory::MemoryUse;
-use crate::engine::core::event::{AttemptKind, Event, Options};
+use crate::engine::core::event::{AttemptKind, Ceiling, Event, Options};
 use crate::engine::core::{Control, Core, Input, Limits};
+use crate::ports::host::{HostError, HostFault};
 use std::collections::BTreeMap;
 
 fn independent(n: usize) -> World {
@@ -132,29 +133,68 @@ fn what_a_provider_tells_one_turn_holds_for_all() {
 
 #[test]
 fn ceilings_of_models_and_providers_hold_before_the_model_is_known_as_after() {
-    for (models, providers) in [(vec![("lab/x", 2)], vec![]), (vec![], vec![("lab", 2)])] {
-        let named = |list: Vec<(&str, u32)>| -> BTreeMap<String, u32> {
-            list.into_iter().map(|(name, n)| (name.to_owned(), n)).collect()
-        };
-        let limits = Limits { models: named(models), providers: named(providers), ..Limits::default() };
+    for name in ["lab/x", "lab"] {
         let mut w = independent(6);
-        w.core = Core::new(limits, 0);
-        let m = w.task("do it");
+        let options = Options { providers: vec![Ceiling { name: name.into(), most: 2 }], ..w.options() };
+        let m = w.task_in("u0", "/p", "do it", options);
         w.run();
         assert_eq!((w.state(&m), w.most_workers), ("completed", 2));
     }
 }
 
 #[test]
-fn a_ceiling_that_is_raised_wakes_who_waits() {
-    let one = Limits { roles: BTreeMap::from([(Role::Worker, 1)]), ..Limits::default() };
+fn each_mission_keeps_to_its_own_ceilings_and_its_end_wakes_who_waits() {
     let mut w = independent(6);
-    w.core = Core::new(one, 0);
-    let m = w.task("do it");
-    w.run_until(|w| w.most_workers == 1);
-    w.core.set_limits(Limits::default());
-    w.step(Input::Tick);
-    assert_eq!((w.most_workers, w.state(&m)), (6, "running"));
+    let narrow = Options { workers: 1, reviewers: Some(1), ..w.options() };
+    let a = w.task_in("u0", "/p", "do it", narrow);
+    let wide = Options { workers: 4, ..w.options() };
+    let b = w.task_in("u1", "/q", "do it", wide);
+    w.run();
+    assert_eq!([w.state(&a), w.state(&b)], ["completed", "completed"]);
+    assert_eq!(w.most_workers, 4, "the wider of the two is never exceeded");
+    // How many workers there were when the narrow one began its own; what ends in the same moment has ended before.
+    let (mut open, mut beside) = (0, Vec::new());
+    let mut facts: Vec<_> =
+        w.log.iter().flat_map(|(id, log)| log.iter().map(move |(at, event)| (*at, id, event))).collect();
+    facts.sort_by_key(|(at, _, event)| (*at, matches!(event, Event::AttemptOpened { .. })));
+    let mut workers = std::collections::BTreeSet::new();
+    for (_, id, event) in facts {
+        match event {
+            Event::AttemptOpened { attempt, kind: AttemptKind::Work(_), .. } => {
+                if *id == a {
+                    beside.push(open);
+                }
+                open += 1;
+                workers.insert(attempt.clone());
+            }
+            Event::AttemptClosed { attempt, .. } if workers.remove(attempt) => open -= 1,
+            _ => {}
+        }
+    }
+    assert_eq!(beside, [0; 6], "it begins a worker only when there is no other");
+}
+
+/// Whatever becomes of an attempt, its permit is free when it is closed: it is the open attempt that is counted.
+#[test]
+fn calls_that_break_down_or_never_come_back_keep_no_permit() {
+    for ceiling in [1, 2] {
+        let mut w = independent(5);
+        let broken = || {
+            HostError::Refused(HostFault {
+                name: "InternalError".into(),
+                message: "it broke".into(),
+                status: None,
+            })
+        };
+        w.outside.create_faults.extend([broken(), HostError::TimedOut(30_000), broken()]);
+        w.outside.prompt_faults.extend([broken(), HostError::TimedOut(30_000)]);
+        let m = w.task_in("u0", "/p", "do it", Options { workers: ceiling, ..w.options() });
+        w.run();
+        assert!(w.state(&m) == "completed" && w.most_workers <= ceiling as usize, "{}", w.most_workers);
+        let mut gauges = BTreeMap::new();
+        w.core.report(&mut gauges);
+        assert_eq!((gauges["attempts.open.worker"], gauges["attempts.wanted.worker"]), (0, 0));
+    }
 }
 
 #[test]

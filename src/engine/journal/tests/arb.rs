@@ -64,7 +64,7 @@ fn created() -> impl Strategy<Value = Created> {
     let options = (
         of(texts()),
         text(),
-        any::<u32>(),
+        (any::<u32>(), of(any::<u32>()), of(any::<u32>()), vec((text(), any::<u32>()), 0..3)),
         whole(),
         whole(),
         any::<bool>(),
@@ -77,7 +77,7 @@ fn created() -> impl Strategy<Value = Created> {
             |(
                 checks,
                 todo,
-                workers,
+                (workers, planners, reviewers, providers),
                 turn_timeout_ms,
                 max_duration_ms,
                 auto_resume,
@@ -89,6 +89,9 @@ fn created() -> impl Strategy<Value = Created> {
                 checks,
                 todo,
                 workers,
+                planners,
+                reviewers,
+                providers: providers.into_iter().map(|(name, most)| Ceiling { name, most }).collect(),
                 turn_timeout_ms,
                 max_duration_ms,
                 auto_resume,
