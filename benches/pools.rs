@@ -34,6 +34,7 @@ fn attempt() -> Attempt {
         token: 12,
         ordinal: 1,
         opened_at: Millis(1),
+        closed_at: None,
         session: Some(HostSessionId::new("ses_5f4e3d2c1b0a")),
         prompts: Vec::with_capacity(2),
         submission: None,

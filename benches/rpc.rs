@@ -27,6 +27,8 @@ fn detail() -> MissionDetail {
         files: vec!["src/invoice.js".into()],
         attempts: 1,
         note: None,
+        began_at: Some(1_767_225_600_000),
+        ended_at: None,
     };
     let mission = MissionSummary {
         id: "m1".into(),
@@ -44,6 +46,7 @@ fn detail() -> MissionDetail {
         ended_at: None,
     };
     MissionDetail {
+        last_event: None,
         mission,
         tasks: (1..=5).map(task).collect(),
         tokens: 0,

@@ -15,6 +15,8 @@ if (process.argv[2] === "test") {
   await build({
     ...common,
     entryPoints: tests.map((name) => `test/${name}`),
+    // The host's modules exist in the host only.
+    alias: { "solid-js": "./test/solid.ts", "@opentui/solid": "./test/solid.ts" },
     outdir: "build/test",
     outExtension: { ".js": ".mjs" },
     sourcemap: "inline",

@@ -1,8 +1,9 @@
 // `/task`: the mission is on disk before the Commander's turn starts, and every failure ends as one sentence for the user.
 import { randomUUID } from "node:crypto"
 import { sentenceOf } from "./errors"
-import type { MissionCreateResult } from "./generated/types"
+import type { Command, MissionCreateResult } from "./generated/types"
 import { logFile } from "./log"
+import { COMMAND, ORDERS } from "./roles"
 
 export const USAGE = "Say what is to be done, for example: /task add a dark mode and test it."
 
@@ -42,6 +43,24 @@ function briefing(mission: string, ahead: number): string {
     "When it returns, repeat its report to the user plainly. Do no other work on the request yourself.",
   ].join("\n")
 }
+
+/** What a command that needs no model answers; a failure is a sentence too. */
+export async function answerOf(given: string, run: (text: string) => Promise<string>): Promise<string> {
+  try {
+    return await run(unquoted(given))
+  } catch (error) {
+    return sentenceOf(error, logFile(), "Gantry cannot read its store")
+  }
+}
+
+/** `status` of `task-status`. */
+export function orderOf(name: string): Command | undefined {
+  const order = name.startsWith(`${COMMAND}-`) ? name.slice(COMMAND.length + 1) : ""
+  return order in ORDERS ? (order as Command) : undefined
+}
+
+/** This line of the host begins a turn with every command; it is to be as short as one can be. */
+export const ANSWERED = 'The user has just been shown the answer above. Call no tool. Answer with exactly: "Done."'
 
 function refusal(sentence: string): Opening {
   return {

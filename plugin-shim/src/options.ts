@@ -15,6 +15,7 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   ...budgets("taskBudget"),
   planApproval: { is: (v) => v === "auto" || v === "ask", wants: '"auto" or "ask"' },
   diagnostics: { is: (v) => v === "auto" || v === "off", wants: '"auto" or "off"' },
+  toasts: { is: (v) => v === "quiet" || v === "normal" || v === "verbose", wants: '"quiet", "normal" or "verbose"' },
   turnTimeoutSeconds: { is: (v) => isWhole(v, 10, 86_400), wants: "a whole number from 10 to 86400" },
 }
 

@@ -2,7 +2,7 @@
 // what concerns no mission returns at once.
 import { parse } from "node:path"
 import { COMMAND, type HostConfig, addTo } from "./roles"
-import { type Opening, openMission } from "./command"
+import { ANSWERED, type Opening, answerOf, openMission, orderOf } from "./command"
 import { asking } from "./asks"
 import { messageOf, sentenceOf } from "./errors"
 import { TOOLS } from "./generated/tools"
@@ -14,6 +14,7 @@ import { log, logFile } from "./log"
 import { readOptions } from "./options"
 import type { Pool } from "./sidecar/pool"
 import { resumeLater } from "./start-up"
+import { servedByTerminal } from "./terminal-half"
 import { Workspace } from "./workspace"
 
 export interface V1Input {
@@ -52,7 +53,7 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
   const timers: NodeJS.Timeout[] = []
   const cancelResume = resumeLater(workspace, warn)
   if (options.warning) warnLater(options.warning)
-  let commandIsOurs = true
+  let ours = new Set<string>([COMMAND])
 
   const take = (event: V1Event, owner: Workspace) => {
     try {
@@ -68,8 +69,8 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
 
   return {
     config: async (config: HostConfig) => {
-      commandIsOurs = addTo(config)
-      if (!commandIsOurs) warnLater(`Your own command /${COMMAND} stays; rename it to use Gantry's.`)
+      ours = addTo(config, !servedByTerminal(input.directory))
+      if (!ours.has(COMMAND)) warnLater(`Your own command /${COMMAND} stays; rename it to use Gantry's.`)
     },
 
     tool: Object.fromEntries(TOOLS.map((tool) => [tool.name, toolV1(tool, workspace, host, pool)])),
@@ -81,7 +82,13 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
     },
 
     "command.execute.before": async (command: CommandCall, output: { parts: Part[] }) => {
-      if (command.command !== COMMAND || !commandIsOurs) return
+      if (!ours.has(command.command)) return
+      const order = orderOf(command.command)
+      if (order) {
+        const answer = await answerOf(command.arguments, (text) => workspace.command(command.sessionID, order, text))
+        output.parts.splice(0, output.parts.length, shown(answer), { type: "text", text: ANSWERED, synthetic: true })
+        return
+      }
       const opening = await openMission(command.arguments, (text, key) => workspace.createMission(command.sessionID, text, key))
       if (opening.mission === undefined) warn(opening.sentence)
       // The host sends on the array it handed out, so it is changed in place.
@@ -113,11 +120,15 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
 function partsOf(opening: Opening, given: Part[]): Part[] {
   const instruction: Part = { type: "text", text: opening.instruction, synthetic: true }
   if (opening.mission === undefined) {
-    // A part with an end is printed by a headless host, so the sentence is read even when the model says nothing.
-    return [{ type: "text", text: opening.sentence, time: { start: Date.now(), end: Date.now() } }, instruction]
+    return [shown(opening.sentence), instruction]
   }
   // Files the user named stay.
   return [{ type: "text", text: opening.text }, instruction, ...given.filter((part) => part.type !== "text")]
+}
+
+/** A part with an end is printed by a headless host, so it is read even when the model says nothing. */
+function shown(text: string): Part {
+  return { type: "text", text, time: { start: Date.now(), end: Date.now() } }
 }
 
 function toolV1(tool: (typeof TOOLS)[number], workspace: Workspace, host: V1Host, pool: Pool<Workspace>) {

@@ -1,6 +1,7 @@
 // What the V2 line of the host is given: the same agents, tools and command as on V1, by its own means.
-import { COMMAND, COMMANDER, COMMAND_DESCRIPTION, ROLES, duties } from "./roles"
-import { openMission } from "./command"
+import { COMMAND, COMMANDER, COMMAND_DESCRIPTION, ORDERS, ROLES, duties } from "./roles"
+import { answerOf, openMission } from "./command"
+import type { Command } from "./generated/types"
 import { asking } from "./asks"
 import { messageOf, sentenceOf } from "./errors"
 import { TOOLS } from "./generated/tools"
@@ -32,6 +33,11 @@ export async function setupV2(ctx: V2Context, pool: Pool<Workspace>): Promise<()
     description: COMMAND_DESCRIPTION,
     execute: (invocation) => runCommand(invocation, workspace, host),
   })
+  for (const [order, description] of Object.entries(ORDERS)) {
+    const name = `${COMMAND}-${order}`
+    const execute = (invocation: V2Invocation) => runOrder(invocation, name, order as Command, workspace, host)
+    await host.addCommand({ name, description, execute })
+  }
   await host.beforeTools(async (call) => {
     const owner = pool.children.get(call.sessionID)
     if (owner) await owner.checkWrite(call.sessionID, call.id, call.tool, call.input)
@@ -44,9 +50,19 @@ export async function setupV2(ctx: V2Context, pool: Pool<Workspace>): Promise<()
   }
 }
 
+/** Code on this line: no turn of the model. */
+async function runOrder(invocation: V2Invocation, name: string, order: Command, workspace: Workspace, host: V2Host): Promise<void> {
+  const { sessionID } = invocation
+  await host.say(sessionID, await answerOf(wordsAfter(name, invocation), (text) => workspace.command(sessionID, order, text)))
+}
+
+function wordsAfter(name: string, { prompt }: V2Invocation): string {
+  return typeof prompt.text === "string" ? prompt.text.replace(new RegExp(`^/${name}(\\s|$)`), "") : ""
+}
+
 async function runCommand(invocation: V2Invocation, workspace: Workspace, host: V2Host): Promise<void> {
-  const { sessionID, prompt } = invocation
-  const given = typeof prompt.text === "string" ? prompt.text.replace(new RegExp(`^/${COMMAND}(\\s|$)`), "") : ""
+  const { sessionID } = invocation
+  const given = wordsAfter(COMMAND, invocation)
   const opening = await openMission(given, (text, key) => workspace.createMission(sessionID, text, key))
   if (opening.mission === undefined) return host.say(sessionID, opening.sentence)
   await host.startTurn(invocation, COMMANDER, `${opening.text}\n\n${opening.instruction}`)

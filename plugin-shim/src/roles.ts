@@ -5,6 +5,7 @@
 // that the host's `task` tool shows. Both are done by rules that come last, and only where an agent would see something:
 // a needless rule for `task` would itself make that tool visible to an agent that has it denied.
 import { TOOLS } from "./generated/tools"
+import type { Command } from "./generated/types"
 import { type PermissionMap, appended, asMap, hides, rulesOf } from "./permissions"
 
 export const COMMAND = "task"
@@ -14,6 +15,18 @@ export const COMMAND = "task"
 const TEMPLATE = "$99"
 export const COMMAND_DESCRIPTION = "Runs a mission: plan, parallel work, review and checks"
 export const COMMANDER = "commander"
+/** Commands that need no model, with what they say of themselves. */
+export const ORDERS: Record<Command, string> = {
+  status: "Where the mission stands",
+  report: "The report of the mission",
+  pause: "Pauses the mission",
+  resume: "Lets the mission go on",
+  cancel: "Cancels the mission",
+  retry: "Tries the mission again",
+  steer: "Tells the mission's workers something",
+  approve: "Accepts the plan that waits",
+  refuse: "Has the plan made anew, with what is to be different",
+}
 
 export interface Role {
   mode: "primary" | "subagent"
@@ -116,8 +129,8 @@ export interface HostConfig {
   command?: Record<string, unknown>
 }
 
-/** Adds agents, rules and the command; answers false when the user has a command of that name, which then stays. */
-export function addTo(config: HostConfig): boolean {
+/** Adds agents, rules and the commands; answers which of them are ours, for a user's own of such a name stays. */
+export function addTo(config: HostConfig, withOrders: boolean): Set<string> {
   const agents = (config.agent ??= {})
   const top = appended(asMap(config.permission), NO_TOOLS)
   config.permission = top
@@ -129,9 +142,16 @@ export function addTo(config: HostConfig): boolean {
   }
   for (const [name, role] of Object.entries(ROLES)) agents[name] = roleConfig(name, role, agents[name] ?? {})
   const commands = (config.command ??= {})
-  if (commands[COMMAND]) return false
-  commands[COMMAND] = { template: TEMPLATE, description: COMMAND_DESCRIPTION, agent: COMMANDER, subtask: false }
-  return true
+  const ours = new Set<string>()
+  const add = (name: string, command: Record<string, unknown>) => {
+    if (commands[name]) return
+    commands[name] = { template: TEMPLATE, subtask: false, ...command }
+    ours.add(name)
+  }
+  add(COMMAND, { description: COMMAND_DESCRIPTION, agent: COMMANDER })
+  // With the agent of the conversation: another one would have the model read all of it anew.
+  if (withOrders) for (const [order, description] of Object.entries(ORDERS)) add(`${COMMAND}-${order}`, { description })
+  return ours
 }
 
 /** What must be added to an agent's own rules so that it sees nothing of Gantry; nothing, when it sees nothing anyway. */

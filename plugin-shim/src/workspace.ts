@@ -1,5 +1,6 @@
 // One directory of the host: its missions and sessions, its calls to the sidecar, and what the sidecar asks of the host.
 import {
+  type Command,
   type HostEvent,
   type HostInfo,
   type HostMethods,
@@ -64,6 +65,15 @@ export class Workspace implements Tenant {
       .call(this, "mission/create", { directory: this.directory, parentSession, text, key })
       .then((result) => (this.track(result.mission), result))
     return within(CREATE_WAIT_MS, created, `Gantry's sidecar ${this.bin} does not answer; end its process and try again.`)
+  }
+
+  /** The answer is for the user. */
+  async command(session: string, command: Command, text: string): Promise<string> {
+    const params = { directory: this.directory, session, command, text }
+    const answered = this.sidecar().call(this, "command/run", params)
+    const answer = await within(CREATE_WAIT_MS, answered, "Gantry's sidecar does not answer; end its process and try again.")
+    this.settle(session)
+    return answer.text
   }
 
   async callTool(call: Omit<ToolCallParams, "directory">, signal: AbortSignal): Promise<ToolCallResult> {

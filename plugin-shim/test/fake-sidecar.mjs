@@ -16,6 +16,7 @@ const FIELDS = {
   "workspace/close": ["directory"],
   "mission/create": ["directory", "parentSession", "text", "key"],
   "mission/status": ["directory", "mission?"],
+  "command/run": ["directory", "session", "command", "text"],
   "tool/call": ["directory", "session", "message?", "call", "agent", "tool", "args"],
   "lease/check": ["directory", "session", "call", "tool", "paths"],
   "event/batch": ["directory", "events"],
@@ -134,6 +135,8 @@ async function handle(method, params, id) {
     }
     case "mission/status":
       return { mission: missions.find((mission) => mission.id === params.mission), tasks: [] }
+    case "command/run":
+      return { text: `${params.command}: ${params.text}` }
     case "tool/call":
       return toolCall(params, id)
     case "lease/check":

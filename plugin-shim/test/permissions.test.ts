@@ -75,7 +75,7 @@ const USERS: [string, HostConfig][] = [
 for (const [name, config] of USERS) {
   test(`other agents see neither tools nor roles, and keep their own: ${name}`, () => {
     const before = structuredClone(config)
-    addTo(config)
+    addTo(config, true)
     for (const agent of ["build", "explore", ...Object.keys(before.agent ?? {})]) {
       const base = BEFORE[agent] ?? { "*": "allow" }
       const mapsOf = (c: HostConfig) => [base, asMap(c.permission), asMap(c.agent?.[agent]?.permission)]
@@ -94,14 +94,14 @@ for (const [name, config] of USERS) {
 
 test("an agent that sees nothing of Gantry anyway is left as it is", () => {
   const config: HostConfig = { agent: { shy: { prompt: "x", permission: { "*": "deny" } } } }
-  addTo(config)
+  addTo(config, true)
   assert.deepEqual(config.agent?.shy, { prompt: "x", permission: { "*": "deny" } })
   assert.equal(config.agent?.title, undefined)
 })
 
 test("the roles are there, each with its own tools and no way to spawn", () => {
   const config: HostConfig = { permission: { edit: "ask" } }
-  assert.equal(addTo(config), true)
+  assert.deepEqual([...addTo(config, true)].sort(), Object.keys(config.command ?? {}).sort())
   assert.deepEqual(config.permission, { edit: "ask", ...deny })
   for (const [name, role] of Object.entries(ROLES)) {
     const agent = config.agent?.[name]
@@ -121,7 +121,7 @@ test("the roles are there, each with its own tools and no way to spawn", () => {
 test("a user's own agent of a role's name wins field by field, but not in tools, task and existence", () => {
   const own = { prompt: "mine", model: "a/b", temperature: 0.2, mode: "all", disable: true, permission: { bash: "ask", task: "allow", submit_plan: "deny" } }
   const config: HostConfig = { agent: { planner: own } }
-  addTo(config)
+  addTo(config, true)
   const { permission, ...fields } = config.agent?.planner ?? {}
   assert.deepEqual(fields, { mode: "all", hidden: true, description: ROLES.planner?.description, prompt: "mine", model: "a/b", temperature: 0.2 })
   const map = asMap(permission)
@@ -130,6 +130,9 @@ test("a user's own agent of a role's name wins field by field, but not in tools,
 
 test("a user's own command of that name stays", () => {
   const config: HostConfig = { command: { task: { template: "mine" } } }
-  assert.equal(addTo(config), false)
-  assert.deepEqual(config.command, { task: { template: "mine" } })
+  const report = { template: "my report" }
+  Object.assign(config.command ?? {}, { "task-report": report })
+  const ours = addTo(config, true)
+  assert.deepEqual([ours.has("task"), ours.has("task-report"), ours.has("task-status")], [false, false, true])
+  assert.deepEqual([config.command?.task, config.command?.["task-report"]], [{ template: "mine" }, report])
 })

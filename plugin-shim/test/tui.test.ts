@@ -26,6 +26,12 @@ test("a mission at work", () => {
   assert.deepEqual(shown, ["Mission executing", "███░░░░░░░ 1/4", "✓ T1 Part T1", "▸ T2 Part T2 (2)", "◆ T3 Part T3", "· T4 Part T4", "1:02:05 · 12.3k tokens · $0.05"])
 })
 
+test("what is still to come, what happened last, and how long a task has been worked on", () => {
+  const given = detail("running", [task("T1", "in_progress", { beganAt: 1_000_000 }), task("T2", "completed", { beganAt: 1_000_000, endedAt: 1_003_000 })], { phase: "executing" })
+  const shown = texts({ ...given, forecast: { minutes: 2.1, turns: 3 }, lastEvent: { at: 1, text: "T1 in progress:\n again" } }, 1_065_000)
+  assert.deepEqual(shown.slice(2), ["▸ T1 Part T1 1:05", "✓ T2 Part T2 0:03", "1:05", "about 3 min to go", "T1 in progress: again"])
+})
+
 test("a mission without a plan, and one at its end", () => {
   assert.deepEqual(texts(detail("queued", []), 1_000_500), ["Mission queued", "0:00"])
   const ended = detail("partially_completed", [task("T1", "completed"), task("T2", "failed")], { endedAt: 1_065_000, tokens: 999 })

@@ -1,15 +1,18 @@
 // What the V1 host calls: hooks, tools, events, progress.
 import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
-import { realpathSync } from "node:fs"
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { afterEach, beforeEach, test } from "node:test"
 import { TOOLS } from "../src/generated/tools"
 import type { HostEvent } from "../src/generated/types"
 import { V1Host } from "../src/host/v1"
 import { V1Events } from "../src/host/v1-events"
 import { V1Progress, type ToolPart } from "../src/host/v1-progress"
+import { ANSWERED } from "../src/command"
 import { hooksV1 } from "../src/plugin-v1"
+import { servedByTerminal } from "../src/terminal-half"
 import { Pool } from "../src/sidecar/pool"
 import type { Workspace } from "../src/workspace"
 import { FAST, Fake, until } from "./helper"
@@ -281,6 +284,26 @@ test("another command is left alone", async () => {
   const parts = [{ type: "text", text: "x" }]
   await hooks["command.execute.before"]({ command: "init", sessionID: "s", arguments: "x" }, { parts })
   assert.deepEqual(parts, [{ type: "text", text: "x" }])
+})
+
+test("an order is answered at once, and the turn that the host begins is to be as short as one can be", async () => {
+  const parts: any[] = [{ type: "text", text: "$99" }]
+  await hooks.config({})
+  await hooks["command.execute.before"]({ command: "task-steer", sessionID: "ses_p", arguments: '"use pnpm"' }, { parts })
+  assert.deepEqual(fake.got("command/run"), [{ directory: "/p", session: "ses_p", command: "steer", text: "use pnpm" }])
+  assert.deepEqual(parts.map(({ text, synthetic, time }) => [text, synthetic ?? false, time !== undefined]), [["steer: use pnpm", false, true], [ANSWERED, true, false]])
+})
+
+test("where the terminal interface serves the orders, the server half leaves them to it", () => {
+  const home = mkdtempSync(join(tmpdir(), "gantry-terminal-"))
+  const env = { XDG_CONFIG_HOME: home }
+  const worker = "/$bunfs/root/src/cli/tui/worker.js"
+  assert.equal(servedByTerminal(home, worker, env), false, "not registered: they would be missing")
+  mkdirSync(join(home, "opencode"))
+  writeFileSync(join(home, "opencode", "tui.jsonc"), '{"plugin": ["opencode-gantry@0.1.0"] /* mine */}')
+  assert.equal(servedByTerminal("/p", worker, env), true)
+  assert.equal(servedByTerminal("/p", "/$bunfs/root/src/index.js", env), false, "headless")
+  rmSync(home, { recursive: true })
 })
 
 test("a user's own /task is neither replaced nor taken over", async () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict"
 import { afterEach, beforeEach, test } from "node:test"
 import { TOOLS } from "../src/generated/tools"
+import { ORDERS } from "../src/roles"
 import type { HostEvent } from "../src/generated/types"
 import plugin from "../src/index"
 import { V2Host } from "../src/host/v2"
@@ -184,7 +185,7 @@ test("setup does nothing with the partial context of the V1 line", async () => {
 test("agents, tools and the command are registered, no process is started", async () => {
   const host = await start(fakeHost())
   assert.deepEqual([...host.tools.keys()], TOOLS.map((tool) => tool.name))
-  assert.deepEqual([...host.commands.keys()], ["task"])
+  assert.deepEqual([...host.commands.keys()], ["task", ...Object.keys(ORDERS).map((order) => `task-${order}`)])
   const commander = host.agents.get("commander")!
   assert.deepEqual([commander.mode, commander.hidden], ["primary", false])
   assert.deepEqual(["planner", "worker", "reviewer"].map((id) => [host.agents.get(id)?.mode, host.agents.get(id)?.hidden]), Array(3).fill(["subagent", true]))
@@ -226,6 +227,13 @@ test("/task is code: the mission first, then the Commander's turn with the messa
   assert.deepEqual(agentCall, ["switchAgent", { sessionID: "ses_p", agent: "commander" }])
   assert.deepEqual([prompt?.[0], prompt?.[1].id, prompt?.[1].delivery, prompt?.[1].files], ["prompt", "msg_9", "queue", ["f"]])
   assert.match(prompt?.[1].text, /^do it\n\nMission m1 has been accepted/)
+})
+
+test("an order is code: the sidecar's answer in the conversation, and no turn", async () => {
+  const host = await start(fakeHost())
+  await host.commands.get("task-steer").execute({ sessionID: "ses_p", messageID: "msg_9", prompt: { text: "/task-steer use pnpm" }, delivery: "queue" })
+  assert.deepEqual(fake.got("command/run"), [{ directory: "/p", session: "ses_p", command: "steer", text: "use pnpm" }])
+  assert.deepEqual(host.calls.map(([name, input]) => [name, input.text, input.resume]), [["synthetic", "steer: use pnpm", false]])
 })
 
 test("a failure of /task is one sentence in the conversation and no turn", async () => {

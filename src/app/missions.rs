@@ -12,6 +12,7 @@ use crate::rpc::service;
 use anyhow::{Context, bail};
 use serde_json::Value;
 use std::path::Path;
+use std::time::Duration;
 
 /// Missions among which a shortened id is looked for, newest first.
 const LOOK_BACK: u32 = 10_000;
@@ -74,6 +75,22 @@ pub fn mission(id: &str) -> anyhow::Result<MissionDetail> {
         Some(view) => Ok(service::detail(&view)),
         None => bail!("there is no mission {id}; `gantry missions` lists them"),
     }
+}
+
+/// Looks at a mission again and again, until `seen` is done with it. The store is opened once.
+pub fn follow(
+    id: &str,
+    every: Duration,
+    mut seen: impl FnMut(&MissionDetail) -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    let id = MissionId(meant(Some(id))?);
+    let done = reading(async |store| {
+        while !seen(&service::detail(&read_journal(store, id.clone()).await?))? {
+            tokio::time::sleep(every).await;
+        }
+        Ok(())
+    })?;
+    done.with_context(|| format!("there is no mission {id}; `gantry missions` lists them"))
 }
 
 /// A mission as a Markdown document, and as JSON with its whole journal.

@@ -28,7 +28,7 @@ use anyhow::{Context, bail};
 pub use code::{Searched, diagnostics, search_code, search_files, search_text};
 pub use configuration::{configuration, install, uninstall};
 pub use doctor::doctor;
-pub use missions::{export, meant, mission, missions};
+pub use missions::{export, follow, meant, mission, missions};
 pub use rollback::rollback;
 pub use run::{Ran, run};
 use std::path::{Path, PathBuf};

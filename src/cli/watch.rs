@@ -26,9 +26,8 @@ pub fn run(args: &Args) -> u8 {
 
 fn watch(args: &Args) -> anyhow::Result<u8> {
     let id = app::meant(args.id.as_deref())?;
-    let mut shown = None;
-    loop {
-        let detail = app::mission(&id)?;
+    let (mut shown, mut code) = (None, exit::FAILED);
+    app::follow(&id, LOOK, |detail| {
         let row = &detail.mission;
         if shown.as_ref() != Some(row) {
             if args.json {
@@ -38,12 +37,14 @@ fn watch(args: &Args) -> anyhow::Result<u8> {
             }
             shown = Some(row.clone());
         }
-        if row.ended_at.is_some() {
-            if let (Some(report), false) = (&detail.report, args.json) {
-                output::line(report.trim_end());
-            }
-            return Ok(progress::code(&row.state));
+        if row.ended_at.is_none() {
+            return Ok(false);
         }
-        std::thread::sleep(LOOK);
-    }
+        if let (Some(report), false) = (&detail.report, args.json) {
+            output::line(report.trim_end());
+        }
+        code = progress::code(&row.state);
+        Ok(true)
+    })?;
+    Ok(code)
 }

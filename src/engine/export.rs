@@ -1,5 +1,6 @@
 //! A mission as a document: plan, attempts, verdicts, checks, cost and timeline. Pure text from the journal.
 use super::core::event::{AttemptKind, Event, Outcome, Subject};
+use super::core::log;
 use super::core::state::{Attempt, Mission, Task};
 use super::prompts::{clip, duration};
 use super::report;
@@ -119,37 +120,7 @@ fn whole(out: &mut String, mission: &Mission) {
 fn timeline(out: &mut String, mission: &Mission, facts: &[(Millis, Event)]) {
     let _ = writeln!(out, "## Timeline\n");
     for (at, event) in facts {
-        let text = match event {
-            Event::StateChanged { to, reason } => format!("{}: {reason}", to.name()),
-            Event::PhaseChanged { to } => format!("phase {}", to.name()),
-            Event::TaskChanged { task, to, note } => {
-                let note = note.as_ref().map_or(String::new(), |note| format!(": {note}"));
-                format!("{task} {}{note}", to.name())
-            }
-            Event::PlanJudged { approved: true, .. } => "plan approved by the user".into(),
-            Event::PlanJudged { reason, .. } => {
-                format!("plan refused by the user: {}", reason.as_deref().unwrap_or("no reason given"))
-            }
-            Event::PlanRefused { faults } => format!("plan refused: {}", faults.join("; ")),
-            Event::Steered { text } => format!("steered: {text}"),
-            Event::RollbackBegun { scope, files, .. } => {
-                format!("taking back {}: {files}", super::core::scope_text(scope))
-            }
-            Event::RolledBack { fault: Some(fault), .. } => format!("nothing taken back: {fault}"),
-            Event::RolledBack { left, .. } if left.is_empty() => "files taken back".into(),
-            Event::RolledBack { left, .. } => format!("files taken back, but for {}", left.join("; ")),
-            Event::Restored { checkpoint } => format!("taken back to checkpoint {checkpoint}"),
-            Event::Judged { subject, verdict } => {
-                let of = match subject {
-                    Subject::Task(task) => task.0.as_str(),
-                    Subject::Whole => "the whole",
-                };
-                let word = if verdict.approved { "approved" } else { "sent back" };
-                format!("review of {of}: {word}: {}", verdict.summary)
-            }
-            Event::HandedBack { .. } => "report handed back".into(),
-            _ => continue,
-        };
+        let Some(text) = log::words(event) else { continue };
         let _ = writeln!(out, "- {} {}", duration(at.since(mission.created_at)), cell(&text));
     }
 }

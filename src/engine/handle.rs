@@ -1,6 +1,9 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
-pub use super::core::event::{Ceiling, Created, Inspection, Options, ReportStatus, Scope, Spent, Subject};
+pub use super::core::event::{
+    Ceiling, Created, Inspection, Options, ReportStatus, Scope, Spent, Subject, Toasts,
+};
+pub use super::core::log::Note;
 use super::core::state::Mission;
 pub use super::core::{
     Answer, Control, HostInput, Limits, Refusal, RollbackAsk, RollbackStep, RollbackView, ToolInput,
@@ -15,9 +18,11 @@ pub use super::metrics::Metrics;
 pub use super::prompts::clip;
 pub use super::report::rollback as rollback_text;
 use super::report::{self, Forecast};
+use super::views;
+pub use super::views::{AttemptView, FindingView};
 use crate::domain::budget::{Budget, Mean};
 use crate::domain::checkpoint::Checkpoint;
-use crate::domain::ids::{Directory, HostSessionId, MissionId, Role};
+use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, Role};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
 use crate::ports::queue::Queue;
@@ -67,6 +72,8 @@ pub struct TaskView {
     pub files: Vec<String>,
     pub attempts: u32,
     pub note: Option<String>,
+    pub began_at: Option<Millis>,
+    pub ended_at: Option<Millis>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +85,12 @@ pub struct MissionView {
     pub report: Option<String>,
     /// Oldest first.
     pub checkpoints: Vec<Checkpoint>,
+    /// What the planner says of the plan.
+    pub summary: Option<String>,
+    pub attempts: Vec<AttemptView>,
+    pub findings: Vec<FindingView>,
+    /// Oldest first.
+    pub log: Vec<Note>,
     pub spent: Spent,
     pub budget: Budget,
     /// Of the budget: since it was last begun.
@@ -101,6 +114,8 @@ impl MissionView {
                 }
                 _ => t.note.clone(),
             },
+            began_at: t.began_at,
+            ended_at: t.ended_at,
         });
         Self {
             row: journal::row(mission),
@@ -108,6 +123,10 @@ impl MissionView {
             awaits_approval: mission.awaits_approval(),
             report: mission.report.clone(),
             checkpoints: mission.checkpoints.iter().cloned().collect(),
+            summary: mission.plan.as_ref().map(|plan| plan.summary.clone()),
+            attempts: views::attempts(mission),
+            findings: views::findings(mission),
+            log: mission.log.iter().cloned().collect(),
             spent: mission.spent,
             budget_spent: mission.spent.beyond(mission.spent_before),
             budget: mission.created.options.budget(),
@@ -411,6 +430,17 @@ impl Handle {
             .next()
             .map(|r| r.id)
             .ok_or_else(|| Refusal::NotFound("this project has had no mission yet".into()))
+    }
+
+    /// Newest first, at most `limit`.
+    pub async fn missions(
+        &self,
+        directory: Directory,
+        open_only: bool,
+        limit: u32,
+    ) -> Result<Vec<MissionRow>, Refusal> {
+        let rows = self.ports.store.missions(Some(directory), open_only, limit).await;
+        rows.map_err(|e| Refusal::Store(e.to_string()))
     }
 
     /// The mission of a conversation: the open one, else the newest.

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod prompts;
 pub mod report;
 mod rollback;
+mod views;
 
 use self::core::ToolInput;
 use crate::domain::ids::Role;

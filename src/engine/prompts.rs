@@ -2,7 +2,7 @@
 use super::core::MAX_ATTEMPTS;
 use super::core::event::{AttemptKind, PromptReason, Subject};
 use super::core::state::{Attempt, Mission, Task};
-use crate::domain::ids::TaskId;
+use crate::domain::ids::{MissionId, TaskId};
 use crate::domain::verdict::{CheckOutcome, CheckResult, Finding};
 use std::fmt::Write;
 
@@ -289,6 +289,14 @@ pub fn duration(ms: u64) -> String {
     let s = ms / 1000;
     let (h, m, s) = (s / 3600, s / 60 % 60, s % 60);
     if h > 0 { format!("{h}:{m:02}:{s:02}") } else { format!("{m}:{s:02}") }
+}
+
+/// What the Commander is answered whose user does not want to wait.
+pub fn in_background(mission: &MissionId) -> String {
+    format!(
+        "Mission {mission} is at work in the background. Its report will be put into this conversation when it has ended; \
+         /task-status says where it stands. Tell the user so in one sentence and end your turn."
+    )
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
     });
     let detail = || {
         json!({ "mission": mission("running"), "tasks": [task()], "tokens": 48_200, "cost": 0.31, "awaitsApproval": false,
-            "checkpoints": [checkpoint.clone()],
+            "checkpoints": [checkpoint.clone()], "lastEvent": log_line(),
             "budget": { "tokens": 500_000, "tokensSpent": 41_250, "costSpent": 0.27 },
             "forecast": { "minutes": 12.5, "turns": 5, "tokens": 90_000, "cost": 0.7 } })
     };
@@ -57,6 +57,35 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
             (json!({ "directory": "/home/ann/shop", "mission": "m1", "parentSession": "ses_9" }), detail())
         }
         "mission/status" => (json!({ "directory": "/home/ann/shop" }), detail()),
+        "mission/view" => (
+            json!({ "directory": "/home/ann/shop", "parentSession": "ses_1" }),
+            json!({
+                "detail": detail(),
+                "summary": "Rounding first, then the callers.",
+                "attempts": [{
+                    "role": "worker",
+                    "task": "T2",
+                    "ordinal": 1,
+                    "session": "ses_7",
+                    "state": "failed",
+                    "reason": "no report",
+                    "openedAt": 1_767_225_700_000_u64,
+                    "closedAt": 1_767_225_800_000_u64,
+                }],
+                "findings": [{
+                    "task": "T2",
+                    "severity": "high",
+                    "file": "src/tax.js",
+                    "line": 12,
+                    "message": "Half a cent is lost.",
+                }],
+                "log": [log_line()],
+            }),
+        ),
+        "mission/list" => (
+            json!({ "directory": "/home/ann/shop", "open": true }),
+            json!({ "missions": [mission("running")] }),
+        ),
         "mission/rollback" => (
             json!({
                 "directory": "/home/ann/shop",
@@ -84,6 +113,15 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
                 "text": "Leave the tax rules alone",
             }),
             detail(),
+        ),
+        "command/run" => (
+            json!({
+                "directory": "/home/ann/shop",
+                "session": "ses_1",
+                "command": "steer",
+                "text": "Leave the tax rules alone",
+            }),
+            json!({ "text": "The workers are told: 0199a1b2-c3d4 executing, 2/5 done: Round invoice totals to cents." }),
         ),
         "tool/list" => (
             json!({}),
@@ -218,6 +256,10 @@ pub(super) fn of_notification(name: &str) -> Value {
         "$/cancel" => json!({ "id": 17 }),
         other => panic!("{other} has no example: add one to src/protocol/examples.rs"),
     }
+}
+
+fn log_line() -> Value {
+    json!({ "at": 1_767_225_800_000_u64, "text": "T2 in review" })
 }
 
 fn mission(state: &str) -> Value {

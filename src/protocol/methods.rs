@@ -142,10 +142,16 @@ table! {
             "Makes a conversation the one that gets the mission's report.";
         MissionStatus "mission/status" ShimToSidecar Read MissionStatusParams => MissionDetail,
             "Where a mission and its tasks stand.";
+        MissionView "mission/view" ShimToSidecar Read MissionStatusParams => MissionViewResult,
+            "The same with attempts, findings and the end of its log.";
+        MissionList "mission/list" ShimToSidecar Read MissionListParams => MissionListResult,
+            "The missions of a directory.";
         MissionControl "mission/control" ShimToSidecar Write MissionControlParams => MissionDetail,
             "Pauses, resumes, cancels, retries or steers a mission, accepts a task, makes a checkpoint or takes its work back to one.";
         MissionRollback "mission/rollback" ShimToSidecar Write MissionRollbackParams => MissionRollbackResult,
             "Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do.";
+        CommandRun "command/run" ShimToSidecar Write CommandRunParams => CommandRunResult,
+            "A command of the user that needs no model, where the host's terminal interface does not serve it itself.";
         ToolList "tool/list" ShimToSidecar Read Empty => ToolListResult,
             "The tools to register with the host, and the agents that may see each.";
         ToolCall "tool/call" ShimToSidecar Write ToolCallParams => ToolCallResult,

@@ -5,6 +5,7 @@ pub mod errors;
 pub mod methods;
 pub mod tools;
 pub mod types;
+mod view_types;
 
 #[cfg(test)]
 mod emit;

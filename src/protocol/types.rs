@@ -18,6 +18,10 @@ macro_rules! wire {
     )*};
 }
 
+pub(super) use wire;
+
+pub use super::view_types::*;
+
 wire! {
     /// First call on a connection.
     pub struct InitializeParams {
@@ -141,6 +145,20 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub plan_approval: Option<PlanApproval>,
+        /// How much toasts tell (default normal).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub toasts: Option<Toasts>,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum Toasts {
+        /// That you are waited for, and how a mission ended.
+        Quiet,
+        /// Also what begins, fails or waits.
+        Normal,
+        /// Also each step of a mission and each task.
+        Verbose,
     }
 
     #[derive(Copy, Eq)]
@@ -351,6 +369,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub forecast: Option<Forecast>,
+        /// The newest line of its log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub last_event: Option<LogLine>,
     }
 
     pub struct BudgetDetail {
@@ -414,6 +436,13 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub note: Option<String>,
+        /// When work on it first began, and when it came to its end; milliseconds since the Unix epoch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        pub began_at: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        pub ended_at: Option<u64>,
     }
 
     pub struct MetricsResult {

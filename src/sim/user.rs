@@ -23,6 +23,8 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
             budget_tokens: heard,
             workers: *world.rng.pick(&[1, 2, 10]),
             auto_resume: world.rng.chance(700),
+            // Not drawn, so that older seeds keep their course up to here.
+            background: Some((sim.seed + n as u64).is_multiple_of(5)),
             ..Options::default()
         };
         (process, directory, session, options)

@@ -54,6 +54,19 @@ fn layers_use_only_what_they_may() {
     report(shipped.flat_map(|(name, text)| layers::faults(name, text, &dependencies)).collect());
 }
 
+/// Every test that a story names is there.
+#[test]
+fn stories_name_tests_that_exist() {
+    let stories = fs::read_to_string(root().join("docs/using.md")).expect("the stories");
+    let named = stories.split('`').filter_map(|word| word.split_once("::"));
+    let missing = named.clone().filter(|(module, test)| {
+        let text = fs::read_to_string(root().join(format!("tests/e2e/{module}.rs"))).unwrap_or_default();
+        !text.contains(&format!("\nfn {test}() {{"))
+    });
+    report(missing.map(|(module, test)| format!("docs/using.md names {module}::{test}")).collect());
+    assert!(named.count() >= 10, "ten stories, each with its test");
+}
+
 #[test]
 fn files_stay_short() {
     let mut faults = Vec::new();

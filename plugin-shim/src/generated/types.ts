@@ -19,6 +19,20 @@ export const ERROR = {
   HOST: -32020,
 } as const;
 
+export type AttemptDetail = {
+  /** planner, worker or reviewer. */
+  role: string,
+  /** Absent for planning, and for the review of the whole. */
+  task?: string, ordinal: number,
+  /** The host session it works in. */
+  session?: string,
+  /** open, done, failed or aborted. */
+  state: string,
+  /** Why it failed. */
+  reason?: string,
+  /** Milliseconds since the Unix epoch. */
+  openedAt: number, closedAt?: number, };
+
 export type BudgetDetail = { tokens?: number,
   /** US dollars. */
   cost?: number, minutes?: number,
@@ -42,6 +56,18 @@ export type CheckpointDetail = {
   /** The files as they were then, where that was recorded. */
   tree?: string, };
 
+export type Command = "status" | "report" | "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse";
+
+export type CommandRunParams = { directory: string,
+  /** The conversation it was typed in; its mission is the one that is meant. */
+  session: string, command: Command,
+  /** What stands after the command; it may begin with the id of a mission. */
+  text: string, };
+
+export type CommandRunResult = {
+  /** For the user. */
+  text: string, };
+
 export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "checkpoint" | "restore";
 
 export type DiagnosticsPolicy = "auto" | "off";
@@ -52,6 +78,12 @@ export type Empty = Record<symbol, never>;
 
 /** Events of the host, in the order they happened (a notification). */
 export type EventBatchParams = { directory: string, events: Array<HostEvent>, };
+
+export type FindingDetail = {
+  /** Absent for the whole. */
+  task?: string,
+  /** high, medium or low. */
+  severity: string, file?: string, line?: number, message: string, };
 
 /** Estimated from the plan and from what turns have taken so far. */
 export type Forecast = { minutes: number, turns: number,
@@ -95,6 +127,10 @@ export type LeaseCheckParams = { directory: string, session: string, call: strin
 export type LeaseCheckResult = { allow: boolean,
   /** Said to the model when not allowed. */
   reason?: string, };
+
+export type LogLine = {
+  /** Milliseconds since the Unix epoch. */
+  at: number, text: string, };
 
 export type Message = { id: string, role: MessageRole,
   /** The text parts, joined. */
@@ -154,7 +190,17 @@ export type MissionDetail = { mission: MissionSummary, tasks: Array<TaskDetail>,
   /** What it may spend since it was last begun; absent without a limit. */
   budget?: BudgetDetail,
   /** What is still to come; absent without a plan, and once the mission is at an end. */
-  forecast?: Forecast, };
+  forecast?: Forecast,
+  /** The newest line of its log. */
+  lastEvent?: LogLine, };
+
+export type MissionListParams = { directory: string,
+  /** Only missions that have not ended. */
+  open: boolean, };
+
+export type MissionListResult = {
+  /** The newest fifty, newest first. */
+  missions: Array<MissionSummary>, };
 
 /** Files that a mission changed, taken back. Without task, checkpoint and undo: all of them. */
 export type MissionRollbackParams = { directory: string, mission?: string,
@@ -194,6 +240,17 @@ export type MissionSummary = { id: string, title: string,
   phase?: string, parentSession: string, directory: string, done: number, running: number, waiting: number, failed: number, total: number,
   /** Milliseconds since the Unix epoch. */
   createdAt: number, endedAt?: number, };
+
+/** Everything a person may want to see of a mission. */
+export type MissionViewResult = { detail: MissionDetail,
+  /** What the planner says of the plan. */
+  summary?: string,
+  /** The newest 200, oldest first. */
+  attempts: Array<AttemptDetail>,
+  /** At most a hundred, task by task. */
+  findings: Array<FindingDetail>,
+  /** The newest lines, oldest first. */
+  log: Array<LogLine>, };
 
 /** Name and version of one end of the connection. */
 export type Peer = { name: string, version: string, };
@@ -258,13 +315,17 @@ export type SessionStatusParams = { directory: string, sessions: Array<string>, 
 
 export type SessionStatusResult = { sessions: Array<SessionStatus>, };
 
-export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number, note?: string, };
+export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number, note?: string,
+  /** When work on it first began, and when it came to its end; milliseconds since the Unix epoch. */
+  beganAt?: number, endedAt?: number, };
 
 export type ToastParams = { directory: string, title: string, message: string, variant: ToastVariant,
   /** Milliseconds on the screen. */
   duration: number, };
 
 export type ToastVariant = "info" | "success" | "warning" | "error";
+
+export type Toasts = "quiet" | "normal" | "verbose";
 
 /** A model called one of Gantry's tools. The call to `mission` answers when the mission ends;
  * `$/cancel` on it cancels the mission. */
@@ -342,7 +403,9 @@ export type WorkspaceOptions = {
   /** Whether new errors that language servers find send a change back (default auto). */
   diagnostics?: DiagnosticsPolicy,
   /** Whether a plan waits for the user's word before work begins (default auto). */
-  planApproval?: PlanApproval, };
+  planApproval?: PlanApproval,
+  /** How much toasts tell (default normal). */
+  toasts?: Toasts, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {
@@ -358,10 +421,16 @@ export interface SidecarMethods {
   "mission/attach": { params: MissionAttachParams; result: MissionDetail };
   /** Where a mission and its tasks stand. */
   "mission/status": { params: MissionStatusParams; result: MissionDetail };
+  /** The same with attempts, findings and the end of its log. */
+  "mission/view": { params: MissionStatusParams; result: MissionViewResult };
+  /** The missions of a directory. */
+  "mission/list": { params: MissionListParams; result: MissionListResult };
   /** Pauses, resumes, cancels, retries or steers a mission, accepts a task, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
   /** Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do. */
   "mission/rollback": { params: MissionRollbackParams; result: MissionRollbackResult };
+  /** A command of the user that needs no model, where the host's terminal interface does not serve it itself. */
+  "command/run": { params: CommandRunParams; result: CommandRunResult };
   /** The tools to register with the host, and the agents that may see each. */
   "tool/list": { params: Empty; result: ToolListResult };
   /** A model called a tool. The tool `mission` answers when the mission has ended. */

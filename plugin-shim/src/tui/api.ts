@@ -1,29 +1,53 @@
-// The part of the terminal interface's plugin API that is used; everything else of it may be missing.
+// The part of the V1 terminal interface's plugin API that is used; everything else of it may be missing.
 import type { Child, Element } from "@opentui/solid"
 
-export type Colour = "text" | "textMuted" | "success" | "warning" | "error" | "info" | "primary"
-export type Toast = { variant: "info" | "success" | "warning" | "error"; title: string; message: string; duration?: number }
-
-export interface Command {
+type Route = { name: string; params?: Record<string, unknown> }
+export interface HostCommand {
+  namespace: "palette"
+  name: string
   title: string
-  value: string
   category: string
-  slash: { name: string }
-  onSelect(): void
+  slashName: string
+  run(): void
+}
+export interface Layer {
+  /** Only while no dialog is open. */
+  mode?: "base"
+  commands?: HostCommand[]
+  bindings?: { key: string; cmd: () => void }[]
 }
 
 export interface TuiApi {
-  command?: { register(commands: () => Command[]): () => void }
-  route: { readonly current: { name: string; params?: { sessionID?: string } } }
-  state: { path: { directory: string } }
-  theme: { readonly current: Record<Colour, unknown> }
+  keymap: { registerLayer(layer: Layer): () => void }
+  route: {
+    readonly current: Route
+    register(routes: { name: string; render(input: { params?: Record<string, unknown> }): Child }[]): unknown
+    navigate(name: string, params?: Record<string, unknown>): void
+  }
+  state: {
+    path: { directory: string }
+    session: {
+      get(session: string): { parentID?: string } | undefined
+      status(session: string): { type: string } | undefined
+    }
+  }
+  theme: { readonly current: Record<string, unknown> }
   slots: { register(plugin: { order: number; slots: { sidebar_content(context: unknown, props: { session_id: string }): Child } }): unknown }
   ui: {
-    toast(toast: Toast): void
-    dialog: { replace(render: () => Element): void; clear(): void }
+    toast(toast: { variant: "info" | "success" | "warning" | "error"; title: string; message: string }): void
+    dialog: { replace(render: () => Element, onClose?: () => void): void; clear(): void }
     DialogAlert(props: { title: string; message: string; onConfirm?: () => void }): unknown
     DialogPrompt(props: { title: string; placeholder?: string; onConfirm?: (value: string) => void; onCancel?: () => void }): unknown
     DialogConfirm(props: { title: string; message: string; onConfirm?: () => void; onCancel?: () => void }): unknown
+    DialogSelect(props: {
+      title: string
+      options: { title: string; description: string; value: string }[]
+      onSelect?: (option: { value: string }) => void
+    }): unknown
   }
+  attention?: {
+    notify(notice: { title: string; message: string; notification: { when: "blurred" }; sound: { name: string; when: "always" } }): unknown
+  }
+  event: { on(type: "session.status", handler: () => void): unknown }
   lifecycle: { onDispose(end: () => void): unknown }
 }

@@ -3,13 +3,15 @@
 declare module "solid-js" {
   export function createSignal<T>(value: T): [() => T, (value: T) => void]
   export function createMemo<T>(compute: () => T): () => T
+  export function onCleanup(end: () => void): void
 }
 
 declare module "@opentui/solid" {
   export type Element = { readonly element: unique symbol }
   export type Child = Element | string | undefined | (() => Child) | Child[]
-  export function createElement(tag: "box" | "text"): Element
+  export function createElement(tag: "box" | "text" | "span"): Element
   export function createComponent<P>(component: (props: P) => unknown, props: P): Element
   export function insert(parent: Element, child: Child): void
   export function setProp(element: Element, name: string, value: unknown): void
+  export function useTerminalDimensions(): () => { width: number; height: number }
 }

@@ -1,93 +1,75 @@
 // What the panel says of a mission, as lines of text and colours.
 import type { MissionDetail, TaskDetail } from "../generated/types"
-import type { Colour } from "./api"
-
-export interface Line {
-  text: string
-  colour: Colour
-}
+import { MARKS, type Span, WAITING, bar, clip, dollars, elapsed, plain, stateColour, tokens, width, words } from "./format"
 
 /** Columns of the host's sidebar that a plugin has. */
 const WIDTH = 36
 const BAR = 10
 /** Tasks shown; of more, those at work come first. */
 const TASKS = 12
-
-const MARKS: Record<string, [string, Colour]> = {
-  completed: ["✓", "success"],
-  in_progress: ["▸", "info"],
-  in_review: ["◆", "info"],
-  assigned: ["▸", "info"],
-  failed: ["✗", "error"],
-  blocked: ["!", "warning"],
-  paused: ["‖", "warning"],
-  cancelled: ["–", "textMuted"],
-  skipped: ["–", "textMuted"],
-}
-const WAITING: [string, Colour] = ["·", "textMuted"]
-
-const BAD = new Set(["failed", "timeout", "cancelled", "orphaned", "stopped", "partially_completed"])
+const AT_WORK = new Set(["assigned", "in_progress", "in_review"])
 
 /** `now` in milliseconds since the epoch. */
-export function lines(detail: MissionDetail, now: number): Line[] {
-  const { mission } = detail
+export function lines(detail: MissionDetail, now: number): Span[] {
+  const { mission, lastEvent } = detail
   const ended = mission.endedAt !== undefined
-  const place = mission.state === "running" ? (mission.phase ?? mission.state) : mission.state
-  const state = detail.awaitsApproval ? "waits for you: plan" : place.replaceAll("_", " ")
-  const colour: Colour = mission.state === "completed" ? "success" : BAD.has(mission.state) ? "error" : mission.state === "paused" ? "warning" : "text"
-  const all: Line[] = [{ text: clip(`Mission ${state}`), colour }]
-  if (mission.total > 0) all.push({ text: `${bar(mission.done, mission.total)} ${mission.done}/${mission.total}`, colour: "textMuted" })
-  if (!ended) all.push(...shown(detail.tasks).map(task))
+  const all: Span[] = [{ text: clip(`Mission ${standing(detail)}`, WIDTH), colour: stateColour(mission.state) }]
+  if (mission.total > 0) all.push({ text: `${bar(mission.done, mission.total, BAR)} ${mission.done}/${mission.total}`, colour: "textMuted" })
+  if (!ended) all.push(...shown(detail.tasks).map((one) => task(one, now)))
   const hidden = detail.tasks.length - TASKS
   if (!ended && hidden > 0) all.push({ text: `  … ${hidden} more`, colour: "textMuted" })
-  all.push({ text: clip([elapsed((mission.endedAt ?? now) - mission.createdAt), tokens(detail.tokens), dollars(detail.cost)].filter(Boolean).join(" · ")), colour: "textMuted" })
+  all.push({ text: clip(figures(detail, now), WIDTH), colour: "textMuted" })
+  const left = toCome(detail)
+  if (left !== "") all.push({ text: left, colour: "textMuted" })
+  if (!ended && lastEvent) all.push({ text: clip(plain(lastEvent.text), WIDTH), colour: "textMuted" })
   return all
+}
+
+/** Where it is, in a word or two. */
+export function standing({ mission, awaitsApproval }: Pick<MissionDetail, "mission" | "awaitsApproval">): string {
+  if (awaitsApproval) return "waits for you: plan"
+  return words(mission.state === "running" ? (mission.phase ?? mission.state) : mission.state)
+}
+
+/** Time and cost so far. */
+export function figures(detail: MissionDetail, now: number): string {
+  const { mission } = detail
+  return [elapsed((mission.endedAt ?? now) - mission.createdAt), tokens(detail.tokens), dollars(detail.cost)].filter(Boolean).join(" · ")
+}
+
+/** As it is estimated; nothing while that cannot be said. */
+export function toCome({ mission, forecast }: MissionDetail): string {
+  if (mission.endedAt !== undefined || !forecast || forecast.minutes <= 0) return ""
+  const minutes = Math.ceil(forecast.minutes)
+  return `about ${minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`} to go`
+}
+
+/** How long it has been worked on, or was. */
+export function taskTime(one: TaskDetail, now: number): string {
+  if (one.beganAt === undefined) return ""
+  if (one.endedAt !== undefined) return elapsed(one.endedAt - one.beganAt)
+  return AT_WORK.has(one.state) ? elapsed(now - one.beganAt) : ""
 }
 
 function shown(tasks: TaskDetail[]): TaskDetail[] {
   if (tasks.length <= TASKS) return tasks
-  const rank = (one: TaskDetail) => (one.state === "in_progress" || one.state === "in_review" ? 0 : one.state === "completed" ? 2 : 1)
+  const rank = (one: TaskDetail) => (AT_WORK.has(one.state) ? 0 : one.state === "completed" ? 2 : 1)
   const kept = new Set([...tasks].sort((a, b) => rank(a) - rank(b)).slice(0, TASKS))
   return tasks.filter((one) => kept.has(one))
 }
 
-function task(one: TaskDetail): Line {
+function task(one: TaskDetail, now: number): Span {
   const [mark, colour] = MARKS[one.state] ?? WAITING
   const again = one.attempts > 1 ? ` (${one.attempts})` : ""
-  return { text: clip(`${mark} ${one.id} ${one.title}`, WIDTH - again.length) + again, colour }
-}
-
-function bar(done: number, total: number): string {
-  const full = Math.round((BAR * done) / total)
-  return "█".repeat(full) + "░".repeat(BAR - full)
-}
-
-function elapsed(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000))
-  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), seconds % 60]
-  const two = (n: number) => String(n).padStart(2, "0")
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`
-}
-
-function tokens(count: number): string {
-  if (count === 0) return ""
-  if (count < 1_000) return `${count} tokens`
-  return count < 1_000_000 ? `${(count / 1_000).toFixed(1)}k tokens` : `${(count / 1_000_000).toFixed(1)}M tokens`
-}
-
-function dollars(cost: number): string {
-  return cost > 0 ? `$${cost.toFixed(2)}` : ""
-}
-
-function clip(text: string, width = WIDTH): string {
-  const characters = [...text]
-  return characters.length <= width ? text : `${characters.slice(0, width - 1).join("").trimEnd()}…`
+  const time = taskTime(one, now)
+  const tail = time === "" ? again : `${again} ${time}`
+  return { text: clip(`${mark} ${one.id} ${plain(one.title)}`, WIDTH - width(tail)) + tail, colour }
 }
 
 /** The whole of it for a dialog. */
 export function statusText(detail: MissionDetail, now: number): string {
   const head = lines({ ...detail, tasks: [] }, now).map((line) => line.text)
   const note = (one: TaskDetail) => (one.note ? `: ${one.note}` : "")
-  const tasks = detail.tasks.map((one) => `${(MARKS[one.state] ?? WAITING)[0]} ${one.id} ${one.title} (${one.state.replaceAll("_", " ")}${note(one)})`)
+  const tasks = detail.tasks.map((one) => `${(MARKS[one.state] ?? WAITING)[0]} ${one.id} ${one.title} (${words(one.state)}${note(one)})`)
   return [detail.mission.title, ...head, ...tasks].join("\n")
 }

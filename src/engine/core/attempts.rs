@@ -269,14 +269,8 @@ impl Core {
     }
 
     pub(super) fn task_given_up(&mut self, id: &MissionId, task: &crate::domain::ids::TaskId, reason: &str) {
-        let directory = self.missions[id].created.directory.clone();
-        let title = format!("Task {task} failed");
-        self.act(Action::Toast {
-            directory,
-            kind: ToastKind::Error,
-            title,
-            message: prompts::clip(reason, 160),
-        });
+        let (title, message) = (format!("Task {task} failed"), prompts::clip(reason, 160));
+        self.notify(id, Toasts::Normal, ToastKind::Error, title, message);
     }
 
     /// The turn of an attempt ended with an error of the host or its provider.

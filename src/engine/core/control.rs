@@ -42,15 +42,9 @@ impl Core {
         self.state(&id, MissionState::Queued, "accepted");
         self.start_queued();
         let queued_behind = self.ahead_of(&id);
-        // One that starts at once shows itself; a toast while the host opens the conversation would garble its screen.
         if !queued_behind.is_empty() {
-            let created = &self.missions[&id].created;
-            self.act(Action::Toast {
-                directory: created.directory.clone(),
-                kind: ToastKind::Info,
-                title: "Mission queued behind another".into(),
-                message: clip(&created.title, 60),
-            });
+            let message = clip(&self.missions[&id].created.title, 60);
+            self.notify(&id, Toasts::Normal, ToastKind::Info, "Mission queued behind another", message);
         }
         self.answer(reply, Answer::Created { mission: id, queued_behind });
     }
@@ -356,16 +350,7 @@ impl Core {
         // What is known of an earlier report's way says nothing of this one's.
         self.live(id).hand_back = HandBackView::default();
         self.answer_waiters(id);
-        let mission = &self.missions[id];
-        let kind = match mission.state {
-            MissionState::Completed => ToastKind::Success,
-            MissionState::PartiallyCompleted | MissionState::Stopped | MissionState::Cancelled => {
-                ToastKind::Warning
-            }
-            _ => ToastKind::Error,
-        };
-        let (title, message) = report::end_notice(mission);
-        self.act(Action::Toast { directory: mission.created.directory.clone(), kind, title, message });
+        self.notify_end(id);
     }
 
     pub(super) fn attach(&mut self, reply: ReplyTo, id: &MissionId, parent: HostSessionId) {

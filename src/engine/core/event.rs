@@ -216,6 +216,10 @@ pub struct Options {
     pub diagnostics: Option<bool>,
     /// Whether the plan waits for the user's word before work begins; no when not said.
     pub approval: Option<bool>,
+    /// The conversation goes on while the mission is at work, and is given the report later; no when not said.
+    pub background: Option<bool>,
+    /// What the user is told by toasts.
+    pub toasts: Option<Toasts>,
 }
 
 /// Most turns of a provider, or of a model as `provider/model`.
@@ -274,8 +278,22 @@ impl Default for Options {
             task_budget_minutes: None,
             diagnostics: None,
             approval: None,
+            background: None,
+            toasts: None,
         }
     }
+}
+
+/// Each says all that the one before says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Toasts {
+    /// That the user is waited for, and how a mission ended.
+    Quiet,
+    /// Also what begins, fails or waits.
+    #[default]
+    Normal,
+    /// Also each step of a mission and each task.
+    Verbose,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]

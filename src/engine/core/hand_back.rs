@@ -105,6 +105,9 @@ impl Core {
             let text = report::tool_answer(&self.missions[&id]);
             return self.answer(reply, text);
         }
+        if self.missions[&id].created.options.background == Some(true) {
+            return self.say(reply, "in the background", prompts::in_background(&id));
+        }
         let live = self.live(&id);
         live.waiters.retain(|w| w.call != call);
         live.waiters.push(Waiter { reply, session, call });

@@ -60,6 +60,8 @@ pub struct Live {
     /// When the brief is given up waiting for.
     pub brief_by: Option<Millis>,
     pub hand_back: HandBackView,
+    /// Since when it has wanted turns and had none, and whether the user was told.
+    pub standstill: Option<(Millis, bool)>,
     /// When the mission was read, or its newest fact was made.
     pub last_fact: Millis,
     /// The user knows that the budget is nearly spent.

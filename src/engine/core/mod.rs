@@ -19,6 +19,8 @@ mod hand_back;
 mod io;
 mod limits;
 mod live;
+pub mod log;
+mod notices;
 mod overrule;
 mod plan;
 mod provider;
@@ -105,6 +107,8 @@ pub struct Core {
     line: Line,
     /// What each mission would open next, as of its last `advance`.
     wants: BTreeMap<MissionId, Vec<Want>>,
+    /// Notices for the user that wait to be shown together.
+    notices: BTreeMap<Directory, notices::Pending>,
     /// What roles were last seen to run on, as `provider/model`.
     models: BTreeMap<(Directory, Role), String>,
     /// By provider.
@@ -144,6 +148,7 @@ impl Core {
             away: BTreeMap::new(),
             line: Line::default(),
             wants: BTreeMap::new(),
+            notices: BTreeMap::new(),
             models: BTreeMap::new(),
             breakers: BTreeMap::new(),
             gates: BTreeMap::new(),
@@ -218,13 +223,15 @@ impl Core {
         }
         self.start_queued();
         self.grant_permits();
+        self.notify_standstill();
         self.show_progress();
+        self.show_notices();
         self.drop_settled();
     }
 
     /// When the core wants the next `Tick` at the latest.
     pub fn next_wake(&self) -> Option<Millis> {
-        self.missions.keys().filter_map(|id| self.wake_of(id)).min()
+        self.missions.keys().filter_map(|id| self.wake_of(id)).chain(self.notices_at()).min()
     }
 
     pub fn mission(&self, id: &MissionId) -> Option<&Mission> {
@@ -333,6 +340,7 @@ impl Core {
     fn phase(&mut self, id: &MissionId, to: Phase) {
         if self.missions.get(id).is_some_and(|m| m.phase != Some(to)) {
             self.emit(id, Event::PhaseChanged { to });
+            self.notify_phase(id, to);
         }
     }
 
@@ -347,6 +355,7 @@ impl Core {
     fn task_changed(&mut self, id: &MissionId, task: &TaskId, to: TaskState, note: Option<String>) {
         self.emit(id, Event::TaskChanged { task: task.clone(), to, note });
         self.live(id).todo_dirty.insert(task.clone());
+        self.notify_task(id, task, to);
     }
 
     /// Whatever is due for a mission and not yet under way. One change may make the next one due, so it goes

@@ -61,12 +61,7 @@ impl Core {
             if tasks == 1 { "task" } else { "tasks" },
             report::expected(mission, &self.means_of(mission))
         );
-        self.act(Action::Toast {
-            directory: mission.created.directory.clone(),
-            kind: ToastKind::Info,
-            title: "The plan waits for you".into(),
-            message,
-        });
+        self.notify(id, Toasts::Quiet, ToastKind::Info, "The plan waits for you", message);
     }
 
     /// The plan as a tool call; the answer is for the model.
@@ -130,14 +125,8 @@ impl Core {
             None => "The planner handed in no plan; ".into(),
         };
         let remark = format!("{why}a plan was made by rule instead.");
-        let directory = mission.created.directory.clone();
         self.emit(id, Event::Planned { plan, source: PlanSource::Rules, remarks: vec![remark.clone()] });
-        self.act(Action::Toast {
-            directory,
-            kind: ToastKind::Warning,
-            title: "Planned by rule".into(),
-            message: remark,
-        });
+        self.notify(id, Toasts::Normal, ToastKind::Warning, "Planned by rule", remark);
     }
 
     // ---- the plan file
@@ -193,8 +182,9 @@ impl Core {
     }
 
     pub(super) fn todo_written(&mut self, id: &MissionId, result: Result<u64, String>) {
-        let Some(mission) = self.missions.get(id) else { return };
-        let directory = mission.created.directory.clone();
+        if !self.missions.contains_key(id) {
+            return;
+        }
         let live = self.live(id);
         live.todo_busy = false;
         live.todo_written |= result.is_ok();
@@ -203,12 +193,7 @@ impl Core {
         {
             live.todo_fault = Some(fault.clone());
             let message = format!("{}. The mission goes on without it.", prompts::clip(&fault, 200));
-            self.act(Action::Toast {
-                directory,
-                kind: ToastKind::Warning,
-                title: "Plan file not written".into(),
-                message,
-            });
+            self.notify(id, Toasts::Normal, ToastKind::Warning, "Plan file not written", message);
         }
     }
 }

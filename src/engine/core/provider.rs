@@ -112,12 +112,8 @@ impl Core {
                 MissionState::Degraded if self.answered(&id) => self.recover(&id),
                 MissionState::Running if !self.answered(&id) => {
                     self.state(&id, MissionState::Degraded, "the model provider keeps failing");
-                    self.act(super::Action::Toast {
-                        directory: self.missions[&id].created.directory.clone(),
-                        kind: ToastKind::Warning,
-                        title: "Model provider failing".into(),
-                        message: "The mission waits and tries again; nothing is lost.".into(),
-                    });
+                    let message = "The mission waits and tries again; nothing is lost.";
+                    self.notify(&id, Toasts::Normal, ToastKind::Warning, "Model provider failing", message);
                 }
                 _ => {}
             }

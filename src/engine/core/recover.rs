@@ -99,19 +99,10 @@ impl Core {
                 "[Gantry] Mission {id} ({title}) was interrupted when OpenCode stopped, and is paused. Nothing finished was lost. Ask the Commander to resume it, or to cancel it."
             );
             self.act(Action::Tell { directory: directory.clone(), session, text });
-            self.act(Action::Toast {
-                directory,
-                kind: ToastKind::Warning,
-                title: "Mission paused".into(),
-                message: format!("{title}: interrupted when OpenCode stopped"),
-            });
+            let message = format!("{title}: interrupted when OpenCode stopped");
+            self.notify(id, Toasts::Quiet, ToastKind::Warning, "Mission paused", message);
         } else if mission.state.is_open() && mission.state != MissionState::Paused {
-            self.act(Action::Toast {
-                directory,
-                kind: ToastKind::Info,
-                title: "Mission resumed".into(),
-                message: title,
-            });
+            self.notify(id, Toasts::Normal, ToastKind::Info, "Mission resumed", title);
         }
     }
 }

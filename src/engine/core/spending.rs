@@ -1,8 +1,8 @@
 //! What missions and tasks may cost: no turn begins on a budget that is spent, and a mission that can do nothing
 //! without one ends with what it has.
+use super::Core;
 use super::event::*;
 use super::state::Mission;
-use super::{Action, Core};
 use crate::domain::budget::{Mean, Standing, Use};
 use crate::domain::ids::{MissionId, Role, TaskId};
 use crate::domain::mission::MissionState;
@@ -136,12 +136,8 @@ impl Core {
         if std::mem::replace(&mut self.live(id).warned, true) {
             return;
         }
-        self.act(Action::Toast {
-            directory: self.missions[id].created.directory.clone(),
-            kind: ToastKind::Warning,
-            title: "Budget nearly spent".into(),
-            message: format!("{most} used. The mission ends with what it has when all of it is."),
-        });
+        let message = format!("{most} used. The mission ends with what it has when all of it is.");
+        self.notify(id, Toasts::Normal, ToastKind::Warning, "Budget nearly spent", message);
     }
 
     fn end_spent(&mut self, id: &MissionId, most: Use) {

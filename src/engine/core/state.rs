@@ -3,6 +3,7 @@
 //! `apply` is the only way state changes, live and on replay. It is total: a fact that does not fit (a foreign
 //! or damaged journal) is refused with a sentence and leaves the state as it was.
 use super::event::*;
+use super::log::Log;
 use super::rollback::Rollback;
 use super::trees::{Recorded, Span};
 use crate::domain::budget::Mean;
@@ -67,6 +68,7 @@ pub struct Mission {
     pub checkpoints: Checkpoints,
     /// Plans made so far that differ from the one before.
     pub edition: u32,
+    pub log: Log,
     /// What was done to the files, by whom.
     pub spans: Vec<Span>,
     /// The newest one that was not without effect.
@@ -118,6 +120,10 @@ pub struct Task {
     pub gate: Gate,
     /// Work attempts that failed (not those sent back by a review).
     pub failures: u32,
+    /// When work on it first began.
+    pub began_at: Option<Millis>,
+    /// When it came to its end.
+    pub ended_at: Option<Millis>,
     /// When it came into its state.
     pub since: Millis,
     /// By its attempts and reviews that have ended.
@@ -148,6 +154,7 @@ pub struct Attempt {
     pub token: u64,
     pub ordinal: u32,
     pub opened_at: Millis,
+    pub closed_at: Option<Millis>,
     pub session: Option<HostSessionId>,
     /// Prompts by reason, in order.
     pub prompts: Vec<PromptReason>,
@@ -217,6 +224,7 @@ impl Mission {
             whole_rounds: 0,
             checkpoints: Checkpoints::default(),
             edition: 0,
+            log: Log::default(),
             spans: Vec::new(),
             rollback: None,
             accepted: None,
@@ -273,6 +281,12 @@ impl Mission {
     }
 
     pub fn apply(&mut self, at: Millis, event: &Event) -> Result<(), String> {
+        self.apply_fact(at, event)?;
+        self.log.take(at, event);
+        Ok(())
+    }
+
+    fn apply_fact(&mut self, at: Millis, event: &Event) -> Result<(), String> {
         match event {
             Event::Created(_) => return Err("a mission is created once".into()),
             Event::StateChanged { to, reason } => {
@@ -439,6 +453,10 @@ impl Mission {
         let task = self.task_mut(id)?;
         task.state = task.state.change(to).map_err(|e| format!("{id}: {e}"))?;
         task.note.clone_from(note);
+        task.ended_at = to.is_over().then_some(at);
+        if to == TaskState::InProgress {
+            task.began_at = task.began_at.or(Some(at));
+        }
         task.since = at;
         match to {
             TaskState::InReview => task.gate = Gate::default(),
@@ -563,6 +581,7 @@ impl Mission {
                 token,
                 ordinal,
                 opened_at: at,
+                closed_at: None,
                 session: session.clone(),
                 prompts: Vec::new(),
                 submission: None,
@@ -595,6 +614,7 @@ impl Mission {
             return Err(format!("attempt {id} is closed already"));
         }
         attempt.outcome = Some(outcome.clone());
+        attempt.closed_at = Some(at);
         // It has been handed on; of attempts that are over only the bones are kept.
         attempt.submission = None;
         let (kind, took) = (attempt.kind.clone(), at.since(attempt.opened_at));
@@ -637,6 +657,8 @@ impl Task {
             recorded: false,
             gate: Gate::default(),
             failures: 0,
+            began_at: None,
+            ended_at: None,
             since: Millis::default(),
             spent: Spent::default(),
             worked_ms: 0,

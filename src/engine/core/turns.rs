@@ -348,6 +348,7 @@ impl Core {
             .chain(self.drop_at(id))
             .chain(self.time_is_up_at(id))
             .chain(self.checkpoint_at(id))
+            .chain(self.standstill_at(id))
             .min()
     }
 

@@ -141,6 +141,7 @@ names! {
     }
     enum Priority for plan::Priority { Low, Normal, High }
     enum BriefSource for event::BriefSource { Commander, User }
+    enum Toasts for event::Toasts { Quiet, Normal, Verbose }
     enum PlanSource for event::PlanSource { Planner, Repaired, Rules }
     enum Trigger for checkpoint::Trigger { Periodic, TaskState, Manual, BeforeRisky }
     enum PromptReason for event::PromptReason { First, Nudge, Continue, Retry }
@@ -155,7 +156,7 @@ objects! {
     }
     struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, max_duration_ms: u64, auto_resume: bool }
         maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, planners: u32, reviewers: u32, budget_minutes: u32, task_budget_tokens: u64, task_budget_dollars: f64,
-            task_budget_minutes: u32, diagnostics: bool, approval: bool }
+            task_budget_minutes: u32, diagnostics: bool, approval: bool, background: bool, toasts: Toasts }
         lists { providers: Ceiling }
     struct Ceiling for event::Ceiling { name: String, most: u32 }
     struct Brief for event::Brief { text: String }

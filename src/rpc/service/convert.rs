@@ -2,8 +2,8 @@
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
 use crate::engine::handle::{
-    Ceiling, Control, HostInput, Metrics, MissionView, Options, Refusal, RollbackStep, RollbackView, Scope,
-    Subject, TaskView,
+    self, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note, Options,
+    Refusal, RollbackStep, RollbackView, Scope, Subject, TaskView,
 };
 use crate::ports::host::CallState;
 use crate::ports::queue::Queue;
@@ -45,6 +45,11 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     (options.task_budget_tokens, options.task_budget_dollars, options.task_budget_minutes) =
         (wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes);
     options.approval = wire.plan_approval.map(|policy| policy == PlanApproval::Ask);
+    options.toasts = wire.toasts.map(|toasts| match toasts {
+        Toasts::Quiet => handle::Toasts::Quiet,
+        Toasts::Normal => handle::Toasts::Normal,
+        Toasts::Verbose => handle::Toasts::Verbose,
+    });
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
         let inside = !todo.is_empty()
@@ -202,6 +207,8 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         files: t.files.clone(),
         attempts: t.attempts,
         note: t.note.clone(),
+        began_at: t.began_at.map(|m| m.0),
+        ended_at: t.ended_at.map(|m| m.0),
     };
     MissionDetail {
         mission: summary(&view.row),
@@ -224,7 +231,39 @@ pub fn detail(view: &MissionView) -> MissionDetail {
             tokens: f.cost.map(|c| c.tokens),
             cost: f.cost.map(|c| c.cost),
         }),
+        last_event: view.log.last().map(log_line),
     }
+}
+
+pub fn whole(view: &MissionView) -> MissionViewResult {
+    let attempt = |a: &AttemptView| AttemptDetail {
+        role: a.role.into(),
+        task: a.task.clone(),
+        ordinal: a.ordinal,
+        session: a.session.clone(),
+        state: a.state.into(),
+        reason: a.reason.clone(),
+        opened_at: a.opened_at.0,
+        closed_at: a.closed_at.map(|m| m.0),
+    };
+    let finding = |f: &FindingView| FindingDetail {
+        task: f.task.clone(),
+        severity: f.finding.severity.clone(),
+        file: f.finding.file.clone(),
+        line: f.finding.line,
+        message: f.finding.message.clone(),
+    };
+    MissionViewResult {
+        detail: detail(view),
+        summary: view.summary.clone(),
+        attempts: view.attempts.iter().map(attempt).collect(),
+        findings: view.findings.iter().map(finding).collect(),
+        log: view.log.iter().map(log_line).collect(),
+    }
+}
+
+fn log_line(note: &Note) -> LogLine {
+    LogLine { at: note.at.0, text: note.text.clone() }
 }
 
 fn checkpoint(c: &Checkpoint) -> CheckpointDetail {

@@ -6,6 +6,8 @@ pub struct Flags<'a> {
     pub budget: Option<Budget>,
     /// The plan is to wait for the user's word.
     pub approve: bool,
+    /// The conversation is not to wait for the end.
+    pub background: bool,
     pub text: &'a str,
 }
 
@@ -27,6 +29,7 @@ pub fn parse(text: &str) -> Result<Flags<'_>, String> {
         match name {
             "--" => return Ok(flags),
             "--approve" if value.is_none() => flags.approve = true,
+            "--background" if value.is_none() => flags.background = true,
             "--budget" => {
                 let value = value.unwrap_or_else(|| {
                     let (value, rest) = next(flags.text);
@@ -37,7 +40,7 @@ pub fn parse(text: &str) -> Result<Flags<'_>, String> {
             }
             other => {
                 return Err(format!(
-                    "/task has no flag {other}; there is --approve (the plan waits for you), --budget 50k (tokens) or --budget $2, and -- before words that begin with --"
+                    "/task has no flag {other}; there is --approve (the plan waits for you), --background (the conversation goes on meanwhile), --budget 50k (tokens) or --budget $2, and -- before words that begin with --"
                 ));
             }
         }
@@ -83,10 +86,10 @@ mod tests {
             ("", None, ""),
         ];
         for (given, budget, text) in good {
-            assert_eq!(parse(given), Ok(Flags { budget, text, approve: false }), "{given}");
+            assert_eq!(parse(given), Ok(Flags { budget, text, ..Flags::default() }), "{given}");
         }
-        let both = Flags { budget: tokens(3_000), text: "x", approve: true };
-        assert_eq!(parse("--approve --budget 3k x"), Ok(both));
+        let all = Flags { budget: tokens(3_000), text: "x", approve: true, background: true };
+        assert_eq!(parse("--approve --background --budget 3k x"), Ok(all));
         for given in [
             "--budget",
             "--budget x",
@@ -101,7 +104,7 @@ mod tests {
         let unknown = parse("--budgt 3 x").expect_err("unknown");
         assert!(
             unknown.starts_with(
-                "/task has no flag --budgt; there is --approve (the plan waits for you), --budget 50k"
+                "/task has no flag --budgt; there is --approve (the plan waits for you), --background (the conversation goes on meanwhile), --budget 50k"
             ),
             "{unknown}"
         );

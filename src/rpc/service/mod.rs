@@ -1,6 +1,7 @@
 //! The sidecar's side of the wire: each method of the table, served by the engine's handle.
 pub mod code;
 mod code_calls;
+mod commands;
 mod convert;
 pub use convert::{detail, summary};
 mod flags;
@@ -24,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Longest text after `/task`, in bytes.
 const MAX_TEXT: usize = 100_000;
+
+/// Missions in one list.
+const MAX_LISTED: u32 = 50;
 
 /// What the service says about its own process.
 #[derive(Clone)]
@@ -82,6 +86,8 @@ impl Served {
         Router::builder()
             .sync(m::Initialize, move |params, context| hello.initialize(&params, context.peer.clone()))
             .request(m::MissionStatus, served!(service, mission_status))
+            .request(m::MissionView, served!(service, mission_view))
+            .request(m::MissionList, served!(service, mission_list))
             .request(m::MissionControl, served!(service, mission_control))
             .request(m::MissionRollback, served!(service, mission_rollback))
             .request(m::MetricsRead, served!(service, metrics))
@@ -103,8 +109,11 @@ fn router(service: Arc<Service>) -> Router {
         .request(m::MissionCreate, served!(service, mission_create))
         .request(m::MissionAttach, served!(service, mission_attach))
         .request(m::MissionStatus, served!(service, mission_status))
+        .request(m::MissionView, served!(service, mission_view))
+        .request(m::MissionList, served!(service, mission_list))
         .request(m::MissionControl, served!(service, mission_control))
         .request(m::MissionRollback, served!(service, mission_rollback))
+        .request(m::CommandRun, served!(service, command_run))
         .sync(m::ToolList, |_, _| Ok(tool_list()))
         .request(m::ToolCall, served!(service, tool_call))
         .request(m::LeaseCheck, served!(service, lease_check))
@@ -243,7 +252,8 @@ impl Service {
             Some(Budget::Dollars(dollars)) => layered.budget_dollars = Some(dollars),
             None => {}
         }
-        let options = convert::options(&layered)?;
+        let mut options = convert::options(&layered)?;
+        options.background = flags.background.then_some(true);
         self.engine.writable(std::path::Path::new(&workspace.worktree)).map_err(convert::refusal)?;
         self.engine.claim_place(directory.clone()).await.map_err(convert::refusal)?;
         let created = Created {
@@ -276,15 +286,38 @@ impl Service {
         p: MissionStatusParams,
         _: CallContext,
     ) -> Result<MissionDetail, RpcError> {
-        let mission = match (p.mission, p.parent_session) {
+        let mission = self.looked_at(p).await?;
+        self.detail(mission).await
+    }
+
+    async fn mission_view(
+        &self,
+        p: MissionStatusParams,
+        _: CallContext,
+    ) -> Result<MissionViewResult, RpcError> {
+        let mission = self.looked_at(p).await?;
+        self.engine.view(mission).await.map(|v| convert::whole(&v)).map_err(convert::refusal)
+    }
+
+    async fn looked_at(&self, p: MissionStatusParams) -> Result<MissionId, RpcError> {
+        match (p.mission, p.parent_session) {
             (None, Some(parent)) => {
                 let found = self.engine.newest_of(Directory(p.directory), &parent).await;
                 let none = || RpcError::new(NOT_FOUND, "this conversation has had no mission");
-                found.map_err(convert::refusal)?.ok_or_else(none)?
+                found.map_err(convert::refusal)?.ok_or_else(none)
             }
-            (mission, _) => self.meant(mission, p.directory).await?,
-        };
-        self.detail(mission).await
+            (mission, _) => self.meant(mission, p.directory).await,
+        }
+    }
+
+    async fn mission_list(
+        &self,
+        p: MissionListParams,
+        _: CallContext,
+    ) -> Result<MissionListResult, RpcError> {
+        let rows = self.engine.missions(Directory(p.directory), p.open, MAX_LISTED).await;
+        let missions = rows.map_err(convert::refusal)?.iter().map(convert::summary).collect();
+        Ok(MissionListResult { missions })
     }
 
     async fn mission_control(

@@ -39,7 +39,7 @@ pub enum Kind {
 /// Of a `Ceilings`.
 const MAX_NAMES: usize = 50;
 
-pub const FIELDS: [Field; 17] = [
+pub const FIELDS: [Field; 18] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -137,6 +137,13 @@ pub const FIELDS: [Field; 17] = [
         kind: Kind::Whole { least: 1_000, most: 1_000_000_000_000, unit: "tokens" },
         about: "Most tokens for one task with all its attempts and reviews",
         default: None,
+    },
+    Field {
+        name: "toasts",
+        env: "GANTRY_TOASTS",
+        kind: Kind::Choice(&["quiet", "normal", "verbose"]),
+        about: "What toasts tell: quiet that you are waited for and how a mission ended, normal also what begins, fails or waits, verbose each step",
+        default: Some("\"normal\""),
     },
     Field {
         name: "todo",

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::Built;
@@ -24,6 +25,16 @@ const START: Duration = Duration::from_secs(60);
 const IMPORT: &str = "const from = performance.now(); await import(process.argv.at(-1)); \
                       console.log(JSON.stringify([performance.now() - from, process.memoryUsage().rss]))";
 
+/// Calls the hooks that the host calls for everything, with what concerns no mission, and prints microseconds a call.
+const HOOKS: &str = "const { default: plugin } = await import(process.argv.at(-1)); \
+    const hooks = await plugin.server({ client: {}, directory: '/nowhere', worktree: '/nowhere' }); \
+    const part = { type: 'tool', callID: 'c', sessionID: 's', state: { status: 'running' } }; \
+    const calls = [() => hooks.event({ event: { type: 'message.part.updated', properties: { sessionID: 's', part } } }), \
+        () => hooks['tool.execute.before']({ tool: 'write', sessionID: 's', callID: 'c' }, { args: { filePath: 'x' } })]; \
+    const times = calls.map((call) => Array.from({ length: 100 }, () => { \
+        const from = performance.now(); for (let n = 0; n < 1000; n++) call(); return performance.now() - from })); \
+    console.log(JSON.stringify(times)); process.exit(0)";
+
 /// Import time and size, in Node.js and in the Bun that the host is built on.
 pub(super) fn shim(built: &Built) -> Result<Table> {
     let folder = scratch::folder()?;
@@ -38,6 +49,7 @@ pub(super) fn shim(built: &Built) -> Result<Table> {
     let builtins = file("builtins.mjs", &builtins(&bundle))?;
     let bun = host::find()?;
 
+    let hooks = file("hooks.mjs", HOOKS)?;
     let size = Samples::new(vec![bundle.len() as f64 / 1e3]);
     let mut table = Table::default().row(Row::new("shim: size of the bundle", "KB", size));
     for (name, program) in [("Node.js", Path::new("node")), ("the host's Bun", bun.as_path())] {
@@ -57,6 +69,10 @@ pub(super) fn shim(built: &Built) -> Result<Table> {
             .row(row("… beyond the built-in modules it uses", "ms", own_time))
             .row(row("memory after the import in NAME", "MB", memory).below(Stat::P50, 3.0))
             .row(row("… beyond the built-in modules it uses", "MB", own_memory));
+        let [event, call] = foreign(program, &hooks, &built.shim, folder.path())?;
+        table = table
+            .row(row("event of a foreign session, in NAME", "µs", event).below(Stat::P99, 50.0))
+            .row(row("tool call of a foreign session, in NAME", "µs", call).below(Stat::P99, 50.0));
     }
     Ok(table.remark(
         "Imports are taken in turns with that of an empty module, which is subtracted. The second of each pair of rows \
@@ -74,12 +90,21 @@ fn builtins(bundle: &str) -> String {
 }
 
 fn import(program: &Path, script: &Path, module: &Path, home: &Path) -> Result<(f64, f64)> {
+    printed(program, script, module, home)
+}
+
+/// Microseconds of the two hooks, in rounds of a thousand calls.
+fn foreign(program: &Path, script: &Path, module: &Path, home: &Path) -> Result<[Vec<f64>; 2]> {
+    printed(program, script, module, home)
+}
+
+fn printed<T: DeserializeOwned>(program: &Path, script: &Path, module: &Path, home: &Path) -> Result<T> {
     let mut command = Command::new(program);
     // The host's binary runs a script like Bun itself when it is told to.
     command.env("BUN_BE_BUN", "1").env("HOME", home).arg(script).arg(module).stdin(Stdio::null());
     let output = command.output().with_context(|| format!("cannot start {}", program.display()))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{} could not import {}: {stderr}", program.display(), module.display());
+    ensure!(output.status.success(), "{} could not run {}: {stderr}", program.display(), module.display());
     serde_json::from_slice(&output.stdout)
         .with_context(|| format!("{} printed {}", program.display(), String::from_utf8_lossy(&output.stdout)))
 }

@@ -19,7 +19,7 @@ const STROKE: Duration = Duration::from_millis(15);
 pub struct Tui {
     child: Box<dyn Child + Send + Sync>,
     /// Kept open: closing it hangs the terminal up.
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
     keyboard: Box<dyn Write + Send>,
     display: Arc<Display>,
 }
@@ -101,7 +101,7 @@ impl Tui {
                 shared.changed.notify_all();
             }
         });
-        Ok(Self { child, _master: pair.master, keyboard, display })
+        Ok(Self { child, master: pair.master, keyboard, display })
     }
 
     pub fn pid(&self) -> Option<u32> {
@@ -135,6 +135,13 @@ impl Tui {
         self.key(Key::Escape)?;
         self.wait_text("esc again to interrupt", timeout)?;
         self.key(Key::Escape)
+    }
+
+    /// The window is given another size.
+    pub fn resize(&self, columns: u16, rows: u16) -> Result<()> {
+        let mut parser = self.display.parser.lock().unwrap_or_else(PoisonError::into_inner);
+        parser.screen_mut().set_size(rows, columns);
+        self.master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 })
     }
 
     pub fn screen(&self) -> Screen {

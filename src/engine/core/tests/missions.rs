@@ -56,8 +56,9 @@ fn every_state_of_a_task_reaches_the_plan_file_and_the_report_the_conversation()
     assert!(report.starts_with("Mission m1: completed\ndo it\n4 of 4 tasks done in 0:"), "{report}");
     assert!(report.contains("- `npm test`: passed → passed"), "{report}");
     assert_eq!(w.trace(&m, &["handed"]), ["handed back: ToolResult"]);
+    w.run_for(1_000);
     let titles: Vec<_> = w.toasts().into_iter().map(|(title, _)| title).collect();
-    assert_eq!(titles, ["Mission completed"]);
+    assert_eq!(titles, ["Mission started", "Mission completed"]);
     assert_eq!(w.mission(&m).spent.tokens, 110 * 10, "ten turns, each counted once");
 }
 

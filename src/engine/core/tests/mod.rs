@@ -9,6 +9,7 @@ mod edits;
 mod gates;
 mod leases;
 mod missions;
+mod notices;
 mod outside;
 mod overrule;
 mod planning;

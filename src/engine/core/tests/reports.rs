@@ -2,6 +2,7 @@
 use super::outside::*;
 use super::*;
 use crate::domain::ids::{HostSessionId, MissionId};
+use crate::engine::core::event::Options;
 use crate::engine::core::{Control, Input};
 use crate::ports::host::{HostError, TurnState};
 
@@ -24,6 +25,21 @@ fn to_the_call_that_waits() {
     let mut w = one_task();
     let m = w.task("do it");
     delivered_once(&mut w, &m, "ToolResult");
+}
+
+#[test]
+fn to_the_conversation_later_when_the_user_does_not_want_to_wait() {
+    let mut w = one_task();
+    let options = Options { background: Some(true), ..w.options() };
+    let m = w.task_in(PARENT, "/p", "do it", options);
+    w.run_until(|w| !w.outside.delivered.is_empty());
+    assert!(w.mission(&m).state.is_open(), "the call returned before the end");
+    w.run();
+    w.run_for(120_000);
+    let [said, report] = &w.outside.delivered[..] else { panic!("{:?}", w.outside.delivered) };
+    assert!(said.starts_with("Mission m1 is at work in the background."), "{said}");
+    assert!(report.starts_with("Mission m1: completed"), "{report}");
+    assert_eq!(w.trace(&m, &["handed"]), ["handed back: Message"]);
 }
 
 #[test]

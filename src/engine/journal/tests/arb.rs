@@ -71,7 +71,11 @@ fn created() -> impl Strategy<Value = Created> {
         (of(whole()), of(0.01..1e6), of(any::<u32>())),
         (of(whole()), of(0.01..1e6), of(any::<u32>())),
         of(any::<bool>()),
-        of(any::<bool>()),
+        (
+            of(any::<bool>()),
+            of(any::<bool>()),
+            of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose])),
+        ),
     )
         .prop_map(
             |(
@@ -84,7 +88,7 @@ fn created() -> impl Strategy<Value = Created> {
                 budget,
                 task_budget,
                 diagnostics,
-                approval,
+                (approval, background, toasts),
             )| Options {
                 checks,
                 todo,
@@ -103,6 +107,8 @@ fn created() -> impl Strategy<Value = Created> {
                 task_budget_minutes: task_budget.2,
                 diagnostics,
                 approval,
+                background,
+                toasts,
             },
         );
     (text(), text(), session(), text(), text(), text(), options).prop_map(

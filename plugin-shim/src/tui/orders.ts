@@ -1,0 +1,83 @@
+// What the user may order, from a command or from a key of the view. None of it needs a turn of the model.
+import type { ControlAction, MissionDetail, MissionSummary } from "../generated/types"
+import { messageOf } from "../errors"
+import type { Door } from "./door"
+import { standing } from "./lines"
+import type { Terminal } from "./terminal"
+
+export class Orders {
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly door: Door,
+    private readonly changed: () => void,
+  ) {}
+
+  async detail(mission: string): Promise<MissionDetail> {
+    const found = await this.door.ask("mission/status", { directory: this.terminal.directory(), mission })
+    if (!found) throw new Error("No process of Gantry runs here any more; open the project and try again.")
+    return found
+  }
+
+  pause = (mission: string) => this.control(mission, "pause", "The mission is paused.")
+  resume = (mission: string) => this.control(mission, "resume", "The mission goes on.")
+  retry = (mission: string) => this.control(mission, "retry", "The mission is tried again.")
+  approve = (mission: string) => this.control(mission, "approve", "The work begins.")
+
+  async cancel(mission: string): Promise<void> {
+    const { mission: meant } = await this.detail(mission)
+    if (await this.terminal.confirm("Cancel the mission?", meant.title)) await this.control(mission, "cancel", "The mission is cancelled.")
+  }
+
+  async steer(mission: string): Promise<void> {
+    const text = await this.terminal.ask("What should the workers know?", "Use the existing date helper")
+    if (text?.trim()) await this.control(mission, "steer", "The workers are told.", { text })
+  }
+
+  async refuse(mission: string): Promise<void> {
+    const { awaitsApproval } = await this.detail(mission)
+    if (!awaitsApproval) throw new Error("No plan waits for your word.")
+    const text = await this.terminal.ask("What is to be different in the plan?", "Fewer tasks, and leave the tests alone")
+    if (text?.trim()) await this.control(mission, "refuse", "It is planned anew.", { text })
+  }
+
+  /** A task counts as done by the user's word; `whole` is the review of the whole. */
+  async accept(mission: string, task?: string): Promise<void> {
+    const asked = task === undefined ? "Which task, and why? It will be in the report." : `Why does ${task} count as done? It will be in the report.`
+    const text = (await this.terminal.ask(asked, `${task === undefined ? "T3 " : ""}I have checked it by hand`))?.trim()
+    if (!text) return
+    const [named = "", ...why] = text.split(/\s+/)
+    const [meant, reason] = task === undefined ? [named, why.join(" ")] : [task, text]
+    if (reason === "") throw new Error("Say why as well, as in: T3 I have checked it by hand")
+    await this.control(mission, "accept", `${meant} counts as done.`, { text: reason, ...(meant === "whole" ? {} : { task: meant }) })
+  }
+
+  /** The mission of the conversation on the screen, else the open one of the directory, else its newest; asked for where several are open. */
+  async meant(): Promise<string | undefined> {
+    const directory = this.terminal.directory()
+    const parentSession = this.terminal.session()
+    const own = parentSession === undefined ? undefined : await this.door.ask("mission/status", { directory, parentSession })
+    if (own) return own.mission.id
+    const open = (await this.door.ask("mission/list", { directory, open: true }))?.missions ?? []
+    if (open.length > 1) return this.terminal.choose("Which mission?", open.map(choice))
+    const newest = open[0] ?? (await this.door.ask("mission/list", { directory, open: false }))?.missions[0]
+    if (!newest) throw new Error("No mission is at work here. One begins with /task followed by what is to be done.")
+    return newest.id
+  }
+
+  /** A reason why it was not done is for the user. */
+  tell = (order: Promise<unknown>): void => {
+    order.catch((error) => this.terminal.toast("warning", messageOf(error)))
+  }
+
+  private async control(mission: string, action: ControlAction, done: string, more: { text?: string; task?: string } = {}): Promise<void> {
+    const params = { directory: this.terminal.directory(), mission, action, ...more }
+    if (!(await this.door.ask("mission/control", params))) throw new Error("The mission is not in memory of any process; open its project and try again.")
+    this.terminal.toast("success", done)
+    this.changed()
+  }
+}
+
+function choice(mission: MissionSummary) {
+  const about = `${standing({ mission, awaitsApproval: false })} · ${mission.done}/${mission.total}`
+  return { title: mission.title, about, value: mission.id }
+}

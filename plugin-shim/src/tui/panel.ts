@@ -1,0 +1,102 @@
+// The panel beside a conversation that has a mission, and what calls the user when he looks elsewhere.
+import type { Child } from "@opentui/solid"
+import { createMemo, createSignal } from "solid-js"
+import type { MissionDetail } from "../generated/types"
+import { log } from "../log"
+import { messageOf } from "../errors"
+import type { Door } from "./door"
+import { column } from "./draw"
+import { lines } from "./lines"
+import type { Terminal } from "./terminal"
+
+/** While there is something to follow. */
+const EVERY_MS = 1_000
+/** Else: what changes that begins with a turn, or in another terminal. */
+const SELDOM_MS = 10_000
+/** After a turn began or ended, for the sidecar to have taken what it brings. */
+const AFTER_TURN_MS = 300
+
+type Shown = { session: string; detail: MissionDetail; at: number }
+
+export class Panel {
+  private readonly shown
+  private readonly show
+  private timer: NodeJS.Timeout | undefined
+  private asking = false
+  private gone = false
+  /** The conversation that was asked for last. */
+  private session: string | undefined
+
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly door: Door,
+  ) {
+    const [shown, show] = createSignal<Shown | undefined>(undefined)
+    this.shown = shown
+    this.show = show
+    this.timer = setTimeout(() => void this.look(), EVERY_MS)
+    terminal.onTurn(() => this.soon(AFTER_TURN_MS))
+    terminal.onDispose(() => {
+      this.gone = true
+      clearTimeout(this.timer)
+    })
+  }
+
+  draw(session: string): Child {
+    const own = createMemo(() => (this.shown()?.session === session ? this.shown() : undefined))
+    // Only a conversation that is on the screen has a sidebar.
+    if (this.session !== session) this.soon(0)
+    return () => {
+      const found = own()
+      return found && column(this.terminal, lines(found.detail, found.at).map((line) => [line]))
+    }
+  }
+
+  soon(after: number): void {
+    if (this.gone || this.asking) return
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => void this.look(), after)
+  }
+
+  look = async (): Promise<void> => {
+    if (this.asking) return
+    clearTimeout(this.timer)
+    this.asking = true
+    const session = this.terminal.session()
+    this.session = session
+    try {
+      if (session !== undefined) await this.ask(session)
+    } catch (error) {
+      log(`panel: ${messageOf(error)}`)
+    } finally {
+      this.asking = false
+      this.soon(session !== undefined && this.moves(session) ? EVERY_MS : SELDOM_MS)
+    }
+  }
+
+  /** It has a mission at work, or a turn that may begin one. */
+  private moves(session: string): boolean {
+    const known = this.shown()
+    return (known?.session === session && known.detail.mission.endedAt === undefined) || this.terminal.busy(session)
+  }
+
+  private async ask(session: string): Promise<void> {
+    const detail = await this.door.ask("mission/status", { directory: this.terminal.directory(), parentSession: session })
+    const before = this.shown()
+    if (detail) {
+      if (before?.detail.mission.id === detail.mission.id) this.call(before.detail, detail)
+      this.show({ session, detail, at: Date.now() })
+    } else if (before && before.session !== session) this.show(undefined)
+  }
+
+  /** At the end of a mission, unless the host says itself that the turn is over; and when a plan waits. */
+  private call(before: MissionDetail, { mission, awaitsApproval }: MissionDetail): void {
+    const ended = before.mission.endedAt === undefined && mission.endedAt !== undefined
+    if (ended && !this.terminal.busy(mission.parentSession)) {
+      const sound = mission.state === "completed" ? "done" : "error"
+      this.terminal.notify(mission.title, `Mission ${mission.state.replaceAll("_", " ")}: ${mission.done} of ${mission.total} tasks done`, sound)
+    } else if (awaitsApproval && !before.awaitsApproval) {
+      this.terminal.notify(mission.title, "The plan waits for your word", "question")
+    }
+  }
+}

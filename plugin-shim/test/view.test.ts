@@ -1,0 +1,241 @@
+// The mission on the whole screen, at every size, and the panel: when it asks, and when it calls the user.
+import assert from "node:assert/strict"
+import { afterEach, mock, test } from "node:test"
+import type { MissionViewResult, TaskDetail } from "../src/generated/types"
+import type { Door } from "../src/tui/door"
+import { clip, fit, width, wrap } from "../src/tui/format"
+import { tree } from "../src/tui/graph"
+import { Orders } from "../src/tui/orders"
+import { Panel } from "../src/tui/panel"
+import { allowed, entries, screen } from "../src/tui/screen"
+import type { Keys, Terminal } from "../src/tui/terminal"
+import { missionView } from "../src/tui/view"
+import { leave, size, textOf } from "./solid"
+
+const START = 1_700_000_000_000
+const task = (id: string, state: string, dependsOn: string[] = [], more: Partial<TaskDetail> = {}): TaskDetail => ({ id, title: `Part ${id}`, state, dependsOn, files: [`${id}.txt`], attempts: 1, ...more })
+
+function view(state = "running", more: Partial<MissionViewResult> = {}, awaitsApproval = false): MissionViewResult {
+  const tasks = [task("T1", "completed", [], { beganAt: START, endedAt: START + 5_000 }), task("T2", "in_progress", ["T1"], { beganAt: START + 5_000, attempts: 2 }), task("T3", "failed", ["T1"], { note: "the checks object" }), task("T4", "pending", ["T2", "T3"])]
+  const ended = ["completed", "failed", "stopped", "partially_completed"].includes(state)
+  const mission = { id: "01a1fe42-9418-7701-9360-7d6374657442", title: "Do it", state, phase: "executing", parentSession: "s", directory: "/p", done: 1, running: 1, waiting: 1, failed: 1, total: 4, createdAt: START, ...(ended ? { endedAt: START + 9_000 } : {}) }
+  return {
+    detail: { mission, tasks, checkpoints: [], forecast: { minutes: 64.2, turns: 5 }, tokens: 12_000, cost: 0.5, awaitsApproval },
+    summary: "First the parts, then the whole.",
+    attempts: [
+      { role: "planner", ordinal: 1, session: "ses_p", state: "done", openedAt: START, closedAt: START + 1_000 },
+      { role: "worker", task: "T2", ordinal: 1, session: "ses_1", state: "failed", reason: "no report", openedAt: START, closedAt: START + 2_000 },
+      { role: "worker", task: "T2", ordinal: 2, session: "ses_2", state: "open", openedAt: START + 2_000 },
+    ],
+    findings: [{ task: "T2", severity: "high", file: "a.ts", line: 3, message: "Half a cent is lost." }],
+    log: Array.from({ length: 30 }, (_, n) => ({ at: START + n * 1_000, text: `line ${n}` })),
+    ...more,
+  }
+}
+
+const shown = (given: MissionViewResult | undefined, columns: number, height: number, selected = 2) =>
+  screen(given, { width: columns, height, selected, now: START + 10_000 }).map((row) => row.map((span) => span.text).join(""))
+
+test("every size is filled exactly, whatever stands in the mission", () => {
+  const wild = "日本語のとても長い題名 🎉 \u001b[31m\n" + "x".repeat(300)
+  const hard = view("running", { summary: wild, log: [{ at: START, text: wild }], findings: [{ severity: "low", message: wild }] })
+  hard.detail.mission.title = wild
+  hard.detail.tasks = Array.from({ length: 60 }, (_, n) => task(`T${n}`, "pending", n === 0 ? [] : [`T${n - 1}`], { title: wild, note: wild }))
+  for (const given of [view(), hard, view("completed"), undefined]) {
+    for (const columns of [60, 80, 99, 100, 140, 220]) {
+      for (const height of [12, 20, 24, 45]) {
+        for (const selected of [0, 2, 59]) {
+          const rows = shown(given, columns, height, selected)
+          assert.equal(rows.length, height, `${columns}x${height}`)
+          for (const row of rows) assert.equal(width(row), columns, `${columns}x${height}: ${JSON.stringify(row)}`)
+          assert.ok(!rows.join("").includes("\u001b"))
+        }
+      }
+    }
+  }
+})
+
+test("the chosen task is shown with attempts, findings and the end of the log", () => {
+  const text = shown(view(), 140, 45).join("\n")
+  for (const part of ["› ├─▸ T2 Part T2", "└─· T4 Part T4 + T2", "worker 1 failed 0:02", "no report", "worker 2 at work 0:08", "[high] a.ts:3: Half a cent is lost.", "line 29", "1/4 done, 1 running, 1 waiting, 1 failed", "about 1 h 5 min to go · 0:10 · 12.0k tokens · $0.50"]) assert.ok(text.includes(part), `${part}\n${text}`)
+  assert.match(shown(view(), 140, 45, 0).join("\n"), /First the parts, then the whole\.[^]*planner 1 done/)
+  assert.match(shown(view(), 80, 24, 3).join("\n"), /T3 failed[^]*the checks object/)
+})
+
+test("a chosen task far down is on the screen", () => {
+  const many = view()
+  many.detail.tasks = Array.from({ length: 100 }, (_, n) => task(`T${n}`, "pending"))
+  assert.ok(shown(many, 80, 24, 90).some((row) => row.startsWith("› · T89 ")))
+})
+
+test("a graph as a list: below what is waited for last, once each, cycles and strangers passed over", () => {
+  const drawn = (tasks: TaskDetail[]) => tree(tasks).map(({ task, stem, also }) => `${stem}${task.id}${also.length > 0 ? `+${also.join("+")}` : ""}`)
+  assert.deepEqual(drawn([task("A", "pending"), task("B", "pending", ["A"]), task("C", "pending", ["A"]), task("D", "pending", ["B", "C"]), task("E", "pending", ["B"])]), ["A", "├─B", "│ └─E", "└─C", "  └─D+B"])
+  assert.deepEqual(drawn([task("A", "pending", ["B"]), task("B", "pending", ["A", "gone"])]), ["A+B", "└─B"])
+})
+
+test("orders are those the state allows", () => {
+  const keys = (given: MissionViewResult) => allowed(given).map(([key, order]) => `${key} ${order}`)
+  assert.deepEqual(keys(view()), ["p pause", "s steer", "c cancel"])
+  assert.deepEqual(keys(view("paused", {}, true)), ["a accept plan", "x another plan", "s steer", "c cancel"])
+  assert.deepEqual(keys(view("paused")), ["p resume", "s steer", "c cancel"])
+  assert.deepEqual(keys(view("partially_completed")), ["r retry"])
+  assert.deepEqual(keys(view("completed")), [])
+  const failed = entries(view()).find((entry) => entry.node?.task.id === "T3")
+  assert.deepEqual(allowed(view("failed"), failed), [["t", "take as done"], ["r", "retry"]])
+  assert.deepEqual(entries(view()).map((entry) => entry.session), ["ses_p", undefined, "ses_2", undefined, undefined])
+})
+
+test("text is cut by columns, not by characters", () => {
+  assert.equal(clip("日本語", 5), "日本…")
+  assert.equal(clip("abc", 3), "abc")
+  assert.deepEqual(fit([{ text: "日本", colour: "text" }], 3).map((span) => span.text), ["日…"])
+  assert.deepEqual(wrap("one two three four", 8, 2), ["one two", "three …"])
+})
+
+class FakeTerminal implements Terminal {
+  readonly said: string[] = []
+  pressed: Keys = {}
+  answer: string | undefined
+  current: string | undefined = "s"
+  turnRuns = false
+  ends: (() => void)[] = []
+  turned = () => {}
+  directory = () => "/p"
+  session = () => this.current
+  busy = () => this.turnRuns
+  colour = (name: string) => name
+  size = () => () => size
+  toast = (kind: string, message: string) => void this.said.push(`${kind}: ${message}`)
+  notify = (title: string, message: string, sound: string) => void this.said.push(`${sound}! ${title}: ${message}`)
+  say = (title: string, message: string) => void this.said.push(`${title}: ${message}`)
+  ask = async () => this.answer
+  confirm = async () => this.answer !== undefined
+  choose = async (title: string, choices: { value: string }[]) => (this.said.push(`${title} ${choices.map(({ value }) => value).join()}`), this.answer)
+  openView = (mission: string) => void this.said.push(`view ${mission}`)
+  leaveView = () => void this.said.push("left")
+  openSession = (session: string) => void this.said.push(`session ${session}`)
+  keys = (keys: Keys) => ((this.pressed = keys), () => void (this.pressed = {}))
+  registerPanel = () => {}
+  registerView = () => {}
+  registerCommands = () => {}
+  onTurn = (tell: () => void) => void (this.turned = tell)
+  onDispose = (end: () => void) => void this.ends.push(end)
+}
+
+/** Answers by method; what was asked is kept. */
+function fakeDoor(answers: Record<string, (params: any) => unknown>) {
+  const asked: [string, any][] = []
+  const ask = async (method: string, params: unknown) => (asked.push([method, params]), answers[method]?.(params))
+  return { door: { ask } as unknown as Door, asked, count: (method: string) => asked.filter(([name]) => name === method).length }
+}
+
+const settle = async () => {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+}
+const pass = async (ms: number) => {
+  for (let at = 0; at < ms; at += 100) {
+    mock.timers.tick(100)
+    await settle()
+  }
+}
+afterEach(() => (leave(), mock.timers.reset()))
+
+test("keys order what the state allows, and are gone with the view", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  let given = view()
+  const { door, asked, count } = fakeDoor({ "mission/view": () => given, "mission/control": () => ({}), "mission/status": () => given.detail })
+  const terminal = new FakeTerminal()
+  const drawn = missionView(terminal, door, new Orders(terminal, door, () => {}), "m1")
+  assert.match(textOf(drawn as any), /Looking for the mission/)
+  await settle()
+  assert.match(textOf(drawn as any), /Mission executing/)
+  terminal.pressed.down?.()
+  terminal.pressed.down?.()
+  terminal.pressed.return?.()
+  assert.deepEqual(terminal.said, ["session ses_2"])
+  for (const key of ["r", "a", "x"]) terminal.pressed[key]?.()
+  await settle()
+  assert.equal(count("mission/control"), 0, "not allowed now")
+  terminal.answer = "Use pnpm"
+  terminal.pressed.p?.()
+  terminal.pressed.s?.()
+  terminal.pressed.c?.()
+  await settle()
+  assert.deepEqual(asked.filter(([name]) => name === "mission/control").map(([, { action, text }]) => [action, text]), [["pause", undefined], ["steer", "Use pnpm"], ["cancel", undefined]])
+  const before = count("mission/view")
+  given = view("completed")
+  await pass(3_000)
+  const atEnd = count("mission/view")
+  assert.ok(atEnd > before)
+  await pass(10_000)
+  assert.equal(count("mission/view") - atEnd, 2, "an ended mission is looked at seldom")
+  leave()
+  assert.deepEqual(terminal.pressed, {})
+  await pass(20_000)
+  assert.equal(count("mission/view") - atEnd, 2, "nobody asks for a view that is gone")
+})
+
+test("the panel asks once a second while there is something to follow, and seldom else", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  let given: MissionViewResult | undefined
+  const { door, count } = fakeDoor({ "mission/status": () => given?.detail })
+  const terminal = new FakeTerminal()
+  const panel = new Panel(terminal, door)
+  const asksIn = async (ms: number) => {
+    const before = count("mission/status")
+    await pass(ms)
+    return count("mission/status") - before
+  }
+  assert.equal(await asksIn(20_000), 2, "no mission: every ten seconds")
+  assert.equal(textOf(panel.draw("s") as any), "")
+  terminal.turnRuns = true
+  terminal.turned()
+  assert.ok((await asksIn(5_000)) >= 5, "a turn may begin one")
+  terminal.turnRuns = false
+  given = view()
+  assert.ok((await asksIn(5_000)) >= 4, "a mission at work")
+  assert.match(textOf(panel.draw("s") as any), /Mission executing/)
+  given = view("completed")
+  await pass(2_000)
+  assert.equal(await asksIn(20_000), 2, "an ended one")
+  terminal.current = undefined
+  await pass(10_000)
+  assert.equal(await asksIn(20_000), 0, "no conversation on the screen")
+})
+
+test("the user is called when a plan waits, and at an end that the host does not tell itself", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  let given = view()
+  const { door } = fakeDoor({ "mission/status": () => given.detail })
+  const terminal = new FakeTerminal()
+  const panel = new Panel(terminal, door)
+  const next = async (state: MissionViewResult) => {
+    given = state
+    await panel.look()
+    return terminal.said.splice(0)
+  }
+  assert.deepEqual(await next(view()), [])
+  assert.deepEqual(await next(view("paused", {}, true)), ["question! Do it: The plan waits for your word"])
+  assert.deepEqual(await next(view("paused", {}, true)), [], "once")
+  assert.deepEqual(await next(view("completed")), ["done! Do it: Mission completed: 1 of 4 tasks done"])
+  assert.deepEqual(await next(view("completed")), [])
+  await next(view())
+  terminal.turnRuns = true
+  assert.deepEqual(await next(view("failed")), [], "the host calls at the end of the turn that takes the report")
+})
+
+test("with several missions open and none of the conversation, the user chooses", async () => {
+  const several = [view().detail.mission, { ...view().detail.mission, id: "m2", title: "Another" }]
+  let open = several
+  const { door } = fakeDoor({ "mission/status": ({ mission }) => (mission ? view().detail : undefined), "mission/list": (params) => ({ missions: params.open ? open : several }) })
+  const terminal = new FakeTerminal()
+  const orders = new Orders(terminal, door, () => {})
+  assert.equal(await orders.meant(), undefined)
+  terminal.answer = "m2"
+  assert.equal(await orders.meant(), "m2")
+  assert.deepEqual(terminal.said, Array(2).fill(`Which mission? ${several[0]?.id},m2`))
+  open = []
+  assert.equal(await orders.meant(), several[0]?.id, "the newest")
+  await assert.rejects(new Orders(terminal, fakeDoor({}).door, () => {}).meant(), /One begins with \/task/)
+})

@@ -1,0 +1,167 @@
+//! Commands of the user that need no model, for hosts whose terminal interface does not serve them itself. What comes back is
+//! for the user to read, refusals too; only a fault of the store or the wire is an error.
+use super::{Service, convert};
+use crate::domain::ids::{Directory, HostSessionId, MissionId};
+use crate::engine::handle::{Answer, Control, Refusal, ToolInput};
+use crate::ports::store::MissionRow;
+use crate::protocol::types::*;
+use crate::rpc::{CallContext, RpcError};
+
+/// Shortest beginning of an id that is taken for one: a word of a sentence is not.
+const LEAST_ID: usize = 8;
+/// As much of an id as tells missions apart.
+const SHORT_ID: usize = 13;
+/// Missions among which an id is looked for.
+const LOOK_BACK: u32 = 200;
+
+/// Which mission a command is about.
+enum Meant {
+    This(MissionId),
+    /// A sentence for the user instead.
+    Asks(String),
+}
+
+impl Service {
+    pub(super) async fn command_run(
+        &self,
+        p: CommandRunParams,
+        _: CallContext,
+    ) -> Result<CommandRunResult, RpcError> {
+        let text = self.run_command(p).await.or_else(|refusal| match refusal {
+            Refusal::Store(_) => Err(convert::refusal(refusal)),
+            other => Ok(format!("Not done: {other}.")),
+        });
+        text.map(|text| CommandRunResult { text })
+    }
+
+    async fn run_command(&self, p: CommandRunParams) -> Result<String, Refusal> {
+        let directory = Directory(p.directory);
+        let (id, words) = self.named_in(&directory, p.text.trim()).await?;
+        let meant = match id {
+            Some(id) => Meant::This(id),
+            None => self.meant_by(&directory, &p.session, p.command).await?,
+        };
+        match meant {
+            Meant::Asks(sentence) => Ok(sentence),
+            Meant::This(id) => self.order(id, p.command, words, &p.session).await,
+        }
+    }
+
+    async fn order(
+        &self,
+        id: MissionId,
+        command: Command,
+        words: &str,
+        session: &str,
+    ) -> Result<String, Refusal> {
+        let said = |what: &str| Refusal::Invalid(format!("say {what}, as in /task-{} …", command.name()));
+        let (control, done) = match command {
+            Command::Status | Command::Report => return self.told(id, command, session).await,
+            Command::Pause => (Control::Pause, "The mission is paused"),
+            Command::Resume => (Control::Resume, "The mission goes on"),
+            Command::Cancel => (Control::Cancel { by: "you" }, "The mission is cancelled"),
+            Command::Retry => (Control::Retry, "The mission is tried again"),
+            Command::Approve => (Control::Approve, "The work begins"),
+            Command::Steer if words.is_empty() => return Err(said("what the workers are to know")),
+            Command::Steer => (Control::Steer { text: words.into() }, "The workers are told"),
+            Command::Refuse if words.is_empty() => return Err(said("what is to be different in the plan")),
+            Command::Refuse => (Control::Refuse { text: words.into() }, "It is planned anew"),
+        };
+        self.engine.control(id.clone(), control).await?;
+        let view = self.engine.view(id).await?;
+        Ok(format!("{done}: {}.", line(&view.row)))
+    }
+
+    async fn told(&self, id: MissionId, command: Command, session: &str) -> Result<String, Refusal> {
+        if let (Command::Report, None) = (command, self.engine.view(id.clone()).await?.report) {
+            return Err(Refusal::Conflict("it has not ended yet; /task-status says where it stands".into()));
+        }
+        let asked = ToolInput::Status { mission: Some(id) };
+        match self
+            .engine
+            .tool(self.engine.reply(), HostSessionId(session.into()), String::new(), asked)
+            .await?
+        {
+            Answer::Tool { output, .. } => Ok(output.trim_end().to_owned()),
+            other => Err(Refusal::Conflict(format!("unexpected answer {other:?}"))),
+        }
+    }
+
+    /// The mission whose id the words begin with, and the rest of them.
+    async fn named_in<'a>(
+        &self,
+        directory: &Directory,
+        words: &'a str,
+    ) -> Result<(Option<MissionId>, &'a str), Refusal> {
+        let (first, rest) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
+        if first.len() < LEAST_ID {
+            return Ok((None, words));
+        }
+        let rows = self.engine.missions(directory.clone(), false, LOOK_BACK).await?;
+        let mut named = rows.into_iter().filter(|row| row.id.as_str().starts_with(first));
+        match (named.next(), named.next()) {
+            (Some(row), None) => Ok((Some(row.id), rest.trim_start())),
+            (None, _) => Ok((None, words)),
+            (Some(_), Some(_)) => {
+                Err(Refusal::Invalid(format!("several missions begin with {first}: give more of the id")))
+            }
+        }
+    }
+
+    /// That of the conversation, else the only open one of the project; what is over is meant only where none is open.
+    async fn meant_by(
+        &self,
+        directory: &Directory,
+        session: &str,
+        command: Command,
+    ) -> Result<Meant, Refusal> {
+        if let Some(own) = self.engine.newest_of(directory.clone(), session).await? {
+            return Ok(Meant::This(own));
+        }
+        let mut open = self.engine.missions(directory.clone(), true, LOOK_BACK).await?;
+        if open.len() > 1 {
+            return Ok(Meant::Asks(choice(&open, command)));
+        }
+        match open.pop() {
+            Some(row) => Ok(Meant::This(row.id)),
+            None => self.engine.newest(directory.clone()).await.map(Meant::This),
+        }
+    }
+}
+
+fn choice(open: &[MissionRow], command: Command) -> String {
+    let lines: Vec<_> = open.iter().map(|row| format!("- {}", line(row))).collect();
+    let first = open.first().map_or("", |row| short(row));
+    format!(
+        "{} missions are open here. Say which one, as in /task-{} {first}\n{}",
+        open.len(),
+        command.name(),
+        lines.join("\n")
+    )
+}
+
+fn line(row: &MissionRow) -> String {
+    let place = row.phase.as_ref().filter(|_| row.state == "running").unwrap_or(&row.state);
+    format!("{} {}, {}/{} done: {}", short(row), place.replace('_', " "), row.done, row.total, row.title)
+}
+
+fn short(row: &MissionRow) -> &str {
+    row.id.as_str().get(..SHORT_ID).unwrap_or(row.id.as_str())
+}
+
+impl Command {
+    /// As it stands after `/task-`.
+    fn name(self) -> &'static str {
+        match self {
+            Command::Status => "status",
+            Command::Report => "report",
+            Command::Pause => "pause",
+            Command::Resume => "resume",
+            Command::Cancel => "cancel",
+            Command::Retry => "retry",
+            Command::Steer => "steer",
+            Command::Approve => "approve",
+            Command::Refuse => "refuse",
+        }
+    }
+}
