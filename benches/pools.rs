@@ -36,6 +36,7 @@ fn attempt() -> Attempt {
         opened_at: Millis(1),
         closed_at: None,
         session: Some(HostSessionId::new("ses_5f4e3d2c1b0a")),
+        node: None,
         prompts: Vec::with_capacity(2),
         submission: None,
         outcome: None,

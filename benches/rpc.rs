@@ -26,6 +26,7 @@ fn detail() -> MissionDetail {
         depends_on: vec!["T1".into()],
         files: vec!["src/invoice.js".into()],
         attempts: 1,
+        brief_bytes: None,
         note: None,
         began_at: Some(1_767_225_600_000),
         ended_at: None,

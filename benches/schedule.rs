@@ -38,6 +38,8 @@ fn plan(seed: u64, count: usize) -> (Plan, Vec<f64>) {
             priority: Priority::Normal,
             checks: Vec::new(),
             estimate_minutes,
+            mode: None,
+            parent: None,
         });
     }
     (Plan { summary: String::new(), tasks }, actual)

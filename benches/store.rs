@@ -117,6 +117,8 @@ fn history(place: &str, tasks: usize, events: usize) -> Vec<Event> {
         priority: Priority::Normal,
         checks: Vec::new(),
         estimate_minutes: 30.0,
+        mode: None,
+        parent: None,
     });
     let plan = Plan { summary: "In parts".into(), tasks: specs.collect() };
     let planned = || Event::Planned { plan: plan.clone(), source: PlanSource::Planner, remarks: Vec::new() };
@@ -150,7 +152,14 @@ fn work(all: &mut Vec<Event>, task: &TaskId, token: &mut u64) {
         let session = HostSessionId::new(format!("ses_{token}"));
         let usage = Spent { tokens: 12_000, cost: 0.04 };
         all.extend([
-            Event::AttemptOpened { attempt: attempt.clone(), kind, token: *token, ordinal: 1, session: None },
+            Event::AttemptOpened {
+                attempt: attempt.clone(),
+                kind,
+                token: *token,
+                ordinal: 1,
+                session: None,
+                node: None,
+            },
             Event::AttemptSession { attempt: attempt.clone(), session },
             Event::Prompted { attempt: attempt.clone(), reason: PromptReason::First },
             Event::Submitted { attempt: attempt.clone(), submission },

@@ -13,6 +13,7 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   maxDurationSeconds: { is: (v) => isWhole(v, 60, 86_400), wants: "a whole number from 60 to 86400" },
   ...budgets("budget"),
   ...budgets("taskBudget"),
+  fractal: { is: (v) => v === "auto" || v === "off", wants: '"auto" or "off"' },
   permissionTimeoutSeconds: { is: (v) => isWhole(v, 5, 86_400), wants: "a whole number from 5 to 86400" },
   planApproval: { is: (v) => v === "auto" || v === "ask", wants: '"auto" or "ask"' },
   diagnostics: { is: (v) => v === "auto" || v === "off", wants: '"auto" or "off"' },

@@ -78,6 +78,8 @@ enum Command {
     Refuse(steer::TextArgs),
     /// Take back the files a mission changed
     Rollback(rollback::Args),
+    /// Have a task that is not begun planned further, into parts
+    Expand(steer::ExpandArgs),
     /// Take a task as done although its gate has not passed it, on your word
     Accept(steer::AcceptArgs),
     /// A mission as a document: plan, attempts, verdicts, diffs, cost, timeline
@@ -137,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Approve(args) => steer::order(&args, ControlAction::Approve),
         Command::Refuse(args) => steer::say(&args, ControlAction::Refuse),
         Command::Rollback(args) => rollback::run(&args),
+        Command::Expand(args) => steer::expand(&args),
         Command::Accept(args) => steer::accept(&args),
         Command::Export(args) => export::run(&args),
         Command::Logs(args) => logs::run(&args),

@@ -49,6 +49,26 @@ pub struct AskArgs {
     json: bool,
 }
 
+#[derive(clap::Args)]
+pub struct ExpandArgs {
+    /// Id of the mission, or its beginning
+    id: String,
+    /// Id of the task, as in T3
+    task: String,
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn expand(args: &ExpandArgs) -> u8 {
+    carry_out(
+        Some(&args.id),
+        ControlAction::Expand,
+        Order { task: Some(args.task.clone()), ..Order::default() },
+        args.json,
+    )
+}
+
 pub fn accept(args: &AcceptArgs) -> u8 {
     let task = (args.task != "whole").then(|| args.task.clone());
     let order = Order { text: Some(args.reason.join(" ")), task, ..Order::default() };

@@ -160,6 +160,8 @@ fn task(rule: &Rule, position: usize, word: &str, title: &str, brief: &str) -> T
         priority: rule.priority,
         checks: Vec::new(),
         estimate_minutes: PARENT_MINUTES * part.share,
+        mode: None,
+        parent: None,
     }
 }
 
@@ -177,6 +179,8 @@ fn whole(title: &str, brief: &str) -> TaskSpec {
         priority: Priority::Normal,
         checks: Vec::new(),
         estimate_minutes: PARENT_MINUTES,
+        mode: None,
+        parent: None,
     }
 }
 
@@ -343,6 +347,7 @@ mod tests {
             priority: Some(t.priority.name().into()),
             checks: t.checks.clone(),
             estimate_minutes: Some(t.estimate_minutes),
+            mode: None,
         };
         Draft { summary: plan.summary.clone(), tasks: plan.tasks.iter().map(task).collect() }
     }

@@ -3,10 +3,13 @@
 pub mod breaker;
 pub mod budget;
 pub mod checkpoint;
+pub mod context;
 pub mod decompose;
 pub mod file_url;
+pub mod fractal;
 pub mod ids;
 pub mod lease;
+pub mod mask;
 pub mod memory;
 pub mod mission;
 pub mod permits;

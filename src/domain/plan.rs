@@ -39,6 +39,19 @@ impl Priority {
     }
 }
 
+/// How a task is worked when not by one worker after the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Planned further when its turn comes.
+    Fractal,
+}
+
+impl Mode {
+    pub fn parse(name: &str) -> Option<Self> {
+        (name == "fractal").then_some(Mode::Fractal)
+    }
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct TaskSpec {
     pub id: TaskId,
@@ -51,6 +64,10 @@ pub struct TaskSpec {
     pub priority: Priority,
     pub checks: Vec<String>,
     pub estimate_minutes: f64,
+    /// None: the usual way.
+    pub mode: Option<Mode>,
+    /// The task it is a part of.
+    pub parent: Option<TaskId>,
 }
 
 /// A plan that has passed `validate`.
@@ -78,6 +95,7 @@ pub struct DraftTask {
     pub priority: Option<String>,
     pub checks: Vec<String>,
     pub estimate_minutes: Option<f64>,
+    pub mode: Option<String>,
 }
 
 #[cfg(test)]

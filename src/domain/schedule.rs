@@ -140,6 +140,8 @@ mod tests {
             priority: Priority::Normal,
             checks: Vec::new(),
             estimate_minutes: minutes,
+            mode: None,
+            parent: None,
         }
     }
 

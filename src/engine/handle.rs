@@ -6,7 +6,7 @@ pub use super::core::event::{
 pub use super::core::log::Note;
 use super::core::state::{Ask, Mission};
 pub use super::core::{
-    Answer, Control, HostInput, Limits, Refusal, RollbackAsk, RollbackStep, RollbackView, ToolInput,
+    Answer, Control, HostInput, Limits, NotePut, Refusal, RollbackAsk, RollbackStep, RollbackView, ToolInput,
 };
 use super::core::{Input, ReplyTo, STRANGER, replay};
 pub use super::dispatcher::decode_all;
@@ -71,6 +71,8 @@ pub struct TaskView {
     pub depends_on: Vec<String>,
     pub files: Vec<String>,
     pub attempts: u32,
+    /// Of what a worker of it is told at its start, as things stand.
+    pub brief_bytes: u32,
     pub note: Option<String>,
     pub began_at: Option<Millis>,
     pub ended_at: Option<Millis>,
@@ -116,13 +118,14 @@ pub struct MissionView {
 impl MissionView {
     /// `means`: what turns of each role cost, as far as is known.
     pub fn of(mission: &Mission, means: &BTreeMap<Role, Mean>) -> Self {
-        let tasks = mission.tasks.iter().map(|t| TaskView {
+        let tasks = mission.in_order().into_iter().map(|t| TaskView {
             id: t.spec.id.0.clone(),
             title: t.title().to_owned(),
             state: t.state.name().into(),
             depends_on: t.spec.depends_on.iter().map(|d| d.0.clone()).collect(),
             files: t.spec.files.clone(),
             attempts: t.attempts,
+            brief_bytes: super::prompts::brief_bytes(mission, t),
             note: match &t.accepted {
                 Some(acceptance) if t.state == TaskState::Completed => {
                     Some(format!("accepted by {}: {}", acceptance.by, acceptance.reason))

@@ -2,12 +2,19 @@
 use super::core::MAX_ATTEMPTS;
 use super::core::event::{AttemptKind, PromptReason, Subject};
 use super::core::state::{Attempt, Mission, Task};
+use crate::domain::fractal;
 use crate::domain::ids::{MissionId, TaskId};
 use crate::domain::verdict::{CheckOutcome, CheckResult, Finding};
 use std::fmt::Write;
 
 /// Longest brief, in bytes, that is passed on.
 const MAX_BRIEF: usize = 24_000;
+/// Longest brief, and longest text of each task above, for the planner of one task.
+const MAX_NODE_BRIEF: usize = 6_000;
+const MAX_ABOVE: usize = 1_500;
+/// Longest text of one note, and of all of them.
+const MAX_NOTE: usize = 500;
+const MAX_NOTES: usize = 4_000;
 /// Longest report of one dependency.
 const MAX_DEPENDENCY: usize = 2_000;
 /// Longest output of one check.
@@ -16,6 +23,10 @@ const MAX_OUTPUT: usize = 3_000;
 pub fn session_title(mission: &Mission, attempt: &Attempt) -> String {
     let title = &mission.created.title;
     match &attempt.kind {
+        AttemptKind::Planning if attempt.node.is_some() => {
+            let (task, title) = node(mission, attempt);
+            format!("Plan {task}: {title}")
+        }
         AttemptKind::Planning => format!("Plan: {title}"),
         AttemptKind::Work(task) => format!("{task}: {}", task_title(mission, task)),
         AttemptKind::Review(Subject::Task(task)) => format!("Review {task}: {}", task_title(mission, task)),
@@ -66,6 +77,10 @@ pub fn opening(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> St
 
 fn subject_line(mission: &Mission, attempt: &Attempt) -> String {
     match &attempt.kind {
+        AttemptKind::Planning if attempt.node.is_some() => {
+            let (task, title) = node(mission, attempt);
+            format!("Your work: Plan task {task} further: {title}.")
+        }
         AttemptKind::Planning => "Your work: Plan the mission.".into(),
         AttemptKind::Work(task) => {
             format!(
@@ -87,13 +102,55 @@ fn subject_line(mission: &Mission, attempt: &Attempt) -> String {
 
 fn first(mission: &Mission, attempt: &Attempt) -> String {
     match &attempt.kind {
-        AttemptKind::Planning => planning(mission),
-        AttemptKind::Work(task) => mission.task(task).map(|t| work(mission, t, attempt)).unwrap_or_default(),
+        AttemptKind::Planning => match attempt.node.as_ref().and_then(|task| mission.task(task)) {
+            Some(task) => parts(mission, task),
+            None => planning(mission),
+        },
+        AttemptKind::Work(task) => {
+            mission.task(task).map(|t| work(mission, t, attempt.ordinal)).unwrap_or_default()
+        }
         AttemptKind::Review(Subject::Task(task)) => {
             mission.task(task).map(|t| task_review(mission, t, attempt)).unwrap_or_default()
         }
         AttemptKind::Review(Subject::Whole) => whole_review(mission),
     }
+}
+
+fn node<'a>(mission: &'a Mission, attempt: &'a Attempt) -> (&'a str, &'a str) {
+    attempt.node.as_ref().map_or(("", ""), |task| (task.as_str(), task_title(mission, task)))
+}
+
+/// What the planner of one task is told: the task, what it is a part of, and what was done before it. It does not grow with
+/// the mission.
+fn parts(mission: &Mission, task: &Task) -> String {
+    let mut out = format!("Plan task {} further: {}\n", task.spec.id, task.spec.title);
+    if !task.spec.description.is_empty() {
+        let _ = writeln!(out, "\n{}", clip(&task.spec.description, MAX_NODE_BRIEF));
+    }
+    if !task.spec.files.is_empty() {
+        let _ =
+            writeln!(out, "\nIts files, which its parts share among them: {}", task.spec.files.join(", "));
+    }
+    let specs: Vec<_> = mission.tasks.iter().map(|t| t.spec.clone()).collect();
+    for above in fractal::above(&task.spec, &specs) {
+        let text = clip(&above.description, MAX_ABOVE);
+        let _ = writeln!(out, "\nIt is a part of {} ({}). {text}", above.id, above.title);
+    }
+    out.push_str("\nThe mission it belongs to, for context only:\n");
+    if let Some(brief) = &mission.brief {
+        let _ = writeln!(out, "{}", clip(&brief.text, MAX_NODE_BRIEF));
+    }
+    dependencies(&mut out, mission, task);
+    notes(&mut out, mission, Some(task));
+    steers(&mut out, mission);
+    let room = fractal::room(&task.spec, &specs);
+    let _ = writeln!(
+        out,
+        "\nLook at the code first. Then cut this one task into 2 to {room} parts that can be done side by side, each with the \
+         files it may change and the checks that prove it. Together they must do all of the task and nothing beyond it. \
+         Hand them in with submit_plan; hand in the task alone where it is better not cut.",
+    );
+    out
 }
 
 fn planning(mission: &Mission) -> String {
@@ -127,17 +184,52 @@ fn planning(mission: &Mission) -> String {
          change, so that no two tasks without an order between them share a file; dependencies only where one truly needs \
          the other's result. Hand the plan in with submit_plan.\n",
     );
+    if mission.created.options.fractal != Some(false) {
+        out.push_str(
+            "A task that is too large for one worker, or that cannot be planned before others are done, may have `mode` \
+             fractal: it is planned further when its turn comes.\n",
+        );
+    }
     out
 }
 
-fn work(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
+/// Notes of the mission, the newest first, as far as there is room: the rest can be asked for.
+fn notes(out: &mut String, mission: &Mission, task: Option<&Task>) {
+    let mut all: Vec<_> = mission.context.below(None).map(|(key, note)| (key, note, "")).collect();
+    all.extend(
+        task.into_iter()
+            .flat_map(|t| t.context.below(None))
+            .map(|(key, note)| (key, note, " (of this task)")),
+    );
+    if all.is_empty() {
+        return;
+    }
+    all.sort_by_key(|(key, note, _)| (std::cmp::Reverse(note.at), *key));
+    out.push_str("\nNotes of the others (context_get has them whole, context_put adds to them):\n");
+    let full = out.len() + MAX_NOTES;
+    for (n, (key, note, scope)) in all.iter().enumerate() {
+        let line = format!("- {key}{scope}: {}\n", clip(&note.value.replace('\n', " "), MAX_NOTE));
+        if out.len() + line.len() > full {
+            let _ = writeln!(out, "- and {} more", all.len() - n);
+            return;
+        }
+        out.push_str(&line);
+    }
+}
+
+/// Bytes of what a worker of the task is told at its start.
+pub fn brief_bytes(mission: &Mission, task: &Task) -> u32 {
+    work(mission, task, task.attempts.max(1)).len() as u32
+}
+
+fn work(mission: &Mission, task: &Task, ordinal: u32) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Task {}: {}", task.spec.id, task.spec.title);
-    let _ = writeln!(out, "Attempt {} of {MAX_ATTEMPTS}", attempt.ordinal);
-    if attempt.ordinal > 1 && !task.findings.is_empty() {
+    let _ = writeln!(out, "Attempt {} of {MAX_ATTEMPTS}", ordinal);
+    if ordinal > 1 && !task.findings.is_empty() {
         out.push_str("\nThe last attempt was sent back. Mend all of this:\n");
         findings(&mut out, &task.findings);
-    } else if attempt.ordinal > 1
+    } else if ordinal > 1
         && let Some(note) = &task.note
     {
         let _ =
@@ -150,9 +242,13 @@ fn work(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
     if !task.spec.checks.is_empty() {
         let _ = writeln!(out, "These must pass at the end: {}", task.spec.checks.join("; "));
     }
+    if let Some(whole) = task.spec.parent.as_ref().and_then(|p| mission.task(p)) {
+        let _ = writeln!(out, "\nIt is a part of {}: {}", whole.spec.id, whole.spec.title);
+    }
     out.push_str("\nThe mission this belongs to, for context only:\n");
     brief(&mut out, mission);
     dependencies(&mut out, mission, task);
+    notes(&mut out, mission, Some(task));
     steers(&mut out, mission);
     out.push_str(
         "\nDo this task and nothing else; others work on other files at the same time. When it is done, call submit_report \
@@ -196,6 +292,7 @@ fn task_review(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
         out.push_str("\nFound in the last attempt; each must be mended now:\n");
         findings(&mut out, &task.findings);
     }
+    notes(&mut out, mission, Some(task));
     gate_text(&mut out, &task.gate);
     out.push_str("\nThe mission this belongs to, for context only:\n");
     brief(&mut out, mission);
@@ -213,6 +310,7 @@ fn whole_review(mission: &Mission) -> String {
     for task in &mission.tasks {
         let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.title());
     }
+    notes(&mut out, mission, None);
     gate_text(&mut out, &mission.whole);
     steers(&mut out, mission);
     out.push_str(

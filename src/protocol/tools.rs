@@ -56,6 +56,16 @@ pub struct PlanTask {
     /// Expected working time in minutes.
     #[serde(default)]
     pub estimate_minutes: Option<f64>,
+    /// fractal: too large for one worker, to be planned further when its turn comes.
+    #[serde(default)]
+    pub mode: Option<PlanMode>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanMode {
+    Normal,
+    Fractal,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -112,6 +122,35 @@ pub struct FindingArg {
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct ContextPutArgs {
+    /// Words with dots between, as in api.errors.
+    pub key: String,
+    /// What the others should know; left out, the note is taken away.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// mission: for all agents of the mission; task: for those who work on or review the same task, until it is over.
+    #[serde(default)]
+    pub scope: Option<NoteScope>,
+    /// The version you read, so that nobody's change is lost; 0 for a note that must be new.
+    #[serde(default)]
+    pub expected_version: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteScope {
+    Mission,
+    Task,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct ContextGetArgs {
+    /// A name, with all below it; all notes when absent.
+    #[serde(default)]
+    pub key: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct MissionStatusArgs {
     /// Mission id; the mission of this conversation when absent.
     #[serde(default)]
@@ -127,7 +166,8 @@ pub struct MissionControlArgs {
     #[serde(default)]
     pub text: Option<String>,
     /// For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when
-    /// absent. For rollback: only what this task changed.
+    /// absent. For rollback: only what this task changed. For expand: the
+    /// task, not begun yet, that is to be planned further.
     #[serde(default)]
     pub task: Option<String>,
     /// For restore: the checkpoint to take a paused or failed mission back to; for rollback: only what changed since it.
@@ -153,6 +193,7 @@ pub enum ControlArg {
     Retry,
     Steer,
     Accept,
+    Expand,
     Checkpoint,
     Restore,
     Rollback,
@@ -217,7 +258,7 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool {
         name: "mission_control",
-        description: "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
+        description: "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, has one planned further, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
         roles: &["commander"],
         permission: None,
         schema: schema::<MissionControlArgs>,
@@ -242,6 +283,20 @@ pub const TOOLS: &[Tool] = &[
         roles: &["reviewer"],
         permission: None,
         schema: schema::<SubmitReviewArgs>,
+    },
+    Tool {
+        name: "context_put",
+        description: "Leaves a note for the other agents of the mission: a decision, a name, an interface they have to keep to. Not for secrets, and not for the report.",
+        roles: &["planner", "worker", "reviewer"],
+        permission: None,
+        schema: schema::<ContextPutArgs>,
+    },
+    Tool {
+        name: "context_get",
+        description: "Reads the notes of the mission's agents, with their versions.",
+        roles: &["planner", "worker", "reviewer"],
+        permission: None,
+        schema: schema::<ContextGetArgs>,
     },
     Tool {
         name: "search_text",

@@ -151,10 +151,21 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub plan_approval: Option<PlanApproval>,
+        /// Whether tasks that a planner calls fractal are planned further (default auto).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub fractal: Option<FractalPolicy>,
         /// How much toasts tell (default normal).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub toasts: Option<Toasts>,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum FractalPolicy {
+        /// Where a plan, or the user, says so.
+        Auto,
+        Off,
     }
 
     #[derive(Copy, Eq)]
@@ -256,7 +267,7 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub files: Option<bool>,
-        /// For accept: the id of the task; the mission as a whole when absent.
+        /// For accept: the id of the task; the mission as a whole when absent. For expand: the id of the task.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub task: Option<String>,
@@ -279,6 +290,8 @@ wire! {
         Allow,
         /// Refuses what an agent asks for; its model is told why and goes on.
         Deny,
+        /// Has a task that is not begun planned further.
+        Expand,
         /// Makes a checkpoint now.
         Checkpoint,
         /// Takes the work back to a checkpoint; the mission has to be paused or at an end.
@@ -450,6 +463,10 @@ wire! {
         pub depends_on: Vec<String>,
         pub files: Vec<String>,
         pub attempts: u32,
+        /// Bytes of what a worker of the task is told at its start, as things stand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub brief_bytes: Option<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub note: Option<String>,

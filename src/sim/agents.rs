@@ -8,8 +8,11 @@ use crate::domain::ids::{HostSessionId, Role};
 use crate::domain::plan::{Draft, DraftTask};
 use crate::domain::verdict::Finding;
 use crate::engine::core::event::AttemptKind;
-use crate::engine::handle::{HostInput, ReportStatus, ToolInput};
+use crate::engine::handle::{HostInput, NotePut, ReportStatus, ToolInput};
 use crate::ports::host::{CallState, HostFault};
+
+/// How a note begins that names its mission.
+pub const NOTE: &str = "a note of mission ";
 
 /// Few files, so that tasks meet.
 const FILES: &[&str] = &["a.js", "b.js", "c.js", "src/d.js", "src/e.js"];
@@ -134,6 +137,7 @@ fn plan(me: &Speaker) -> Draft {
         files: (0..rng.range(0, 2)).map(|_| (*rng.pick(PATTERNS)).to_owned()).collect(),
         depends_on: (1..n).filter(|_| rng.chance(300)).map(|d| format!("T{d}")).collect(),
         priority: Some((*rng.pick(&["high", "normal", "low"])).to_owned()),
+        mode: rng.chance(120).then(|| "fractal".into()),
         checks: if rng.chance(300) { vec![CHECK.into()] } else { Vec::new() },
         ..DraftTask::default()
     });
@@ -169,6 +173,9 @@ async fn worker(me: &Speaker, text: &str) {
         };
         denied |= !me.write(&place, &path, broken).await;
     }
+    if roll(me, 0, 4) == 0 {
+        note(me).await;
+    }
     let status = match roll(me, 0, 19) {
         0 => return me.say("All done, I think.").await,
         1 => return me.say(&format!("REPORT by {}", me.session)).await,
@@ -186,6 +193,17 @@ async fn worker(me: &Speaker, text: &str) {
         me.write(&place, "a.js", false).await;
     }
     me.say("Done.").await;
+}
+
+/// A note that says whose it is.
+async fn note(me: &Speaker) {
+    let mission = me.sim.world.lock().mirror.attempt_of(&me.session).map(|(kept, _)| kept.mission.id.clone());
+    let (n, of_task) = (roll(me, 1, 4), roll(me, 0, 2) == 0);
+    let value = mission.map(|mission| format!("{NOTE}{mission}."));
+    let expected = (roll(me, 0, 1) == 0).then_some(0);
+    let put = NotePut { key: format!("part.{n}"), value, of_task, expected };
+    let _ = me.tool("context_put", ToolInput::ContextPut(put)).await;
+    let _ = me.tool("context_get", ToolInput::ContextGet { key: None }).await;
 }
 
 fn broken_files(me: &Speaker, place: &str) -> Vec<String> {

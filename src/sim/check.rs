@@ -55,7 +55,9 @@ fn may_have_written(
     };
     let mine = |m: &Mission, t: &Task| m.id == kept.mission.id && t.spec.id == *task;
     for other in world.mirror.missions.values().filter(|k| k.mission.place() == place) {
-        let holder = other.mission.tasks.iter().find(|t| !mine(&other.mission, t) && holds(t, path));
+        let holder = other.mission.tasks.iter().find(|t| {
+            !mine(&other.mission, t) && !other.mission.is_whole_of_parts(&t.spec.id) && holds(t, path)
+        });
         if let Some(holder) = holder
             && closed.is_none()
         {
@@ -69,7 +71,11 @@ fn may_have_written(
 /// A conversation that was not told its work cannot go on with it.
 pub fn first_words(sim: &Sim, session: &HostSessionId, text: &str) {
     let mut world = sim.world.lock();
-    let Some(attempt) = world.mirror.attempt_of(session).map(|(_, a)| a.id.0.clone()) else { return };
+    let Some((kept, attempt)) = world.mirror.attempt_of(session) else { return };
+    let (own, attempt) = (format!("{}.", kept.mission.id), attempt.id.0.clone());
+    if text.split(super::agents::NOTE).skip(1).any(|rest| !rest.starts_with(&own)) {
+        world.breach(sim.elapsed(), format!("{attempt} was told a note of another mission: {text}"));
+    }
     if ["You ended", "The host was", "The model provider"].iter().all(|s| !text.starts_with(s)) {
         world.told.insert(attempt);
     } else if !world.told.contains(&attempt) {

@@ -1,5 +1,5 @@
 //! What is left behind when the process breaks down: the last lines of the log, and how far each journal was.
-use super::mask::masked;
+use crate::domain::mask::masked;
 use parking_lot::Mutex;
 use std::backtrace::Backtrace;
 use std::collections::{BTreeMap, VecDeque};

@@ -14,6 +14,7 @@ fn where_each_value_comes_from() {
     let shown = home.gantry(&["config", "show", "app"]).ok();
     let wanted = "\
 diagnostics         \"auto\"   default
+fractal             \"auto\"   default
 maxDurationSeconds  86400   default
 permissionTimeoutSeconds 600   default
 planApproval        \"auto\"   default

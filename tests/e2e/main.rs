@@ -11,6 +11,7 @@ mod code_tools;
 mod command_line;
 mod directories;
 mod faults;
+mod fractal;
 mod gate;
 mod kill;
 mod mission;

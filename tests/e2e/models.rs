@@ -30,7 +30,7 @@ fn play(stage: &Stage, host: &Client, name: &str, script: Script) -> Told {
 /// What the planner was told of its plans.
 fn refusals(told: &Told) -> Vec<Vec<String>> {
     let faults = told.facts.iter().filter_map(|(_, event)| match event {
-        Event::PlanRefused { faults } => Some(faults.clone()),
+        Event::PlanRefused { faults, .. } => Some(faults.clone()),
         _ => None,
     });
     faults.collect()

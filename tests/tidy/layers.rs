@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &["domain", "engine/core", "engine/prompts", "engine/export", "engine/report"];
 
 /// Dependencies that are pure themselves.
-const PURE_DEPENDENCIES: &[&str] = &["thiserror"];
+const PURE_DEPENDENCIES: &[&str] = &["regex", "thiserror"];
 
 const IMPURE_STD: &[&str] = &[
     "std::env",

@@ -53,7 +53,7 @@ export const TOOLS = [
   },
   {
     "name": "mission_control",
-    "description": "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
+    "description": "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, has one planned further, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
     "roles": [
       "commander"
     ],
@@ -73,6 +73,7 @@ export const TOOLS = [
             "retry",
             "steer",
             "accept",
+            "expand",
             "checkpoint",
             "restore",
             "rollback"
@@ -83,7 +84,7 @@ export const TOOLS = [
           "type": "string"
         },
         "task": {
-          "description": "For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when\nabsent. For rollback: only what this task changed.",
+          "description": "For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when\nabsent. For rollback: only what this task changed. For expand: the\ntask, not begun yet, that is to be planned further.",
           "type": "string"
         },
         "checkpoint": {
@@ -178,6 +179,14 @@ export const TOOLS = [
               "estimate_minutes": {
                 "description": "Expected working time in minutes.",
                 "type": "number"
+              },
+              "mode": {
+                "description": "fractal: too large for one worker, to be planned further when its turn comes.",
+                "type": "string",
+                "enum": [
+                  "normal",
+                  "fractal"
+                ]
               }
             },
             "required": [
@@ -281,6 +290,64 @@ export const TOOLS = [
         "verdict",
         "summary"
       ]
+    }
+  },
+  {
+    "name": "context_put",
+    "description": "Leaves a note for the other agents of the mission: a decision, a name, an interface they have to keep to. Not for secrets, and not for the report.",
+    "roles": [
+      "planner",
+      "worker",
+      "reviewer"
+    ],
+    "permission": null,
+    "inputSchema": {
+      "type": "object",
+      "properties": {
+        "key": {
+          "description": "Words with dots between, as in api.errors.",
+          "type": "string"
+        },
+        "value": {
+          "description": "What the others should know; left out, the note is taken away.",
+          "type": "string"
+        },
+        "scope": {
+          "description": "mission: for all agents of the mission; task: for those who work on or review the same task, until it is over.",
+          "type": "string",
+          "enum": [
+            "mission",
+            "task"
+          ]
+        },
+        "expected_version": {
+          "description": "The version you read, so that nobody's change is lost; 0 for a note that must be new.",
+          "type": "integer",
+          "minimum": 0
+        }
+      },
+      "required": [
+        "key"
+      ]
+    }
+  },
+  {
+    "name": "context_get",
+    "description": "Reads the notes of the mission's agents, with their versions.",
+    "roles": [
+      "planner",
+      "worker",
+      "reviewer"
+    ],
+    "permission": null,
+    "inputSchema": {
+      "type": "object",
+      "properties": {
+        "key": {
+          "description": "A name, with all below it; all notes when absent.",
+          "type": "string"
+        }
+      }
     }
   },
   {

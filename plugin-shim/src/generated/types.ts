@@ -83,7 +83,7 @@ export type CommandRunResult = {
   /** For the user. */
   text: string, };
 
-export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "allow" | "deny" | "checkpoint" | "restore";
+export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "allow" | "deny" | "expand" | "checkpoint" | "restore";
 
 export type DiagnosticsPolicy = "auto" | "off";
 
@@ -104,6 +104,8 @@ export type FindingDetail = {
 export type Forecast = { minutes: number, turns: number,
   /** Absent while no turn of a kind that is still to come has ended. */
   tokens?: number, cost?: number, };
+
+export type FractalPolicy = "auto" | "off";
 
 /** What happened in a host session, in one vocabulary for both host lines. */
 export type HostEvent = { "type": "status", session: string, state: SessionState,
@@ -180,7 +182,7 @@ export type MissionControlParams = { directory: string, mission?: string, action
   checkpoint?: number,
   /** For restore: the files changed since go back too. */
   files?: boolean,
-  /** For accept: the id of the task; the mission as a whole when absent. */
+  /** For accept: the id of the task; the mission as a whole when absent. For expand: the id of the task. */
   task?: string, };
 
 export type MissionCreateParams = { directory: string,
@@ -345,7 +347,9 @@ export type SessionStatusParams = { directory: string, sessions: Array<string>, 
 
 export type SessionStatusResult = { sessions: Array<SessionStatus>, };
 
-export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number, note?: string,
+export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number,
+  /** Bytes of what a worker of the task is told at its start, as things stand. */
+  briefBytes?: number, note?: string,
   /** When work on it first began, and when it came to its end; milliseconds since the Unix epoch. */
   beganAt?: number, endedAt?: number, };
 
@@ -436,6 +440,8 @@ export type WorkspaceOptions = {
   diagnostics?: DiagnosticsPolicy,
   /** Whether a plan waits for the user's word before work begins (default auto). */
   planApproval?: PlanApproval,
+  /** Whether tasks that a planner calls fractal are planned further (default auto). */
+  fractal?: FractalPolicy,
   /** How much toasts tell (default normal). */
   toasts?: Toasts, };
 

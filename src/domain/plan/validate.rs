@@ -1,7 +1,8 @@
 //! From a draft to a plan, or to the list of everything that is wrong with it.
 use super::graph::Graph;
 use super::{
-    DEFAULT_ESTIMATE_MINUTES, Draft, DraftTask, Fault, MAX_TITLE_CHARS, Plan, Priority, TaskSpec, checks,
+    DEFAULT_ESTIMATE_MINUTES, Draft, DraftTask, Fault, MAX_TITLE_CHARS, Mode, Plan, Priority, TaskSpec,
+    checks,
 };
 use crate::domain::ids::TaskId;
 use crate::domain::lease::Pattern;
@@ -109,6 +110,8 @@ impl Reader<'_> {
             priority: self.priority(draft.priority, label),
             checks: self.checks(draft.checks, label),
             estimate_minutes: self.estimate(draft.estimate_minutes, label),
+            mode: self.mode(draft.mode, label),
+            parent: None,
         }
     }
 
@@ -159,6 +162,16 @@ impl Reader<'_> {
             self.faults.push(Fault::Estimate { task: task.into(), minutes });
         }
         minutes
+    }
+
+    /// A mode that is not known is no reason to plan anew.
+    fn mode(&mut self, mode: Option<String>, task: &str) -> Option<Mode> {
+        let name = mode.map(|m| m.trim().to_lowercase()).filter(|m| !m.is_empty() && m != "normal")?;
+        let known = Mode::parse(&name);
+        if known.is_none() {
+            self.remarks.push(format!("{task}: there is no mode {name:?}; it is worked in the usual way."));
+        }
+        known
     }
 
     fn ids(&mut self, tasks: &[TaskSpec], labels: &[String]) {

@@ -4,7 +4,7 @@ use super::event::*;
 use super::io::*;
 use super::live::{Pulse, Stage};
 use super::state::Attempt;
-use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId};
+use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::mission::MissionState;
 use crate::domain::retry;
 use crate::domain::task::TaskState;
@@ -24,13 +24,14 @@ impl Core {
         kind: AttemptKind,
         ordinal: u32,
         session: Option<HostSessionId>,
+        node: Option<TaskId>,
     ) {
         let mission = &self.missions[id];
         let attempt = AttemptId::new(format!("{id}/a{}", mission.next_attempt));
         let token = mission.next_token;
         let heard = session.as_ref().and_then(|s| self.live(id).heard.remove(s));
         let used_before = session.is_some();
-        self.emit(id, Event::AttemptOpened { attempt: attempt.clone(), kind, token, ordinal, session });
+        self.emit(id, Event::AttemptOpened { attempt: attempt.clone(), kind, token, ordinal, session, node });
         let pulse = self.pulse(id, &attempt);
         pulse.counted = heard.unwrap_or_default();
         pulse.second_hand = used_before;

@@ -218,6 +218,7 @@ impl Core {
             }
             Control::Retry => return self.retry(id, state),
             Control::Accept { subject, by, reason } => return self.accept(id, subject, by, &reason),
+            Control::Expand { task } => return self.choose_parts(id, &task),
             Control::Checkpoint if state.is_open() => self.checkpoint(id, Trigger::Manual),
             Control::Checkpoint => return refused("given a checkpoint: it has ended"),
             Control::Restore { checkpoint, .. } => return self.restore(id, state, checkpoint),

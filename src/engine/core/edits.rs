@@ -173,6 +173,8 @@ impl Core {
             priority: Priority::Normal,
             checks: Vec::new(),
             estimate_minutes: DEFAULT_ESTIMATE_MINUTES,
+            mode: None,
+            parent: None,
         };
         self.lay_down_whole(id);
         self.emit(id, Event::TaskRequested { spec });

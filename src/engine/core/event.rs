@@ -35,6 +35,19 @@ pub enum Event {
     },
     PlanRefused {
         faults: Vec<String>,
+        /// The task the plan was for; none for that of the mission.
+        task: Option<TaskId>,
+    },
+    /// A task that is to be planned further has its parts; without any it is worked as it is.
+    Expanded {
+        task: TaskId,
+        parts: Vec<TaskSpec>,
+        remarks: Vec<String>,
+    },
+    /// The user has a task planned further that was not.
+    ModeChosen {
+        task: TaskId,
+        fractal: bool,
     },
     /// The user's word on a plan that waited for it; with what is to be different, when it was refused.
     PlanJudged {
@@ -82,6 +95,8 @@ pub enum Event {
         token: u64,
         ordinal: u32,
         session: Option<HostSessionId>,
+        /// For a planner: the task it plans further; none for the mission.
+        node: Option<TaskId>,
     },
     AttemptSession {
         attempt: AttemptId,
@@ -124,6 +139,13 @@ pub enum Event {
     Judged {
         subject: Subject,
         verdict: Verdict,
+    },
+    /// A note of the mission, or of one task, was written or taken away.
+    ContextPut {
+        task: Option<TaskId>,
+        key: String,
+        value: Option<String>,
+        by: AttemptId,
     },
     Steered {
         text: String,
@@ -224,6 +246,8 @@ pub struct Options {
     pub diagnostics: Option<bool>,
     /// Whether the plan waits for the user's word before work begins; no when not said.
     pub approval: Option<bool>,
+    /// Whether tasks may be planned further; yes when not said.
+    pub fractal: Option<bool>,
     /// The conversation goes on while the mission is at work, and is given the report later; no when not said.
     pub background: Option<bool>,
     /// What the user is told by toasts.
@@ -294,6 +318,7 @@ impl Default for Options {
             task_budget_minutes: None,
             diagnostics: None,
             approval: None,
+            fractal: None,
             background: None,
             toasts: None,
             permission_timeout_ms: None,
@@ -468,6 +493,8 @@ impl Event {
             Event::Surveyed { .. } => "surveyed",
             Event::Baselined { .. } => "baselined",
             Event::PlanRefused { .. } => "plan_refused",
+            Event::Expanded { .. } => "expanded",
+            Event::ModeChosen { .. } => "mode_chosen",
             Event::PlanJudged { .. } => "plan_judged",
             Event::Planned { .. } => "planned",
             Event::TaskAdded { .. } => "task_added",
@@ -487,6 +514,7 @@ impl Event {
             Event::Inspected { .. } => "inspected",
             Event::Checked { .. } => "checked",
             Event::Judged { .. } => "judged",
+            Event::ContextPut { .. } => "context_put",
             Event::Steered { .. } => "steered",
             Event::Asked { .. } => "asked",
             Event::AskJudged { .. } => "ask_judged",

@@ -62,7 +62,10 @@ impl Core {
                 Subject::Whole => mission.whole_rounds,
             };
             let level = schedule::level(Priority::High, 0);
-            self.want(id, Want { kind: AttemptKind::Review(subject), level, ordinal, session: None });
+            self.want(
+                id,
+                Want { kind: AttemptKind::Review(subject), level, ordinal, session: None, node: None },
+            );
         }
     }
 
@@ -178,6 +181,8 @@ impl Core {
             priority: Priority::High,
             checks: Vec::new(),
             estimate_minutes: 15.0,
+            mode: None,
+            parent: None,
         };
         self.emit(id, Event::TaskAdded { spec });
         self.live(id).todo_published = false;

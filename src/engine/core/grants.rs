@@ -19,6 +19,8 @@ pub(super) struct Want {
     pub ordinal: u32,
     /// The conversation it goes on in.
     pub session: Option<HostSessionId>,
+    /// The task a planner is to plan further.
+    pub node: Option<TaskId>,
 }
 
 impl Want {
@@ -87,7 +89,7 @@ impl Core {
         if !self.may_spend(id, want.role()) {
             return false;
         }
-        let Want { kind, ordinal, session, .. } = want;
+        let Want { kind, ordinal, session, node, .. } = want;
         if let AttemptKind::Work(task) = &kind
             && let Some(t) = self.missions[id].task(task)
             && t.state == TaskState::Ready
@@ -100,7 +102,7 @@ impl Core {
             // Why the last attempt failed stays with the task until its next worker has been told.
             self.task_changed(id, task, TaskState::Assigned, note);
         }
-        self.open_attempt(id, kind, ordinal, session);
+        self.open_attempt(id, kind, ordinal, session, node);
         true
     }
 

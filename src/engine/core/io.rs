@@ -194,6 +194,10 @@ pub enum Control {
         allow: bool,
         reason: Option<String>,
     },
+    /// A task that is not begun is planned further.
+    Expand {
+        task: TaskId,
+    },
     /// Makes a checkpoint now.
     Checkpoint,
     /// Takes the work back to a checkpoint, and with it the files changed since, where that is asked for.
@@ -205,6 +209,17 @@ pub enum Control {
     Rollback {
         ask: RollbackAsk,
     },
+}
+
+/// A note to be written, or taken away.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NotePut {
+    pub key: String,
+    pub value: Option<String>,
+    /// For the attempts and reviews of the own task only.
+    pub of_task: bool,
+    /// The version it was read at.
+    pub expected: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -289,6 +304,11 @@ pub enum ToolInput {
     Control {
         mission: Option<MissionId>,
         control: Control,
+    },
+    ContextPut(NotePut),
+    /// The note of that name and those below it; all without a name.
+    ContextGet {
+        key: Option<String>,
     },
     Plan(Draft),
     Report {

@@ -66,7 +66,15 @@ pub fn words(event: &Event) -> Option<String> {
         Event::PlanJudged { reason, .. } => {
             format!("plan refused by the user: {}", reason.as_deref().unwrap_or("no reason given"))
         }
-        Event::PlanRefused { faults } => format!("plan refused: {}", faults.join("; ")),
+        Event::PlanRefused { faults, task } => {
+            let of = task.as_ref().map_or(String::new(), |task| format!(" of {task}"));
+            format!("plan{of} refused: {}", faults.join("; "))
+        }
+        Event::Expanded { task, parts, .. } if parts.is_empty() => format!("{task} is worked as it is"),
+        Event::Expanded { task, parts, .. } => format!("{task} planned further: {} parts", parts.len()),
+        Event::ModeChosen { task, .. } => format!("{task} is to be planned further"),
+        Event::ContextPut { key, value: Some(value), .. } => format!("note {key}: {value}"),
+        Event::ContextPut { key, value: None, .. } => format!("note {key} taken away"),
         Event::AttemptClosed { attempt, outcome: Outcome::Failed { reason }, .. } => {
             let number = attempt.as_str().rsplit('/').next().unwrap_or_default();
             format!("attempt {number} failed: {reason}")

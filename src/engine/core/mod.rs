@@ -11,9 +11,11 @@
 mod asks;
 mod attempts;
 mod checkpoints;
+mod context;
 mod control;
 mod edits;
 pub mod event;
+mod fractal;
 mod gate;
 mod grants;
 mod hand_back;
@@ -48,7 +50,7 @@ use crate::domain::task::TaskState;
 use event::{Brief, Event};
 use grants::Want;
 pub use io::{
-    Action, Answer, Control, Ground, HostInput, Input, Look, Part, Refusal, ReplyTo, RollbackAsk,
+    Action, Answer, Control, Ground, HostInput, Input, Look, NotePut, Part, Refusal, ReplyTo, RollbackAsk,
     RollbackFound, RollbackLook, RollbackStep, RollbackStretch, RollbackView, ToolInput,
 };
 pub use limits::Limits;

@@ -50,6 +50,11 @@ impl Core {
             Some(TaskState::Completed) => {
                 return Err(Refusal::Conflict(format!("task {task} is done already")));
             }
+            Some(_) if mission.is_whole_of_parts(task) => {
+                let parts: Vec<_> = mission.parts_of(task).map(|t| t.spec.id.as_str()).collect();
+                let text = format!("task {task} is done by its parts: accept {}", parts.join(", "));
+                return Err(Refusal::Conflict(clip(&text, 1_000)));
+            }
             Some(_)
                 if matches!(state, Running | Degraded | Paused | PartiallyCompleted | Failed | Timeout) => {}
             Some(_) => {

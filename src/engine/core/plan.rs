@@ -32,11 +32,10 @@ impl Core {
             }
             return;
         }
-        if mission.open_attempts().any(|a| a.kind == AttemptKind::Planning && a.submission.is_none()) {
+        if mission.open_attempts().any(|a| a.plans_the_mission() && a.submission.is_none()) {
             return;
         }
-        let planned =
-            |a: &&super::state::Attempt| a.kind == AttemptKind::Planning && a.token > mission.planned_up_to;
+        let planned = |a: &&super::state::Attempt| a.plans_the_mission() && a.token > mission.planned_up_to;
         let tried: Vec<_> = mission.attempts.values().filter(planned).collect();
         let spoke = tried.iter().any(|a| a.prompted(PromptReason::Nudge) > 0)
             || mission.plan_refusals >= MAX_REFUSALS;
@@ -45,7 +44,7 @@ impl Core {
         } else {
             let ordinal = tried.len() as u32 + 1;
             let level = schedule::level(Priority::Normal, 0);
-            self.want(id, Want { kind: AttemptKind::Planning, level, ordinal, session: None });
+            self.want(id, Want { kind: AttemptKind::Planning, level, ordinal, session: None, node: None });
         }
     }
 
@@ -71,6 +70,9 @@ impl Core {
         attempt: &super::state::Attempt,
         draft: Draft,
     ) -> String {
+        if let Some(task) = attempt.node.clone() {
+            return self.parts_submitted(id, attempt, &task, draft);
+        }
         let mission = &self.missions[id];
         if mission.plan.is_some() {
             return "A plan has been accepted already. Stop here.".into();
@@ -103,8 +105,11 @@ impl Core {
         attempt: &super::state::Attempt,
         faults: Vec<String>,
     ) -> String {
+        if let Some(task) = attempt.node.clone() {
+            return self.parts_refused(id, attempt, &task, faults);
+        }
         let list = faults.iter().take(40).map(|f| format!("- {f}")).collect::<Vec<_>>().join("\n");
-        self.emit(id, Event::PlanRefused { faults });
+        self.emit(id, Event::PlanRefused { faults, task: None });
         if self.missions[id].plan_refusals < MAX_REFUSALS {
             format!("The plan was not accepted. Mend all of these, then call submit_plan once more:\n{list}")
         } else {
@@ -142,8 +147,8 @@ impl Core {
         let seen = std::mem::take(&mut live.todo_seen);
         let mission = &self.missions[id];
         let items = mission
-            .tasks
-            .iter()
+            .in_order()
+            .into_iter()
             .map(|t| TodoItem {
                 id: t.spec.id.0.clone(),
                 title: t.title().to_owned(),

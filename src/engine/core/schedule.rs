@@ -19,6 +19,7 @@ impl Core {
     pub(super) fn advance_tasks(&mut self, id: &MissionId) {
         self.publish_todo(id);
         self.unlock(id);
+        self.advance_fractal(id);
         self.end_spent_tasks(id);
         self.want_work(id);
         self.advance_task_gates(id);
@@ -41,7 +42,12 @@ impl Core {
             let dead = |s: Option<TaskState>| {
                 matches!(s, None | Some(TaskState::Failed | TaskState::Skipped | TaskState::Cancelled))
             };
-            if let Some(dep) = task.spec.depends_on.iter().find(|d| dead(state_of(d))) {
+            // A part waits for the whole to have its turn, and is over with it.
+            let whole = task.spec.parent.as_ref();
+            if whole.is_some_and(|w| state_of(w) != Some(TaskState::InProgress) && !dead(state_of(w))) {
+                continue;
+            }
+            if let Some(dep) = whole.into_iter().chain(&task.spec.depends_on).find(|d| dead(state_of(d))) {
                 changes.push((
                     task.spec.id.clone(),
                     TaskState::Skipped,
@@ -63,13 +69,15 @@ impl Core {
         let idle = |t: &Task| {
             matches!(t.state, TaskState::Assigned | TaskState::InProgress)
                 && !mission.open_attempts().any(|a| a.kind == AttemptKind::Work(t.spec.id.clone()))
+                && !mission.is_whole_of_parts(&t.spec.id)
         };
-        let waiting: Vec<_> = mission
-            .tasks
-            .iter()
-            .enumerate()
-            .filter(|(_, t)| (t.state == TaskState::Ready && self.held_back(t).is_none()) || idle(t))
-            .collect();
+        let ready = |t: &Task| {
+            t.state == TaskState::Ready
+                && self.held_back(t).is_none()
+                && !mission.wants_parts(t)
+                && !mission.is_whole_of_parts(&t.spec.id)
+        };
+        let waiting: Vec<_> = mission.tasks.iter().enumerate().filter(|(_, t)| ready(t) || idle(t)).collect();
         if waiting.is_empty() {
             return;
         }
@@ -89,6 +97,7 @@ impl Core {
                     level,
                     ordinal: t.attempts + 1,
                     session,
+                    node: None,
                 };
                 ((!again, Rank::new(level, minutes, t.since, place)), want)
             })
@@ -222,7 +231,8 @@ pub(crate) fn patterns(task: &Task) -> Vec<Pattern> {
 
 /// Leases follow the task's state: held from its assignment to its end, whoever works on it.
 pub(super) fn index_lease(table: &mut LeaseTable, mission: &Mission, id: &TaskId, to: TaskState) {
-    let Some(task) = mission.task(id) else { return };
+    // What is done by parts is held by them.
+    let Some(task) = mission.task(id).filter(|_| !mission.is_whole_of_parts(id)) else { return };
     let me = holder(mission, id);
     if to == TaskState::Assigned {
         let granted = table.grant(&me, &patterns(task), mission.next_token);

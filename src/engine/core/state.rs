@@ -8,6 +8,7 @@ use super::rollback::Rollback;
 use super::trees::{Recorded, Span};
 use crate::domain::budget::Mean;
 use crate::domain::checkpoint::{Checkpoint, Checkpoints, Trigger};
+use crate::domain::context::Context;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role, TaskId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::plan::{Plan, TaskSpec};
@@ -73,6 +74,8 @@ pub struct Mission {
     pub checkpoints: Checkpoints,
     /// Plans made so far that differ from the one before.
     pub edition: u32,
+    /// Notes for all agents of the mission.
+    pub context: Context,
     pub log: Log,
     /// What was done to the files, by whom.
     pub spans: Vec<Span>,
@@ -122,6 +125,12 @@ pub struct Task {
     pub base: Option<TreeId>,
     /// The tree before its first attempt was looked at.
     pub recorded: bool,
+    /// Notes for its own attempts and reviews, until it is over.
+    pub context: Context,
+    /// It was to be planned further and is worked as it is after all.
+    pub as_one: bool,
+    /// Plans of it that were refused.
+    pub refusals: u32,
     pub gate: Gate,
     /// Work attempts that failed (not those sent back by a review).
     pub failures: u32,
@@ -159,6 +168,8 @@ pub struct Attempt {
     pub opened_at: Millis,
     pub closed_at: Option<Millis>,
     pub session: Option<HostSessionId>,
+    /// The task a planner plans further.
+    pub node: Option<TaskId>,
     /// Prompts by reason, in order.
     pub prompts: Vec<PromptReason>,
     pub submission: Option<Submission>,
@@ -201,6 +212,9 @@ impl Attempt {
     }
     pub fn prompted(&self, reason: PromptReason) -> usize {
         self.prompts.iter().filter(|r| **r == reason).count()
+    }
+    pub fn plans_the_mission(&self) -> bool {
+        self.kind == AttemptKind::Planning && self.node.is_none()
     }
     /// The tool that ends this kind of work.
     pub fn submit_tool(&self) -> &'static str {
@@ -253,6 +267,7 @@ impl Mission {
             whole_rounds: 0,
             checkpoints: Checkpoints::default(),
             edition: 0,
+            context: Context::default(),
             log: Log::default(),
             spans: Vec::new(),
             rollback: None,
@@ -375,7 +390,17 @@ impl Mission {
             Event::Baselined { results } => {
                 self.survey.as_mut().ok_or("a baseline without a survey")?.baseline = Some(results.clone());
             }
-            Event::PlanRefused { faults } => {
+            Event::PlanRefused { task: Some(task), .. } => self.task_mut(task)?.refusals += 1,
+            Event::Expanded { task, parts, .. } => self.apply_expanded(task, parts)?,
+            Event::ModeChosen { task, fractal } => {
+                let mode = fractal.then_some(crate::domain::plan::Mode::Fractal);
+                let found = self.task_mut(task)?;
+                found.spec.mode = mode;
+                found.as_one = false;
+                let plan = self.plan.iter_mut().flat_map(|p| &mut p.tasks);
+                plan.filter(|t| t.id == *task).for_each(|t| t.mode = mode);
+            }
+            Event::PlanRefused { faults, task: None } => {
                 self.plan_refusals += 1;
                 self.plan_faults.clone_from(faults);
             }
@@ -414,8 +439,9 @@ impl Mission {
                 )?;
             }
             Event::Reopened { task } => self.apply_reopened(task)?,
-            Event::AttemptOpened { attempt, kind, token, ordinal, session } => {
+            Event::AttemptOpened { attempt, kind, token, ordinal, session, node } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
+                self.attempt_mut(attempt)?.node.clone_from(node);
             }
             Event::AttemptSession { attempt, session } => {
                 self.attempt_mut(attempt)?.session = Some(session.clone());
@@ -454,6 +480,9 @@ impl Mission {
                 gate.verdict = Some(verdict.clone());
                 // Up to 60 KB that nobody is going to read again.
                 gate.inspection.iter_mut().for_each(|i| i.diff = String::new());
+            }
+            Event::ContextPut { task, key, value, by } => {
+                self.apply_note(at, task.as_ref(), key, value.as_ref(), by.as_str())?;
             }
             Event::Steered { text } => self.steers.push(text.clone()),
             Event::Asked { ask, attempt, permission, patterns } => {
@@ -502,6 +531,9 @@ impl Mission {
         let task = self.task_mut(id)?;
         task.state = task.state.change(to).map_err(|e| format!("{id}: {e}"))?;
         task.note.clone_from(note);
+        if matches!(to, TaskState::Completed | TaskState::Cancelled | TaskState::Skipped) {
+            task.context = Context::default();
+        }
         task.ended_at = to.is_over().then_some(at);
         if to == TaskState::InProgress {
             task.began_at = task.began_at.or(Some(at));
@@ -632,6 +664,7 @@ impl Mission {
                 opened_at: at,
                 closed_at: None,
                 session: session.clone(),
+                node: None,
                 prompts: Vec::new(),
                 submission: None,
                 outcome: None,
@@ -704,6 +737,9 @@ impl Task {
             taken: Vec::new(),
             base: None,
             recorded: false,
+            context: Context::default(),
+            as_one: false,
+            refusals: 0,
             gate: Gate::default(),
             failures: 0,
             began_at: None,

@@ -14,6 +14,8 @@ impl Core {
                 self.brief(reply, session, call, Brief { text: brief, acceptance, constraints });
             }
             ToolInput::Status { mission } => self.tool_status(reply, &session, mission),
+            ToolInput::ContextPut(put) => self.context_put(reply, &session, put),
+            ToolInput::ContextGet { key } => self.context_get(reply, &session, key.as_deref()),
             ToolInput::Control { mission, control } => self.tool_control(reply, &session, mission, control),
             submit => self.tool_submit(reply, &session, submit),
         }
@@ -131,9 +133,14 @@ impl Core {
             (_, ToolInput::Plan(_)) => wrong("submit_plan"),
             (_, ToolInput::Report { .. }) => wrong("submit_report"),
             (_, ToolInput::Review { .. }) => wrong("submit_review"),
-            (_, ToolInput::Mission { .. } | ToolInput::Status { .. } | ToolInput::Control { .. }) => {
-                wrong("that tool")
-            }
+            (
+                _,
+                ToolInput::Mission { .. }
+                | ToolInput::Status { .. }
+                | ToolInput::Control { .. }
+                | ToolInput::ContextPut(_)
+                | ToolInput::ContextGet { .. },
+            ) => wrong("that tool"),
         }
     }
 }

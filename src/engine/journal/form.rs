@@ -140,6 +140,7 @@ names! {
         Pending, Ready, Assigned, InProgress, InReview, Blocked, Paused, Completed, Failed, Cancelled, Skipped,
     }
     enum Priority for plan::Priority { Low, Normal, High }
+    enum Mode for plan::Mode { Fractal }
     enum BriefSource for event::BriefSource { Commander, User }
     enum Toasts for event::Toasts { Quiet, Normal, Verbose }
     enum PlanSource for event::PlanSource { Planner, Repaired, Rules }
@@ -157,7 +158,7 @@ objects! {
     }
     struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, max_duration_ms: u64, auto_resume: bool }
         maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, planners: u32, reviewers: u32, budget_minutes: u32, task_budget_tokens: u64, task_budget_dollars: f64,
-            task_budget_minutes: u32, diagnostics: bool, approval: bool, background: bool, toasts: Toasts, permission_timeout_ms: u64 }
+            task_budget_minutes: u32, diagnostics: bool, approval: bool, fractal: bool, background: bool, toasts: Toasts, permission_timeout_ms: u64 }
         lists { providers: Ceiling }
     struct Ceiling for event::Ceiling { name: String, most: u32 }
     struct Brief for event::Brief { text: String }
@@ -166,6 +167,7 @@ objects! {
     struct TaskSpec for plan::TaskSpec {
         id: String, title: String, description: String, priority: Priority, estimate_minutes: f64,
     }
+        maybe { mode: Mode, parent: String }
         lists { files: String, depends_on: String, capabilities: String, checks: String }
     struct CheckResult for verdict::CheckResult {
         command: String, outcome: CheckOutcome, millis: u64, tail: String,

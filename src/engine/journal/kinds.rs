@@ -83,7 +83,9 @@ kinds! {
     "briefed" Briefed { brief: Brief, source: BriefSource }
     "surveyed" Surveyed { checks: Vec<String> } maybe { tree: String, remark: String }
     "baselined" Baselined { results: Vec<CheckResult> }
-    "plan_refused" PlanRefused { faults: Vec<String> }
+    "plan_refused" PlanRefused { faults: Vec<String> } maybe { task: String }
+    "expanded" Expanded { task: String, parts: Vec<TaskSpec> } lists { remarks: String }
+    "mode_chosen" ModeChosen { task: String, fractal: bool }
     "plan_judged" PlanJudged { approved: bool } maybe { reason: String }
     "planned" Planned { plan: Plan, source: PlanSource } lists { remarks: String }
     "task_added" TaskAdded { spec: TaskSpec }
@@ -93,7 +95,7 @@ kinds! {
     "accepted" Accepted { by: String, reason: String } maybe { task: String }
     "reopened" Reopened { task: String }
     "attempt_opened" AttemptOpened { attempt: String, kind: AttemptKind, token: u64, ordinal: u32 }
-        maybe { session: String }
+        maybe { session: String, node: String }
     "attempt_session" AttemptSession { attempt: String, session: String }
     "prompted" Prompted { attempt: String, reason: PromptReason }
     "submitted" Submitted { attempt: String, submission: Submission }
@@ -104,6 +106,7 @@ kinds! {
     "inspected" Inspected { subject: Subject, inspection: Inspection }
     "checked" Checked { subject: Subject, results: Vec<CheckResult> }
     "judged" Judged { subject: Subject, verdict: Verdict }
+    "context_put" ContextPut { key: String, by: String } maybe { task: String, value: String }
     "steered" Steered { text: String }
     "asked" Asked { ask: String, attempt: String, permission: String } lists { patterns: String }
     "ask_judged" AskJudged { ask: String, allow: bool, by: Judge } maybe { reason: String }

@@ -61,6 +61,9 @@ kinds! {
     HandedBack "handed_back"
     Attached "attached"
     Checkpointed "checkpointed"
+    ContextPut "context_put"
+    Expanded "expanded"
+    ModeChosen "mode_chosen"
     TreeRecorded "tree_recorded"
     RollbackBegun "rollback_begun"
     RolledBack "rolled_back"
@@ -256,6 +259,9 @@ const OPTIONAL: &[(&str, &[&str])] = &[
     ("planned", &["remarks"]),
     ("task_changed", &["note"]),
     ("accepted", &["task"]),
+    ("plan_refused", &["task"]),
+    ("expanded", &["remarks"]),
+    ("context_put", &["task", "value"]),
     ("tree_recorded", &["tree"]),
     ("attempt_opened", &["session"]),
     ("asked", &["patterns"]),

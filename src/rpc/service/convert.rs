@@ -49,6 +49,7 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
         }
         options.permission_timeout_ms = Some(u64::from(seconds) * 1000);
     }
+    options.fractal = wire.fractal.map(|policy| policy == FractalPolicy::Auto);
     options.approval = wire.plan_approval.map(|policy| policy == PlanApproval::Ask);
     options.toasts = wire.toasts.map(|toasts| match toasts {
         Toasts::Quiet => handle::Toasts::Quiet,
@@ -116,6 +117,8 @@ pub const NO_CHECKPOINT: &str =
 
 pub const NO_REASON: &str = "accept needs a text: why the work is taken as done";
 
+pub const NO_TASK: &str = "expand needs a task: the id of one that is not begun";
+
 /// What an acceptance is for.
 pub fn subject(task: Option<String>) -> Subject {
     task.filter(|id| !id.is_empty()).map_or(Subject::Whole, |id| Subject::Task(TaskId(id)))
@@ -171,6 +174,10 @@ pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
             let reason = text.filter(|t| !t.trim().is_empty());
             Control::Answer { ask, allow: false, reason }
         }
+        ControlAction::Expand => {
+            let task = task.filter(|t| !t.is_empty()).ok_or_else(|| missing(NO_TASK))?;
+            Control::Expand { task: TaskId(task) }
+        }
         ControlAction::Checkpoint => Control::Checkpoint,
         ControlAction::Restore => Control::Restore {
             checkpoint: checkpoint.ok_or_else(|| missing(NO_CHECKPOINT))?,
@@ -216,6 +223,7 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         depends_on: t.depends_on.clone(),
         files: t.files.clone(),
         attempts: t.attempts,
+        brief_bytes: Some(t.brief_bytes),
         note: t.note.clone(),
         began_at: t.began_at.map(|m| m.0),
         ended_at: t.ended_at.map(|m| m.0),

@@ -1,9 +1,9 @@
 //! Arguments of tool calls, as models write them, to inputs of the engine.
-use super::convert::{NO_CHECKPOINT, NO_REASON, NO_TEXT, scope, subject};
-use crate::domain::ids::{MissionId, Role};
+use super::convert::{NO_CHECKPOINT, NO_REASON, NO_TASK, NO_TEXT, scope, subject};
+use crate::domain::ids::{MissionId, Role, TaskId};
 use crate::domain::plan::{Draft, DraftTask};
 use crate::domain::verdict::Finding;
-use crate::engine::handle::{Control, ReportStatus, RollbackAsk, ToolInput};
+use crate::engine::handle::{Control, NotePut, ReportStatus, RollbackAsk, ToolInput};
 use crate::protocol::errors::NOT_FOUND;
 use crate::protocol::tools as t;
 use crate::rpc::RpcError;
@@ -20,6 +20,14 @@ pub fn tool_input(tool: &str, args: Value) -> Result<ToolInput, RpcError> {
             Ok(ToolInput::Status { mission: a.mission.filter(|m| !m.is_empty()).map(MissionId) })
         }),
         "mission_control" => read(args, mission_control),
+        "context_put" => read(args, |a: t::ContextPutArgs| {
+            let of_task = a.scope == Some(t::NoteScope::Task);
+            let put = NotePut { key: a.key, value: a.value, of_task, expected: a.expected_version };
+            Ok(ToolInput::ContextPut(put))
+        }),
+        "context_get" => read(args, |a: t::ContextGetArgs| {
+            Ok(ToolInput::ContextGet { key: a.key.filter(|key| !key.is_empty()) })
+        }),
         "submit_plan" => read(args, |a| Ok(ToolInput::Plan(draft(a)))),
         "submit_report" => read(args, |a| Ok(report(a))),
         "submit_review" => read(args, |a| Ok(review(a))),
@@ -60,6 +68,7 @@ fn mission_control(a: t::MissionControlArgs) -> Result<ToolInput, String> {
             let reason = a.text.filter(|t| !t.trim().is_empty()).ok_or(NO_REASON)?;
             Control::Accept { subject: subject(a.task), by: "the user, through the Commander", reason }
         }
+        t::ControlArg::Expand => Control::Expand { task: TaskId(a.task.ok_or(NO_TASK)?) },
         t::ControlArg::Checkpoint => Control::Checkpoint,
         t::ControlArg::Restore => Control::Restore {
             checkpoint: a.checkpoint.ok_or(NO_CHECKPOINT)?,
@@ -93,6 +102,10 @@ fn draft(a: t::SubmitPlanArgs) -> Draft {
         }),
         checks: task.checks,
         estimate_minutes: task.estimate_minutes,
+        mode: task.mode.map(|m| match m {
+            t::PlanMode::Normal => "normal".into(),
+            t::PlanMode::Fractal => "fractal".into(),
+        }),
     };
     Draft { summary: a.summary, tasks: a.tasks.into_iter().map(task).collect() }
 }

@@ -39,7 +39,7 @@ pub enum Kind {
 /// Of a `Ceilings`.
 const MAX_NAMES: usize = 50;
 
-pub const FIELDS: [Field; 19] = [
+pub const FIELDS: [Field; 20] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -73,6 +73,13 @@ pub const FIELDS: [Field; 19] = [
         env: "GANTRY_DIAGNOSTICS",
         kind: Kind::Choice(&["auto", "off"]),
         about: "Send a change back when it brings errors that a language server finds; auto where one is on this machine",
+        default: Some("\"auto\""),
+    },
+    Field {
+        name: "fractal",
+        env: "GANTRY_FRACTAL",
+        kind: Kind::Choice(&["auto", "off"]),
+        about: "Whether a task that its planner finds too large is planned further, up to three levels; off has each worked by one worker",
         default: Some("\"auto\""),
     },
     Field {

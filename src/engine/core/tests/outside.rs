@@ -39,6 +39,10 @@ pub enum Sign {
     Tool(CallState),
     /// The host waits for its provider for so many milliseconds.
     HostRetry(u64),
+    /// The turn asks its provider, which may refuse; the host then tries again after a second.
+    Asks {
+        again: bool,
+    },
     /// The user removes the conversation.
     Deleted,
 }
@@ -92,6 +96,10 @@ pub struct Outside {
     pub answer_faults: u32,
     /// What the host was told of asks: the sentence of a refusal.
     pub answers: Vec<Option<String>>,
+    /// Turns a second that the provider bears, over all of them.
+    pub bears: Option<usize>,
+    /// When the provider was asked, whether by a turn that has just begun, and whether it refused.
+    pub asked: Vec<(Millis, bool, bool)>,
     pub create_faults: VecDeque<HostError>,
     pub prompt_faults: VecDeque<HostError>,
     /// The host admits prompts at once and begins their turns so much later, with a last idle notice in between.
@@ -224,6 +232,9 @@ impl Outside {
         session.busy = true;
         session.turn += 1;
         session.rest = steps.into();
+        if self.bears.is_some() {
+            self.session(id).rest.push_front((0, Step::Emit(Sign::Asks { again: false })));
+        }
         self.status(now, id, TurnState::Busy);
         self.go_on(now, id);
     }
@@ -363,6 +374,17 @@ impl Outside {
                 let retry_at = Some(now.plus(*ms));
                 self.event(now, HostInput::Status { session, state: TurnState::Retry, retry_at });
             }
+            Sign::Asks { again } => {
+                let lately = |(at, _, refused): &&(Millis, bool, bool)| !refused && now.since(*at) < 1_000;
+                let taken = self.asked.iter().rev().take(100).filter(lately).count();
+                let refused = self.bears.is_some_and(|most| taken >= most);
+                self.asked.push((now, !again, refused));
+                if refused {
+                    self.emit(now, id, &Sign::HostRetry(1_000));
+                    let again = Step::Emit(Sign::Asks { again: true });
+                    self.session(id).rest.push_front((1_000, again));
+                }
+            }
             Sign::Deleted => self.delete(now, id),
         }
     }
@@ -491,6 +513,8 @@ pub fn tool_name(tool: &ToolInput) -> &'static str {
         ToolInput::Plan(_) | ToolInput::Malformed { .. } => "submit_plan",
         ToolInput::Report { .. } => "submit_report",
         ToolInput::Review { .. } => "submit_review",
+        ToolInput::ContextPut(_) => "context_put",
+        ToolInput::ContextGet { .. } => "context_get",
     }
 }
 

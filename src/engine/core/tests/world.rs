@@ -290,7 +290,12 @@ impl World {
         let places: BTreeSet<_> = at_work.iter().map(|m| m.place()).collect();
         assert_eq!(places.len(), at_work.len(), "two missions at work in one place");
         for mission in at_work {
-            let active: Vec<_> = mission.tasks.iter().filter(|t| t.state.is_active()).map(declared).collect();
+            let active: Vec<_> = mission
+                .tasks
+                .iter()
+                .filter(|t| t.state.is_active() && !mission.is_whole_of_parts(&t.spec.id))
+                .map(declared)
+                .collect();
             for (i, a) in active.iter().enumerate() {
                 let clash = active[i + 1..].iter().flatten().any(|q| a.iter().any(|p| p.overlaps(q)));
                 assert!(!clash, "one path in the hands of two tasks:\n{}", self.story());

@@ -2,7 +2,7 @@
 use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, TaskId};
 use crate::domain::mission::{MissionState, Phase};
-use crate::domain::plan::{Plan, Priority, TaskSpec};
+use crate::domain::plan::{Mode, Plan, Priority, TaskSpec};
 use crate::domain::task::TaskState;
 use crate::domain::verdict::{CheckOutcome, CheckResult, Finding, TreeId, Verdict};
 use crate::engine::core::event::*;
@@ -74,6 +74,7 @@ fn created() -> impl Strategy<Value = Created> {
         (
             of(any::<bool>()),
             of(any::<bool>()),
+            of(any::<bool>()),
             of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose])),
             of(whole()),
         ),
@@ -89,7 +90,7 @@ fn created() -> impl Strategy<Value = Created> {
                 budget,
                 task_budget,
                 diagnostics,
-                (approval, background, toasts, permission_timeout_ms),
+                (approval, fractal, background, toasts, permission_timeout_ms),
             )| Options {
                 checks,
                 todo,
@@ -108,6 +109,7 @@ fn created() -> impl Strategy<Value = Created> {
                 task_budget_minutes: task_budget.2,
                 diagnostics,
                 approval,
+                fractal,
                 background,
                 toasts,
                 permission_timeout_ms,
@@ -129,8 +131,17 @@ fn created() -> impl Strategy<Value = Created> {
 fn spec() -> impl Strategy<Value = TaskSpec> {
     let lists = (texts(), vec(task_id(), 0..3), texts(), texts());
     let priority = select(vec![Priority::Low, Priority::Normal, Priority::High]);
-    (task_id(), text(), text(), lists, priority, number()).prop_map(
-        |(id, title, description, (files, depends_on, capabilities, checks), priority, estimate_minutes)| {
+    let way = (of(Just(Mode::Fractal)), of(task_id()));
+    (task_id(), text(), text(), lists, priority, number(), way).prop_map(
+        |(
+            id,
+            title,
+            description,
+            (files, depends_on, capabilities, checks),
+            priority,
+            estimate_minutes,
+            (mode, parent),
+        )| {
             TaskSpec {
                 id,
                 title,
@@ -141,6 +152,8 @@ fn spec() -> impl Strategy<Value = TaskSpec> {
                 priority,
                 checks,
                 estimate_minutes,
+                mode,
+                parent,
             }
         },
     )
@@ -222,7 +235,13 @@ fn of_mission() -> BoxedStrategy<Event> {
             remark
         }),
         results().prop_map(|results| Event::Baselined { results }),
-        texts().prop_map(|faults| Event::PlanRefused { faults }),
+        (texts(), of(task_id())).prop_map(|(faults, task)| Event::PlanRefused { faults, task }),
+        (task_id(), vec(spec(), 0..3), texts()).prop_map(|(task, parts, remarks)| Event::Expanded {
+            task,
+            parts,
+            remarks
+        }),
+        (task_id(), any::<bool>()).prop_map(|(task, fractal)| Event::ModeChosen { task, fractal }),
         (any::<bool>(), of(text())).prop_map(|(approved, reason)| Event::PlanJudged { approved, reason }),
         (plan, plan_source, texts()).prop_map(|(plan, source, remarks)| Event::Planned {
             plan,
@@ -245,6 +264,8 @@ fn of_mission() -> BoxedStrategy<Event> {
         session().prop_map(|parent| Event::Attached { parent }),
         select(vec![Trigger::Periodic, Trigger::TaskState, Trigger::Manual, Trigger::BeforeRisky])
             .prop_map(|trigger| Event::Checkpointed { trigger }),
+        (of(task_id()), text(), of(text()), attempt_id())
+            .prop_map(|(task, key, value, by)| Event::ContextPut { task, key, value, by }),
         (vec(moment(), 0..3), tree()).prop_map(|(moments, tree)| Event::TreeRecorded { moments, tree }),
         (scope(), text(), text(), any::<u32>(), any::<bool>()).prop_map(
             |(scope, from, to, files, with_state)| Event::RollbackBegun {
@@ -283,13 +304,14 @@ fn of_work() -> BoxedStrategy<Event> {
         (task_id(), select(TaskState::ALL.to_vec()), of(text()))
             .prop_map(|(task, to, note)| { Event::TaskChanged { task, to, note } }),
         (of(task_id()), text(), text()).prop_map(|(task, by, reason)| Event::Accepted { task, by, reason }),
-        (attempt_id(), kind(), whole(), any::<u32>(), of(session())).prop_map(
-            |(attempt, kind, token, ordinal, session)| Event::AttemptOpened {
+        (attempt_id(), kind(), whole(), any::<u32>(), of(session()), of(task_id())).prop_map(
+            |(attempt, kind, token, ordinal, session, node)| Event::AttemptOpened {
                 attempt,
                 kind,
                 token,
                 ordinal,
-                session
+                session,
+                node
             }
         ),
         (attempt_id(), session()).prop_map(|(attempt, session)| Event::AttemptSession { attempt, session }),
