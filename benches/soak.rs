@@ -63,7 +63,6 @@ async fn come_and_go() {
     println!("store: 3,000 missions of {TASKS} tasks, 20 at a time");
     let bench = Bench::start(Limits::default(), 40, Duration::ZERO, false).await;
     let mut done = 0;
-    // From the thousandth on the store drops one mission for each that comes.
     for total in [100, 250, 500, 750, 1_000, 1_500, 2_000, 2_500, 3_000] {
         bench.missions(total - done, 20).await;
         done = total;

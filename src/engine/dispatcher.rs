@@ -597,6 +597,8 @@ impl Dispatcher {
     fn left(&mut self, left: Vec<MissionId>) {
         for mission in left.into_iter().filter(|m| self.core.mission(m).is_none()) {
             self.lanes.forget(&mission);
+            // Handles of jobs that have ended keep the memory of these.
+            self.stoppable.remove(&mission);
             // Let go, and taken in again before that was stepped through.
             let again =
                 self.inbox.iter().any(|i| matches!(i, Input::Adopt { mission: m, .. } if *m == mission));

@@ -7,6 +7,7 @@ import { Orders } from "./orders"
 import { Panel } from "./panel"
 import type { Terminal } from "./terminal"
 import { V1Terminal } from "./v1"
+import { V2Terminal, type V2TuiContext } from "./v2"
 import { missionView } from "./view"
 
 export function start(terminal: Terminal): void {
@@ -22,4 +23,9 @@ export function start(terminal: Terminal): void {
 export default {
   id: "opencode-gantry",
   tui: async (api: TuiApi): Promise<void> => start(new V1Terminal(api)),
+  setup: (context: V2TuiContext): (() => void) => {
+    const terminal = new V2Terminal(context)
+    start(terminal)
+    return () => terminal.end()
+  },
 }

@@ -34,6 +34,12 @@ impl Core {
         let Some(role) = self.open(id, attempt).map(|a| a.role()) else { return };
         let directory = self.missions[id].created.directory.clone();
         self.models.insert((directory, role), model.clone());
+        // What was refused before the first answer came was refused by the one that answers now, as far as can be told; a
+        // gate that began anew with its name would let the whole burst through once more.
+        let name = provider(model);
+        if let (false, Some(unknown)) = (self.gates.contains_key(name), self.gates.get("")) {
+            self.gates.insert(name.to_owned(), unknown.clone());
+        }
         self.pulse(id, attempt).model = Some(model.clone());
     }
 

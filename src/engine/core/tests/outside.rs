@@ -36,6 +36,10 @@ pub enum Sign {
     Permission(bool),
     /// The host waits for its provider for so many milliseconds.
     HostRetry(u64),
+    /// The turn asks its provider, which may refuse; the host then tries again after a second.
+    Asks {
+        again: bool,
+    },
     /// The user removes the conversation.
     Deleted,
 }
@@ -81,6 +85,10 @@ pub struct Outside {
     pub plan: Draft,
     /// Every turn that began: what it was for, and its prompt.
     pub turns: Vec<(Millis, String, String)>,
+    /// Turns a second that the provider bears, over all of them.
+    pub bears: Option<usize>,
+    /// When the provider was asked, whether by a turn that has just begun, and whether it refused.
+    pub asked: Vec<(Millis, bool, bool)>,
     pub create_faults: VecDeque<HostError>,
     pub prompt_faults: VecDeque<HostError>,
     /// The host admits prompts at once and begins their turns so much later, with a last idle notice in between.
@@ -204,6 +212,9 @@ impl Outside {
         session.busy = true;
         session.turn += 1;
         session.rest = steps.into();
+        if self.bears.is_some() {
+            self.session(id).rest.push_front((0, Step::Emit(Sign::Asks { again: false })));
+        }
         self.status(now, id, TurnState::Busy);
         self.go_on(now, id);
     }
@@ -309,6 +320,17 @@ impl Outside {
             Sign::HostRetry(ms) => {
                 let retry_at = Some(now.plus(*ms));
                 self.event(now, HostInput::Status { session, state: TurnState::Retry, retry_at });
+            }
+            Sign::Asks { again } => {
+                let lately = |(at, _, refused): &&(Millis, bool, bool)| !refused && now.since(*at) < 1_000;
+                let taken = self.asked.iter().rev().take(100).filter(lately).count();
+                let refused = self.bears.is_some_and(|most| taken >= most);
+                self.asked.push((now, !again, refused));
+                if refused {
+                    self.emit(now, id, &Sign::HostRetry(1_000));
+                    let again = Step::Emit(Sign::Asks { again: true });
+                    self.session(id).rest.push_front((1_000, again));
+                }
             }
             Sign::Deleted => self.delete(now, id),
         }

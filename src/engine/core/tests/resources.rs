@@ -135,6 +135,29 @@ fn what_a_provider_tells_one_turn_holds_for_all() {
     assert!(w.actions.iter().any(|(_, a)| waits(a)), "the user is told what it waits for");
 }
 
+/// A provider that bears five turns a second, and missions in four projects that would begin far more. What was begun in the
+/// first burst the host itself tries again; of what the engine begins after that, fewer than one in a hundred is refused.
+#[test]
+fn after_the_first_burst_hardly_a_turn_is_begun_that_its_provider_refuses() {
+    let mut w = independent(30);
+    w.outside.bears = Some(5);
+    let many = Options { workers: 50, reviewers: Some(50), ..w.options() };
+    let missions: Vec<_> =
+        (0..4).map(|n| w.task_in(&format!("u{n}"), &format!("/p{n}"), "do it", many.clone())).collect();
+    w.run();
+    assert!(missions.iter().all(|m| w.state(m) == "completed"));
+    let asked = &w.outside.asked;
+    let first = asked.iter().find(|(.., refused)| *refused).map(|(at, ..)| *at).expect("a burst");
+    let later: Vec<_> = asked
+        .iter()
+        .filter(|(at, begun, _)| *begun && at.since(first) >= 1_000)
+        .map(|(.., no)| *no)
+        .collect();
+    let refused = later.iter().filter(|no| **no).count();
+    assert!(later.len() > 200, "{} turns", later.len());
+    assert!(refused * 100 < later.len(), "{refused} of {} turns", later.len());
+}
+
 #[test]
 fn ceilings_of_models_and_providers_hold_before_the_model_is_known_as_after() {
     for name in ["lab/x", "lab"] {
