@@ -139,7 +139,7 @@ impl Dispatcher {
         let seed = seed_of(&ports.identity);
         Self {
             lanes: Lanes::start(&limits.lanes, limits.affinity),
-            effects: Effects::new(ports.clone()),
+            effects: Effects::new(ports.clone(), index.clone()),
             began: (ports.clock.now(), Instant::now()),
             ports,
             index,
@@ -735,6 +735,7 @@ fn mission_of(action: &Action) -> Option<MissionId> {
         | Action::Survey { mission, .. }
         | Action::Baseline { mission, .. }
         | Action::Inspect { mission, .. }
+        | Action::LookAtShells { mission, .. }
         | Action::Check { mission, .. }
         | Action::Record { mission, .. }
         | Action::PlanRollback { mission, .. }

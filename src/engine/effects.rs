@@ -2,11 +2,12 @@
 use super::Ports;
 use super::core::event::Inspection;
 use super::core::{Action, Ground, Input, Look};
+use super::index::Index;
 use super::inspect::{inspect, new_errors, plan_files};
 use super::lanes::Job;
 use super::rollback;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
-use crate::domain::verdict::{CheckOutcome, CheckResult};
+use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use crate::ports::host::{Host, HostAsk, HostError, NewSession, TurnState};
 use crate::ports::workspace::{Checks, TodoPlan, WorkspaceError};
 use std::future::Future;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 /// Longest diff a reviewer is given, in bytes.
 const MAX_DIFF: usize = 60_000;
@@ -34,6 +36,7 @@ const DEEP_LOOK_MESSAGES: u32 = 200;
 #[derive(Clone)]
 pub struct Effects {
     ports: Ports,
+    index: Arc<Index>,
     check_runs: Arc<Semaphore>,
 }
 
@@ -49,8 +52,8 @@ pub struct Work {
 }
 
 impl Effects {
-    pub fn new(ports: Ports) -> Self {
-        Self { ports, check_runs: Arc::new(Semaphore::new(MAX_CHECK_RUNS)) }
+    pub fn new(ports: Ports, index: Arc<Index>) -> Self {
+        Self { ports, index, check_runs: Arc::new(Semaphore::new(MAX_CHECK_RUNS)) }
     }
 
     /// Not for answers, salvage and stops, which the dispatcher carries out itself.
@@ -63,6 +66,7 @@ impl Effects {
             Action::Survey { .. }
             | Action::Baseline { .. }
             | Action::Inspect { .. }
+            | Action::LookAtShells { .. }
             | Action::Check { .. } => Some(self.tree_work(action)),
             Action::Trees { mission, round, project, work } => {
                 Some(self.worktree_work(mission, round, project, work))
@@ -251,6 +255,22 @@ impl Effects {
                     Some(Input::Inspected { mission, subject, round, result })
                 }))
             }
+            Action::LookAtShells { mission, round, root, todo, base } => {
+                let broken = Input::ShellsSeen {
+                    mission: mission.clone(),
+                    round,
+                    result: Err("the look at the tree broke down".into()),
+                };
+                stoppable(work(Some(&mission.clone()), Some(broken), async move {
+                    let began = Instant::now();
+                    let look = effects.changed_since(root, &todo, base);
+                    let result = timely(look)
+                        .await
+                        .map_err(|e| e.to_string())
+                        .map(|(tree, changed)| (tree, effects.index.not_written(&mission, began, changed)));
+                    Some(Input::ShellsSeen { mission, round, result })
+                }))
+            }
             Action::Check { mission, subject, round, root, commands, failing } => {
                 let broken = Input::Checked {
                     mission: mission.clone(),
@@ -346,6 +366,21 @@ impl Effects {
             results.push(check(&*self.ports.checks, root, command, failing.contains(command)).await);
         }
         results
+    }
+
+    async fn changed_since(
+        &self,
+        root: String,
+        todo: &str,
+        base: TreeId,
+    ) -> Result<(TreeId, Vec<String>), WorkspaceError> {
+        let root = PathBuf::from(root);
+        let tree = self.ports.tree.hash(root.clone(), plan_files(todo)).await?;
+        let changed = match tree == base {
+            true => Vec::new(),
+            false => self.ports.tree.changed(root, base, tree.clone()).await?,
+        };
+        Ok((tree, changed))
     }
 
     async fn inspect(&self, ground: &Ground, diagnose: bool) -> Result<Inspection, WorkspaceError> {

@@ -346,13 +346,20 @@ impl Handle {
             Err(why) => return Some(Err(why.clone())),
         };
         let mut all_declared = true;
+        let mut real = Vec::with_capacity(paths.len());
         for path in paths {
             match self.ports.tree.confine(&entry.root, &entry.absolute(path)) {
-                Ok(path) => all_declared &= path != entry.todo && declared.iter().any(|p| p.covers(&path)),
+                Ok(path) => {
+                    all_declared &= path != entry.todo && declared.iter().any(|p| p.covers(&path));
+                    real.push(path);
+                }
                 Err(error) => {
                     return Some(Err(format!("{error}. Only files of the project can be changed.")));
                 }
             }
+        }
+        if all_declared {
+            real.into_iter().for_each(|path| self.index.writes(&entry.mission, path));
         }
         all_declared.then_some(Ok(()))
     }
@@ -364,15 +371,19 @@ impl Handle {
 
     async fn lease_take(&self, session: &HostSessionId, paths: &[String]) -> Result<(), String> {
         let Some(entry) = self.index.get(session) else { return Err(STRANGER.into()) };
-        let relative = paths
+        let relative: Vec<_> = paths
             .iter()
             .filter_map(|p| self.ports.tree.confine(&entry.root, &entry.absolute(p)).ok())
             .collect();
         let reply = self.reply();
-        match self.ask(reply, Input::Write { reply, session: session.clone(), paths: relative }).await {
+        let input = Input::Write { reply, session: session.clone(), paths: relative.clone() };
+        match self.ask(reply, input).await {
             // The answer may have waited for a store that did not answer.
             Ok(Answer::Write { denied: None }) if !self.index.owned() => Err(UNCONFIRMED.into()),
-            Ok(Answer::Write { denied: None }) => Ok(()),
+            Ok(Answer::Write { denied: None }) => {
+                relative.into_iter().for_each(|path| self.index.writes(&entry.mission, path));
+                Ok(())
+            }
             Ok(Answer::Write { denied: Some(why) }) => Err(why),
             Ok(other) => Err(format!("unexpected answer {other:?}")),
             Err(refusal) => Err(refusal.to_string()),

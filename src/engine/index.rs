@@ -7,8 +7,10 @@ use crate::domain::ids::{HostSessionId, MissionId};
 use crate::domain::lease::Pattern;
 use dashmap::DashMap;
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 #[derive(Clone)]
@@ -25,13 +27,27 @@ pub struct Entry {
 
 pub struct Index {
     sessions: DashMap<HostSessionId, Entry>,
+    /// When write tools were last let through to a path, by mission; and when the last look after shell commands began.
+    written: DashMap<MissionId, Written>,
     /// Until when the missions are certainly this process's own: another may take them over from then on.
     owned_until: Mutex<Instant>,
 }
 
+/// Paths that are kept of one mission.
+const MAX_PATHS: usize = 10_000;
+/// From the moment a write tool is let through to its write. A user who is asked in between may take longer: then
+/// another task may be blamed, for a change it has not made and is told to leave alone.
+const TOOL_TIME: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+struct Written {
+    paths: HashMap<String, Instant>,
+    looked_at: Option<Instant>,
+}
+
 impl Default for Index {
     fn default() -> Self {
-        Self { sessions: DashMap::new(), owned_until: Mutex::new(Instant::now()) }
+        Self { sessions: DashMap::new(), written: DashMap::new(), owned_until: Mutex::new(Instant::now()) }
     }
 }
 
@@ -45,6 +61,29 @@ impl Entry {
 impl Index {
     pub fn get(&self, session: &HostSessionId) -> Option<Entry> {
         self.sessions.get(session).map(|e| e.clone())
+    }
+
+    /// A write tool may write the path now.
+    pub fn writes(&self, mission: &MissionId, path: String) {
+        let mut written = self.written.entry(mission.clone()).or_default();
+        if written.paths.len() < MAX_PATHS || written.paths.contains_key(&path) {
+            written.paths.insert(path, Instant::now());
+        }
+    }
+
+    /// A look after shell commands began at `began`: of what it found changed, that which no write tool may have
+    /// written since the look before.
+    pub fn not_written(&self, mission: &MissionId, began: Instant, changed: Vec<String>) -> Vec<String> {
+        let mut written = self.written.entry(mission.clone()).or_default();
+        let before = written.looked_at.replace(began);
+        if written.paths.len() >= MAX_PATHS {
+            // Not all were kept, so nobody is blamed.
+            return Vec::new();
+        }
+        let by_tool = |path: &String| {
+            written.paths.get(path).is_some_and(|at| before.is_none_or(|before| *at + TOOL_TIME >= before))
+        };
+        changed.into_iter().filter(|path| !by_tool(path)).collect()
     }
 
     /// The store has confirmed the ownership.
@@ -65,6 +104,7 @@ impl Index {
     pub fn publish(&self, core: &Core, id: &MissionId) {
         let Some(mission) = core.mission(id) else {
             self.sessions.retain(|_, e| e.mission != *id);
+            self.written.remove(id);
             return;
         };
         for session in mission.attempts.values().filter_map(|a| a.session.as_ref()) {
@@ -90,5 +130,33 @@ fn entry(mission: &Mission, attempt: &Attempt) -> Entry {
         directory: PathBuf::from(directory),
         todo: mission.created.options.todo.clone(),
         may: super::core::may_write(mission, Some(attempt)).map(|_| declared(attempt).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_write_tool_wrote_since_the_last_look_is_nobodys_shell() {
+        let (index, m) = (Index::default(), MissionId::from("m1"));
+        let changed = || vec!["a".to_owned(), "b".to_owned()];
+        index.writes(&m, "a".into());
+        assert_eq!(index.not_written(&m, Instant::now(), changed()), ["b"], "before the first look");
+        tokio::time::advance(TOOL_TIME / 2).await;
+        index.not_written(&m, Instant::now(), Vec::new());
+        assert_eq!(index.not_written(&m, Instant::now(), changed()), ["b"], "it may be writing still");
+        tokio::time::advance(TOOL_TIME).await;
+        index.not_written(&m, Instant::now(), Vec::new());
+        assert_eq!(index.not_written(&m, Instant::now(), changed()), ["a", "b"]);
+        for n in 0..MAX_PATHS {
+            index.writes(&m, format!("f{n}"));
+        }
+        assert_eq!(
+            index.not_written(&m, Instant::now(), changed()),
+            [""; 0],
+            "not all are known, so nobody is blamed"
+        );
+        assert_eq!(index.written.get(&m).map(|w| w.paths.len()), Some(MAX_PATHS));
     }
 }

@@ -156,6 +156,11 @@ fn bad_plan(me: &Speaker) -> Draft {
 
 async fn worker(me: &Speaker, text: &str) {
     let Some((place, declared)) = surroundings(me, text) else { return me.say("Where am I?").await };
+    // Not drawn, as the user's orders of these seeds are not.
+    if me.sim.seed % 7 == 6 {
+        me.think(100, 100).await;
+        me.sim.emit(me.process, HostInput::ShellRan { session: me.session.clone() });
+    }
     let mut denied = false;
     if text.contains("sent back") || text.contains("Mend what") {
         for path in broken_files(me, &place) {

@@ -344,6 +344,7 @@ fn brief(event: &HostInput) -> String {
         HostInput::Status { session, state, .. } => format!("{session} {state:?}"),
         HostInput::Error { session, fault } => format!("{session} error {}", fault.name),
         HostInput::Message { session, message } => format!("{session} message {}", message.id),
+        HostInput::ShellRan { session } => format!("{session} shell"),
         HostInput::ToolMoved { session, call, state } => format!("{session} {call} {state:?}"),
         HostInput::Asked { ask } => format!("{} asks {}", ask.session, ask.id),
         HostInput::AskAnswered { session, ask, allow } => format!("{session} {ask} allowed: {allow}"),

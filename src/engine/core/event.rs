@@ -130,6 +130,11 @@ pub enum Event {
         task: TaskId,
         path: String,
     },
+    /// A path that another task holds changed while a shell command of this one ran.
+    Trespassed {
+        task: TaskId,
+        finding: Finding,
+    },
     Inspected {
         subject: Subject,
         inspection: Inspection,
@@ -562,6 +567,7 @@ impl Event {
             Event::TurnGivenUp { .. } => "turn_given_up",
             Event::TurnEnded { .. } => "turn_ended",
             Event::PathTaken { .. } => "path_taken",
+            Event::Trespassed { .. } => "trespassed",
             Event::Inspected { .. } => "inspected",
             Event::Checked { .. } => "checked",
             Event::Judged { .. } => "judged",

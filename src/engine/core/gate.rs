@@ -44,11 +44,13 @@ impl Core {
         let Some(gate) = mission.gate(&subject) else { return };
         if let Some(verdict) = gate.verdict.clone() {
             self.carry_out(id, subject, verdict);
+        } else if self.shell_in_doubt(id, &subject) {
+            // Looked at first; that look ends in its time.
         } else if gate.inspection.is_none() {
             self.inspect(id, subject);
         } else if gate.checks.is_none() {
             self.check(id, subject);
-        } else if let Some(findings) = objections(mission, gate) {
+        } else if let Some(findings) = objections(mission, &subject, gate) {
             let summary = "the checks object".to_owned();
             self.judge(id, subject, Verdict { approved: false, tree: None, summary, findings });
         } else if gate.lost_reviews >= MAX_LOST_REVIEWS {
@@ -257,8 +259,11 @@ impl Mission {
 }
 
 /// What the first two stages hold against the change; none when there is nothing.
-fn objections(mission: &Mission, gate: &Gate) -> Option<Vec<Finding>> {
+fn objections(mission: &Mission, subject: &Subject, gate: &Gate) -> Option<Vec<Finding>> {
     let mut findings = gate.inspection.as_ref().map(|i| i.findings.clone()).unwrap_or_default();
+    if let Subject::Task(task) = subject {
+        findings.extend(mission.task(task).into_iter().flat_map(|t| t.trespasses.clone()));
+    }
     findings.extend(failures(mission, gate.checks.as_deref().unwrap_or_default()));
     if findings.is_empty() { None } else { Some(findings) }
 }

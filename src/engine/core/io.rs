@@ -131,6 +131,12 @@ pub enum Input {
         round: u64,
         result: Result<Vec<String>, String>,
     },
+    /// The tree after shell commands, and what has changed since the one before but by write tools.
+    ShellsSeen {
+        mission: MissionId,
+        round: u64,
+        result: Result<(TreeId, Vec<String>), String>,
+    },
     /// What could be read out of a last message whose author did not call the tool.
     Salvaged {
         mission: MissionId,
@@ -354,6 +360,10 @@ pub enum HostInput {
         call: String,
         state: CallState,
     },
+    /// A shell command of the session has ended.
+    ShellRan {
+        session: HostSessionId,
+    },
     Asked {
         ask: HostAsk,
     },
@@ -465,6 +475,14 @@ pub enum Action {
         /// Errors that the change brings in, as language servers see them, are findings too.
         diagnose: bool,
     },
+    /// What changed since `base`, but by write tools.
+    LookAtShells {
+        mission: MissionId,
+        round: u64,
+        root: String,
+        todo: String,
+        base: TreeId,
+    },
     Check {
         mission: MissionId,
         subject: Subject,
@@ -570,6 +588,7 @@ impl Action {
             Action::Survey { .. } => "survey",
             Action::Baseline { .. } => "baseline",
             Action::Inspect { .. } => "inspect",
+            Action::LookAtShells { .. } => "look_at_shells",
             Action::Check { .. } => "check",
             Action::Salvage { .. } => "salvage",
             Action::StopWork { .. } => "stop_work",

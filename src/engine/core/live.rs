@@ -6,7 +6,7 @@ use super::rollback::Asked;
 use super::worktrees::TreeJob;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
 use crate::domain::todo::Edit;
-use crate::domain::verdict::CheckResult;
+use crate::domain::verdict::{CheckResult, TreeId};
 use crate::ports::host::HostMessage;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +50,11 @@ pub struct Live {
     /// Edits of people in the file as they were last told, and those that the next write may overwrite.
     pub todo_known: Vec<Edit>,
     pub todo_seen: Vec<Edit>,
+    /// Tasks whose shell commands have ended since the last look began, and those that it is for.
+    pub shells: BTreeSet<TaskId>,
+    pub shells_looked_at: BTreeSet<TaskId>,
+    /// The tree that the last look found.
+    pub shell_tree: Option<TreeId>,
     /// The plan file could not be written; said once.
     pub todo_fault: Option<String>,
     /// Messages of conversations whose attempt has ended: told once more, they say nothing of the next.
@@ -74,6 +79,7 @@ pub enum Job {
     Survey,
     Baseline,
     WatchTodo,
+    Trespass,
     Inspect(Subject),
     Check(Subject),
     Trees(TreeJob),

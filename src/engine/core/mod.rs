@@ -39,6 +39,7 @@ pub mod state;
 mod tests;
 mod tools;
 mod trees;
+mod trespass;
 mod turns;
 pub mod worktrees;
 
@@ -203,6 +204,7 @@ impl Core {
             Input::FilesRestored { mission, round, result } => self.files_restored(&mission, round, result),
             Input::TodoWritten { mission, result } => self.todo_written(&mission, result),
             Input::Trees(news) => self.tree_news(news),
+            Input::ShellsSeen { mission, round, result } => self.shells_seen(&mission, round, result),
             Input::TodoEdited { mission, round, edits } => self.todo_edited(&mission, round, edits),
             Input::Adopt { mission, events, host_restarted } => self.adopt(mission, events, host_restarted),
             Input::Forget { mission, gone } => {
@@ -382,6 +384,10 @@ impl Core {
         let Some(mission) = self.missions.get(id) else { return };
         if mission.running() {
             self.advance_survey(id);
+        }
+        let mission = &self.missions[id];
+        if mission.running() {
+            self.advance_shells(id);
         }
         let mission = &self.missions[id];
         if mission.running() {

@@ -104,7 +104,8 @@ impl Core {
                 "{turns} {what} still running: try again when they have ended, or cancel the mission"
             ));
         }
-        let harmless = |job: &Job| matches!(job, Job::Record | Job::PlanRollback | Job::WatchTodo);
+        let harmless =
+            |job: &Job| matches!(job, Job::Record | Job::PlanRollback | Job::WatchTodo | Job::Trespass);
         if self.live.get(id).is_some_and(|live| !live.jobs.keys().all(harmless)) {
             return conflict("its checks are still running: try again when they have ended".into());
         }

@@ -169,7 +169,11 @@ impl Core {
         };
         let todo = self.missions[&id].created.options.todo.clone();
         for path in paths {
-            if *path == todo {
+            // Both count in any case of letters: on some file systems it is one file.
+            if path.split('/').any(|name| name.eq_ignore_ascii_case(".git")) {
+                return Err(format!("{path} belongs to git and is not to be changed. Leave it out."));
+            }
+            if path.eq_ignore_ascii_case(&todo) {
                 return Err(format!(
                     "{path} is kept by Gantry: it follows the plan by itself. Leave it out."
                 ));
@@ -232,7 +236,7 @@ pub(crate) fn pace(mission: &Mission) -> Pace {
     pace
 }
 
-fn holder(mission: &Mission, task: &TaskId) -> Holder {
+pub(super) fn holder(mission: &Mission, task: &TaskId) -> Holder {
     Holder { mission: mission.id.clone(), task: task.clone() }
 }
 

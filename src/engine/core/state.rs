@@ -152,6 +152,8 @@ pub struct Task {
     pub accepted: Option<Acceptance>,
     /// The user's own words for it. The title of the plan stays: prompts are known again by it.
     pub words: Option<String>,
+    /// What its shell commands changed that is another's; held against it at its next gate.
+    pub trespasses: Vec<Finding>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -483,6 +485,12 @@ impl Mission {
                 self.task_mut(task)?.taken.push(path.clone());
                 self.extend_span(task, path);
             }
+            Event::Trespassed { task, finding } => {
+                let task = self.task_mut(task)?;
+                if !task.trespasses.contains(finding) {
+                    task.trespasses.push(finding.clone());
+                }
+            }
             Event::Inspected { subject, inspection } => {
                 if inspection.tree.is_some() {
                     self.last_tree.clone_from(&inspection.tree);
@@ -498,6 +506,7 @@ impl Mission {
                 if let Subject::Task(id) = subject {
                     self.judge_isolated(id, verdict.approved)?;
                     let task = self.task_mut(id)?;
+                    task.trespasses.clear();
                     task.findings = if verdict.approved { Vec::new() } else { verdict.findings.clone() };
                 }
                 let gate = self.gate_mut(subject)?;
@@ -790,6 +799,7 @@ impl Task {
             worked_ms: 0,
             accepted: None,
             words: None,
+            trespasses: Vec::new(),
         }
     }
 

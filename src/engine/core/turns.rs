@@ -23,6 +23,7 @@ impl Core {
             | HostInput::ToolMoved { session, .. }
             | HostInput::Asked { ask: HostAsk { session, .. } }
             | HostInput::AskAnswered { session, .. }
+            | HostInput::ShellRan { session }
             | HostInput::Deleted { session } => session.clone(),
         };
         self.parent_event(&session, &event);
@@ -36,6 +37,7 @@ impl Core {
     fn attempt_event(&mut self, id: &MissionId, attempt: &AttemptId, event: HostInput) {
         let now = self.now;
         match event {
+            HostInput::ShellRan { session } => self.shell_ran(&session),
             HostInput::Status { state: TurnState::Idle, .. } => self.said_idle(id, attempt),
             HostInput::Status { state: TurnState::Retry, retry_at, .. } => {
                 let at = retry_at.unwrap_or(now.plus(LOOK_MS));

@@ -103,6 +103,7 @@ kinds! {
     "turn_ended" TurnEnded { attempt: String }
     "attempt_closed" AttemptClosed { attempt: String, outcome: Outcome, usage: Spent }
     "path_taken" PathTaken { task: String, path: String }
+    "trespassed" Trespassed { task: String, finding: Finding }
     "inspected" Inspected { subject: Subject, inspection: Inspection }
     "checked" Checked { subject: Subject, results: Vec<CheckResult> }
     "judged" Judged { subject: Subject, verdict: Verdict }

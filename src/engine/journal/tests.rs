@@ -51,6 +51,7 @@ kinds! {
     TurnGivenUp "turn_given_up"
     TurnEnded "turn_ended"
     PathTaken "path_taken"
+    Trespassed "trespassed"
     Inspected "inspected"
     Checked "checked"
     Judged "judged"

@@ -5,6 +5,7 @@ use crate::engine::handle::{
     self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note,
     Options, Refusal, RollbackStep, RollbackView, Scope, Subject, TaskView,
 };
+use crate::ports::host::CallState;
 use crate::ports::queue::Queue;
 use crate::ports::store::MissionRow;
 use crate::protocol::errors::*;
@@ -338,7 +339,24 @@ pub fn metrics(metrics: Metrics) -> MetricsResult {
     }
 }
 
-pub fn host_event(event: HostEvent) -> HostInput {
+/// As the two lines of the host call their shell.
+const SHELLS: [&str; 2] = ["bash", "shell"];
+
+/// The end of a shell command is one more thing to know, after the end of the call.
+pub fn host_events(event: HostEvent) -> impl Iterator<Item = HostInput> {
+    let ran = match &event {
+        HostEvent::Tool { session, tool, state, .. }
+            if SHELLS.contains(&tool.as_str())
+                && matches!(host::call_state(*state), CallState::Completed | CallState::Error) =>
+        {
+            Some(HostInput::ShellRan { session: HostSessionId(session.clone()) })
+        }
+        _ => None,
+    };
+    std::iter::once(host_event(event)).chain(ran)
+}
+
+fn host_event(event: HostEvent) -> HostInput {
     match event {
         HostEvent::Status { session, state, retry_at, .. } => HostInput::Status {
             session: HostSessionId(session),

@@ -123,7 +123,7 @@ fn router(service: Arc<Service>) -> Router {
             Ok(Empty {})
         })
         .notification(m::EventBatch, move |params, _| {
-            events.engine.events(params.events.into_iter().map(convert::host_event).collect());
+            events.engine.events(params.events.into_iter().flat_map(convert::host_events).collect());
         })
         .build()
 }

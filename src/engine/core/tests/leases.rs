@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::ids::HostSessionId;
 use crate::domain::plan::DraftTask;
 use crate::engine::core::event::{Options, ReportStatus};
+use crate::engine::core::{HostInput, Input};
 
 /// How far two tasks overlapped: the work attempts open at one time.
 fn side_by_side(a: &str, b: &str) -> usize {
@@ -153,4 +154,40 @@ fn a_mission_that_is_over_holds_nothing() {
             assert_eq!(check, Some(crate::domain::lease::Check::Free), "{path}");
         }
     }
+}
+
+#[test]
+fn a_shell_command_that_changes_what_another_task_holds_is_a_finding_of_its_gate() {
+    let (mut w, [s1, s2, _]) = at_work();
+    let m = "m1".into();
+    w.outside.shell_changes = vec!["a".into(), "b".into(), "free".into()];
+    w.step(Input::Host { event: HostInput::ShellRan { session: s2.clone() } });
+    // Its turn ends before the look does: the gate waits for it.
+    w.call(s2.as_str(), report("T2"));
+    w.outside.abort(w.now, &s2);
+    w.run_until(|w| w.turns_of("T2").len() == 2);
+    assert_eq!(
+        w.trace(&m, &["trespassed", "judged T2", "inspected T2"]),
+        ["trespassed", "inspected T2", "judged T2: no"]
+    );
+    let order = w.turns_of("T2")[1];
+    assert!(
+        order.contains("[high] a: this file is task T1's, and it changed while a shell command"),
+        "{order}"
+    );
+    assert_eq!(order.matches("this file is task").count(), 1, "its own files and free ones are no finding");
+    // Said once: the next round is judged by what it does.
+    w.call(s1.as_str(), report("T1"));
+    w.outside.abort(w.now, &s1);
+    w.run_until(|w| w.task_state(&m, "T2") == "completed");
+    assert_eq!(w.trace(&m, &["judged T2"]), ["judged T2: no", "judged T2: yes"]);
+}
+
+#[test]
+fn nothing_below_git_is_written_in_any_case_of_letters() {
+    let (mut w, [_, _, s3]) = at_work();
+    for path in [".git/hooks/pre-commit", "sub/.GIT/config", "todo.MD"] {
+        assert!(w.write(&s3, path).is_some(), "{path}");
+    }
+    assert_eq!(w.write(&s3, ".gitignore"), None);
 }

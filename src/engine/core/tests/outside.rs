@@ -110,6 +110,8 @@ pub struct Outside {
     pub tree: u64,
     pub changed: BTreeSet<String>,
     pub checks: BTreeMap<String, VecDeque<CheckOutcome>>,
+    /// What the next look after a shell command finds changed.
+    pub shell_changes: Vec<String>,
     pub tree_faults: VecDeque<String>,
     /// No tree can be recorded.
     pub record_fault: bool,

@@ -383,6 +383,10 @@ impl World {
                 };
                 self.later(20, Input::Inspected { mission, subject, round, result });
             }
+            Action::LookAtShells { mission, round, .. } => {
+                let changed = std::mem::take(&mut self.outside.shell_changes);
+                self.later(20, Input::ShellsSeen { mission, round, result: Ok((self.tree(), changed)) });
+            }
             Action::Check { mission, subject, round, commands, .. } => {
                 let results = self.run_checks(&commands);
                 self.later(500, Input::Checked { mission, subject, round, results });
@@ -566,6 +570,7 @@ fn is_work(input: &Input, of: &MissionId) -> bool {
         Input::Surveyed { mission, .. }
         | Input::Baselined { mission, .. }
         | Input::Inspected { mission, .. }
+        | Input::ShellsSeen { mission, .. }
         | Input::Recorded { mission, .. }
         | Input::RollbackPlanned { mission, .. }
         | Input::Checked { mission, .. } => mission == of,

@@ -358,6 +358,10 @@ fn of_work() -> BoxedStrategy<Event> {
         attempt_id().prop_map(|attempt| Event::TurnGivenUp { attempt }),
         attempt_id().prop_map(|attempt| Event::TurnEnded { attempt }),
         (task_id(), text()).prop_map(|(task, path)| Event::PathTaken { task, path }),
+        (task_id(), findings()).prop_map(|(task, findings)| Event::Trespassed {
+            task,
+            finding: findings.into_iter().next().unwrap_or_else(|| Finding::of("high", "x"))
+        }),
         (subject(), inspection).prop_map(|(subject, inspection)| Event::Inspected { subject, inspection }),
         (subject(), results()).prop_map(|(subject, results)| Event::Checked { subject, results }),
         (subject(), verdict).prop_map(|(subject, verdict)| Event::Judged { subject, verdict }),
