@@ -1,0 +1,102 @@
+//! A task of a mission, and where it stands before its gate.
+use super::*;
+
+/// The user's word in the place of a gate's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Acceptance {
+    pub by: String,
+    pub reason: String,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Task {
+    pub spec: TaskSpec,
+    pub state: TaskState,
+    pub note: Option<String>,
+    /// Work attempts opened so far.
+    pub attempts: u32,
+    /// Of the last worker.
+    pub summary: Option<String>,
+    /// What the next worker has to mend.
+    pub findings: Vec<Finding>,
+    pub taken: Vec<String>,
+    /// The tree its first attempt began on. Leases make this exact for the paths it holds: whoever changed
+    /// them before was looked at before the lease was given up.
+    pub base: Option<TreeId>,
+    /// The tree before its first attempt was looked at.
+    pub recorded: bool,
+    /// Notes for its own attempts and reviews, until it is over.
+    pub context: Context,
+    /// It was to be planned further and is worked as it is after all.
+    pub as_one: bool,
+    /// Plans of it that were refused.
+    pub refusals: u32,
+    pub gate: Gate,
+    pub worktree: Option<Worktree>,
+    /// Work attempts that failed (not those sent back by a review).
+    pub failures: u32,
+    /// When work on it first began.
+    pub began_at: Option<Millis>,
+    /// When it came to its end.
+    pub ended_at: Option<Millis>,
+    /// When it came into its state.
+    pub since: Millis,
+    /// By its attempts and reviews that have ended.
+    pub spent: Spent,
+    /// Time its workers took.
+    pub worked_ms: u64,
+    /// Completed by the user's word, not by its gate.
+    pub accepted: Option<Acceptance>,
+    /// The user's own words for it. The title of the plan stays: prompts are known again by it.
+    pub words: Option<String>,
+    /// What its shell commands changed that is another's; held against it at its next gate.
+    pub trespasses: Vec<Finding>,
+}
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Gate {
+    pub inspection: Option<Inspection>,
+    pub checks: Option<Vec<CheckResult>>,
+    pub verdict: Option<Verdict>,
+    /// Review attempts of this round that failed to give a verdict.
+    pub lost_reviews: u32,
+}
+
+impl Task {
+    pub(in crate::engine::core) fn new(spec: TaskSpec) -> Self {
+        Self {
+            spec,
+            state: TaskState::Pending,
+            note: None,
+            attempts: 0,
+            summary: None,
+            findings: Vec::new(),
+            taken: Vec::new(),
+            base: None,
+            recorded: false,
+            context: Context::default(),
+            as_one: false,
+            refusals: 0,
+            gate: Gate::default(),
+            worktree: None,
+            failures: 0,
+            began_at: None,
+            ended_at: None,
+            since: Millis::default(),
+            spent: Spent::default(),
+            worked_ms: 0,
+            accepted: None,
+            words: None,
+            trespasses: Vec::new(),
+        }
+    }
+
+    /// The same work from its beginning.
+    pub(in crate::engine::core) fn again(&self) -> Self {
+        Self { words: self.words.clone(), ..Self::new(self.spec.clone()) }
+    }
+
+    pub fn title(&self) -> &str {
+        self.words.as_deref().unwrap_or(&self.spec.title)
+    }
+}
