@@ -521,8 +521,8 @@ export interface HostMethods {
   "host/toast": { params: ToastParams; result: Empty };
   /** Whether a running tool call may do this, by the host's rules or by the user, who may take a while. */
   "host/permission.ask": { params: PermissionAskParams; result: PermissionAskResult };
-  /** What the sessions of a directory wait to be allowed. */
-  "host/permission.list": { params: DirectoryParams; result: PermissionListResult };
+  /** What waits to be allowed where a session works, other sessions there included. */
+  "host/permission.list": { params: SessionParams; result: PermissionListResult };
   /** Answers what a session asks for. An answer to what is answered already changes nothing. */
   "host/permission.reply": { params: PermissionReplyParams; result: Empty };
   /** Sets the live title of a running tool call. */
