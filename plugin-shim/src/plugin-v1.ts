@@ -95,6 +95,16 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
       output.parts.splice(0, output.parts.length, ...partsOf(opening, output.parts))
     },
 
+    "experimental.session.compacting": async (about: { sessionID: string }, output: { context: string[] }) => {
+      const owner = pool.parents.get(about.sessionID)
+      if (!owner) return
+      try {
+        output.context.push(await owner.compacted(about.sessionID))
+      } catch (error) {
+        log(`compaction: ${messageOf(error)}`)
+      }
+    },
+
     "tool.execute.before": (about: { tool: string; sessionID: string; callID: string }, output: { args: unknown }): Promise<void> => {
       const owner = pool.children.get(about.sessionID)
       return owner ? owner.checkWrite(about.sessionID, about.callID, about.tool, output.args) : NOTHING

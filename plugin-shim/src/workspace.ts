@@ -35,6 +35,8 @@ import { writePaths } from "./writes"
 const BATCH_MS = 2
 const LEASE_WAIT_MS = 15_000
 const CREATE_WAIT_MS = 30_000
+/** A summary without the mission is better than one that is late: the mission's own tools tell it again. */
+const COMPACT_WAIT_MS = 3_000
 
 export class Workspace implements Tenant {
   private readonly missions = new Map<string, MissionSummary>()
@@ -75,6 +77,16 @@ export class Workspace implements Tenant {
     const answer = await within(CREATE_WAIT_MS, answered, "Gantry's sidecar does not answer; end its process and try again.")
     this.settle(session)
     return answer.text
+  }
+
+  /** What a summary of the conversation must keep of its mission. */
+  async compacted(session: string): Promise<string> {
+    const params = { directory: this.directory, session, command: "status" as const, text: "" }
+    const { text } = await within(COMPACT_WAIT_MS, this.sidecar().call(this, "command/run", params), "no answer in time")
+    return [
+      "A mission of Gantry's belongs to this conversation and has not ended. Keep its id and state in the summary. Its report comes by itself, as the result of the running call of the tool `mission` or as a message: it is not to be started again, nor its work done here.",
+      text,
+    ].join("\n")
   }
 
   async callTool(call: Omit<ToolCallParams, "directory">, signal: AbortSignal): Promise<ToolCallResult> {

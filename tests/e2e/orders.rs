@@ -1,7 +1,7 @@
 //! Orders where no terminal interface serves them: headless, and for clients of a served host.
 use serde_json::{Value, json};
 use xtask::lab::host::Client;
-use xtask::lab::model::{Role, Rule};
+use xtask::lab::model::{Recorded, Role, Rule};
 
 use crate::kill::{diamond, gate, hold, wait_held};
 use crate::script::TASK;
@@ -62,6 +62,14 @@ fn a_mission_in_the_background_is_asked_after_steered_and_reports_later() {
     assert!(resumed.starts_with("The mission goes on: "), "{resumed}");
     let (cancelled, _) = order(&stage, &host, &second, "task-cancel", "");
     assert!(cancelled.starts_with("The mission is cancelled: "), "{cancelled}");
+
+    // Its conversation is compacted meanwhile: the summary is asked to keep the mission.
+    let id = stage.told().first().unwrap().row.id.0.clone();
+    let summarised = json!({"providerID": "lab", "modelID": "scripted"});
+    host.post(&format!("/session/{first}/summarize"), &summarised).unwrap();
+    let kept =
+        |r: &Recorded| r.raw.contains(&format!("Mission {id}: executing")) && r.raw.contains("Keep its id");
+    assert_eq!(stage.model.requests().iter().filter(|r| kept(r)).count(), 1);
 
     stage.model.open(&gate("Task T1: ", 1));
     let report = wait("the report in the conversation", PATIENCE, || {
