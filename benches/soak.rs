@@ -375,7 +375,7 @@ impl Host for BenchHost {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    fn asks(&self, _: Directory) -> Fut<'_, Result<Vec<HostAsk>, HostError>> {
+    fn asks(&self, _: Directory, _: HostSessionId) -> Fut<'_, Result<Vec<HostAsk>, HostError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 

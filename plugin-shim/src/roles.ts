@@ -26,6 +26,10 @@ export const ORDERS: Record<Command, string> = {
   steer: "Tells the mission's workers something",
   approve: "Accepts the plan that waits",
   refuse: "Has the plan made anew, with what is to be different",
+  accept: "Takes a task as done by your word, with the reason",
+  allow: "Allows what an agent asks for, this once",
+  deny: "Refuses what an agent asks for",
+  rollback: "Takes back the files of the mission, or of a task",
 }
 
 export interface Role {

@@ -232,7 +232,7 @@ export class Workspace implements Tenant {
       await this.port.toast({ title: p.title, message: p.message, variant: p.variant, duration: p.duration })
       return {}
     },
-    "host/permission.list": async () => ({ asks: await this.port.asks() }),
+    "host/permission.list": async (p: SessionParams) => ({ asks: await this.port.asks(p.session) }),
     "host/permission.reply": async (p: PermissionReplyParams) => {
       await this.port.answer(p)
       return {}

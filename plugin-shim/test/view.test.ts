@@ -225,6 +225,50 @@ test("the user is called when a plan waits, and at an end that the host does not
   assert.deepEqual(await next(view("failed")), [], "the host calls at the end of the turn that takes the report")
 })
 
+test("an agent that asks is in the panel and the view, calls the user once, and is answered by a key", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  const asking = view()
+  asking.detail.asks = [
+    { id: "per_1", permission: "bash", patterns: ["ls"], at: 1, allowed: true, by: "user" },
+    { id: "per_2", task: "T2", permission: "bash", patterns: ["npm publish"], at: 2 },
+  ]
+  assert.deepEqual(allowed(asking).slice(0, 2), [["y", "allow"], ["n", "refuse"]])
+  const text = shown(asking, 80, 24, 0).join("\n")
+  for (const part of ["Mission waits for you: ask", "T2 asks: bash npm publish", "y allow"]) assert.ok(text.includes(part), `${part}\n${text}`)
+  const { door, asked } = fakeDoor({ "mission/view": () => asking, "mission/status": () => asking.detail, "mission/control": () => ({}) })
+  const terminal = new FakeTerminal()
+  const panel = new Panel(terminal, fakeDoor({ "mission/status": () => (terminal.said.push("looked"), terminal.said.length > 1 ? asking.detail : view().detail) }).door)
+  await panel.look()
+  await panel.look()
+  await panel.look()
+  assert.deepEqual(terminal.said.filter((one) => one !== "looked"), ["question! Do it: T2 asks: bash npm publish"])
+  assert.match(textOf(panel.draw("s") as any), /T2 asks: bash npm publish[^]*\/task-allow or \/task-deny/)
+  missionView(terminal, door, new Orders(terminal, door, () => {}), "m1")
+  await settle()
+  terminal.pressed.n?.()
+  await settle()
+  assert.deepEqual(asked.filter(([name]) => name === "mission/control").map(([, { action, ask }]) => [action, ask]), [["deny", "per_2"]])
+})
+
+test("files are taken back after a look at what that means, and not where something stands in the way", async () => {
+  const mission = view().detail.mission
+  const result = { mission, done: false, files: [{ path: "a.ts", what: "changed back" }], conflicts: [] as string[], others: [], left: [], text: "a.ts: changed back" }
+  const { door, asked } = fakeDoor({ "mission/rollback": ({ dryRun }) => ({ ...result, done: !dryRun }) })
+  const terminal = new FakeTerminal()
+  const orders = new Orders(terminal, door, () => {})
+  await orders.rollback("m1")
+  assert.deepEqual(asked.map(([, { dryRun }]) => dryRun), [true], "the user has not agreed")
+  terminal.answer = "yes"
+  await orders.rollback("m1")
+  assert.deepEqual(asked.map(([, { dryRun }]) => dryRun), [true, true, false])
+  assert.match(terminal.said.join(), /success: Files taken back: 1\. gantry rollback \S+ --undo/)
+  result.conflicts.push("a.ts: you changed it")
+  result.text = "a.ts is in the way"
+  await orders.rollback("m1")
+  assert.match(terminal.said.at(-1) ?? "", /a\.ts is in the way/)
+  assert.equal(asked.length, 4)
+})
+
 test("with several missions open and none of the conversation, the user chooses", async () => {
   const several = [view().detail.mission, { ...view().detail.mission, id: "m2", title: "Another" }]
   let open = several

@@ -216,7 +216,7 @@ impl Effects {
 
     /// None where the host does not say.
     async fn asks(&self, directory: &Directory, session: &HostSessionId) -> Option<Vec<HostAsk>> {
-        let all = self.ports.host.asks(directory.clone()).await.ok()?;
+        let all = self.ports.host.asks(directory.clone(), session.clone()).await.ok()?;
         Some(all.into_iter().filter(|ask| ask.session == *session).collect())
     }
 

@@ -136,8 +136,8 @@ pub trait Host: Send + Sync {
         session: HostSessionId,
         limit: u32,
     ) -> Fut<'_, Result<Vec<HostMessage>, HostError>>;
-    /// Permissions that wait for an answer, of all sessions of the directory.
-    fn asks(&self, directory: Directory) -> Fut<'_, Result<Vec<HostAsk>, HostError>>;
+    /// Permissions that wait for an answer where the session works; those of other sessions may be among them.
+    fn asks(&self, directory: Directory, session: HostSessionId) -> Fut<'_, Result<Vec<HostAsk>, HostError>>;
     /// Allows what was asked for, or refuses it with a sentence for the model.
     fn answer_ask(
         &self,

@@ -226,7 +226,7 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
             json!({ "allow": false, "reason": "The user refused it." }),
         ),
         "host/permission.list" => (
-            json!({ "directory": "/home/ann/shop" }),
+            of_session(),
             json!({ "asks": [{ "id": "per_1", "session": "ses_7", "permission": "bash", "patterns": ["npm publish"] }] }),
         ),
         "host/permission.reply" => (

@@ -178,8 +178,8 @@ table! {
             "Shows a short notice to the user.";
         HostPermissionAsk "host/permission.ask" SidecarToShim Read PermissionAskParams => PermissionAskResult,
             "Whether a running tool call may do this, by the host's rules or by the user, who may take a while.";
-        HostPermissionList "host/permission.list" SidecarToShim Read DirectoryParams => PermissionListResult,
-            "What the sessions of a directory wait to be allowed.";
+        HostPermissionList "host/permission.list" SidecarToShim Read SessionParams => PermissionListResult,
+            "What waits to be allowed where a session works, other sessions there included.";
         HostPermissionReply "host/permission.reply" SidecarToShim Write PermissionReplyParams => Empty,
             "Answers what a session asks for. An answer to what is answered already changes nothing.";
         HostProgress "host/progress" SidecarToShim Write ProgressParams => Empty,

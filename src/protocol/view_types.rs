@@ -100,6 +100,10 @@ wire! {
         Steer,
         Approve,
         Refuse,
+        Accept,
+        Allow,
+        Deny,
+        Rollback,
     }
 
     pub struct CommandRunResult {

@@ -275,7 +275,11 @@ impl Host for SimHost {
         })
     }
 
-    fn asks(&self, _directory: Directory) -> Fut<'_, Result<Vec<HostAsk>, HostError>> {
+    fn asks(
+        &self,
+        _directory: Directory,
+        _session: HostSessionId,
+    ) -> Fut<'_, Result<Vec<HostAsk>, HostError>> {
         // Where nobody asks, this call draws no lots either.
         if self.sim.world.lock().odds.permission == 0 {
             return Box::pin(std::future::ready(Ok(Vec::new())));

@@ -105,6 +105,8 @@ fn a_cancelled_search_is_answered_at_once() {
         &json!({"patterns": [r"(a|b|c|d)+zz[\s\S]{0,50}qq(x|y)+zz"], "multiline": true}),
     );
     params["directory"] = directory.into();
+    // Of no mission: an agent's searches stay in the tree of its mission.
+    params["session"] = "ses_of_nobody".into();
     // More than run at one time, so that some are cancelled while they wait.
     let ids: Vec<u64> = (0..6).map(|_| rig.host.send("tool/call", params.clone()).unwrap().0).collect();
     std::thread::sleep(Duration::from_millis(20));

@@ -66,8 +66,9 @@ fn compare(shape: &str, settings: &Value) {
         let root = folder.path().join(name);
         fs::create_dir(&root).unwrap();
         let model = Model::start(script()).unwrap();
-        // The address of the model is no part of a request.
-        (HostEnv::new(&root, &project).unwrap().model(&model).config(settings.clone()), model)
+        // The host tells its agents where temporary files go. The address of the model is no part of a request.
+        let env = HostEnv::new(&root, &project).unwrap().env("TMPDIR", &folder.path().display().to_string());
+        (env.model(&model).config(settings.clone()), model)
     };
     let (without, with) = std::thread::scope(|scope| {
         let without = scope.spawn(|| {

@@ -48,6 +48,28 @@ async fn a_command_means_the_mission_of_its_conversation_else_the_one_that_is_na
     assert!(run(&rig.host, "ses_user", Command::Resume, "").await.starts_with("The mission goes on: "));
     let early = run(&rig.host, "ses_user", Command::Report, "").await;
     assert_eq!(early, "Not done: it has not ended yet; /task-status says where it stands.");
+    for (command, words, answer) in [
+        (
+            Command::Rollback,
+            "",
+            "Not done: the files of a mission that is running cannot be taken back: pause it first.",
+        ),
+        (
+            Command::Rollback,
+            "T1",
+            "Not done: the files of a mission that is running cannot be taken back: pause it first.",
+        ),
+        (Command::Allow, "", "Not done: no permission of this mission waits for an answer"),
+        (Command::Deny, "no", "Not done: no permission of this mission waits for an answer"),
+        (
+            Command::Accept,
+            "T1",
+            "Not done: say which task (or whole), and why it counts as done, as in /task-accept …",
+        ),
+    ] {
+        let said = run(&rig.host, "ses_user", command, words).await;
+        assert!(said.starts_with(answer), "{command:?}: {said}");
+    }
     let empty = run(&rig.host, "ses_user", Command::Steer, " ").await;
     assert_eq!(empty, "Not done: say what the workers are to know, as in /task-steer ….");
     run(&rig.host, "ses_user", Command::Steer, "deadbeef is no id here").await;

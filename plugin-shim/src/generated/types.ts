@@ -71,7 +71,7 @@ export type CheckpointDetail = {
   /** The files as they were then, where that was recorded. */
   tree?: string, };
 
-export type Command = "status" | "report" | "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse";
+export type Command = "status" | "report" | "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "allow" | "deny" | "rollback";
 
 export type CommandRunParams = { directory: string,
   /** The conversation it was typed in; its mission is the one that is meant. */
@@ -521,8 +521,8 @@ export interface HostMethods {
   "host/toast": { params: ToastParams; result: Empty };
   /** Whether a running tool call may do this, by the host's rules or by the user, who may take a while. */
   "host/permission.ask": { params: PermissionAskParams; result: PermissionAskResult };
-  /** What the sessions of a directory wait to be allowed. */
-  "host/permission.list": { params: DirectoryParams; result: PermissionListResult };
+  /** What waits to be allowed where a session works, other sessions there included. */
+  "host/permission.list": { params: SessionParams; result: PermissionListResult };
   /** Answers what a session asks for. An answer to what is answered already changes nothing. */
   "host/permission.reply": { params: PermissionReplyParams; result: Empty };
   /** Sets the live title of a running tool call. */

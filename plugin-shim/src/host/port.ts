@@ -37,8 +37,8 @@ export interface HostPort {
   messages(session: string, limit: number): Promise<Message[]>
   status(sessions: string[]): Promise<SessionState[]>
   remove(session: string): Promise<void>
-  /** What sessions of the directory wait to be allowed. */
-  asks(): Promise<OpenAsk[]>
+  /** What waits to be allowed where the session works. */
+  asks(session: string): Promise<OpenAsk[]>
   /** With a refusal the model is told it and goes on. */
   answer(ask: { id: string; session: string; refusal?: string }): Promise<void>
   toast(toast: Toast): Promise<void>

@@ -92,16 +92,17 @@ export class V1Host implements HostPort {
     this.folders.delete(session)
   }
 
-  async asks(): Promise<OpenAsk[]> {
-    const open = (await ask(this.client._client.get({ url: "/permission" }))) as Loose[]
+  async asks(session: string): Promise<OpenAsk[]> {
+    const open = (await ask(this.client._client.get({ url: "/permission", ...(await this.at(session)) }))) as Loose[]
     return open.map((one) => ({ id: text(one.id), session: text(one.sessionID), permission: text(one.permission), patterns: texts(one.patterns) }))
   }
 
-  async answer({ id, refusal }: { id: string; refusal?: string }): Promise<void> {
+  async answer({ id, session, refusal }: { id: string; session: string; refusal?: string }): Promise<void> {
     await ask(
       this.client._client.post({
         url: "/permission/{requestID}/reply",
         path: { requestID: id },
+        ...(await this.at(session)),
         body: refusal === undefined ? { reply: "once" } : { reply: "reject", message: refusal },
         headers: { "Content-Type": "application/json" },
       }),

@@ -32,6 +32,7 @@ export function commands(terminal: Terminal, orders: Orders): Command[] {
     command("resume", "resume", orders.resume),
     command("retry", "retry", orders.retry),
     command("cancel", "cancel", (mission) => orders.cancel(mission)),
+    command("rollback", "take back the files it changed", (mission) => orders.rollback(mission)),
     command("steer", "tell its workers something", (mission) => orders.steer(mission)),
   ]
 }

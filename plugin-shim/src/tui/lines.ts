@@ -1,5 +1,5 @@
 // What the panel says of a mission, as lines of text and colours.
-import type { MissionDetail, TaskDetail } from "../generated/types"
+import type { AskDetail, MissionDetail, TaskDetail } from "../generated/types"
 import { MARKS, type Span, WAITING, bar, clip, dollars, elapsed, plain, stateColour, tokens, width, words } from "./format"
 
 /** Columns of the host's sidebar that a plugin has. */
@@ -14,6 +14,8 @@ export function lines(detail: MissionDetail, now: number): Span[] {
   const { mission, lastEvent } = detail
   const ended = mission.endedAt !== undefined
   const all: Span[] = [{ text: clip(`Mission ${standing(detail)}`, WIDTH), colour: stateColour(mission.state) }]
+  const ask = openAsk(detail)
+  if (ask) all.push({ text: clip(askText(ask), WIDTH), colour: "warning" }, { text: "/task-allow or /task-deny", colour: "textMuted" })
   if (mission.total > 0) all.push({ text: `${bar(mission.done, mission.total, BAR)} ${mission.done}/${mission.total}`, colour: "textMuted" })
   if (!ended) all.push(...shown(detail.tasks).map((one) => task(one, now)))
   const hidden = detail.tasks.length - TASKS
@@ -26,9 +28,20 @@ export function lines(detail: MissionDetail, now: number): Span[] {
 }
 
 /** Where it is, in a word or two. */
-export function standing({ mission, awaitsApproval }: Pick<MissionDetail, "mission" | "awaitsApproval">): string {
+export function standing({ mission, awaitsApproval, asks }: Pick<MissionDetail, "mission" | "awaitsApproval" | "asks">): string {
   if (awaitsApproval) return "waits for you: plan"
+  if (openAsk({ asks })) return "waits for you: ask"
   return words(mission.state === "running" ? (mission.phase ?? mission.state) : mission.state)
+}
+
+/** The oldest that nobody has answered. */
+export function openAsk({ asks }: Pick<MissionDetail, "asks">): AskDetail | undefined {
+  return asks.find((one) => one.allowed === undefined)
+}
+
+/** Who wants to do what. */
+export function askText(ask: AskDetail): string {
+  return plain(`${ask.task ? `${ask.task} asks: ` : "asks: "}${ask.permission} ${ask.patterns.join(", ")}`)
 }
 
 /** Time and cost so far. */

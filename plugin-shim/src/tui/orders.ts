@@ -2,7 +2,8 @@
 import type { ControlAction, MissionDetail, MissionSummary } from "../generated/types"
 import { messageOf } from "../errors"
 import { type Door, nobodyAtWork } from "./door"
-import { standing } from "./lines"
+import { openAsk, standing } from "./lines"
+import { SHORT_ID } from "./screen"
 import type { Terminal } from "./terminal"
 
 export class Orders {
@@ -43,7 +44,7 @@ export class Orders {
   /** The oldest ask: the one whose notice was first. */
   async answer(mission: string, action: "allow" | "deny"): Promise<void> {
     const { asks } = await this.detail(mission)
-    const ask = asks.find((one) => one.allowed === undefined)
+    const ask = openAsk({ asks })
     if (!ask) throw new Error("No agent of this mission waits for a permission.")
     const done = action === "allow" ? "Allowed" : "Refused"
     await this.control(mission, action, `${done}: ${ask.permission} (${ask.patterns.join(", ")})`, { ask: ask.id })
@@ -58,6 +59,18 @@ export class Orders {
     const [meant, reason] = task === undefined ? [named, why.join(" ")] : [task, text]
     if (reason === "") throw new Error("Say why as well, as in: T3 I have checked it by hand")
     await this.control(mission, "accept", `${meant} counts as done.`, { text: reason, ...(meant === "whole" ? {} : { task: meant }) })
+  }
+
+  /** Shown first; what stands in the way is shown instead, and nothing is changed. */
+  async rollback(mission: string): Promise<void> {
+    const params = { directory: this.terminal.directory(), mission, undo: false, force: false }
+    const plan = await this.door.ask("mission/rollback", { ...params, dryRun: true })
+    if (!plan) throw new Error("The mission is not in memory of any process; gantry rollback takes its files back.")
+    if (plan.conflicts.length > 0 || plan.files.length === 0) return this.terminal.say(`Mission ${plan.mission.id.slice(0, SHORT_ID)}`, plan.text)
+    if (!(await this.terminal.confirm(`Take back ${plan.files.length} files?`, plan.text))) return
+    const done = await this.door.ask("mission/rollback", { ...params, dryRun: false })
+    if (done) this.terminal.toast("success", `Files taken back: ${done.files.length}. gantry rollback ${plan.mission.id.slice(0, SHORT_ID)} --undo brings them again.`)
+    this.changed()
   }
 
   /** The mission of the conversation on the screen, else the open one of the directory, else its newest; asked for where several are open. */
@@ -87,6 +100,6 @@ export class Orders {
 }
 
 function choice(mission: MissionSummary) {
-  const about = `${standing({ mission, awaitsApproval: false })} · ${mission.done}/${mission.total}`
+  const about = `${standing({ mission, awaitsApproval: false, asks: [] })} · ${mission.done}/${mission.total}`
   return { title: mission.title, about, value: mission.id }
 }

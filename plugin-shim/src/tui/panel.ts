@@ -6,7 +6,7 @@ import { log } from "../log"
 import { messageOf } from "../errors"
 import type { Door } from "./door"
 import { column } from "./draw"
-import { lines } from "./lines"
+import { askText, lines, openAsk } from "./lines"
 import type { Terminal } from "./terminal"
 
 /** While there is something to follow. */
@@ -89,14 +89,18 @@ export class Panel {
     } else if (before && before.session !== session) this.show(undefined)
   }
 
-  /** At the end of a mission, unless the host says itself that the turn is over; and when a plan waits. */
-  private call(before: MissionDetail, { mission, awaitsApproval }: MissionDetail): void {
+  /** At the end of a mission, unless the host says itself that the turn is over; and when a plan or an agent's ask waits. */
+  private call(before: MissionDetail, detail: MissionDetail): void {
+    const { mission, awaitsApproval } = detail
+    const ask = openAsk(detail)
     const ended = before.mission.endedAt === undefined && mission.endedAt !== undefined
     if (ended && !this.terminal.busy(mission.parentSession)) {
       const sound = mission.state === "completed" ? "done" : "error"
       this.terminal.notify(mission.title, `Mission ${mission.state.replaceAll("_", " ")}: ${mission.done} of ${mission.total} tasks done`, sound)
     } else if (awaitsApproval && !before.awaitsApproval) {
       this.terminal.notify(mission.title, "The plan waits for your word", "question")
+    } else if (ask && openAsk(before)?.id !== ask.id) {
+      this.terminal.notify(mission.title, askText(ask), "question")
     }
   }
 }

@@ -2,7 +2,7 @@
 import type { AttemptDetail, FindingDetail, MissionViewResult, TaskDetail } from "../generated/types"
 import { MARKS, type Span, WAITING, bar, clip, elapsed, fit, plain, spread, stateColour, width, words, wrap } from "./format"
 import { type Node, tree } from "./graph"
-import { figures, standing, taskTime, toCome } from "./lines"
+import { askText, figures, openAsk, standing, taskTime, toCome } from "./lines"
 
 export interface Look {
   width: number
@@ -37,9 +37,12 @@ export function entries(view: MissionViewResult): Entry[] {
 export function allowed(view: MissionViewResult, chosen?: Entry): [string, string][] {
   const { mission, awaitsApproval } = view.detail
   const open = mission.endedAt === undefined
+  const asked = openAsk(view.detail) !== undefined
   const orders: [string, string, boolean][] = [
     ["a", "accept plan", awaitsApproval],
     ["x", "another plan", awaitsApproval],
+    ["y", "allow", asked],
+    ["n", "refuse", asked],
     ["p", "pause", mission.state === "running"],
     ["p", "resume", mission.state === "paused" && !awaitsApproval],
     ["s", "steer", open],
@@ -81,7 +84,8 @@ function header(view: MissionViewResult, look: Look): Span[][] {
   const { detail } = view
   const { mission } = detail
   const columns = look.width
-  const state = [text(`Mission ${standing(detail)}`, detail.awaitsApproval ? "warning" : stateColour(mission.state))]
+  const ask = openAsk(detail)
+  const state = [text(`Mission ${standing(detail)}`, detail.awaitsApproval || ask ? "warning" : stateColour(mission.state))]
   const failed = detail.tasks.filter((task) => task.state === "failed").length
   const counts = [
     mission.running > 0 ? `${mission.running} running` : "",
@@ -94,6 +98,7 @@ function header(view: MissionViewResult, look: Look): Span[][] {
     spread(state, [text([toCome(detail), figures(detail, look.now)].filter(Boolean).join(" · "), "textMuted")], columns),
     fit([text(plain(mission.title))], columns),
     spread([text(progress, "textMuted")], [text(columns >= WIDE ? mission.id : mission.id.slice(0, SHORT_ID), "textMuted")], columns),
+    ...(ask ? [fit([text(clip(askText(ask), columns), "warning")], columns)] : []),
     rule("Tasks", columns),
   ]
 }

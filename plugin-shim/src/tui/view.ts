@@ -47,6 +47,8 @@ export function missionView(terminal: Terminal, door: Door, orders: Orders, miss
     const orderOf: Record<string, (mission: string) => Promise<void>> = {
       "accept plan": orders.approve,
       "another plan": (id) => orders.refuse(id),
+      allow: (id) => orders.answer(id, "allow"),
+      refuse: (id) => orders.answer(id, "deny"),
       pause: orders.pause,
       resume: orders.resume,
       steer: (id) => orders.steer(id),
@@ -57,7 +59,7 @@ export function missionView(terminal: Terminal, door: Door, orders: Orders, miss
     const run = what === undefined ? undefined : orderOf[what]
     if (run) orders.tell(run(mission).then(look))
   }
-  const keys = Object.fromEntries(["a", "x", "p", "s", "c", "t", "r"].map((key) => [key, order(key)]))
+  const keys = Object.fromEntries(["a", "x", "y", "n", "p", "s", "c", "t", "r"].map((key) => [key, order(key)]))
   const release = terminal.keys({
     ...keys,
     up: () => move(-1),

@@ -126,9 +126,9 @@ impl Host for StdioHost {
         })
     }
 
-    fn asks(&self, directory: Directory) -> Fut<'_, Result<Vec<HostAsk>, HostError>> {
+    fn asks(&self, directory: Directory, session: HostSessionId) -> Fut<'_, Result<Vec<HostAsk>, HostError>> {
         Box::pin(async move {
-            let params = wire::DirectoryParams { directory: directory.0 };
+            let params = wire::SessionParams { directory: directory.0, session: session.0 };
             let asks = self.call(m::HostPermissionList, params).await?.asks;
             Ok(asks.into_iter().map(convert::ask).collect())
         })

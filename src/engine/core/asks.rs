@@ -4,7 +4,7 @@ use super::Core;
 use super::event::*;
 use super::io::*;
 use super::live::AskView;
-use super::state::{Ask, Mission};
+use super::state::Mission;
 use crate::domain::ids::{AttemptId, Millis, MissionId, TaskId};
 use crate::engine::prompts::{clip, duration};
 use crate::ports::host::{HostAsk, ToastKind};
@@ -14,6 +14,28 @@ const TELL_MS: u64 = 2_000;
 /// Longest text of an ask that is kept, in bytes, and most patterns of one.
 const MAX_TEXT: usize = 400;
 const MAX_PATTERNS: usize = 20;
+
+/// Answered asks are kept up to this many in all; the journal has the others.
+const ASKS_KEPT: usize = 50;
+
+/// A permission that the host was asked for by an agent's tool call.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ask {
+    /// The host's.
+    pub id: String,
+    pub attempt: AttemptId,
+    pub permission: String,
+    pub patterns: Vec<String>,
+    pub at: Millis,
+    pub verdict: Option<AskVerdict>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct AskVerdict {
+    pub allow: bool,
+    pub by: Judge,
+    pub reason: Option<String>,
+}
 
 impl Core {
     pub(super) fn asked(&mut self, id: &MissionId, attempt: &AttemptId, ask: HostAsk) {
@@ -175,7 +197,26 @@ impl Core {
     }
 }
 
+impl Mission {
+    pub fn ask(&self, id: &str) -> Option<&Ask> {
+        self.asks.iter().find(|a| a.id == id)
+    }
+    pub fn open_asks(&self) -> impl Iterator<Item = &Ask> {
+        self.asks.iter().filter(|a| a.open())
+    }
+    pub(super) fn drop_old_asks(&mut self) {
+        while self.asks.len() > ASKS_KEPT {
+            let Some(oldest) = self.asks.iter().position(|a| !a.open()) else { return };
+            self.asks.remove(oldest);
+        }
+    }
+}
+
 impl Ask {
+    pub fn open(&self) -> bool {
+        self.verdict.is_none()
+    }
+
     pub fn task<'a>(&self, mission: &'a Mission) -> Option<&'a TaskId> {
         match &mission.attempts.get(&self.attempt)?.kind {
             AttemptKind::Work(task) | AttemptKind::Review(Subject::Task(task)) => Some(task),

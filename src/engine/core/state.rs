@@ -2,6 +2,7 @@
 //!
 //! `apply` is the only way state changes, live and on replay. It is total: a fact that does not fit (a foreign
 //! or damaged journal) is refused with a sentence and leaves the state as it was.
+pub use super::asks::{Ask, AskVerdict};
 use super::event::*;
 use super::isolation::{Isolation, Worktree};
 use super::log::Log;
@@ -19,9 +20,6 @@ use std::collections::BTreeMap;
 
 mod task;
 pub use task::{Acceptance, Gate, Task};
-
-/// Answered asks are kept up to this many in all; the journal has the others.
-const ASKS_KEPT: usize = 50;
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Mission {
@@ -126,31 +124,6 @@ pub struct Attempt {
     pub given_up: bool,
 }
 
-/// A permission that the host was asked for by an agent's tool call.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Ask {
-    /// The host's.
-    pub id: String,
-    pub attempt: AttemptId,
-    pub permission: String,
-    pub patterns: Vec<String>,
-    pub at: Millis,
-    pub verdict: Option<AskVerdict>,
-}
-
-#[derive(Clone, PartialEq, Debug)]
-pub struct AskVerdict {
-    pub allow: bool,
-    pub by: Judge,
-    pub reason: Option<String>,
-}
-
-impl Ask {
-    pub fn open(&self) -> bool {
-        self.verdict.is_none()
-    }
-}
-
 impl Attempt {
     pub fn open(&self) -> bool {
         self.outcome.is_none()
@@ -251,18 +224,6 @@ impl Mission {
         match subject {
             Subject::Whole => Ok(&mut self.whole),
             Subject::Task(id) => Ok(&mut self.task_mut(id)?.gate),
-        }
-    }
-    pub fn ask(&self, id: &str) -> Option<&Ask> {
-        self.asks.iter().find(|a| a.id == id)
-    }
-    pub fn open_asks(&self) -> impl Iterator<Item = &Ask> {
-        self.asks.iter().filter(|a| a.open())
-    }
-    fn drop_old_asks(&mut self) {
-        while self.asks.len() > ASKS_KEPT {
-            let Some(oldest) = self.asks.iter().position(|a| !a.open()) else { return };
-            self.asks.remove(oldest);
         }
     }
     pub fn open_attempts(&self) -> impl Iterator<Item = &Attempt> {

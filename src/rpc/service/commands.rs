@@ -2,7 +2,7 @@
 //! for the user to read, refusals too; only a fault of the store or the wire is an error.
 use super::{Service, convert};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
-use crate::engine::handle::{Answer, Control, Refusal, ToolInput};
+use crate::engine::handle::{Answer, Control, Refusal, RollbackAsk, ToolInput, rollback_text};
 use crate::ports::store::MissionRow;
 use crate::protocol::types::*;
 use crate::rpc::{CallContext, RpcError};
@@ -57,6 +57,7 @@ impl Service {
         let said = |what: &str| Refusal::Invalid(format!("say {what}, as in /task-{} …", command.name()));
         let (control, done) = match command {
             Command::Status | Command::Report => return self.told(id, command, session).await,
+            Command::Rollback => return self.take_back(id, words).await,
             Command::Pause => (Control::Pause, "The mission is paused"),
             Command::Resume => (Control::Resume, "The mission goes on"),
             Command::Cancel => (Control::Cancel { by: "you" }, "The mission is cancelled"),
@@ -66,10 +67,36 @@ impl Service {
             Command::Steer => (Control::Steer { text: words.into() }, "The workers are told"),
             Command::Refuse if words.is_empty() => return Err(said("what is to be different in the plan")),
             Command::Refuse => (Control::Refuse { text: words.into() }, "It is planned anew"),
+            Command::Accept => {
+                let (task, reason) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
+                if reason.trim().is_empty() {
+                    return Err(said("which task (or whole), and why it counts as done"));
+                }
+                let subject = convert::subject((task != "whole").then(|| task.to_owned()));
+                let reason = reason.trim().to_owned();
+                (Control::Accept { subject, by: "the user", reason }, "It counts as done by your word")
+            }
+            Command::Allow => (Control::Answer { ask: None, allow: true, reason: None }, "It is allowed"),
+            Command::Deny => {
+                let reason = (!words.is_empty()).then(|| words.to_owned());
+                (Control::Answer { ask: None, allow: false, reason }, "It is refused")
+            }
         };
         self.engine.control(id.clone(), control).await?;
         let view = self.engine.view(id).await?;
         Ok(format!("{done}: {}.", line(&view.row)))
+    }
+
+    /// The files of a mission or of one task, or `undo`. What stands in the way is the refusal.
+    async fn take_back(&self, id: MissionId, words: &str) -> Result<String, Refusal> {
+        let (task, undo) = match words {
+            "" => (None, false),
+            "undo" => (None, true),
+            task => (Some(task.to_owned()), false),
+        };
+        let scope = convert::scope(task, None, undo).map_err(Refusal::Invalid)?;
+        let ask = RollbackAsk { scope, dry_run: false, force: false, with_state: false };
+        Ok(rollback_text(&self.engine.rollback(id, ask).await?).trim_end().to_owned())
     }
 
     async fn told(&self, id: MissionId, command: Command, session: &str) -> Result<String, Refusal> {
@@ -162,6 +189,10 @@ impl Command {
             Command::Steer => "steer",
             Command::Approve => "approve",
             Command::Refuse => "refuse",
+            Command::Accept => "accept",
+            Command::Allow => "allow",
+            Command::Deny => "deny",
+            Command::Rollback => "rollback",
         }
     }
 }
