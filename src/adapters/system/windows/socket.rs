@@ -1,5 +1,5 @@
 //! The door for the user's own programs is not there on Windows yet. A named pipe is open to other users of the machine
-//! unless it is given a security descriptor, which takes unsafe code; the panel would have to look for pipes, too.
+//! unless it is given a security descriptor, which tokio takes through unsafe code alone; the panel would have to look for pipes, too.
 use std::io;
 use std::path::{Path, PathBuf};
 
