@@ -11,6 +11,7 @@ import { type Loose, modelOf } from "../src/host/loose"
 import { readOptions } from "../src/options"
 import { dataHome, openMarker } from "../src/paths"
 import { locate, spawnFault } from "../src/sidecar/locate"
+import { nobodyAtWork } from "../src/tui/door"
 import { writePaths } from "../src/writes"
 
 const PATCH = ["*** Begin Patch", "*** Add File: a b.txt", "+*** Update File: no.txt", "*** Update File: src/x.ts ", "*** Move to: src/y.ts", "@@", "-a", "*** Delete File: /abs/z", "*** Add File:", "*** End Patch"].join("\r\n")
@@ -161,6 +162,8 @@ test("the binary is looked for in order, and what is wrong with it is said", () 
     // Root may run what nobody may run only if some bit is set, so this holds for root too.
     assert.throws(() => at({ GANTRY_BIN: plain }), /not executable; run "chmod \+x/)
     assert.throws(() => at({ PATH: join(folder, "plainbin") }), /not executable/)
+    const windows = put("a/node_modules/opencode-gantry-win32-x64/bin/gantry.exe")
+    assert.equal(locate({ env: {}, directory: folder, platform: "win32", arch: "x64", self: join(folder, "a/node_modules/opencode-gantry/dist/index.js") }), windows)
     const inHome = put("home/bin/gantry")
     assert.equal(at({ PATH }), inHome)
     const musl = put("a/node_modules/opencode-gantry-linux-x64-musl/bin/gantry")
@@ -171,6 +174,11 @@ test("the binary is looked for in order, and what is wrong with it is said", () 
   } finally {
     rmSync(folder, { recursive: true })
   }
+})
+
+test("where the panel cannot be, nobody is told to begin a mission for it", () => {
+  assert.match(nobodyAtWork("win32"), /not there on Windows yet: tell the Commander/)
+  assert.match(nobodyAtWork("linux"), /begins with \/task/)
 })
 
 test("every error of a start is a sentence of its own", () => {

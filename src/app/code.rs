@@ -1,6 +1,6 @@
 //! The code tools from the command line: the same questions and answers as in a mission.
 use crate::adapters::search::TreeSearch;
-use crate::adapters::system::{GitTree, LanguageServers};
+use crate::adapters::system::{self, GitTree, LanguageServers};
 use crate::ports::code::Stop;
 use crate::ports::workspace::Tree;
 use crate::protocol::answers::Answer;
@@ -88,7 +88,7 @@ fn ask<T>(
     project: &Path,
     work: impl AsyncFnOnce(CodeTools, Project<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let root = project.canonicalize().with_context(|| project.display().to_string())?;
+    let root = system::real_path(project).with_context(|| project.display().to_string())?;
     let tree = GitTree::new(&std::env::temp_dir());
     let inside = |path: &str| tree.confine(&root, path).map_err(|error| error.to_string());
     let tools = CodeTools {

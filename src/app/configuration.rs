@@ -1,5 +1,5 @@
 //! Gantry's options, and its entry in the host's configuration.
-use crate::adapters::system::dirs;
+use crate::adapters::system::{self, dirs};
 use crate::protocol::types::WorkspaceOptions;
 use crate::setup::config::{Flag, Layers, Resolved};
 use crate::setup::disk::RealDisk;
@@ -96,12 +96,11 @@ pub(super) fn with_installer<T>(
 pub(super) fn config_folder(project: Option<&Path>) -> anyhow::Result<PathBuf> {
     match project {
         None => global_config(),
-        Some(dir) => {
-            std::fs::canonicalize(dir).with_context(|| format!("the project folder {}", dir.display()))
-        }
+        Some(dir) => system::real_path(dir).with_context(|| format!("the project folder {}", dir.display())),
     }
 }
 
 pub(super) fn global_config() -> anyhow::Result<PathBuf> {
-    places::global(|name| std::env::var(name).ok()).context("no home folder: set HOME or XDG_CONFIG_HOME")
+    places::global(|name| std::env::var(name).ok())
+        .with_context(|| format!("no home folder: set {} or XDG_CONFIG_HOME", places::HOME))
 }

@@ -30,7 +30,7 @@ pub fn doctor(project: &Path, fix: bool) -> anyhow::Result<Vec<Finding>> {
 fn sidecar() -> Finding {
     let libc = if cfg!(target_env = "musl") {
         "musl"
-    } else if cfg!(target_env = "gnu") {
+    } else if cfg!(all(target_os = "linux", target_env = "gnu")) {
         "glibc"
     } else {
         "system"

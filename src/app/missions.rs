@@ -1,7 +1,7 @@
 //! What the command line reads out of the store.
 use super::{document, store_path};
 use crate::adapters::sqlite::SqliteStore;
-use crate::adapters::system::dirs;
+use crate::adapters::system::{self, dirs};
 use crate::domain::ids::{Directory, MissionId};
 use crate::engine::core::replay;
 use crate::engine::export;
@@ -31,7 +31,7 @@ fn reading<T>(read: impl AsyncFnOnce(&SqliteStore) -> anyhow::Result<T>) -> anyh
 
 /// The folder as the host names it, which is what missions are filed under.
 fn filed_under(directory: &Path) -> Directory {
-    let real = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
+    let real = system::real_path(directory).unwrap_or_else(|_| directory.to_path_buf());
     Directory(real.display().to_string())
 }
 

@@ -6,6 +6,8 @@ mod document;
 mod missions;
 mod rollback;
 mod run;
+#[cfg_attr(windows, path = "signals_windows.rs")]
+mod signals;
 mod steer;
 
 use crate::adapters::opencode::StdioHost;
@@ -31,11 +33,11 @@ pub use doctor::doctor;
 pub use missions::{WaitingAsk, export, follow, meant, mission, missions, open_ask, open_asks};
 pub use rollback::rollback;
 pub use run::{Ran, run};
+use signals::Signals;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 pub use steer::{Order, processes, steer};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Programs of the user beside the host at one time.
@@ -87,13 +89,12 @@ async fn serve() -> anyhow::Result<()> {
     };
     let (peer, connection) = rpc::connect(tokio::io::stdin(), tokio::io::stdout(), router, Limits::default());
     host.connect(peer.clone());
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut signals = Signals::listen()?;
     let served = tokio::spawn(connection.run());
     tokio::select! {
         () = peer.closed() => tracing::info!("the host is gone"),
         () = stop.cancelled() => tracing::info!("asked to stop"),
-        _ = term.recv() => tracing::info!("SIGTERM"),
-        _ = int.recv() => tracing::info!("SIGINT"),
+        signal = signals.next() => tracing::info!("{signal}"),
     }
     let ordered = async {
         if let Some(engine) = engine {
@@ -105,8 +106,7 @@ async fn serve() -> anyhow::Result<()> {
     tokio::select! {
         _ = tokio::time::timeout(STOP_WITHIN, ordered) => {}
         // A second signal means now. The journal holds all that was promised.
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+        _ = signals.next() => {}
     }
     Ok(())
 }
@@ -123,8 +123,7 @@ async fn doors(home: PathBuf, served: Served) {
     loop {
         tokio::select! {
             visitor = door.next() => match visitor {
-                Ok(stream) if visitors.len() < VISITORS => {
-                    let (input, output) = stream.into_split();
+                Ok((input, output)) if visitors.len() < VISITORS => {
                     let (_, connection) = rpc::connect(input, output, served.viewer(), Limits::default());
                     visitors.spawn(connection.run());
                 }
@@ -174,11 +173,19 @@ fn ports(
 }
 
 /// The other process that ends what this one leaves running when it is killed.
+#[cfg(unix)]
 fn watched() -> Option<Arc<Watchdog>> {
     std::env::current_exe().ok().map(|program| Arc::new(Watchdog::new(program)))
 }
 
+/// Windows does that itself: see `system::watchdog`.
+#[cfg(windows)]
+fn watched() -> Option<Arc<Watchdog>> {
+    None
+}
+
 /// The other half of `watched`: see `system::watchdog`.
+#[cfg(unix)]
 pub fn watchdog() {
     system::watchdog::watch(std::io::stdin().lock());
 }

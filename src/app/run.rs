@@ -1,13 +1,13 @@
 //! `gantry run`: one mission in a host of its own, without a terminal.
 use super::configuration::{config_folder, global_config, with_installer};
 use super::missions::missions;
+use super::signals::Signals;
 use crate::adapters::system::{self, Headless};
 use crate::protocol::types::MissionSummary;
 use crate::setup::config::{Flag, Kind};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Between two looks at the store.
 const LOOK: Duration = Duration::from_millis(500);
@@ -66,16 +66,12 @@ pub fn run(
         Ok(())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut stop = runtime.block_on(async {
-        let (term, int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok::<_, std::io::Error>((term, int))
-    })?;
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
     let (mut interrupted, mut patience) = (false, AFTER_INTERRUPT);
     while host.runs()? && patience > Duration::ZERO {
         interrupted |= runtime.block_on(async {
             tokio::select! {
-                _ = stop.0.recv() => true,
-                _ = stop.1.recv() => true,
+                _ = signals.next() => true,
                 () = tokio::time::sleep(LOOK) => false,
             }
         });

@@ -54,6 +54,9 @@ pub fn steer(id: Option<&str>, action: ControlAction, order: Order) -> anyhow::R
         task: order.task,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if let Some(missing) = Door::MISSING {
+        bail!("{missing}");
+    }
     let done = runtime.block_on(ask(&home, m::MissionControl, &params))?;
     done.with_context(|| {
         format!(
@@ -86,7 +89,7 @@ pub(super) async fn ask<M: Method + Copy>(
 }
 
 async fn visit(path: &std::path::Path) -> anyhow::Result<PeerHandle> {
-    let (input, output) = tokio::net::UnixStream::connect(path).await?.into_split();
+    let (input, output) = Door::visit(path).await?;
     let (peer, connection) = connect(input, output, Router::builder().build(), Limits::default());
     tokio::spawn(connection.run());
     let hello = InitializeParams {

@@ -101,6 +101,7 @@ enum Command {
     /// Serve one OpenCode process over standard input and output (started by the plugin)
     Sidecar,
     /// End the checks of a sidecar that was killed (started by the sidecar)
+    #[cfg(unix)]
     #[command(hide = true)]
     Watchdog,
 }
@@ -117,6 +118,7 @@ pub fn main() -> ExitCode {
     };
     let code = match command {
         Command::Sidecar => sidecar::run(),
+        #[cfg(unix)]
         Command::Watchdog => {
             crate::app::watchdog();
             exit::DONE

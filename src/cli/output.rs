@@ -27,8 +27,17 @@ pub fn note(text: &str) {
 
 /// Columns of the terminal; 80 where there is none.
 pub fn width() -> usize {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
-    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80)
+    columns().filter(|columns| *columns > 0).unwrap_or(80).into()
+}
+
+#[cfg(unix)]
+fn columns() -> Option<u16> {
+    rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| size.ws_col)
+}
+
+#[cfg(windows)]
+fn columns() -> Option<u16> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0)
 }
 
 /// At most this many characters.

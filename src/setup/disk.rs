@@ -1,20 +1,14 @@
 //! The few things the installer does to files, so that a test can let any of them fail or be the last one.
-use std::fs::{self, File, OpenOptions, TryLockError};
+use super::access;
+use std::fs::{self, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Pause between two tries to get a lock.
 const LOCK_STEP: Duration = Duration::from_millis(50);
 
-/// Who may do what with a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Access {
-    pub mode: u32,
-    pub uid: u32,
-    pub gid: u32,
-}
+pub use super::access::Access;
 
 pub trait Disk {
     /// Nothing when there is no such file; links are followed.
@@ -47,8 +41,7 @@ impl Disk for RealDisk {
     }
 
     fn access(&self, path: &Path) -> io::Result<Access> {
-        let meta = fs::metadata(path)?;
-        Ok(Access { mode: meta.mode() & 0o7777, uid: meta.uid(), gid: meta.gid() })
+        fs::metadata(path).map(|meta| Access::of(&meta))
     }
 
     fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
@@ -70,13 +63,9 @@ impl Disk for RealDisk {
 
     fn write_new(&self, path: &Path, bytes: &[u8], access: Option<Access>) -> io::Result<()> {
         // Nobody else reads it before it has the rights of the file it stands for.
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        let mine = file.metadata()?;
+        let mut file = access::private(OpenOptions::new().write(true).create_new(true)).open(path)?;
         if let Some(access) = access {
-            if (access.uid, access.gid) != (mine.uid(), mine.gid()) {
-                std::os::unix::fs::fchown(&file, Some(access.uid), Some(access.gid))?;
-            }
-            file.set_permissions(fs::Permissions::from_mode(access.mode))?;
+            access.give(&file)?;
         }
         file.write_all(bytes)?;
         file.sync_all()
@@ -84,7 +73,7 @@ impl Disk for RealDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)?;
-        to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        to.parent().map_or(Ok(()), access::sync_folder)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

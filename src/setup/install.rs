@@ -192,7 +192,7 @@ impl Installer<'_> {
             Some(_) => Some(self.disk.access(&target).map_err(disk("cannot be looked at"))?),
             None => None,
         };
-        if access.is_some_and(|a| a.mode & 0o222 == 0) {
+        if access.is_some_and(|a| a.read_only()) {
             return Err(Error::ReadOnly { path });
         }
         if let Some(before) = &outcome.before {

@@ -1,4 +1,6 @@
 //! Putting Gantry into OpenCode's configuration, and taking it out again.
+#[cfg_attr(windows, path = "access_windows.rs")]
+mod access;
 pub mod config;
 pub mod disk;
 pub mod edit;

@@ -39,10 +39,13 @@ pub fn own_folder(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     config_home(env).map(|dir| dir.join("gantry"))
 }
 
+/// As the host asks for the home folder.
+pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
 fn config_home(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let set = |name| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let config = set("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute());
-    config.or_else(|| set("HOME").map(|home| home.join(".config")))
+    config.or_else(|| set(HOME).map(|home| home.join(".config")))
 }
 
 /// The files of a folder that the host may read, whether or not they are there.

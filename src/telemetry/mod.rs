@@ -2,6 +2,8 @@
 mod crash;
 mod mask;
 mod rotating;
+#[cfg_attr(windows, path = "same_windows.rs")]
+mod same;
 mod tail;
 
 use crash::{Positions, Recorder, Recording};

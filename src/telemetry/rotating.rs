@@ -1,7 +1,7 @@
 //! A log file of a bounded size that several processes write to.
+use super::same;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The file, and one older part beside it. Each write is one line, appended as a whole.
@@ -18,13 +18,11 @@ impl Rotating {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        let ours = self.file.metadata()?;
-        if ours.len() < self.max {
+        if self.file.metadata()?.len() < self.max {
             return Ok(());
         }
         // Another process may have been first: what stands there now is the new part then.
-        let same = |there: fs::Metadata| (there.dev(), there.ino()) == (ours.dev(), ours.ino());
-        if fs::metadata(&self.path).is_ok_and(same) {
+        if same::at(&self.path) == Some(same::of(&self.file)?) {
             fs::rename(&self.path, older(&self.path))?;
         }
         self.file = append_to(&self.path)?;

@@ -1,8 +1,8 @@
 //! Reading the log while it is being written and rotated.
+use super::same;
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A place in a log.
@@ -32,8 +32,8 @@ impl Tail {
     /// What was written since, in whole lines; after a rotation the rest of the old part and then the new one.
     pub fn more(&mut self) -> io::Result<String> {
         let mut text = self.rest()?;
-        let there = fs::metadata(&self.path).ok().map(|meta| (meta.dev(), meta.ino()));
-        let ours = self.file.as_ref().map(File::metadata).transpose()?.map(|meta| (meta.dev(), meta.ino()));
+        let there = same::at(&self.path);
+        let ours = self.file.as_ref().map(same::of).transpose()?;
         if there.is_some() && there != ours {
             (self.file, self.at) = (open(&self.path)?, 0);
             text += &self.rest()?;
@@ -63,6 +63,7 @@ fn open(path: &Path) -> io::Result<Option<File>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::io::Write;
 
     #[test]

@@ -34,14 +34,21 @@ const fn mac(name: &'static str, rust: &'static str, cpu: &'static str) -> Platf
     Platform { name, rust, os: "darwin", cpu, libc: None, glibc: None }
 }
 
-/// Windows is missing: the sidecar does not build there yet.
-pub const PLATFORMS: [Platform; 6] = [
+pub const PLATFORMS: [Platform; 7] = [
     linux("linux-x64", "x86_64-unknown-linux-gnu", "x64", "glibc"),
     linux("linux-x64-musl", "x86_64-unknown-linux-musl", "x64", "musl"),
     linux("linux-arm64", "aarch64-unknown-linux-gnu", "arm64", "glibc"),
     linux("linux-arm64-musl", "aarch64-unknown-linux-musl", "arm64", "musl"),
     mac("darwin-x64", "x86_64-apple-darwin", "x64"),
     mac("darwin-arm64", "aarch64-apple-darwin", "arm64"),
+    Platform {
+        name: "win32-x64",
+        rust: "x86_64-pc-windows-gnu",
+        os: "win32",
+        cpu: "x64",
+        libc: None,
+        glibc: None,
+    },
 ];
 
 impl Platform {
@@ -71,6 +78,11 @@ impl Platform {
     /// Whether its binary runs on this machine; a musl one is linked statically.
     pub fn runs_here(&self) -> bool {
         Self::here().is_ok_and(|here| (here.os, here.cpu) == (self.os, self.cpu))
+    }
+
+    /// Name of its binary.
+    pub fn program(&self) -> &'static str {
+        if self.os == "win32" { "gantry.exe" } else { "gantry" }
     }
 
     pub fn package(&self) -> String {
@@ -125,7 +137,7 @@ pub fn pack_platform(platform: Platform, binary: &Path, out: &Path) -> Result<Pa
     }
     fs::write(folder.join("package.json"), format!("{manifest:#}\n"))?;
     fs::create_dir_all(folder.join("bin"))?;
-    let bin = folder.join("bin/gantry");
+    let bin = folder.join("bin").join(platform.program());
     fs::copy(binary, &bin).with_context(|| format!("no binary {}", binary.display()))?;
     fs::set_permissions(&bin, fs::Permissions::from_mode(0o755))?;
     common(root()?, &folder)?;
@@ -204,6 +216,8 @@ mod tests {
         let error = Platform::named("beos").expect_err("unknown").to_string();
         assert!(error.contains("linux-x64, linux-x64-musl"), "{error}");
         let names = PLATFORMS.map(|p| p.name);
+        let programs = PLATFORMS.map(|p| (p.os == "win32", p.program()));
+        assert!(programs.contains(&(true, "gantry.exe")) && programs.contains(&(false, "gantry")));
         assert!(names.iter().all(|n| names.iter().filter(|m| m == &n).count() == 1));
     }
 

@@ -14,6 +14,12 @@ type Asked = "mission/status" | "mission/view" | "mission/list" | "mission/contr
 /** A process that does not answer within this time is passed over. */
 const PATIENCE_MS = 3_000
 
+/** What the user is told where no process answers. The sidecar opens no socket on Windows. */
+export function nobodyAtWork(platform: string = process.platform): string {
+  if (platform === "win32") return "The panel and its commands are not there on Windows yet: tell the Commander in the conversation."
+  return "No mission is at work here. One begins with /task followed by what is to be done."
+}
+
 export class Door {
   private readonly open = new Map<string, Promise<{ peer: Peer; socket: Socket }>>()
 

@@ -1,7 +1,7 @@
 // What the user may order, from a command or from a key of the view. None of it needs a turn of the model.
 import type { ControlAction, MissionDetail, MissionSummary } from "../generated/types"
 import { messageOf } from "../errors"
-import type { Door } from "./door"
+import { type Door, nobodyAtWork } from "./door"
 import { openAsk, standing } from "./lines"
 import { SHORT_ID } from "./screen"
 import type { Terminal } from "./terminal"
@@ -82,7 +82,7 @@ export class Orders {
     const open = (await this.door.ask("mission/list", { directory, open: true }))?.missions ?? []
     if (open.length > 1) return this.terminal.choose("Which mission?", open.map(choice))
     const newest = open[0] ?? (await this.door.ask("mission/list", { directory, open: false }))?.missions[0]
-    if (!newest) throw new Error("No mission is at work here. One begins with /task followed by what is to be done.")
+    if (!newest) throw new Error(nobodyAtWork())
     return newest.id
   }
 

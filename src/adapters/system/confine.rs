@@ -28,9 +28,26 @@ pub(super) fn confine(root: &Path, written: &str) -> Result<String, WorkspaceErr
     let parts: Option<Vec<&str>> = inside.iter().map(|part| part.to_str()).collect();
     match parts {
         Some(parts) if parts.is_empty() => Ok(".".into()),
+        Some(parts) if cfg!(windows) && parts.iter().any(|part| means_another_file(part)) => {
+            Err(file("Windows takes a name in it for another file: choose a plain one".into()))
+        }
         Some(parts) => Ok(parts.join("/")),
         None => Err(file("a part of its real path is not UTF-8: rename it".into())),
     }
+}
+
+/// What Windows takes for a device or a part of a file (`a:b`), or shortens (`a.`). Models write it by mistake; leases
+/// would be held on a file that is not there.
+fn means_another_file(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
+    let numbered = |device: &str| {
+        stem.strip_prefix(device).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
+        || numbered("COM")
+        || numbered("LPT")
+        || name.contains(':')
+        || name.ends_with(['.', ' '])
 }
 
 /// The kernel's own limit on the links of one path.
@@ -84,6 +101,16 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn names_that_windows_changes_are_known() {
+        for name in ["nul", "NUL.txt", "com1", "Lpt9.log", "a.txt:b", "a.", "a ", "aux .c"] {
+            assert!(means_another_file(name), "{name}");
+        }
+        for name in ["a.rs", "null", "com", "com10", "console.ts", ".git", "a b", "späße"] {
+            assert!(!means_another_file(name), "{name}");
+        }
+    }
 
     #[test]
     fn paths_stay_inside_the_project() {

@@ -9,34 +9,20 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 /// is not caught; no portable means exists for that without privileges.
 pub(super) struct Group {
     child: Child,
-    #[cfg(unix)]
     id: Option<rustix::process::Pid>,
-    #[cfg(unix)]
     watchdog: Option<Arc<Watchdog>>,
 }
 
 impl Group {
-    pub(super) fn spawn(
-        mut command: Command,
-        #[cfg_attr(not(unix), expect(unused_variables))] watchdog: Option<Arc<Watchdog>>,
-    ) -> io::Result<Self> {
-        #[cfg(unix)]
+    pub(super) fn spawn(mut command: Command, watchdog: Option<Arc<Watchdog>>) -> io::Result<Self> {
         command.process_group(0);
         command.kill_on_drop(true);
         let child = command.spawn()?;
-        #[cfg(unix)]
         let id = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
-        #[cfg(unix)]
         if let (Some(watchdog), Some(id)) = (&watchdog, id) {
             watchdog.started(id);
         }
-        Ok(Self {
-            #[cfg(unix)]
-            id,
-            #[cfg(unix)]
-            watchdog,
-            child,
-        })
+        Ok(Self { id, watchdog, child })
     }
 
     /// Standard input, output and error, once, where they were asked for.
@@ -50,21 +36,16 @@ impl Group {
 
     /// Asks every process of the group to end.
     pub(super) fn ask_to_end(&mut self) {
-        #[cfg(unix)]
         self.signal(rustix::process::Signal::TERM);
-        #[cfg(not(unix))]
-        let _ = self.child.start_kill();
     }
 
     /// Ends every process of the group now, also those that outlived their parent.
     pub(super) fn kill(&mut self) {
-        #[cfg(unix)]
         self.signal(rustix::process::Signal::KILL);
         let _ = self.child.start_kill();
     }
 
     /// The id of a group stays taken while any process is in it. An empty group is no error.
-    #[cfg(unix)]
     fn signal(&self, signal: rustix::process::Signal) {
         if let Some(id) = self.id {
             let _ = rustix::process::kill_process_group(id, signal);
@@ -75,7 +56,6 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.kill();
-        #[cfg(unix)]
         if let (Some(watchdog), Some(id)) = (&self.watchdog, self.id) {
             watchdog.ended(id);
         }

@@ -36,6 +36,7 @@ impl Headless {
     }
 
     /// Asks it to end, as an interrupt at the terminal does.
+    #[cfg(unix)]
     pub fn interrupt(&mut self) {
         if let (Ok(None), Some(pid)) =
             (self.child.try_wait(), rustix::process::Pid::from_child(&self.child).into())
@@ -44,6 +45,10 @@ impl Headless {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
         }
     }
+
+    /// Ctrl+C reaches every program of a console, so it has been asked already.
+    #[cfg(windows)]
+    pub fn interrupt(&mut self) {}
 
     pub fn runs(&mut self) -> io::Result<bool> {
         Ok(self.child.try_wait()?.is_none())

@@ -1,6 +1,7 @@
 //! One small file per project with an open mission, so that a host that starts there can tell with a single
 //! look whether there is something to resume.
 use super::files;
+use super::real::real_path;
 use crate::domain::ids::Directory;
 use crate::ports::Fut;
 use sha2::{Digest, Sha256};
@@ -20,7 +21,7 @@ impl OpenMarkers {
     /// Says whether `directory` has an open mission. Blocks for one or two `fsync`s. A directory that is gone
     /// is taken as it is written.
     pub fn set(&self, directory: &Path, open: bool) -> io::Result<()> {
-        let real = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
+        let real = real_path(directory).unwrap_or_else(|_| directory.to_path_buf());
         let marker = self.folder.join(digest(&real));
         if !open {
             return files::remove(&marker);

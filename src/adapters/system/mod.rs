@@ -6,6 +6,7 @@ mod confine;
 pub mod dirs;
 mod files;
 mod git;
+#[cfg_attr(windows, path = "windows/group.rs")]
 mod group;
 mod headless;
 mod ids;
@@ -14,10 +15,12 @@ mod markers;
 mod memory;
 mod probe;
 pub mod process;
-#[cfg(unix)]
+mod real;
+#[cfg_attr(windows, path = "windows/socket.rs")]
 mod socket;
 mod space;
 mod tail;
+#[cfg_attr(windows, path = "windows/watchdog.rs")]
 pub mod watchdog;
 
 pub use checks::CommandChecks;
@@ -29,6 +32,6 @@ pub use lsp::LanguageServers;
 pub use markers::OpenMarkers;
 pub use memory::SystemMemory;
 pub use probe::first_line;
-#[cfg(unix)]
+pub use real::real_path;
 pub use socket::Door;
 pub use space::{free_space, may_make_files};

@@ -2,6 +2,7 @@
 use super::files::make_folder;
 use std::io;
 use std::path::{Path, PathBuf};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 
 /// Removed when dropped.
@@ -11,6 +12,9 @@ pub struct Door {
 }
 
 impl Door {
+    /// Why there is none on this system.
+    pub const MISSING: Option<&str> = None;
+
     /// `run/PID.sock` in the data folder. What processes that were killed have left there is cleared away.
     pub fn open(data_dir: &Path) -> io::Result<Self> {
         let folder = data_dir.join("run");
@@ -28,8 +32,13 @@ impl Door {
         sockets(&data_dir.join("run"))
     }
 
-    pub async fn next(&self) -> io::Result<UnixStream> {
-        Ok(self.listener.accept().await?.0)
+    pub async fn next(&self) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
+        Ok(self.listener.accept().await?.0.into_split())
+    }
+
+    /// From the other side.
+    pub async fn visit(path: &Path) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
+        Ok(UnixStream::connect(path).await?.into_split())
     }
 }
 
@@ -78,7 +87,7 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
         assert_eq!((mode(&run), mode(&door.path)), (0o700, 0o600));
         assert!(!run.join("1.sock").exists() && run.join("2.sock").exists());
-        let (near, far) = tokio::join!(UnixStream::connect(&door.path), door.next());
+        let (near, far) = tokio::join!(Door::visit(&door.path), door.next());
         assert!(near.is_ok() && far.is_ok());
         drop(door);
         assert_eq!(std::fs::read_dir(&run).expect("the folder").count(), 1);

@@ -1,4 +1,5 @@
 //! Room on disks, and the right to use it.
+use std::io;
 use std::path::Path;
 
 /// Bytes that this user may still write on the file system of a path.
@@ -14,13 +15,19 @@ pub fn free_space(_path: &Path) -> Option<u64> {
 }
 
 /// Whether it is a folder in which this user may make files.
-#[cfg(unix)]
 pub fn may_make_files(folder: &Path) -> bool {
-    use rustix::fs::Access;
-    folder.is_dir() && rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+    folder.is_dir() && check_writable(folder).is_ok()
 }
 
+/// Why this user cannot make files in a folder.
+#[cfg(unix)]
+pub(super) fn check_writable(folder: &Path) -> io::Result<()> {
+    use rustix::fs::Access;
+    Ok(rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// The rights there are in lists that only an attempt asks; the file is gone when it is closed.
 #[cfg(not(unix))]
-pub fn may_make_files(folder: &Path) -> bool {
-    folder.is_dir()
+pub(super) fn check_writable(folder: &Path) -> io::Result<()> {
+    tempfile::Builder::new().prefix(".gantry-").tempfile_in(folder).map(drop)
 }

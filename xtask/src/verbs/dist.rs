@@ -95,7 +95,7 @@ fn build(platform: Platform) -> Result<PathBuf> {
     }
     check(command)?;
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or(workspace()?.join("target"), PathBuf::from);
-    let binary = folder.join(platform.rust).join("release/gantry");
+    let binary = folder.join(platform.rust).join("release").join(platform.program());
     let needs = dist::needs_glibc(&binary)?;
     if needs > Some(OLDEST_GLIBC) {
         ensure!(!zig, "{} needs glibc {needs:?}; at most {OLDEST_GLIBC:?}", binary.display());

@@ -70,11 +70,14 @@ fn prepare(line: &str) -> Result<Command, String> {
             command.args(&words[1..]);
             command
         }
-        _ if cfg!(windows) => {
+        #[cfg(windows)]
+        _ => {
             let mut command = Command::new("cmd");
-            command.args(["/D", "/S", "/C", line]);
+            // It takes off the outer quotation marks, and reads the rest as it is written.
+            command.args(["/D", "/S", "/C"]).raw_arg(format!("\"{line}\""));
             command
         }
+        #[cfg(not(windows))]
         _ => {
             let mut command = Command::new("sh");
             command.args(["-c", line]);

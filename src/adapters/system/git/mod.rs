@@ -19,6 +19,7 @@ mod history_tests;
 #[cfg(all(test, unix))]
 mod tests;
 
+use super::real::real_path;
 use crate::domain::verdict::TreeId;
 use crate::ports::Fut;
 use crate::ports::workspace::{Tree, WorkspaceError};
@@ -40,7 +41,7 @@ impl GitTree {
 
     fn with_program(data_dir: &Path, program: &str) -> Self {
         let absolute = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_path_buf());
-        Self { git: Git::new(program), data_dir: absolute.canonicalize().unwrap_or(absolute) }
+        Self { git: Git::new(program), data_dir: real_path(&absolute).unwrap_or(absolute) }
     }
 }
 
@@ -109,11 +110,9 @@ impl Tree for GitTree {
     }
 
     fn writable(&self, root: &Path) -> Result<(), WorkspaceError> {
-        rustix::fs::access(root, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).map_err(|e| {
-            WorkspaceError::File {
-                path: root.display().to_string(),
-                reason: format!("the project cannot be written ({e}): make it writable, or work on a copy"),
-            }
+        super::space::check_writable(root).map_err(|e| WorkspaceError::File {
+            path: root.display().to_string(),
+            reason: format!("the project cannot be written ({e}): make it writable, or work on a copy"),
         })
     }
 
@@ -183,7 +182,7 @@ impl Worktrees for GitTree {
     fn release(&self, project: PathBuf) -> Fut<'_, Result<(), WorkspaceError>> {
         let slots = place::slots(&self.data_dir);
         Box::pin(async move {
-            let folder = slots.join(super::markers::digest(&project.canonicalize().unwrap_or(project)));
+            let folder = slots.join(super::markers::digest(&real_path(&project).unwrap_or(project)));
             let at = folder.clone();
             let tidied = tokio::task::spawn_blocking(move || slot::tidy(&slots, &folder)).await;
             tidied.map_err(std::io::Error::other).and_then(|done| done).map_err(|e| place::file(&at, &e))

@@ -1,6 +1,7 @@
 //! Where a project's tree lies: in a repository of the user's, or in none; and its private repository.
 use super::super::files::make_folder;
 use super::super::markers::digest;
+use super::super::real::real_path;
 use super::command::{Call, Git, failed};
 use crate::domain::verdict::TreeId;
 use crate::ports::workspace::WorkspaceError;
@@ -83,7 +84,7 @@ impl Slot {
 /// All worktrees of all projects.
 pub(super) fn slots(data_dir: &Path) -> PathBuf {
     let slots = data_dir.join("worktrees");
-    slots.canonicalize().unwrap_or(slots)
+    real_path(&slots).unwrap_or(slots)
 }
 
 impl Repository {
@@ -125,7 +126,7 @@ pub(super) fn known(root: &Path, data_dir: &Path, tree: &TreeId) -> Result<PathB
 }
 
 fn real(root: &Path) -> Result<PathBuf, WorkspaceError> {
-    root.canonicalize().map_err(|e| file(root, &e))
+    real_path(root).map_err(|e| file(root, &e))
 }
 
 pub(super) fn file(path: &Path, error: &io::Error) -> WorkspaceError {

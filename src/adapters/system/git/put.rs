@@ -61,13 +61,12 @@ pub(super) fn put(root: &Path, path: &str, staged: &Path, executable: bool) -> i
     written
 }
 
+#[cfg(unix)]
 fn write(staged: &Path, temp: &Path, target: &Path, executable: bool) -> io::Result<()> {
-    #[cfg(unix)]
     if let Ok(points_to) = fs::read_link(staged) {
         return std::os::unix::fs::symlink(points_to, temp);
     }
     fs::copy(staged, temp)?;
-    #[cfg(unix)]
     if let Some(now) = fs::symlink_metadata(target).ok().filter(fs::Metadata::is_file) {
         use std::os::unix::fs::PermissionsExt;
         let mode = now.permissions().mode() & 0o777;
@@ -76,6 +75,14 @@ fn write(staged: &Path, temp: &Path, target: &Path, executable: bool) -> io::Res
         fs::set_permissions(temp, fs::Permissions::from_mode(mode))?;
     }
     fs::File::open(temp)?.sync_all()
+}
+
+/// Files have no modes there, and git writes links as files that hold their target. Only a file that is open for writing can
+/// be synced.
+#[cfg(not(unix))]
+fn write(staged: &Path, temp: &Path, _target: &Path, _executable: bool) -> io::Result<()> {
+    fs::copy(staged, temp)?;
+    fs::OpenOptions::new().write(true).open(temp)?.sync_all()
 }
 
 /// The folder of a file. A link on the way would lead out of the place that was looked at.

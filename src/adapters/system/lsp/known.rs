@@ -126,6 +126,9 @@ fn on_path(path: &OsStr, name: &str) -> Option<PathBuf> {
 fn program(file: &Path) -> Option<PathBuf> {
     #[cfg(unix)]
     let runs = file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok();
+    // A script (npm's `.cmd`) would need a shell between the server and us.
+    #[cfg(not(unix))]
+    let file = &file.with_added_extension(std::env::consts::EXE_EXTENSION);
     #[cfg(not(unix))]
     let runs = file.is_file();
     runs.then(|| file.to_path_buf())
