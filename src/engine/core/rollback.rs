@@ -10,7 +10,7 @@ use super::state::Mission;
 use super::trees::Span;
 use super::{Core, schedule};
 use crate::domain::checkpoint::Trigger;
-use crate::domain::ids::{Millis, MissionId, TaskId};
+use crate::domain::ids::{Millis, MissionId, Role, TaskId};
 use crate::domain::mission::MissionState;
 use crate::domain::verdict::TreeId;
 use crate::engine::report;
@@ -93,11 +93,13 @@ impl Core {
         if self.place_taken(id) {
             return conflict("another mission is at work in this project: wait until it has ended".into());
         }
-        let turn = |a: &state::Attempt| {
+        // Planners and reviewers only read; the last review's turn may even outlive its host, which ends with the report.
+        let writing = |a: &&state::Attempt| {
             let stage = self.live.get(id).and_then(|l| l.pulses.get(&a.id)).map(|p| p.stage);
-            a.given_up || (a.open() && !matches!(stage, None | Some(Stage::New | Stage::Waiting)))
+            a.role() == Role::Worker
+                && (a.given_up || (a.open() && !matches!(stage, None | Some(Stage::New | Stage::Waiting))))
         };
-        let turns = mission.attempts.values().filter(|a| turn(a)).count();
+        let turns = mission.attempts.values().filter(writing).count();
         if turns > 0 {
             let what = if turns == 1 { "turn is" } else { "turns are" };
             return conflict(format!(

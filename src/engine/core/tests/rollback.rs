@@ -2,6 +2,7 @@
 use super::*;
 use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::MissionId;
+use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
 use crate::domain::verdict::TreeId;
 use crate::engine::core::event::{AttemptKind, Event, Moment, Scope};
@@ -164,6 +165,10 @@ fn it_is_refused_with_what_to_do() {
     let why = roll_back(&mut w, &m, ask(Scope::Mission)).unwrap_err();
     assert!(why.contains(" still running: try again when they have ended"), "{why}");
     w.control(&m, Control::Resume).unwrap();
+    w.run_until(|w| w.mission(&m).state == MissionState::Completed);
+    // The last review is handed in and its turn not yet over: a reviewer writes nothing.
+    assert!(w.mission(&m).open_attempts().count() > 0);
+    roll_back(&mut w, &m, RollbackAsk { dry_run: true, ..ask(Scope::Mission) }).unwrap();
     w.run();
     let why = roll_back(&mut w, &m, ask(Scope::Task("T9".into()))).unwrap_err();
     assert_eq!(why, "it has no task T9 that was begun: choose one of T1, T2, T3, T4");
