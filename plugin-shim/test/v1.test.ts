@@ -259,6 +259,22 @@ const runTask = async (text: string, parts: any[] = [{ type: "text", text }]) =>
 const context = (over: object = {}) => ({ sessionID: "ses_p", messageID: "msg", callID: "call_1", agent: "commander", abort: new AbortController().signal, ...over })
 const say = (type: string, properties: object) => hooks.event({ event: { type, properties } })
 
+test("a compaction is told of the conversation's open mission, and waits for nobody else", async () => {
+  const compact = async (sessionID: string) => {
+    const output = { context: [] as string[] }
+    await hooks["experimental.session.compacting"]({ sessionID }, output)
+    return output.context
+  }
+  assert.deepEqual(await compact("ses_p"), [])
+  await runTask("do it")
+  assert.deepEqual(await compact("ses_other"), [])
+  assert.equal(fake.got("command/run").length, 0)
+  const [kept, ...more] = await compact("ses_p")
+  assert.match(kept ?? "", /Keep its id and state in the summary/)
+  assert.deepEqual(more, [])
+  assert.deepEqual(fake.got("command/run").map(({ session, command }) => [session, command]), [["ses_p", "status"]])
+})
+
 test("/task accepts the mission, keeps the user's words and files, and names the mission to the Commander", async () => {
   const file = { type: "file", url: "file:///p/a" }
   const parts = await runTask('"do it"', [{ type: "text", text: '"do it"' }, file])
