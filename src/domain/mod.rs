@@ -8,6 +8,7 @@ pub mod decompose;
 pub mod file_url;
 pub mod fractal;
 pub mod ids;
+pub mod inside;
 pub mod lease;
 pub mod mask;
 pub mod memory;

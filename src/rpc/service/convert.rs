@@ -1,6 +1,7 @@
 //! Between wire types and the engine's.
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
+use crate::domain::inside::is_inside;
 use crate::engine::handle::{
     self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note,
     Options, Refusal, RollbackStep, RollbackView, Scope, Subject, TaskView,
@@ -113,13 +114,6 @@ fn budget(
         return invalid(format!("option {name}Minutes is {minutes}: it must be 1 to 1440"));
     }
     Ok(())
-}
-
-fn is_inside(path: &str) -> bool {
-    !path.is_empty()
-        && !path.starts_with('/')
-        && !path.contains('\\')
-        && path.split('/').all(|p| !matches!(p, "" | "." | ".."))
 }
 
 /// What an order lacks, for a model as for a program.

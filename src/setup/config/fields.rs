@@ -1,5 +1,6 @@
 //! Every option: its name, what it takes, and what it is for. Validation, the JSON Schema and the reference in
 //! docs/configuration.md come from this table.
+use crate::domain::inside::is_inside;
 use serde_json::{Map, Value, json};
 
 pub struct Field {
@@ -310,10 +311,6 @@ impl MapQuoted for [&str] {
     fn map_quoted(&self) -> Vec<String> {
         self.iter().map(|name| format!("\"{name}\"")).collect()
     }
-}
-
-fn is_inside(path: &str) -> bool {
-    !path.contains('\\') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 /// The JSON Schema of a file of options.
