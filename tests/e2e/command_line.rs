@@ -72,7 +72,8 @@ fn a_mission_is_run_watched_and_exported() {
     let json: Value = serde_json::from_str(&stage.cli(&["export", short, "--json"])).unwrap();
     assert_eq!(json["journal"].as_array().unwrap().len(), told.facts.len());
     assert!(json["tokens"].as_u64().unwrap() > 0 && json["attempts"].as_array().unwrap().len() > 10);
-    assert!(json["gates"]["T3"]["diff"].as_str().unwrap().contains("+++ b/src/discount.js"));
+    let gate = &json["gates"]["T3"];
+    assert!(gate["diff"].as_str().unwrap().contains("+++ b/src/discount.js"), "{gate:#}\n{}", document);
     assert_eq!(
         (&json["gates"]["T3"]["verdict"]["approved"], &json["whole"]["checks"][0]["passed"]),
         (&true.into(), &true.into())
