@@ -164,6 +164,8 @@ table! {
             "Ends the sidecar in order. Missions stay on disk and can be taken over.";
         HostSessionCreate "host/session.create" SidecarToShim Write SessionCreateParams => SessionCreateResult,
             "Opens a host session, or finds the one opened before with the same key.";
+        HostFolderOpen "host/folder.open" SidecarToShim Read FolderParams => Empty,
+            "Opens a folder in the host ahead of the first turn there, which would take a second longer.";
         HostSessionPrompt "host/session.prompt" SidecarToShim Write SessionPromptParams => Empty,
             "Starts a turn; answers when the host has admitted it, not when it has ended.";
         HostSessionAbort "host/session.abort" SidecarToShim Write SessionParams => Empty,

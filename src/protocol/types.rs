@@ -471,6 +471,12 @@ wire! {
         pub session: String,
     }
 
+    pub struct FolderParams {
+        pub directory: String,
+        /// A worktree of the directory's project.
+        pub folder: String,
+    }
+
     pub struct SessionPromptParams {
         pub directory: String,
         pub session: String,

@@ -100,6 +100,10 @@ export type FindingDetail = {
   /** high, medium or low. */
   severity: string, file?: string, line?: number, message: string, };
 
+export type FolderParams = { directory: string,
+  /** A worktree of the directory's project. */
+  folder: string, };
+
 /** Estimated from the plan and from what turns have taken so far. */
 export type Forecast = { minutes: number, turns: number,
   /** Absent while no turn of a kind that is still to come has ended. */
@@ -457,7 +461,9 @@ export type WorkspaceOptions = {
   /** Paths of the project that worktrees share (default node_modules). */
   worktreeLinks?: Array<string>,
   /** Commands that make a new worktree ready (default none). */
-  worktreeSetup?: Array<string>, };
+  worktreeSetup?: Array<string>,
+  /** Worktrees made ready and opened while the plan is being made, 0 to 50 (default 4). */
+  worktreesAhead?: number, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {
@@ -507,6 +513,8 @@ export interface Notifications {
 export interface HostMethods {
   /** Opens a host session, or finds the one opened before with the same key. */
   "host/session.create": { params: SessionCreateParams; result: SessionCreateResult };
+  /** Opens a folder in the host ahead of the first turn there, which would take a second longer. */
+  "host/folder.open": { params: FolderParams; result: Empty };
   /** Starts a turn; answers when the host has admitted it, not when it has ended. */
   "host/session.prompt": { params: SessionPromptParams; result: Empty };
   /** Ends the running turn of a host session. */

@@ -67,6 +67,10 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     }
     options.worktree_links.clone_from(&wire.worktree_links);
     options.worktree_setup.clone_from(&wire.worktree_setup);
+    if let Some(ahead) = wire.worktrees_ahead.filter(|ahead| *ahead > 50) {
+        return invalid(format!("option worktreesAhead is {ahead}: it must be 0 to 50"));
+    }
+    options.worktrees_ahead = wire.worktrees_ahead;
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
         if !is_inside(todo) {
