@@ -4,6 +4,7 @@ import type { HostInfo, Message, OpenAsk, SessionState } from "../generated/type
 import { hostError, messageOf as textOf } from "../errors"
 import type { HostPort, NewSession, Toast } from "./port"
 import { V1Progress, type ToolPart } from "./v1-progress"
+import { V1Toasts } from "./v1-toasts"
 import { type InertText, type Parts, ScriptProgress, readByProgram } from "./v1-script"
 import { type Loose, faultOf, loose, text, texts } from "./loose"
 import { messageOf } from "./v1-events"
@@ -30,6 +31,7 @@ type SessionInfo = { id: string; directory?: string; metadata?: { gantry?: unkno
 export class V1Host implements HostPort {
   readonly info: HostInfo = { line: "v1", pid: process.pid }
   readonly progressOf: V1Progress
+  readonly toasts = new V1Toasts(async (body) => void (await ask(this.client.tui.showToast({ body }))))
   /** Where conversations work that this process has made or asked about. */
   private readonly folders = new Map<string, string | undefined>()
 
@@ -111,8 +113,8 @@ export class V1Host implements HostPort {
     )
   }
 
-  async toast(body: Toast): Promise<void> {
-    await ask(this.client.tui.showToast({ body }))
+  async toast(toast: Toast): Promise<void> {
+    await this.toasts.tell(toast)
   }
 
   progress(call: string, title: string, metadata: Record<string, unknown>): void {
