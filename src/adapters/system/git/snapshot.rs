@@ -12,10 +12,15 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use tempfile::TempPath;
 
 /// Repositories within repositories; deeper ones count as their commit id.
 const DEPTH: u32 = 8;
+
+/// Git gives up where a file goes between its being listed and its being looked at, as the temporary files of
+/// whoever works in the project do all the time. What was taken in until then is not written, so it begins anew.
+const TRIES: u32 = 20;
 
 /// What one working tree needs to be hashed: a copy of its index, and where its objects go.
 struct Work<'a> {
@@ -101,14 +106,23 @@ impl<'a> Work<'a> {
     /// cannot add because they have no commit.
     async fn add(&self, own: Option<&Path>) -> Result<Vec<PathBuf>, WorkspaceError> {
         let mut args: Vec<OsString> = ["add", "--all", "--ignore-errors", "--", "."].map(Into::into).into();
-        let mut call = self.call();
         if let Some(own) = own {
             let mut pattern = OsString::from(":(exclude,literal)");
             pattern.push(own);
             args.push(pattern);
-            call = call.env("GIT_LITERAL_PATHSPECS", "0");
         }
-        let output = self.git.output(call, &args).await?;
+        let mut tries = 1;
+        let output = loop {
+            let mut call = self.call();
+            if own.is_some() {
+                call = call.env("GIT_LITERAL_PATHSPECS", "0");
+            }
+            let output = self.git.output(call, &args).await?;
+            if tries == TRIES || !vanished(&output) {
+                break output;
+            }
+            tries += 1;
+        };
         // 1: some files could not be read. They stay as the index has them, or out.
         if !output.status.success() && output.status.code() != Some(1) {
             return Err(failed(self.root, &output.stderr));
@@ -200,6 +214,14 @@ impl<'a> Work<'a> {
         };
         Ok(TreeId(String::from_utf8_lossy(&id).trim().to_string()))
     }
+}
+
+fn vanished(output: &Output) -> bool {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let gone = |line: &str| {
+        line.starts_with("fatal: unable to stat '") && line.ends_with(": No such file or directory")
+    };
+    !output.status.success() && text.lines().any(gone)
 }
 
 pub(super) fn names(list: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -9,7 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 
 mod worktrees;
 
@@ -411,6 +413,36 @@ async fn many_hashes_at_once_agree() {
         let left: Vec<_> = left.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
         assert!(!left.iter().any(|name| name.starts_with("index-")), "left over: {left:?}");
     }
+}
+
+/// As any program does that writes a file beside its old self and renames it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_vanish_while_it_looks_do_not_spoil_the_look() {
+    let lab = Lab::committed();
+    let stop = AtomicBool::new(false);
+    let looks = std::thread::scope(|scope| {
+        for name in ["p", "q", "r"] {
+            let (root, stop) = (lab.root(), &stop);
+            scope.spawn(move || {
+                while !stop.load(Relaxed) {
+                    fs::write(root.join(name).with_extension("tmp"), "new\n").expect("a file");
+                    fs::rename(root.join(name).with_extension("tmp"), root.join(name)).expect("a new name");
+                }
+            });
+        }
+        let looks = tokio::task::block_in_place(|| {
+            Handle::current().block_on(async {
+                let mut looks = Vec::new();
+                for _ in 0..30 {
+                    looks.push(lab.tree.hash(lab.root(), vec![]).await);
+                }
+                looks
+            })
+        });
+        stop.store(true, Relaxed);
+        looks
+    });
+    assert_eq!(looks.into_iter().find_map(Result::err), None);
 }
 
 async fn futures(lab: &Lab, count: usize) -> Vec<TreeId> {
