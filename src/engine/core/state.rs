@@ -459,7 +459,7 @@ impl Mission {
             | Event::BatchMerged { .. }
             | Event::UserTreeTaken { .. }
             | Event::Landed { .. }
-            | Event::WorktreesReleased { .. } => self.apply_isolation(event)?,
+            | Event::WorktreesReleased { .. } => self.apply_isolation(at, event)?,
         }
         Ok(())
     }
