@@ -21,6 +21,7 @@ mod provider;
 mod reports;
 mod resources;
 mod rollback;
+mod subtree_budget;
 mod trace;
 mod turns;
 mod world;
