@@ -172,7 +172,7 @@ fn nothing_written_means_the_defaults() {
         let rig = Rig::new();
         rig.write("project/gantry.json", text);
         assert_eq!(rig.faults(), Vec::<String>::new(), "{text}");
-        assert_eq!(rig.resolve().values.len(), 16);
+        assert_eq!(rig.resolve().values.len(), 17);
     }
 }
 
