@@ -23,6 +23,7 @@ mod permissions;
 mod prompt_tax;
 mod rollback;
 mod script;
+mod steering;
 mod support;
 mod todo;
 mod tui;

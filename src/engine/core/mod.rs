@@ -19,6 +19,7 @@ mod fractal;
 mod gate;
 mod grants;
 mod hand_back;
+mod interrupt;
 mod io;
 pub mod isolation;
 mod landing;
@@ -35,6 +36,7 @@ mod rollback;
 mod schedule;
 mod spending;
 pub mod state;
+mod steering;
 #[cfg(test)]
 mod tests;
 mod tools;

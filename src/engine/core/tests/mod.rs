@@ -20,6 +20,8 @@ mod provider;
 mod reports;
 mod resources;
 mod rollback;
+mod steering;
+mod suspend;
 mod trace;
 mod turns;
 mod world;
