@@ -49,9 +49,11 @@ impl Core {
             self.call_back(id, task);
         }
         if now {
-            let untold = |a: &&Attempt| !self.missions[id].untold(a).is_empty();
-            let open: Vec<_> =
-                self.missions[id].open_attempts().filter(untold).map(|a| a.id.clone()).collect();
+            let mission = &self.missions[id];
+            let just = mission.steers.last();
+            // Who is only owed an earlier word hears it in its time.
+            let meant = |a: &&Attempt| mission.untold(a).last().copied() == just;
+            let open: Vec<_> = mission.open_attempts().filter(meant).map(|a| a.id.clone()).collect();
             open.iter().for_each(|attempt| self.interrupt(id, attempt));
         }
         Ok(())

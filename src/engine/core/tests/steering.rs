@@ -92,12 +92,15 @@ fn a_turn_that_ends_without_a_report_goes_on_with_the_words_instead_of_a_reminde
 #[test]
 fn at_once_interrupts_who_is_concerned_and_nobody_else() {
     let (mut w, m) = at_work(vec![]);
+    let again = vec![(1_000, Step::Call(report("T2"))), (100, Step::Say("worked"))];
+    w.control(&m, steer("be brief", Some("T2"), false)).expect("steered");
     w.control(&m, steer("use tabs", Some("T1"), true)).expect("steered");
     w.run_for(3_000);
     assert_eq!(prompts(&w, &m, "T1"), [PromptReason::First, PromptReason::Steered], "{}", w.story());
+    assert_eq!(prompts(&w, &m, "T2"), [PromptReason::First]);
+    w.outside.script("T2", vec![again]);
     w.run();
     assert_eq!(w.state(&m), "completed");
-    assert_eq!(prompts(&w, &m, "T2"), [PromptReason::First]);
     assert_eq!(answers(&w, "T1").len(), 1, "it was told already");
     let failed = |a: &crate::engine::core::state::Attempt| a.outcome != Some(Outcome::Done);
     assert!(!w.mission(&m).attempts.values().any(failed), "{}", w.story());
