@@ -22,6 +22,7 @@ mod hand_back;
 mod interrupt;
 mod io;
 pub mod isolation;
+mod landed;
 mod landing;
 mod limits;
 mod live;

@@ -21,6 +21,7 @@ mod reports;
 mod resources;
 mod rollback;
 mod steering;
+mod subtree_budget;
 mod suspend;
 mod trace;
 mod turns;
