@@ -98,6 +98,7 @@ fn workers_are_steered_and_a_suspended_mission_goes_on_in_another_host() {
     // The plugin takes up what is open when the project is opened.
     host.get("/session").unwrap();
     let id = &told.row.id.0;
+    stage.model.open(&gate("Task T1: ", 1));
     wait("the next process", PATIENCE, || {
         let output = stage.env.command(&crate::support::sidecar()).unwrap().args(["resume", id]).output();
         output.unwrap().status.success().then_some(())
