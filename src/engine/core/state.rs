@@ -462,7 +462,7 @@ impl Mission {
             | Event::BatchMerged { .. }
             | Event::UserTreeTaken { .. }
             | Event::Landed { .. }
-            | Event::WorktreesReleased { .. } => self.apply_isolation(event)?,
+            | Event::WorktreesReleased { .. } => self.apply_isolation(at, event)?,
         }
         Ok(())
     }
