@@ -101,6 +101,7 @@ impl Index {
     }
 
     pub fn report_held(&self, gauges: &mut BTreeMap<String, u64>) {
+        gauges.insert("held.indexed_sessions".into(), self.sessions.len() as u64);
         gauges.insert("held.written_paths".into(), self.written.len() as u64);
     }
 

@@ -184,10 +184,9 @@ pub async fn rest(sim: &Arc<Sim>) {
         if let Some(life) = sidecar.now() {
             let gauges = life.handle.metrics().await.gauges;
             // What was learned of providers stays.
-            let tables = gauges.into_iter().filter(|(name, n)| {
-                let kept = name == "held.providers" || !name.starts_with("held.");
-                *n > 0 && !kept || name == "host_sessions.known" && *n > 0
-            });
+            let tables = gauges
+                .into_iter()
+                .filter(|(name, n)| name.starts_with("held.") && name != "held.providers" && *n > 0);
             let left: Vec<_> = tables.map(|(name, n)| format!("{n} {name}")).collect();
             if !left.is_empty() && sim.world.lock().mirror.settled() {
                 let text = format!("still in memory after the missions have left it: {}", left.join(", "));
