@@ -429,11 +429,6 @@ impl Handle {
         }
     }
 
-    /// Host sessions that are known by name, for a gauge: those of missions in memory.
-    pub fn known_sessions(&self) -> usize {
-        self.index.len()
-    }
-
     pub fn dropped_events(&self) -> u64 {
         self.dropped_events.load(Ordering::Relaxed)
     }
