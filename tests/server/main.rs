@@ -5,6 +5,7 @@ mod door;
 mod faults;
 mod git_rig;
 mod host;
+mod merge_model;
 mod merges;
 mod missions;
 mod models;
