@@ -215,32 +215,33 @@ async fn play(
             _ => {}
         }
     }
-    let mut user = user.lock();
-
-    user.look("end");
-    prop_assert_eq!(&user.breaches, &Vec::<String>::new());
+    let breaches = |when: &str| {
+        let mut user = user.lock();
+        user.look(when);
+        user.breaches.clone()
+    };
+    prop_assert_eq!(breaches("end"), Vec::<String>::new());
     let view = rig.engine.view(m.clone()).await.expect("there");
     if !landed {
-        prop_assert!(user.work().is_empty(), "{:?}", view.report);
+        prop_assert!(user.lock().work().is_empty(), "{:?}", view.report);
         let branch = git(&rig.project, &["rev-parse", "--verify", &format!("refs/heads/gantry/{m}")]);
         prop_assert!(branch.is_ok(), "accepted work is on no branch: {:?}", view.report);
     }
 
     // And back: whatever the user wrote stays, or nothing is changed.
-    late.iter().for_each(|edit| user.make(edit));
-    let state = |user: &User| FILES.map(|file| user.read(file));
-    let before = state(&user);
+    late.iter().for_each(|edit| user.lock().make(edit));
+    let state = || FILES.map(|file| rig.read(file));
+    let before = state();
     let ask = |scope| RollbackAsk { scope, dry_run: false, force: false, with_state: false };
     let back = rig.engine.rollback(m.clone(), ask(Scope::Mission)).await;
-    user.look("after the rollback");
-    prop_assert_eq!(&user.breaches, &Vec::<String>::new());
+    prop_assert_eq!(breaches("after the rollback"), Vec::<String>::new());
     if back.is_ok_and(|view| view.done) {
-        prop_assert!(landed && user.work().is_empty());
-        if before != state(&user) {
+        prop_assert!(landed && user.lock().work().is_empty());
+        if before != state() {
             rig.engine.rollback(m.clone(), ask(Scope::Undo)).await.expect("undone");
         }
     }
-    prop_assert_eq!(before, state(&user));
+    prop_assert_eq!(before, state());
     Ok(())
 }
 
