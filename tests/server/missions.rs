@@ -37,6 +37,7 @@ async fn lease(host: &FakeHost, session: &str, tool: &str, paths: &[&str]) -> Op
         call: "x".into(),
         tool: tool.into(),
         paths: paths.iter().map(ToString::to_string).collect(),
+        command: None,
     };
     let answer = host.peer().call(m::LeaseCheck, &params, SOON).await.expect("an answer");
     assert_eq!(answer.allow, answer.reason.is_none());
