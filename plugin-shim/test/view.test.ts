@@ -106,7 +106,8 @@ class FakeTerminal implements Terminal {
   busy = () => this.turnRuns
   colour = (name: string) => name
   size = () => () => size
-  toast = (kind: string, message: string) => void this.said.push(`${kind}: ${message}`)
+  fetchesNotices = false
+  toast = (kind: string, message: string, title?: string) => void this.said.push(`${kind}: ${title ? `${title}: ` : ""}${message}`)
   notify = (title: string, message: string, sound: string) => void this.said.push(`${sound}! ${title}: ${message}`)
   say = (title: string, message: string) => void this.said.push(`${title}: ${message}`)
   ask = async () => this.answer
@@ -174,6 +175,30 @@ test("keys order what the state allows, and are gone with the view", async () =>
   assert.deepEqual(terminal.pressed, {})
   await pass(20_000)
   assert.equal(count("mission/view") - atEnd, 2, "nobody asks for a view that is gone")
+})
+
+test("where no other half shows toasts the panel fetches them, each once", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  const all = [{ number: 7, title: "Mission resumed", message: "Greet", variant: "info" }]
+  const { door, asked, count } = fakeDoor({
+    "mission/status": () => view().detail,
+    "notice/list": ({ after = 0 }) => ({ notices: all.filter(({ number }) => number > after) }),
+  })
+  const terminal = new FakeTerminal()
+  terminal.fetchesNotices = true
+  new Panel(terminal, door)
+  await pass(3_000)
+  all.push({ number: 9, title: "Task T1 failed", message: "It does not greet.", variant: "error" })
+  await pass(3_000)
+  assert.deepEqual(terminal.said, ["info: Mission resumed: Greet", "error: Task T1 failed: It does not greet."])
+  const numbers = asked.filter(([method]) => method === "notice/list").map(([, { after }]) => after)
+  assert.deepEqual([numbers[0], numbers[1], numbers.at(-1)], [undefined, 7, 9])
+  const other = fakeDoor({ "mission/status": () => view().detail })
+  new Panel(new FakeTerminal(), other.door)
+  await pass(3_000)
+  assert.equal(other.count("notice/list"), 0)
+  assert.ok(count("mission/status") > 0)
+  for (const end of terminal.ends) end()
 })
 
 test("the panel asks once a second while there is something to follow, and seldom else", async () => {

@@ -1,5 +1,7 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
+use super::bulletin::Bulletin;
+pub use super::bulletin::Notice;
 pub use super::core::event::{
     Ceiling, Created, Inspection, Options, ReportStatus, Scope, Spent, Subject, Toasts,
 };
@@ -48,6 +50,7 @@ const UNCONFIRMED: &str = "Gantry's store has not answered for 15 s, so this cal
 pub struct Handle {
     tx: mpsc::Sender<Message>,
     index: Arc<Index>,
+    bulletin: Arc<Bulletin>,
     ports: Ports,
     next_reply: Arc<AtomicU64>,
     dropped_events: Arc<AtomicU64>,
@@ -181,10 +184,12 @@ impl AskView {
 pub fn start_with(ports: Ports, limits: Limits) -> (Handle, impl Future<Output = ()> + Send) {
     let (tx, rx) = mpsc::channel(QUEUE);
     let index = Arc::new(Index::default());
-    let dispatcher = Dispatcher::new(ports.clone(), limits, index.clone(), rx);
+    let bulletin = Arc::new(Bulletin::default());
+    let dispatcher = Dispatcher::new(ports.clone(), limits, index.clone(), bulletin.clone(), rx);
     let handle = Handle {
         tx,
         index,
+        bulletin,
         ports,
         next_reply: Arc::new(AtomicU64::new(1)),
         dropped_events: Arc::new(AtomicU64::new(0)),
@@ -223,6 +228,11 @@ impl Handle {
     pub async fn close(&self, directory: Directory) {
         // A loop that has stopped has given them up already.
         let _ = self.tx.send(Message::Close { directory }).await;
+    }
+
+    /// What was told of the directory after the notice of that number, oldest first; without one, what is fresh.
+    pub fn notices(&self, directory: &Directory, after: Option<u64>) -> Vec<Notice> {
+        self.bulletin.after(self.ports.clock.now(), directory, after)
     }
 
     /// Durable when it returns.

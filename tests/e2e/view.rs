@@ -89,6 +89,7 @@ fn a_mission_is_read_and_steered_on_the_whole_screen() {
         screen.text.lines().all(|line| line.chars().count() <= 60)
     });
     assert!(least.unwrap().contains("› ├─▸ T2 Write two.txt"));
+    insta::assert_snapshot!("view_60x20", masked(&wait_clear(&tui, &["› ├─▸ T2 ", "1/4 done"]), &stage));
     tui.resize(140, 45).unwrap();
 
     tui.text("s").unwrap();

@@ -10,6 +10,7 @@ const VIEW = "gantry.mission"
 const ORDER = 150
 
 export class V1Terminal implements Terminal {
+  readonly fetchesNotices = false
   /** What was on the screen before the view. */
   private before: { name: string; params?: Record<string, unknown> } = { name: "home" }
 
@@ -39,8 +40,8 @@ export class V1Terminal implements Terminal {
     return useTerminalDimensions()
   }
 
-  toast(kind: Kind, message: string): void {
-    this.api.ui.toast({ variant: kind, title: "Gantry", message })
+  toast(kind: Kind, message: string, title = "Gantry"): void {
+    this.api.ui.toast({ variant: kind, title, message })
   }
 
   notify(title: string, message: string, sound: "done" | "question" | "error"): void {

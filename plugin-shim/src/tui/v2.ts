@@ -49,6 +49,7 @@ const TURNS = ["session.execution.started", "session.execution.succeeded", "sess
 const GROUP = "Gantry"
 
 export class V2Terminal implements Terminal {
+  readonly fetchesNotices = true
   private readonly ends: (() => void)[] = []
   private before: Destination = { type: "home" }
 
@@ -84,8 +85,8 @@ export class V2Terminal implements Terminal {
     return useTerminalDimensions()
   }
 
-  toast(kind: Kind, message: string): void {
-    this.context.ui.toast.show({ title: GROUP, message, variant: kind })
+  toast(kind: Kind, message: string, title = GROUP): void {
+    this.context.ui.toast.show({ title, message, variant: kind })
   }
 
   notify(title: string, message: string, sound: "done" | "question" | "error"): void {
