@@ -267,7 +267,7 @@ test("an agent that asks is in the panel and the view, calls the user once, and 
   await panel.look()
   await panel.look()
   assert.deepEqual(terminal.said.filter((one) => one !== "looked"), ["question! Do it: T2 asks: bash npm publish"])
-  assert.match(textOf(panel.draw("s") as any), /T2 asks: bash npm publish[^]*\/task-allow or \/task-deny/)
+  assert.match(textOf(panel.draw("s") as any), /T2 asks: bash npm publish[^]*answer it in the dialog below/)
   missionView(terminal, door, new Orders(terminal, door, () => {}), "m1")
   await settle()
   terminal.pressed.n?.()
@@ -304,6 +304,14 @@ test("with several missions open and none of the conversation, the user chooses"
   terminal.answer = "m2"
   assert.equal(await orders.meant(), "m2")
   assert.deepEqual(terminal.said, Array(2).fill(`Which mission? ${several[0]?.id},m2`))
+  open = several.map((mission) => ({ ...mission, parentSession: "other" }))
+  terminal.current = "elsewhere"
+  assert.equal(await orders.meant(), "m2", "those of other conversations, where this one has none")
+  terminal.said.pop()
+  open = [open[0]!, { ...several[1]!, parentSession: "elsewhere" }]
+  const own = fakeDoor({ "mission/status": () => ({ ...view().detail, mission: open[1] }), "mission/list": () => ({ missions: open }) })
+  assert.equal(await new Orders(terminal, own.door, () => {}).meant(), "m2", "the only one of its own needs no word")
+  terminal.current = "s"
   open = []
   assert.equal(await orders.meant(), several[0]?.id, "the newest")
   await assert.rejects(new Orders(terminal, fakeDoor({}).door, () => {}).meant(), /One begins with \/task/)

@@ -495,12 +495,13 @@ impl Handle {
         rows.map_err(|e| Refusal::Store(e.to_string()))
     }
 
-    /// The mission of a conversation: the open one, else the newest.
+    /// The mission of a conversation: the one at work, else the one that begins next, else the newest.
     pub async fn newest_of(&self, directory: Directory, parent: &str) -> Result<Option<MissionId>, Refusal> {
         let rows = self.ports.store.missions(Some(directory), false, LOOK_BACK).await;
         let mut rows = rows.map_err(|e| Refusal::Store(e.to_string()))?;
         rows.retain(|row| row.parent_session == parent);
-        let meant = rows.iter().find(|row| row.open).or(rows.first());
+        let waits = || rows.iter().rfind(|row| row.open);
+        let meant = rows.iter().find(|row| row.begun).or_else(waits).or(rows.first());
         Ok(meant.map(|row| row.id.clone()))
     }
 

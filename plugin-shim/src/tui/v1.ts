@@ -1,7 +1,7 @@
 // The terminal interface of the V1 line behind the port.
 import { type Child, createComponent, useTerminalDimensions } from "@opentui/solid"
 import { log } from "../log"
-import { messageOf } from "../errors"
+import { messageOf, reasonOf } from "../errors"
 import type { TuiApi } from "./api"
 import type { Choice, Colour, Command, Keys, Kind, Terminal } from "./terminal"
 
@@ -117,7 +117,7 @@ export class V1Terminal implements Terminal {
         run: () => {
           // A command that is chosen in the host's list leaves that list open.
           this.api.ui.dialog.clear()
-          run().catch((error) => this.toast("warning", messageOf(error)))
+          run().catch((error) => this.toast("warning", reasonOf(error)))
         },
       })),
     })

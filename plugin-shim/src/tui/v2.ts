@@ -2,7 +2,7 @@
 // opencode.json, so nothing has to be registered for it.
 import { type Child, useTerminalDimensions } from "@opentui/solid"
 import { log } from "../log"
-import { messageOf } from "../errors"
+import { messageOf, reasonOf } from "../errors"
 import type { Choice, Colour, Command, Keys, Kind, Terminal } from "./terminal"
 
 type Route = { type: "home" } | { type: "session"; sessionID: string } | { type: "plugin"; id: string; name: string; data?: Record<string, unknown> }
@@ -149,7 +149,7 @@ export class V2Terminal implements Terminal {
       palette: true as const,
       slash: { name },
       run: () => {
-        run().catch((error) => this.toast("warning", messageOf(error)))
+        run().catch((error) => this.toast("warning", reasonOf(error)))
       },
     }))
     this.context.keymap.layer(() => ({ commands: layer }))
