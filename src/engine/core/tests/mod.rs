@@ -20,6 +20,7 @@ mod provider;
 mod reports;
 mod resources;
 mod rollback;
+mod subtree_budget;
 mod trace;
 mod turns;
 mod world;

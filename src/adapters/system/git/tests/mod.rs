@@ -9,9 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tempfile::TempDir;
-use tokio::runtime::Handle;
 
 mod worktrees;
 
@@ -190,6 +188,41 @@ async fn excluded_files_do_not_count() {
     assert_ne!(lab.hash().await, before);
     lab.write("src/TODO.md", "another one\n");
     assert_ne!(hash(lab.root()).await, Ok(before), "only the very path is left out");
+}
+
+/// A filter of git's runs while the files are taken in, after they were listed: it takes one away.
+#[tokio::test]
+async fn a_file_that_goes_away_during_a_look_is_out_and_the_look_goes_on() {
+    let lab = Lab::committed();
+    git(&lab.root(), &["config", "filter.broom.clean", "rm -rf passing sub/passing; cat"]);
+    lab.write(".gitattributes", "a.txt filter=broom\n");
+    commit(&lab.root());
+    let before = lab.hash().await;
+    lab.write("a.txt", "ONE\n");
+    lab.write("passing", "here and gone\n");
+    lab.write("sub/passing/deep", "here and gone\n");
+    let after = lab.hash().await;
+    assert_eq!(lab.changed(&before, &after).await, ["a.txt"]);
+    assert!(!lab.root().join("passing").exists(), "the filter ran");
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_not_even_read() {
+    for ignored in ["", "PLAN.md\n"] {
+        let lab = Lab::committed();
+        lab.write(".gitignore", ignored);
+        let out = vec!["PLAN.md".to_owned(), ".PLAN.md.tmp".to_owned()];
+        let before = lab.tree.hash(lab.root(), out.clone()).await.expect("a tree");
+        lab.write("PLAN.md", "the plan\n");
+        lab.write("src/PLAN.md", "a file of the project's\n");
+        let after = lab.tree.hash(lab.root(), out).await.expect("a tree");
+        let seen: &[&str] = if ignored.is_empty() { &["src/PLAN.md"] } else { &[] };
+        assert_eq!(lab.changed(&before, &after).await, seen);
+        let (folder, name) = (2, git(&lab.root(), &["hash-object", "PLAN.md"]));
+        let kept = super::place::known(&lab.root(), &lab.tree.data_dir, &after).expect("a repository");
+        let object = kept.join("objects").join(&name[..folder]).join(&name[folder..]);
+        assert!(!object.exists(), "its text was stored");
+    }
 }
 
 #[tokio::test]
@@ -413,36 +446,6 @@ async fn many_hashes_at_once_agree() {
         let left: Vec<_> = left.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
         assert!(!left.iter().any(|name| name.starts_with("index-")), "left over: {left:?}");
     }
-}
-
-/// As any program does that writes a file beside its old self and renames it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_that_vanish_while_it_looks_do_not_spoil_the_look() {
-    let lab = Lab::committed();
-    let stop = AtomicBool::new(false);
-    let looks = std::thread::scope(|scope| {
-        for name in ["p", "q", "r"] {
-            let (root, stop) = (lab.root(), &stop);
-            scope.spawn(move || {
-                while !stop.load(Relaxed) {
-                    fs::write(root.join(name).with_extension("tmp"), "new\n").expect("a file");
-                    fs::rename(root.join(name).with_extension("tmp"), root.join(name)).expect("a new name");
-                }
-            });
-        }
-        let looks = tokio::task::block_in_place(|| {
-            Handle::current().block_on(async {
-                let mut looks = Vec::new();
-                for _ in 0..30 {
-                    looks.push(lab.tree.hash(lab.root(), vec![]).await);
-                }
-                looks
-            })
-        });
-        stop.store(true, Relaxed);
-        looks
-    });
-    assert_eq!(looks.into_iter().find_map(Result::err), None);
 }
 
 async fn futures(lab: &Lab, count: usize) -> Vec<TreeId> {
