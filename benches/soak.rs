@@ -498,7 +498,13 @@ impl Checks for Place {
 }
 
 impl Todo for Place {
-    fn publish(&self, _: PathBuf, _: TodoPlan, _: Vec<Edit>) -> Fut<'_, Result<u64, WorkspaceError>> {
+    fn publish(
+        &self,
+        _: PathBuf,
+        _: String,
+        _: TodoPlan,
+        _: Vec<Edit>,
+    ) -> Fut<'_, Result<u64, WorkspaceError>> {
         now(Ok(1))
     }
     fn update(
