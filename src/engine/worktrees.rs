@@ -39,6 +39,10 @@ impl Effects {
     async fn on_trees(&self, project: PathBuf, work: TreeWork) -> TreeDone {
         let worktrees = &self.ports().worktrees;
         match work {
+            TreeWork::Prepare { number, onto, outfit } => {
+                let made = self.give(&project, number, &onto, None, &outfit).await;
+                TreeDone::Prepared { number, result: made.map(|path| path.display().to_string()) }
+            }
             TreeWork::Give { task, number, onto, carry, outfit } => {
                 let given = self.give(&project, number, &onto, carry, &outfit).await;
                 let result = given.map(|path| path.display().to_string());
@@ -63,6 +67,7 @@ impl Effects {
                 TreeDone::TakenIn(found.await.map_err(told))
             }
             TreeWork::Land { from, to, todo } => {
+                self.keep(&project, [&from, &to]).await;
                 let result = worktrees.apply(project, from, to.clone(), plan_files(&todo)).await;
                 TreeDone::Landed { tree: to, result: result.map_err(told) }
             }
@@ -128,6 +133,7 @@ impl Effects {
         for Candidate { task, base, tree } in candidates {
             let merged = merge(base.clone(), top.clone(), tree.clone()).await?;
             if merged.conflicts.is_empty() {
+                self.keep(project, [&top, &merged.tree]).await;
                 top = merged.tree.clone();
                 stacked.steps.push(Step { task, tree: merged.tree });
                 continue;
@@ -140,6 +146,16 @@ impl Effects {
             }
         }
         Ok(stacked)
+    }
+}
+
+impl Effects {
+    /// For a rollback. What cannot be kept cannot be taken back later; the work goes on.
+    async fn keep(&self, project: &Path, trees: [&TreeId; 2]) {
+        for tree in trees {
+            let kept = self.ports().history.keep(project.to_path_buf(), tree.clone()).await;
+            kept.unwrap_or_else(|error| tracing::warn!(%error, "a tree could not be kept"));
+        }
     }
 }
 

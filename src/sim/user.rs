@@ -19,8 +19,12 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
         let budget = budget(sim.seed, n as u64);
         world.mirror.budgets.extend(budget.map(|tokens| (format!("Number {n}"), tokens)));
         let heard = if world.mutated(Mutation::BudgetIgnored) { None } else { budget };
+        let of_tasks = task_budget(sim.seed, n as u64);
+        world.mirror.task_budgets.extend(of_tasks.map(|tokens| (format!("Number {n}"), tokens)));
+        let task_budget_tokens = of_tasks.filter(|_| !world.mutated(Mutation::TaskBudgetIgnored));
         let options = Options {
             budget_tokens: heard,
+            task_budget_tokens,
             workers: *world.rng.pick(&[1, 2, 10]),
             auto_resume: world.rng.chance(700),
             permission_timeout_ms: Some(60_000),
@@ -69,6 +73,11 @@ fn budget(seed: u64, n: u64) -> Option<u64> {
     (seed.is_multiple_of(3) && n.is_multiple_of(2)).then(|| 300 + (seed / 3 + n * 7_919) % 2_000)
 }
 
+/// The same for a task with all its parts: from less than one turn to more than most need.
+fn task_budget(seed: u64, n: u64) -> Option<u64> {
+    (seed.wrapping_add(n) % 3 == 1).then(|| 100 + (seed / 3 + n * 104_729) % 1_200)
+}
+
 /// Some missions work in worktrees; not drawn either.
 fn isolated(seed: u64, n: u64) -> Option<bool> {
     (seed / 2 + n).is_multiple_of(3).then_some(true)
@@ -103,11 +112,13 @@ pub async fn meddle(sim: Arc<Sim>, every_ms: u64) {
         match act {
             0 => control(&sim, &mission, Control::Cancel { by: "the user" }).await,
             1 | 2 => {
-                control(&sim, &mission, Control::Pause).await;
+                // Not drawn, like what follows for other seeds.
+                let order = if sim.seed % 5 == 4 { Control::Suspend } else { Control::Pause };
+                control(&sim, &mission, order).await;
                 sim.pause(1_000, 200_000).await;
                 control(&sim, &mission, Control::Resume).await;
             }
-            3 => control(&sim, &mission, Control::Steer { text: "hurry".into() }).await,
+            3 => control(&sim, &mission, steer(sim.seed)).await,
             4 | 5 => {
                 *sim.world.lock().retries.entry(mission.clone()).or_default() += 1;
                 control(&sim, &mission, Control::Retry).await;
@@ -125,6 +136,12 @@ pub async fn meddle(sim: Arc<Sim>, every_ms: u64) {
             _ => edit(&sim, &mission),
         }
     }
+}
+
+/// A word to all, or to one of them; in a part of the seeds at once.
+fn steer(seed: u64) -> Control {
+    let task = seed.is_multiple_of(2).then(|| TaskId(format!("T{}", seed % 3 + 1)));
+    Control::Steer { text: "hurry".into(), task, now: seed % 3 == 1 }
 }
 
 /// A change of the plan file.

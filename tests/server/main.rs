@@ -3,7 +3,9 @@
 mod commands;
 mod door;
 mod faults;
+mod git_rig;
 mod host;
+mod merges;
 mod missions;
 mod models;
 mod opening;

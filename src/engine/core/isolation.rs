@@ -3,8 +3,9 @@
 use super::event::{AttemptKind, Event, Subject};
 use super::io::Ground;
 use super::state::Mission;
-use crate::domain::ids::TaskId;
-use crate::domain::merge::Batch;
+use super::trees::{By, Span};
+use crate::domain::ids::{Millis, TaskId};
+use crate::domain::merge::{Batch, Step};
 use crate::domain::verdict::TreeId;
 
 /// The number of the worktree in which accepted work is put together.
@@ -114,7 +115,7 @@ impl Mission {
     }
 
     /// Facts of worktrees and their results; all others are not for here.
-    pub(super) fn apply_isolation(&mut self, event: &Event) -> Result<(), String> {
+    pub(super) fn apply_isolation(&mut self, at: Millis, event: &Event) -> Result<(), String> {
         match event {
             Event::WorktreeGiven { task, number, path, base } => {
                 let given =
@@ -149,6 +150,11 @@ impl Mission {
                 isolation.integration = batch.tree(*changes as usize).clone();
                 // It is at another tree than what is accepted now.
                 isolation.whole = None;
+                let merged = merged.iter().enumerate();
+                let span = |(n, step): (usize, &Step)| {
+                    Span::whole(By::Merge(step.task.clone()), at, batch.tree(n), &step.tree)
+                };
+                self.spans.extend(merged.map(span));
             }
             Event::UserTreeTaken { seen, merged, clashes } => {
                 let isolation = self.isolated()?;
@@ -164,7 +170,8 @@ impl Mission {
                 let isolation = self.isolated()?;
                 isolation.landed = Some(tree.clone());
                 isolation.integration = tree.clone();
-                isolation.user = tree.clone();
+                let before = std::mem::replace(&mut isolation.user, tree.clone());
+                self.spans.push(Span::whole(By::Landing, at, &before, tree));
             }
             Event::WorktreesReleased { left_at } => {
                 let isolation = self.isolated()?;
@@ -206,10 +213,14 @@ impl Mission {
 
     /// Where in a worktree the conversation that asked would be.
     pub fn folder_in(&self, worktree: &Worktree) -> String {
+        self.folder_below(&worktree.path)
+    }
+
+    pub(super) fn folder_below(&self, root: &str) -> String {
         let inside = self.created.directory.as_str().strip_prefix(self.created.worktree.as_str());
         match inside.map(|rest| rest.trim_matches('/')) {
-            Some(inside) if !inside.is_empty() => format!("{}/{inside}", worktree.path),
-            _ => worktree.path.clone(),
+            Some(inside) if !inside.is_empty() => format!("{root}/{inside}"),
+            _ => root.to_owned(),
         }
     }
 }

@@ -54,7 +54,7 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub budget_minutes: Option<u32>,
-        /// Most tokens of one task with all its attempts and reviews.
+        /// Most tokens of one task with all its attempts, reviews and parts.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional, type = "number"))]
         pub task_budget_tokens: Option<u64>,
@@ -102,6 +102,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub worktree_setup: Option<Vec<String>>,
+        /// Worktrees made ready and opened while the plan is being made, 0 to 50 (default 4).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub worktrees_ahead: Option<u32>,
     }
 
     #[derive(Copy, Eq)]

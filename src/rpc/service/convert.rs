@@ -1,10 +1,11 @@
 //! Between wire types and the engine's.
+use crate::domain::budget::Budget;
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
 use crate::domain::inside::is_inside;
 use crate::engine::handle::{
     self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note,
-    Options, Refusal, RollbackStep, RollbackView, Scope, Subject, TaskView,
+    Options, Refusal, RollbackStep, RollbackView, Scope, Spent, Subject, TaskView,
 };
 use crate::ports::host::CallState;
 use crate::ports::queue::Queue;
@@ -67,6 +68,10 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     }
     options.worktree_links.clone_from(&wire.worktree_links);
     options.worktree_setup.clone_from(&wire.worktree_setup);
+    if let Some(ahead) = wire.worktrees_ahead.filter(|ahead| *ahead > 50) {
+        return invalid(format!("option worktreesAhead is {ahead}: it must be 0 to 50"));
+    }
+    options.worktrees_ahead = wire.worktrees_ahead;
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
         if !is_inside(todo) {
@@ -157,15 +162,17 @@ pub fn rollback(row: &MissionRow, view: &RollbackView, text: String) -> MissionR
 
 pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
     let missing = |what: &str| RpcError::new(INVALID_PARAMS, what);
-    let MissionControlParams { action, text, ask, checkpoint, task, files, .. } = p;
+    let MissionControlParams { action, text, ask, checkpoint, task, files, now, .. } = p;
     Ok(match action {
         ControlAction::Pause => Control::Pause,
+        ControlAction::Suspend => Control::Suspend,
         ControlAction::Resume => Control::Resume,
         ControlAction::Cancel => Control::Cancel { by: "you" },
         ControlAction::Retry => Control::Retry,
         ControlAction::Steer => {
             let text = text.filter(|t| !t.trim().is_empty());
-            Control::Steer { text: text.ok_or_else(|| missing(NO_TEXT))? }
+            let task = task.filter(|t| !t.is_empty()).map(TaskId);
+            Control::Steer { text: text.ok_or_else(|| missing(NO_TEXT))?, task, now: now.unwrap_or_default() }
         }
         ControlAction::Approve => Control::Approve,
         ControlAction::Refuse => {
@@ -232,6 +239,7 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         attempts: t.attempts,
         brief_bytes: Some(t.brief_bytes),
         note: t.note.clone(),
+        budget: budget_detail(&view.task_budget, t.budget_spent),
         began_at: t.began_at.map(|m| m.0),
         ended_at: t.ended_at.map(|m| m.0),
     };
@@ -244,13 +252,7 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         report: view.report.clone(),
         asks: view.asks.iter().map(ask).collect(),
         checkpoints: view.checkpoints.iter().map(checkpoint).collect(),
-        budget: (!view.budget.limits_nothing()).then(|| BudgetDetail {
-            tokens: view.budget.tokens,
-            cost: view.budget.cost,
-            minutes: view.budget.wall_ms.map(|ms| (ms / 60_000) as u32),
-            tokens_spent: view.budget_spent.tokens,
-            cost_spent: view.budget_spent.cost,
-        }),
+        budget: budget_detail(&view.budget, view.budget_spent),
         forecast: view.forecast.map(|f| Forecast {
             minutes: f.minutes,
             turns: f.turns,
@@ -259,6 +261,16 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         }),
         last_event: view.log.last().map(log_line),
     }
+}
+
+fn budget_detail(limit: &Budget, spent: Spent) -> Option<BudgetDetail> {
+    (!limit.limits_nothing()).then(|| BudgetDetail {
+        tokens: limit.tokens,
+        cost: limit.cost,
+        minutes: limit.wall_ms.map(|ms| (ms / 60_000) as u32),
+        tokens_spent: spent.tokens,
+        cost_spent: spent.cost,
+    })
 }
 
 fn ask(a: &AskView) -> AskDetail {

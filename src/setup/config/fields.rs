@@ -41,7 +41,7 @@ pub enum Kind {
 /// Of a `Ceilings`.
 const MAX_NAMES: usize = 50;
 
-pub const FIELDS: [Field; 24] = [
+pub const FIELDS: [Field; 25] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -151,21 +151,21 @@ pub const FIELDS: [Field; 24] = [
         name: "taskBudgetDollars",
         env: "GANTRY_TASK_BUDGET_DOLLARS",
         kind: Kind::Amount { least: 0.01, most: 1_000_000.0, unit: "US dollars" },
-        about: "Most money for one task with all its attempts and reviews; the task fails when it would need more",
+        about: "Most money for one task with all its attempts, reviews and parts; the task fails when it would need more",
         default: None,
     },
     Field {
         name: "taskBudgetMinutes",
         env: "GANTRY_TASK_BUDGET_MINUTES",
         kind: Kind::Whole { least: 1, most: 1_440, unit: "minutes" },
-        about: "Minutes of work on one task after which it is given no further turn",
+        about: "Minutes of work on one task and its parts after which it is given no further turn",
         default: None,
     },
     Field {
         name: "taskBudgetTokens",
         env: "GANTRY_TASK_BUDGET_TOKENS",
         kind: Kind::Whole { least: 1_000, most: 1_000_000_000_000, unit: "tokens" },
-        about: "Most tokens for one task with all its attempts and reviews",
+        about: "Most tokens for one task with all its attempts, reviews and parts",
         default: None,
     },
     Field {
@@ -209,6 +209,13 @@ pub const FIELDS: [Field; 24] = [
         kind: Kind::Commands,
         about: "Commands that make a new worktree ready, run in it once",
         default: Some("[]"),
+    },
+    Field {
+        name: "worktreesAhead",
+        env: "GANTRY_WORKTREES_AHEAD",
+        kind: Kind::Whole { least: 0, most: 50, unit: "worktrees" },
+        about: "Worktrees made ready, and opened in OpenCode, while the plan of a mission is being made, so that its first tasks begin at once; each takes OpenCode some 40 MB of memory",
+        default: Some("4"),
     },
 ];
 
