@@ -422,10 +422,8 @@ impl Effects {
                 };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let plan = TodoPlan { mission: mission.0.clone(), title, items };
-                    let result = todo
-                        .publish(Path::new(&root).join(file), plan, seen)
-                        .await
-                        .map_err(|e| e.to_string());
+                    let written = todo.publish(PathBuf::from(root), file, plan, seen).await;
+                    let result = written.map_err(|e| e.to_string());
                     Some(Input::TodoWritten { mission, result })
                 })
             }
