@@ -24,6 +24,7 @@ mod progress;
 mod prompt_tax;
 mod rollback;
 mod script;
+mod sessions;
 mod support;
 mod todo;
 mod tui;
