@@ -147,7 +147,7 @@ table! {
         MissionList "mission/list" ShimToSidecar Read MissionListParams => MissionListResult,
             "The missions of a directory.";
         MissionControl "mission/control" ShimToSidecar Write MissionControlParams => MissionDetail,
-            "Pauses, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one.";
+            "Pauses, suspends, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one.";
         MissionRollback "mission/rollback" ShimToSidecar Write MissionRollbackParams => MissionRollbackResult,
             "Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do.";
         CommandRun "command/run" ShimToSidecar Write CommandRunParams => CommandRunResult,

@@ -25,6 +25,7 @@ mod prompt_tax;
 mod rollback;
 mod script;
 mod sessions;
+mod steering;
 mod support;
 mod todo;
 mod tui;

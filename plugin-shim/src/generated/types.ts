@@ -71,7 +71,7 @@ export type CheckpointDetail = {
   /** The files as they were then, where that was recorded. */
   tree?: string, };
 
-export type Command = "status" | "report" | "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "allow" | "deny" | "rollback";
+export type Command = "status" | "report" | "pause" | "suspend" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "allow" | "deny" | "rollback";
 
 export type CommandRunParams = { directory: string,
   /** The conversation it was typed in; its mission is the one that is meant. */
@@ -83,7 +83,7 @@ export type CommandRunResult = {
   /** For the user. */
   text: string, };
 
-export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "expand" | "allow" | "deny" | "checkpoint" | "restore";
+export type ControlAction = "pause" | "suspend" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "expand" | "allow" | "deny" | "checkpoint" | "restore";
 
 export type DiagnosticsPolicy = "auto" | "off";
 
@@ -190,7 +190,10 @@ export type MissionControlParams = { directory: string, mission?: string, action
   checkpoint?: number,
   /** For restore: the files changed since go back too. */
   files?: boolean,
-  /** For accept: the id of the task; the mission as a whole when absent. For expand: the id of the task. */
+  /** For steer: interrupts who is at work on it, and tells him at once. */
+  now?: boolean,
+  /** For steer: the id of the task it is about; all of the mission when absent. For accept: the id of the task; the
+   * mission as a whole when absent. For expand: the id of the task. */
   task?: string, };
 
 export type MissionCreateParams = { directory: string,
@@ -489,7 +492,7 @@ export interface SidecarMethods {
   "mission/view": { params: MissionStatusParams; result: MissionViewResult };
   /** The missions of a directory. */
   "mission/list": { params: MissionListParams; result: MissionListResult };
-  /** Pauses, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one. */
+  /** Pauses, suspends, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
   /** Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do. */
   "mission/rollback": { params: MissionRollbackParams; result: MissionRollbackResult };

@@ -188,7 +188,10 @@ pub enum Input {
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Control {
+    /// No turn begins any more; those that run end by themselves.
     Pause,
+    /// Turns, checks and all else of the mission are ended as well.
+    Suspend,
     Resume,
     Cancel {
         by: &'static str,
@@ -196,6 +199,10 @@ pub enum Control {
     Retry,
     Steer {
         text: String,
+        /// What it is about; none for the mission.
+        task: Option<TaskId>,
+        /// Who is at work on it is interrupted and told at once.
+        now: bool,
     },
     /// The plan that waits is accepted; so does `Resume`.
     Approve,

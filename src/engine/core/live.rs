@@ -191,6 +191,8 @@ pub enum Stage {
     Waiting,
     Prompting,
     Running,
+    /// Interrupted; how its turn ends in the host is still to be seen.
+    Ending,
 }
 
 impl Pulse {

@@ -20,6 +20,7 @@ mod fractal;
 mod gate;
 mod grants;
 mod hand_back;
+mod interrupt;
 mod io;
 pub mod isolation;
 mod landed;
@@ -38,6 +39,7 @@ mod rollback;
 mod schedule;
 mod spending;
 pub mod state;
+mod steering;
 #[cfg(test)]
 mod tests;
 mod tools;

@@ -163,15 +163,17 @@ pub fn rollback(row: &MissionRow, view: &RollbackView, text: String) -> MissionR
 
 pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
     let missing = |what: &str| RpcError::new(INVALID_PARAMS, what);
-    let MissionControlParams { action, text, ask, checkpoint, task, files, .. } = p;
+    let MissionControlParams { action, text, ask, checkpoint, task, files, now, .. } = p;
     Ok(match action {
         ControlAction::Pause => Control::Pause,
+        ControlAction::Suspend => Control::Suspend,
         ControlAction::Resume => Control::Resume,
         ControlAction::Cancel => Control::Cancel { by: "you" },
         ControlAction::Retry => Control::Retry,
         ControlAction::Steer => {
             let text = text.filter(|t| !t.trim().is_empty());
-            Control::Steer { text: text.ok_or_else(|| missing(NO_TEXT))? }
+            let task = task.filter(|t| !t.is_empty()).map(TaskId);
+            Control::Steer { text: text.ok_or_else(|| missing(NO_TEXT))?, task, now: now.unwrap_or_default() }
         }
         ControlAction::Approve => Control::Approve,
         ControlAction::Refuse => {

@@ -257,7 +257,12 @@ fn of_mission() -> BoxedStrategy<Event> {
             source,
             remarks
         }),
-        text().prop_map(|text| Event::Steered { text }),
+        (text(), of(task_id())).prop_map(|(text, task)| Event::Steered { text, task }),
+        (attempt_id(), 0..9u32, of(text())).prop_map(|(attempt, steers, call)| Event::Told {
+            attempt,
+            steers,
+            call
+        }),
         (text(), attempt_id(), text(), texts()).prop_map(|(ask, attempt, permission, patterns)| {
             Event::Asked { ask, attempt, permission, patterns }
         }),
@@ -324,6 +329,8 @@ fn of_work() -> BoxedStrategy<Event> {
         PromptReason::Continue,
         PromptReason::Retry,
         PromptReason::Denied,
+        PromptReason::Steered,
+        PromptReason::Resumed,
     ]);
     let usage = (whole(), number()).prop_map(|(tokens, cost)| Spent { tokens, cost });
     let inspection = (tree(), texts(), text(), findings())
