@@ -99,8 +99,10 @@ impl Core {
             _ => None,
         });
         let coming: Vec<u32> = coming.collect();
-        let at_work = mission.tasks.iter().filter(|t| t.worktree.is_some() && !t.state.is_over());
-        let at_work = at_work.filter(|t| t.state != TaskState::InReview).count();
+        // Not one that has to wait again for others, who could not be given any.
+        let works =
+            |t: &&Task| matches!(t.state, TaskState::Ready | TaskState::Assigned | TaskState::InProgress);
+        let at_work = mission.tasks.iter().filter(|t| t.worktree.is_some()).filter(works).count();
         if at_work + coming.len() >= mission.created.options.workers as usize {
             return None;
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Built;
 use super::demo::missions;
@@ -24,6 +24,9 @@ const FILES: usize = 100;
 /// Tasks that begin together in worktrees, and how often.
 const ABREAST: usize = 4;
 const STARTS: usize = 3;
+/// Tasks in a row, and the files that each has to know.
+const CHAIN: usize = 5;
+const READ: usize = 4;
 /// Longer than opening the worktrees takes, and shorter than any real planner.
 const PLANNING: Duration = Duration::from_secs(8);
 
@@ -35,6 +38,15 @@ pub(super) fn measure(built: &Built) -> Result<Table> {
             "plan handed in → all {ABREAST} workers at work, each in a worktree of its own, {ahead} made ready ahead"
         );
         table = table.row(Row::new(what, "ms", Samples::millis(waits)));
+    }
+    for reuse in ["off", "follow"] {
+        let runs = (0..STARTS).map(|_| in_a_row(built, reuse)).collect::<Result<Vec<_>>>()?;
+        let (took, sent): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        let what =
+            format!("mission of {CHAIN} tasks in a row about the same {READ} files, `sessionReuse` {reuse}");
+        table = table
+            .row(Row::new(what, "s", Samples::new(took.iter().map(Duration::as_secs_f64).collect())))
+            .row(Row::new("… sent to the model by its workers", "KB", Samples::new(sent)));
     }
     Ok(table)
 }
@@ -185,27 +197,60 @@ fn in_worktrees(built: &Built, ahead: usize) -> Result<Duration> {
     Ok(last - planned)
 }
 
+/// The makespan, and what was sent to the model by workers, in kilobytes. A worker reads what it does not know from its
+/// conversation, one file at a time.
+fn in_a_row(built: &Built, reuse: &str) -> Result<(Duration, f64)> {
+    let folder = scratch::folder()?;
+    let root = folder.path().join("host");
+    let project = scratch::project(folder.path(), FILES)?;
+    std::fs::create_dir(&root)?;
+    let mut script =
+        script(&project, 0, Duration::ZERO).first(planner(super::host::plan(CHAIN, true), THINK));
+    for n in (1..=CHAIN).rev() {
+        let read = if n == 1 || reuse == "off" { READ } else { 0 };
+        let glance = |rule: Rule, file: usize| {
+            let file = project.join(format!("src/part0/file{file}.js"));
+            rule.turn(Turn::call("read", json!({"filePath": file})).after(THINK))
+        };
+        let worker = (0..read).fold(Rule::new(Role::Worker).contains(&format!("Task T{n}: ")), glance);
+        script = script.rule(works(worker, &project, n)).rule(reviewer(&format!("Review of task T{n}: ")));
+    }
+    let model = Model::start(script)?;
+    let env = HostEnv::new(&root, &project)?
+        .model(&model)
+        .plugin(&built.shim, json!({"sessionReuse": reuse}))
+        .gantry(&built.gantry);
+    let server = env.serve()?;
+    let took = mission(built, &env, server.client())?;
+    let sent = model.requests().iter().filter(|r| r.role == Role::Worker).map(|r| r.raw.len()).sum::<usize>();
+    Ok((took, sent as f64 / 1e3))
+}
+
 fn script(project: &Path, tasks: usize, planning: Duration) -> Script {
     let brief = json!({"brief": "Write every file that the plan names."});
     let commander = Rule::new(Role::Commander).contains("Call the tool `mission`");
-    let planner = Rule::new(Role::Planner).contains("Plan the mission");
-    let plan = super::host::plan(tasks, false);
     let mut script = Script::new()
         .rule(commander.turn(Turn::call("mission", brief).after(THINK)).turn(Turn::echo()))
-        .rule(planner.turn(Turn::call("submit_plan", plan).after(THINK.max(planning))))
+        .rule(planner(super::host::plan(tasks, false), THINK.max(planning)))
         .rule(reviewer("Integration review"));
     for n in 1..=tasks {
-        let file = project.join(format!("work/T{n}.txt"));
-        let write = json!({"filePath": file, "content": "done\n"});
-        let report = json!({"status": "done", "summary": "The file is written."});
         let worker = Rule::new(Role::Worker).contains(&format!("Task T{n}: "));
-        script = script.rule(reviewer(&format!("Review of task T{n}: "))).rule(
-            worker
-                .turn(Turn::call("write", write).after(THINK))
-                .turn(Turn::call("submit_report", report).after(THINK)),
-        );
+        script = script.rule(reviewer(&format!("Review of task T{n}: "))).rule(works(worker, project, n));
     }
     script
+}
+
+fn planner(plan: Value, thinks: Duration) -> Rule {
+    let rule = Rule::new(Role::Planner).contains("Plan the mission");
+    rule.turn(Turn::call("submit_plan", plan).after(thinks))
+}
+
+/// Writes its file and reports.
+fn works(worker: Rule, project: &Path, n: usize) -> Rule {
+    let write = json!({"filePath": project.join(format!("work/T{n}.txt")), "content": "done\n"});
+    let report = json!({"status": "done", "summary": "The file is written."});
+    let worker = worker.turn(Turn::call("write", write).after(THINK));
+    worker.turn(Turn::call("submit_report", report).after(THINK))
 }
 
 fn reviewer(opening: &str) -> Rule {
