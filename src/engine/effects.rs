@@ -106,6 +106,17 @@ impl Effects {
                     Some(Input::SessionCreated { mission, attempt, result })
                 })
             }
+            Action::CheckSession { mission, directory, session } => {
+                let told = {
+                    let (mission, session) = (mission.clone(), session.clone());
+                    move |result| Input::SessionChecked { mission, session, result }
+                };
+                let broken = told.clone()(Err(failed()));
+                let effects = self.clone();
+                work(Some(&mission), Some(broken), async move {
+                    Some(told(effects.look(directory, session, true, 1).await))
+                })
+            }
             Action::OpenFolder { mission, directory, folder } => {
                 let told = {
                     let (mission, folder) = (mission.clone(), folder.clone());
