@@ -18,7 +18,7 @@ use crate::lab::host::{Client, HostEnv};
 use crate::lab::model::{Model, Recorded, Role, Rule, Script, Turn};
 
 /// Tasks side by side, and how often.
-const SIZES: [(usize, usize); 3] = [(1, 3), (10, 3), (50, 1)];
+const SIZES: [(usize, usize); 3] = [(1, 3), (10, 2), (50, 1)];
 const THINK: Duration = Duration::from_secs(1);
 const FILES: usize = 100;
 /// Tasks that begin together in worktrees, and how often.
