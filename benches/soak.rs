@@ -279,7 +279,7 @@ fn submission(role: Role) -> ToolInput {
             notes: None,
         },
         Role::Reviewer | Role::Commander => {
-            ToolInput::Review { approved: true, summary: "well done".into(), findings: Vec::new() }
+            ToolInput::Review { approved: true, summary: "well done".into(), findings: Vec::new(), choice: None }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `gantry run`
 use super::{exit, output, progress};
 use crate::app::{self, Ran};
+use crate::domain::race::MAX_TRIES;
 use crate::setup::config::{self, Flag};
 use std::path::PathBuf;
 
@@ -14,6 +15,9 @@ pub struct Args {
     /// Most the mission may spend: tokens, as in 50k or 2m, or dollars, as in '$2'
     #[arg(long, value_name = "BUDGET")]
     budget: Option<String>,
+    /// So many tries at each task side by side, of which the best is taken
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=i64::from(MAX_TRIES)))]
+    race: Option<u32>,
     /// Each task works in a working tree of its own; your files change when all of it is checked
     #[arg(long)]
     worktree: bool,
@@ -38,6 +42,9 @@ pub fn run(args: &Args) -> u8 {
         Some(budget) => format!("--budget={budget} {}", args.text),
         None => args.text.clone(),
     };
+    if let Some(tries) = args.race {
+        text.insert_str(0, &format!("--race={tries} "));
+    }
     if args.worktree {
         text.insert_str(0, "--worktree ");
     }

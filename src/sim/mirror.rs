@@ -2,12 +2,12 @@
 //!
 //! Promises that concern the journal alone are checked here, as each record comes in.
 use super::place_ports::CHECK;
-use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId};
+use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
 use crate::domain::verdict::TreeId;
 use crate::engine::core::event::{AttemptKind, Event, Submission};
-use crate::engine::core::state::{Attempt, Mission};
+use crate::engine::core::state::{Attempt, Mission, RaceEnd};
 use crate::engine::journal;
 use crate::ports::store::{Append, MissionRow};
 use std::collections::BTreeMap;
@@ -174,6 +174,8 @@ impl Kept {
                 self.closed.insert(attempt.0.clone(), at);
                 None
             }
+            Event::TaskChanged { task, to: TaskState::Completed, .. } => self.finished_try(task),
+            Event::BatchMade { steps, .. } => steps.iter().find_map(|step| self.not_taken(&step.task)),
             Event::Reported { text, .. } => {
                 self.reports.push(text.clone());
                 None
@@ -194,9 +196,25 @@ impl Kept {
         (!signed.contains(own.as_str())).then(|| format!("{attempt} in {own} handed in what says: {signed}"))
     }
 
+    /// Of the tries at a task only the one that was taken is merged, and the others are over by then.
+    fn finished_try(&self, task: &TaskId) -> Option<String> {
+        let task = self.mission.task(task)?;
+        let of = task.spec.parent.as_ref().filter(|_| task.spec.is_try())?;
+        let at_work = self.mission.parts_of(of).find(|t| !t.state.is_over());
+        let late = at_work.map(|t| format!("{} goes on though {} is done", t.spec.id, task.spec.id));
+        self.not_taken(&task.spec.id).or(late)
+    }
+
+    fn not_taken(&self, task: &TaskId) -> Option<String> {
+        let task = self.mission.task(task)?;
+        let of = self.mission.task(task.spec.parent.as_ref().filter(|_| task.spec.is_try())?)?;
+        let taken = matches!(&of.race, Some(RaceEnd::Won { taken, .. }) if *taken == task.spec.id);
+        (!taken).then(|| format!("{} is merged and was not taken: {:?}", task.spec.id, of.race))
+    }
+
     fn completed(&self, tree: &impl Fn(&str) -> Option<(TreeId, bool)>) -> Option<String> {
         let mission = &self.mission;
-        if let Some(task) = mission.tasks.iter().find(|t| t.state != TaskState::Completed) {
+        if let Some(task) = mission.planned().find(|t| t.state != TaskState::Completed) {
             return Some(format!("completed while {} is {}", task.spec.id, task.state.name()));
         }
         if let Some(open) = mission.open_attempts().find(|a| matches!(a.kind, AttemptKind::Work(_))) {

@@ -330,6 +330,8 @@ pub enum ToolInput {
         approved: bool,
         summary: String,
         findings: Vec<Finding>,
+        /// Which of several tries is to be taken, where they are compared.
+        choice: Option<String>,
     },
     /// The arguments did not fit the tool; the text says how.
     Malformed {
@@ -403,6 +405,8 @@ pub enum Action {
         parent: HostSessionId,
         title: String,
         role: Role,
+        /// What it runs on, when that is not what its parent does.
+        model: Option<String>,
         adopt: bool,
     },
     Prompt {

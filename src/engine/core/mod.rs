@@ -30,6 +30,7 @@ mod overrule;
 mod plan;
 mod provider;
 mod queue;
+mod race;
 mod recover;
 mod rollback;
 mod schedule;

@@ -49,13 +49,33 @@ impl Core {
         if budget.limits_nothing() {
             return true;
         }
-        let live = self.live.get(id);
+        budget.admits(self.spent(id), self.wall_ms(mission), self.reserved(id), self.mean(mission, role))
+    }
+
+    /// What turns under way are likely to cost still; none where there are none.
+    fn reserved(&self, id: &MissionId) -> Option<Spent> {
+        let (mission, live) = (&self.missions[id], self.live.get(id));
         let still = mission.open_attempts().map(|a| {
             let so_far = live.and_then(|l| l.pulses.get(&a.id)).map_or(Spent::default(), |p| p.spent);
             self.mean(mission, a.role()).beyond(so_far)
         });
-        let reserved = still.reduce(Spent::plus);
-        budget.admits(self.spent(id), self.wall_ms(mission), reserved, self.mean(mission, role))
+        still.reduce(Spent::plus)
+    }
+
+    /// How many turns of the role at a task what is left of both budgets covers, by what they have cost so far: one at
+    /// least.
+    pub(super) fn covered(&self, id: &MissionId, task: &TaskId, role: Role, most: u32) -> u32 {
+        let mission = &self.missions[id];
+        let each = self.mean(mission, role);
+        let spent = mission.task(task).map_or(Spent::default(), |t| t.spent);
+        let of_task = mission.created.options.task_budget();
+        let fits = |turns: &u32| {
+            let beside = (1..*turns).map(|_| each).reduce(Spent::plus);
+            let reserved = self.reserved(id).into_iter().chain(beside).reduce(Spent::plus);
+            budget(mission).admits(self.spent(id), self.wall_ms(mission), reserved, each)
+                && of_task.admits(spent, 0, beside, each)
+        };
+        (2..=most).rev().find(fits).unwrap_or(1)
     }
 
     /// Whether the turn that is to begin now has to stay undone.

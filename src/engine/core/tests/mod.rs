@@ -17,6 +17,7 @@ mod outside;
 mod overrule;
 mod planning;
 mod provider;
+mod race;
 mod reports;
 mod resources;
 mod rollback;
