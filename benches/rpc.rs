@@ -28,6 +28,7 @@ fn detail() -> MissionDetail {
         attempts: 1,
         brief_bytes: None,
         note: None,
+        budget: None,
         began_at: Some(1_767_225_600_000),
         ended_at: None,
     };

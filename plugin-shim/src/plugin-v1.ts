@@ -34,8 +34,6 @@ interface ToolContext {
   ask?(request: PermissionRequest & { always: string[] }): Promise<void>
 }
 
-/** The TUI shows no toast before it is drawn. */
-const WARN_AFTER_MS = 3_000
 const NOTHING = Promise.resolve()
 const SCHEMAS = new Map<string, unknown>(TOOLS.map((tool) => [tool.name, tool.inputSchema]))
 
@@ -49,10 +47,8 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
   const warn = (message: string) => {
     host.toast({ title: "Gantry", message, variant: "warning", duration: 10_000 }).catch((error) => log(`toast: ${messageOf(error)}`))
   }
-  const warnLater = (message: string) => timers.push(setTimeout(() => warn(message), WARN_AFTER_MS).unref())
-  const timers: NodeJS.Timeout[] = []
   const cancelResume = resumeLater(workspace, warn)
-  if (options.warning) warnLater(options.warning)
+  if (options.warning) warn(options.warning)
   let ours = new Set<string>([COMMAND])
 
   const take = (event: V1Event, owner: Workspace) => {
@@ -70,7 +66,7 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
   return {
     config: async (config: HostConfig) => {
       ours = addTo(config, !servedByTerminal(input.directory))
-      if (!ours.has(COMMAND)) warnLater(`Your own command /${COMMAND} stays; rename it to use Gantry's.`)
+      if (!ours.has(COMMAND)) warn(`Your own command /${COMMAND} stays; rename it to use Gantry's.`)
     },
 
     tool: Object.fromEntries(TOOLS.map((tool) => [tool.name, toolV1(tool, workspace, host, pool)])),
@@ -83,6 +79,7 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
 
     "command.execute.before": async (command: CommandCall, output: { parts: Part[] }) => {
       if (!ours.has(command.command)) return
+      host.toasts.drawn()
       const order = orderOf(command.command)
       if (order) {
         const answer = await answerOf(command.arguments, (text) => workspace.command(command.sessionID, order, text))
@@ -120,7 +117,7 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
 
     dispose: async () => {
       cancelResume()
-      for (const timer of timers) clearTimeout(timer)
+      host.toasts.dispose()
       await workspace.dispose()
     },
   }

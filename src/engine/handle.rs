@@ -75,6 +75,8 @@ pub struct TaskView {
     /// Of what a worker of it is told at its start, as things stand.
     pub brief_bytes: u32,
     pub note: Option<String>,
+    /// Of its budget: with all it is planned into, since the mission was last begun.
+    pub budget_spent: Spent,
     pub began_at: Option<Millis>,
     pub ended_at: Option<Millis>,
 }
@@ -111,6 +113,8 @@ pub struct MissionView {
     pub log: Vec<Note>,
     pub spent: Spent,
     pub budget: Budget,
+    /// Of each task.
+    pub task_budget: Budget,
     /// Of the budget: since it was last begun.
     pub budget_spent: Spent,
     pub forecast: Option<Forecast>,
@@ -119,6 +123,7 @@ pub struct MissionView {
 impl MissionView {
     /// `means`: what turns of each role cost, as far as is known.
     pub fn of(mission: &Mission, means: &BTreeMap<Role, Mean>) -> Self {
+        let below = mission.spent_below();
         let tasks = mission.in_order().into_iter().map(|t| TaskView {
             id: t.spec.id.0.clone(),
             title: t.title().to_owned(),
@@ -134,6 +139,7 @@ impl MissionView {
                 _ if t.state == TaskState::Completed || t.note.is_none() => report::race(mission, t),
                 _ => t.note.clone(),
             },
+            budget_spent: below.get(&t.spec.id).map_or(Spent::default(), |(spent, _)| *spent),
             began_at: t.began_at,
             ended_at: t.ended_at,
         });
@@ -151,6 +157,7 @@ impl MissionView {
             spent: mission.spent,
             budget_spent: mission.spent.beyond(mission.spent_before),
             budget: mission.created.options.budget(),
+            task_budget: mission.created.options.task_budget(),
             forecast: report::forecast(mission, means),
         }
     }

@@ -63,6 +63,7 @@ impl Effects {
                 TreeDone::TakenIn(found.await.map_err(told))
             }
             TreeWork::Land { from, to, todo } => {
+                self.keep(&project, [&from, &to]).await;
                 let result = worktrees.apply(project, from, to.clone(), plan_files(&todo)).await;
                 TreeDone::Landed { tree: to, result: result.map_err(told) }
             }
@@ -128,6 +129,7 @@ impl Effects {
         for Candidate { task, base, tree } in candidates {
             let merged = merge(base.clone(), top.clone(), tree.clone()).await?;
             if merged.conflicts.is_empty() {
+                self.keep(project, [&top, &merged.tree]).await;
                 top = merged.tree.clone();
                 stacked.steps.push(Step { task, tree: merged.tree });
                 continue;
@@ -140,6 +142,16 @@ impl Effects {
             }
         }
         Ok(stacked)
+    }
+}
+
+impl Effects {
+    /// For a rollback. What cannot be kept cannot be taken back later; the work goes on.
+    async fn keep(&self, project: &Path, trees: [&TreeId; 2]) {
+        for tree in trees {
+            let kept = self.ports().history.keep(project.to_path_buf(), tree.clone()).await;
+            kept.unwrap_or_else(|error| tracing::warn!(%error, "a tree could not be kept"));
+        }
     }
 }
 

@@ -348,6 +348,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub note: Option<String>,
+        /// What it may spend with all it is planned into since the mission was last begun; absent without a limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub budget: Option<BudgetDetail>,
         /// When work on it first began, and when it came to its end; milliseconds since the Unix epoch.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional, type = "number"))]

@@ -1,6 +1,7 @@
 //! Trees that are kept and brought back, on the simulated disk.
 use super::mutation::Mutation;
 use super::place_ports::{Machine, text};
+use super::worktrees::known;
 use super::world::{Content, World};
 use crate::domain::rollback::{Change, Entry, Step};
 use crate::domain::verdict::TreeId;
@@ -21,8 +22,8 @@ fn content(entry: &Entry) -> Content {
 }
 
 fn snapshot(world: &mut World, root: &str, tree: &TreeId) -> Result<Files, WorkspaceError> {
-    let found = world.place(root).snapshots.get(&tree.0).cloned();
-    found.ok_or_else(|| WorkspaceError::Git(format!("no such tree: {}", tree.0)))
+    // All worktrees of a project share its store.
+    world.place(root).snapshots.get(&tree.0).cloned().map_or_else(|| known(world, tree), Ok)
 }
 
 fn differing(from: &Files, to: &Files) -> Vec<Change> {

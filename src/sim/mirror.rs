@@ -6,7 +6,7 @@ use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
 use crate::domain::verdict::TreeId;
-use crate::engine::core::event::{AttemptKind, Event, Submission};
+use crate::engine::core::event::{AttemptKind, Event, Subject, Submission};
 use crate::engine::core::state::{Attempt, Mission, RaceEnd};
 use crate::engine::journal;
 use crate::ports::store::{Append, MissionRow};
@@ -17,6 +17,8 @@ pub struct Mirror {
     pub missions: BTreeMap<MissionId, Kept>,
     /// Tokens that were granted, by the mission's title.
     pub budgets: BTreeMap<String, u64>,
+    /// The same for each task with all its parts.
+    pub task_budgets: BTreeMap<String, u64>,
     /// Breaches found and not yet fetched.
     pub breaches: Vec<String>,
 }
@@ -57,12 +59,16 @@ impl Mirror {
             }
             let Some(kept) = self.missions.get_mut(id) else { continue };
             kept.records += 1;
-            if let (Event::AttemptOpened { attempt, .. }, Some(tokens)) =
-                (&event, self.budgets.get(&kept.mission.created.title))
-            {
+            if let Event::AttemptOpened { attempt, kind, node, .. } = &event {
+                let title = &kept.mission.created.title;
+                let over = |spent: u64, of: Option<&u64>, whose: &str| {
+                    let of = of.filter(|of| spent >= **of)?;
+                    Some(format!("{attempt} was begun with {spent} of {of} tokens spent by {whose}"))
+                };
                 let spent = kept.mission.spent.tokens - kept.spent_before;
-                if spent >= *tokens {
-                    self.breaches.push(format!("{attempt} was begun with {spent} of {tokens} tokens spent"));
+                self.breaches.extend(over(spent, self.budgets.get(title), "the mission"));
+                for (whole, spent) in kept.wholes_of(kind, node.as_ref()) {
+                    self.breaches.extend(over(spent, self.task_budgets.get(title), &whole));
                 }
             }
             self.breaches.extend(kept.before(&event).map(|fault| format!("{id}: {fault}")));
@@ -140,6 +146,25 @@ impl Kept {
             moved: false,
             closed: BTreeMap::new(),
         }
+    }
+
+    /// The task of an attempt and all it is a part of, with the tokens of each. Parts are known by their names here
+    /// (`T3.1.2`).
+    fn wholes_of(&self, kind: &AttemptKind, node: Option<&TaskId>) -> Vec<(String, u64)> {
+        let task = match kind {
+            AttemptKind::Work(task) | AttemptKind::Review(Subject::Task(task)) => Some(task),
+            AttemptKind::Planning => node,
+            AttemptKind::Review(Subject::Whole) => None,
+        };
+        let Some(task) = task.map(TaskId::as_str) else { return Vec::new() };
+        let ends = task.match_indices('.').map(|(at, _)| at).chain([task.len()]);
+        ends.map(|end| {
+            let (whole, parts) = (&task[..end], format!("{}.", &task[..end]));
+            let of_it = |id: &str| id == whole || id.starts_with(&parts);
+            let tasks = self.mission.tasks.iter().filter(|t| of_it(t.spec.id.as_str()));
+            (whole.to_owned(), tasks.map(|t| t.spent.tokens).sum())
+        })
+        .collect()
     }
 
     fn before(&mut self, event: &Event) -> Option<String> {

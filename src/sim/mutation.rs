@@ -39,6 +39,7 @@ mutations! {
     FinishedRunAgain "finished-run-again" "a completed task is not remembered after a restart",
     SessionsNotAdopted "sessions-not-adopted" "a session that an earlier process asked for is made a second time",
     BudgetIgnored "budget-ignored" "the engine does not hear of the budget",
+    TaskBudgetIgnored "task-budget-ignored" "the engine does not hear of the budget of tasks and their parts",
     EditsOverwritten "edits-overwritten" "a result is put into the user's files without a look at them",
     AbortsLost "aborts-lost" "turns that are over for the engine are not ended in the host",
     WorktreeNotCleared "worktree-not-cleared" "a worktree keeps files of who worked there before",

@@ -19,8 +19,12 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
         let budget = budget(sim.seed, n as u64);
         world.mirror.budgets.extend(budget.map(|tokens| (format!("Number {n}"), tokens)));
         let heard = if world.mutated(Mutation::BudgetIgnored) { None } else { budget };
+        let of_tasks = task_budget(sim.seed, n as u64);
+        world.mirror.task_budgets.extend(of_tasks.map(|tokens| (format!("Number {n}"), tokens)));
+        let task_budget_tokens = of_tasks.filter(|_| !world.mutated(Mutation::TaskBudgetIgnored));
         let options = Options {
             budget_tokens: heard,
+            task_budget_tokens,
             workers: *world.rng.pick(&[1, 2, 10]),
             auto_resume: world.rng.chance(700),
             permission_timeout_ms: Some(60_000),
@@ -68,6 +72,11 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
 /// still play what they did.
 fn budget(seed: u64, n: u64) -> Option<u64> {
     (seed.is_multiple_of(3) && n.is_multiple_of(2)).then(|| 300 + (seed / 3 + n * 7_919) % 2_000)
+}
+
+/// The same for a task with all its parts: from less than one turn to more than most need.
+fn task_budget(seed: u64, n: u64) -> Option<u64> {
+    (seed.wrapping_add(n) % 3 == 1).then(|| 100 + (seed / 3 + n * 104_729) % 1_200)
 }
 
 /// Some missions work in worktrees; not drawn either.

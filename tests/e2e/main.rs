@@ -20,6 +20,7 @@ mod orders;
 mod packages;
 mod panel;
 mod permissions;
+mod progress;
 mod prompt_tax;
 mod rollback;
 mod script;

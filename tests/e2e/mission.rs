@@ -13,7 +13,7 @@ use xtask::lab::model::{Role, Rule, Turn};
 use xtask::lab::sample::git;
 
 use crate::script::{self, PLAIN};
-use crate::support::{BEAT, PATIENCE, Stage, Told, ask, calls, messages, new_session, task, text, wait};
+use crate::support::{BEAT, PATIENCE, Stage, Told, ask, calls, messages, new_session, task, text};
 
 #[test]
 fn the_demo_mission_runs_headless_to_its_end() {
@@ -172,44 +172,6 @@ impl Mine {
         ]);
         assert_eq!(changed, wanted);
     }
-}
-
-#[test]
-fn the_running_call_shows_where_the_mission_is() {
-    let stage = Stage::small(|project| {
-        let write = json!({"filePath": project.join("hello.txt"), "content": script::GREETING});
-        let slow = Rule::new(Role::Worker)
-            .contains("Task T1: ")
-            .turn(Turn::call("write", write).gate("seen"))
-            .call("submit_report", script::report());
-        script::one_task(project).first(slow)
-    });
-    let server = stage.env.serve().unwrap();
-    let host = server.client();
-    let session = new_session(host);
-    let part = || calls(&messages(host, &session)).into_iter().find(|part| part["tool"] == "mission");
-
-    std::thread::scope(|scope| {
-        let turn = scope.spawn(|| task(host, &session, script::TASK));
-        let live = wait("progress in the running call", PATIENCE, || {
-            part().filter(|part| text(&part["state"]["title"]).contains("0/1 done, 1 running"))
-        });
-        assert_eq!(live["state"]["status"], "running");
-        assert!(text(&live["state"]["title"]).starts_with("executing · "), "{live}");
-        assert_eq!(live["state"]["metadata"]["total"], "1", "{live}");
-        stage.model.open("seen");
-        turn.join().unwrap();
-    });
-
-    let done = part().unwrap();
-    assert_eq!(done["state"]["status"], "completed");
-    assert!(text(&done["state"]["title"]).starts_with("completed · "), "{done}");
-    assert_eq!(
-        done["state"]["input"]["brief"], "Put a greeting into the file hello.txt.",
-        "the arguments are back"
-    );
-    assert_eq!(done["state"]["output"], stage.only().report());
-    stage.assert_no_misses();
 }
 
 #[test]

@@ -103,6 +103,13 @@ fn two_tasks_change_one_file_side_by_side_and_the_user_sees_the_verified_whole()
     );
     refused_outside(&told, &host);
 
+    // What was put into the user's files is taken back, and only that.
+    let id = told.row.id.0.get(..13).unwrap();
+    stage.cli(&["rollback", id]);
+    assert_eq!((read("list.txt"), read("mine.txt")), (list("one", "nine"), "written meanwhile\n".to_owned()));
+    stage.cli(&["rollback", id, "--undo"]);
+    assert_eq!(read("list.txt"), list("ONE", "NINE"));
+
     // The next one, to a branch, in the same worktrees: the host knows them already.
     fs::write(stage.project.join("gantry.json"), "{\"isolation\": \"worktree\", \"integrate\": \"branch\"}")
         .unwrap();

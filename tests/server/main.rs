@@ -3,11 +3,14 @@
 mod commands;
 mod door;
 mod faults;
+mod git_rig;
 mod host;
+mod merges;
 mod missions;
 mod models;
 mod opening;
 mod parts;
+mod races;
 mod rig;
 mod slow;
 mod wire;

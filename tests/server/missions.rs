@@ -67,6 +67,22 @@ async fn a_mission_from_the_request_to_the_report() {
 }
 
 #[tokio::test]
+async fn a_task_says_what_is_used_of_its_budget() {
+    let rig = Rig::new().await;
+    let options = WorkspaceOptions { task_budget_tokens: Some(1_000_000), ..WorkspaceOptions::default() };
+    let directory = DIRECTORY.to_owned();
+    let params = WorkspaceOpenParams { worktree: directory.clone(), directory, options, reattach: false };
+    rig.host.peer().call(m::WorkspaceOpen, &params, SOON).await.expect("opened");
+    let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
+    let detail = finished(&rig, &created.mission.id).await;
+    let of_tasks: Vec<_> = detail.tasks.iter().filter_map(|t| t.budget.as_ref()).collect();
+    assert_eq!(of_tasks.len(), detail.tasks.len());
+    assert!(of_tasks.iter().all(|b| b.tokens == Some(1_000_000) && b.tokens_spent > 0), "{of_tasks:?}");
+    let sum: u64 = of_tasks.iter().map(|b| b.tokens_spent).sum();
+    assert!(sum < detail.tokens, "the plan and the review of the whole are the mission's");
+}
+
+#[tokio::test]
 async fn the_tool_hook_is_answered_for_each_kind_of_session() {
     let rig = Rig::new().await;
     let gate = Arc::new(Semaphore::new(0));

@@ -358,6 +358,8 @@ export type SessionStatusResult = { sessions: Array<SessionStatus>, };
 export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>, attempts: number,
   /** Bytes of what a worker of the task is told at its start, as things stand. */
   briefBytes?: number, note?: string,
+  /** What it may spend with all it is planned into since the mission was last begun; absent without a limit. */
+  budget?: BudgetDetail,
   /** When work on it first began, and when it came to its end; milliseconds since the Unix epoch. */
   beganAt?: number, endedAt?: number, };
 
@@ -436,7 +438,7 @@ export type WorkspaceOptions = {
   budgetDollars?: number,
   /** Minutes from its start after which no turn is begun, 1 to 1440; none when absent. */
   budgetMinutes?: number,
-  /** Most tokens of one task with all its attempts and reviews. */
+  /** Most tokens of one task with all its attempts, reviews and parts. */
   taskBudgetTokens?: number,
   /** Most US dollars of one task. */
   taskBudgetDollars?: number,

@@ -20,7 +20,7 @@ export type ToolPart = {
 
 const EVERY_MS = 500
 
-type Wanted = { title: string; metadata: Record<string, unknown> }
+export type Wanted = { title: string; metadata: Record<string, unknown> }
 type Call = {
   /** As the host wrote it. */
   part: ToolPart | undefined
@@ -34,7 +34,11 @@ type Call = {
 export class V1Progress {
   private readonly calls = new Map<string, Call>()
 
-  constructor(private readonly write: (part: ToolPart) => Promise<void>) {}
+  /** `also` is told of each title that was written, and of the end. */
+  constructor(
+    private readonly write: (part: ToolPart) => Promise<void>,
+    private readonly also?: { show(part: ToolPart, wanted: Wanted): Promise<void>; end(call: string): Promise<void> },
+  ) {}
 
   begin(call: string, abort: AbortSignal): void {
     const entry: Call = {
@@ -78,7 +82,7 @@ export class V1Progress {
     await entry.writing
     const { part, shown } = entry
     if (!part || !shown) return
-    await this.write({ ...part, state: { ...part.state, ...shown } }).catch(() => {})
+    await Promise.all([this.write({ ...part, state: { ...part.state, ...shown } }).catch(() => {}), this.also?.end(part.callID)])
   }
 
   private pump(entry: Call): void {
@@ -88,7 +92,8 @@ export class V1Progress {
     entry.shown = wanted
     const input = { progress: wanted.title }
     const rest = () => this.rest(entry)
-    entry.writing = this.write({ ...part, state: { ...part.state, ...wanted, input } }).then(rest, rest)
+    const write = this.write({ ...part, state: { ...part.state, ...wanted, input } })
+    entry.writing = write.then(() => this.also?.show(part, wanted)).then(rest, rest)
   }
 
   private rest(entry: Call): void {

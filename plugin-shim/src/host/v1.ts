@@ -4,7 +4,9 @@ import type { HostInfo, Message, OpenAsk, SessionState } from "../generated/type
 import { hostError, messageOf as textOf } from "../errors"
 import { type HostPort, modelOf, type NewSession, type Toast } from "./port"
 import { V1Progress, type ToolPart } from "./v1-progress"
-import { type Loose, faultOf, text, texts } from "./loose"
+import { V1Toasts } from "./v1-toasts"
+import { type InertText, type Parts, ScriptProgress, readByProgram } from "./v1-script"
+import { type Loose, faultOf, loose, text, texts } from "./loose"
 import { messageOf } from "./v1-events"
 
 /** Conversations whose folder is kept in mind; forgotten ones are asked about again. */
@@ -21,7 +23,7 @@ export interface V1Client {
   >
   tui: { showToast: Call }
   /** The generated client lacks methods for parts and permissions; its transport reaches the routes. */
-  _client: { get: Call; post: Call; patch: Call }
+  _client: { get: Call; post: Call; patch: Call; delete: Call }
 }
 
 type SessionInfo = { id: string; directory?: string; metadata?: { gantry?: unknown }; model?: { id: string; providerID: string; variant?: string } }
@@ -29,6 +31,7 @@ type SessionInfo = { id: string; directory?: string; metadata?: { gantry?: unkno
 export class V1Host implements HostPort {
   readonly info: HostInfo = { line: "v1", pid: process.pid }
   readonly progressOf: V1Progress
+  readonly toasts = new V1Toasts(async (body) => void (await ask(this.client.tui.showToast({ body }))))
   /** Where conversations work that this process has made or asked about. */
   private readonly folders = new Map<string, string | undefined>()
 
@@ -37,7 +40,8 @@ export class V1Host implements HostPort {
     private readonly client: V1Client,
     private readonly directory?: string,
   ) {
-    this.progressOf = new V1Progress((part) => this.writePart(part))
+    const script = readByProgram() ? new ScriptProgress(this.partsForScript()) : undefined
+    this.progressOf = new V1Progress((part) => this.writePart(part), script)
   }
 
   async createSession({ parent, title, agent, model: named, key, adopt, folder }: NewSession): Promise<string> {
@@ -109,8 +113,8 @@ export class V1Host implements HostPort {
     )
   }
 
-  async toast(body: Toast): Promise<void> {
-    await ask(this.client.tui.showToast({ body }))
+  async toast(toast: Toast): Promise<void> {
+    await this.toasts.tell(toast)
   }
 
   progress(call: string, title: string, metadata: Record<string, unknown>): void {
@@ -136,16 +140,28 @@ export class V1Host implements HostPort {
     return directory === this.directory ? undefined : directory
   }
 
-  private async writePart(part: ToolPart): Promise<void> {
-    await ask(
-      this.client._client.patch({
-        url: "/session/{id}/message/{messageID}/part/{partID}",
-        path: { id: part.sessionID, messageID: part.messageID, partID: part.id },
-        body: part,
-        headers: { "Content-Type": "application/json" },
-      }),
-    )
+  private async writePart(part: ToolPart | InertText): Promise<void> {
+    await ask(this.client._client.patch({ ...PART, path: pathOf(part), body: part, headers: { "Content-Type": "application/json" } }))
   }
+
+  private partsForScript(): Parts {
+    return {
+      requestOf: async (id, messageID) => {
+        const answer = (await ask(this.client._client.get({ url: "/session/{id}/message/{messageID}", path: { id, messageID } }))) as Loose
+        return text(loose(answer.info).parentID)
+      },
+      write: (part) => this.writePart(part),
+      remove: async (part) => {
+        await ask(this.client._client.delete({ ...PART, path: pathOf(part) }))
+      },
+    }
+  }
+}
+
+const PART = { url: "/session/{id}/message/{messageID}/part/{partID}" }
+
+function pathOf(part: { id: string; sessionID: string; messageID: string }) {
+  return { id: part.sessionID, messageID: part.messageID, partID: part.id }
 }
 
 function at(folder: string | undefined): { query?: { directory: string } } {

@@ -122,7 +122,7 @@ impl Core {
         if self.missions[id].state == MissionState::Paused {
             return self.prompt_later(id, attempt, reason, self.now);
         }
-        let spent_out = self.open(id, attempt).and_then(|a| self.spent_out(id, &a.kind));
+        let spent_out = self.open(id, attempt).and_then(|a| self.spent_out(id, a));
         if let Some(why) = spent_out {
             return self.close_failed(id, attempt, why);
         }

@@ -298,7 +298,7 @@ pub struct Options {
     pub budget_dollars: Option<f64>,
     /// Time from its start after which no turn is begun.
     pub budget_minutes: Option<u32>,
-    /// The same for each task with all its attempts and reviews; the time is that of its workers.
+    /// The same for each task with all its attempts, reviews and parts; the time is that of its workers.
     pub task_budget_tokens: Option<u64>,
     pub task_budget_dollars: Option<f64>,
     pub task_budget_minutes: Option<u32>,

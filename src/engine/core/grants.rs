@@ -86,7 +86,7 @@ impl Core {
     }
 
     fn begin(&mut self, id: &MissionId, want: Want) -> bool {
-        if !self.may_spend(id, want.role()) {
+        if !self.may_spend(id, &want.kind, want.node.as_ref()) {
             return false;
         }
         let Want { kind, ordinal, session, node, .. } = want;

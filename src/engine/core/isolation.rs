@@ -3,8 +3,9 @@
 use super::event::{AttemptKind, Event, Subject};
 use super::io::Ground;
 use super::state::Mission;
-use crate::domain::ids::TaskId;
-use crate::domain::merge::Batch;
+use super::trees::{By, Span};
+use crate::domain::ids::{Millis, TaskId};
+use crate::domain::merge::{Batch, Step};
 use crate::domain::verdict::TreeId;
 
 /// The number of the worktree in which accepted work is put together.
@@ -114,7 +115,7 @@ impl Mission {
     }
 
     /// Facts of worktrees and their results; all others are not for here.
-    pub(super) fn apply_isolation(&mut self, event: &Event) -> Result<(), String> {
+    pub(super) fn apply_isolation(&mut self, at: Millis, event: &Event) -> Result<(), String> {
         match event {
             Event::WorktreeGiven { task, number, path, base } => {
                 let given =
@@ -149,6 +150,11 @@ impl Mission {
                 isolation.integration = batch.tree(*changes as usize).clone();
                 // It is at another tree than what is accepted now.
                 isolation.whole = None;
+                let merged = merged.iter().enumerate();
+                let span = |(n, step): (usize, &Step)| {
+                    Span::whole(By::Merge(step.task.clone()), at, batch.tree(n), &step.tree)
+                };
+                self.spans.extend(merged.map(span));
             }
             Event::UserTreeTaken { seen, merged, clashes } => {
                 let isolation = self.isolated()?;
@@ -164,7 +170,8 @@ impl Mission {
                 let isolation = self.isolated()?;
                 isolation.landed = Some(tree.clone());
                 isolation.integration = tree.clone();
-                isolation.user = tree.clone();
+                let before = std::mem::replace(&mut isolation.user, tree.clone());
+                self.spans.push(Span::whole(By::Landing, at, &before, tree));
             }
             Event::WorktreesReleased { left_at } => {
                 let isolation = self.isolated()?;

@@ -72,6 +72,8 @@ pub struct Live {
     pub last_fact: Millis,
     /// The user knows that the budget is nearly spent.
     pub warned: bool,
+    /// … and which of its tasks' budgets are.
+    pub warned_tasks: BTreeSet<TaskId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

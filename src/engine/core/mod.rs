@@ -21,6 +21,7 @@ mod grants;
 mod hand_back;
 mod io;
 pub mod isolation;
+mod landed;
 mod landing;
 mod limits;
 mod live;

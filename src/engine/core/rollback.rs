@@ -7,7 +7,8 @@ use super::event::*;
 use super::io::*;
 use super::live::{Job, Stage};
 use super::state::Mission;
-use super::trees::Span;
+use super::trees::{By, Span};
+use super::worktrees::TreeJob;
 use super::{Core, schedule};
 use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{Millis, MissionId, Role, TaskId};
@@ -106,8 +107,10 @@ impl Core {
                 "{turns} {what} still running: try again when they have ended, or cancel the mission"
             ));
         }
-        let harmless =
-            |job: &Job| matches!(job, Job::Record | Job::PlanRollback | Job::WatchTodo | Job::Trespass);
+        let harmless = |job: &Job| {
+            let looks = matches!(job, Job::Record | Job::PlanRollback | Job::WatchTodo | Job::Trespass);
+            looks || *job == Job::Trees(TreeJob::Release)
+        };
         if self.live.get(id).is_some_and(|live| !live.jobs.keys().all(harmless)) {
             return conflict("its checks are still running: try again when they have ended".into());
         }
@@ -149,7 +152,10 @@ impl Core {
             todo: mission.created.options.todo.clone(),
             stretches: mission.stretches(&asked.ask.scope),
             since: match asked.ask.scope {
-                Scope::Mission => mission.survey.as_ref().and_then(|s| s.tree.clone()),
+                // What changed outside of worktrees was not the mission's.
+                Scope::Mission if mission.isolation.is_none() => {
+                    mission.survey.as_ref().and_then(|s| s.tree.clone())
+                }
                 _ => None,
             },
             force: asked.ask.force,
@@ -243,7 +249,7 @@ impl Core {
 }
 
 fn mission_is_unrecorded(mission: &Mission) -> bool {
-    mission.spans.iter().any(|s| s.open && s.task.is_some())
+    mission.spans.iter().any(|s| s.open)
 }
 
 use super::state;
@@ -256,14 +262,17 @@ impl Mission {
 
     /// Whether there is anything that could be taken back.
     fn may_reach(&self, scope: &Scope) -> Result<(), String> {
-        let worked = |span: &&Span| span.task.is_some();
+        if let (Some(isolation), true) = (&self.isolation, *scope != Scope::Undo) {
+            return self.may_reach_landed(isolation, scope);
+        }
+        let worked = |span: &&Span| span.task().is_some();
         match scope {
             Scope::Undo if self.rollback.is_none() => Err("no files of it were taken back".into()),
             Scope::Undo => Ok(()),
             _ if self.spans.iter().find(worked).is_none() => {
                 Err("no task of it was begun, so it has changed no files".into())
             }
-            Scope::Task(task) if !self.spans.iter().any(|s| s.task.as_ref() == Some(task)) => {
+            Scope::Task(task) if !self.spans.iter().any(|s| s.task() == Some(task)) => {
                 Err(format!("it has no task {task} that was begun: {}", self.begun_tasks()))
             }
             Scope::Checkpoint(sequence) => {
@@ -275,8 +284,7 @@ impl Mission {
     }
 
     fn begun_tasks(&self) -> String {
-        let mut names: Vec<_> =
-            self.spans.iter().filter_map(|s| s.task.as_ref().map(|t| t.0.as_str())).collect();
+        let mut names: Vec<_> = self.spans.iter().filter_map(|s| s.task().map(|t| t.0.as_str())).collect();
         names.dedup();
         format!("choose one of {}", names.join(", "))
     }
@@ -301,13 +309,16 @@ impl Mission {
         if let (Scope::Undo, Some(last)) = (scope, &self.rollback) {
             return vec![whole(&last.from, &last.to, Part::Chosen)];
         }
+        if self.isolation.is_some() {
+            return self.landed_stretches(scope);
+        }
         let checkpoint = match scope {
             Scope::Checkpoint(n) => self.checkpoints.get(*n).ok(),
             _ => None,
         };
         let stretch = |span: &Span| {
             let (before, after) = (span.before.as_ref()?, span.after.as_ref()?);
-            let Some(task) = &span.task else {
+            let Some(task) = span.task() else {
                 return Some(whole(&before.tree, &after.tree, Part::Continues));
             };
             let mut from = before.tree.clone();
@@ -350,10 +361,9 @@ impl Mission {
             self.rollback = None;
             return Ok(());
         }
-        let recorded = |tree: &TreeId| Some(super::trees::Recorded { at, tree: tree.clone() });
-        let (before, after) = (recorded(&rollback.from), recorded(&rollback.to));
         self.last_tree = Some(rollback.to.clone());
-        self.spans.push(Span { task: None, files: Vec::new(), before, after, open: false });
+        let span = Span::whole(By::Rollback, at, &rollback.from, &rollback.to);
+        self.spans.push(span);
         Ok(())
     }
 

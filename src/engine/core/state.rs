@@ -273,7 +273,10 @@ impl Mission {
                     // Who retries a mission means it to have its time and its budget again.
                     self.started_at = None;
                     self.spent_before = self.spent;
-                    self.tasks.iter_mut().for_each(|t| t.spent = Spent::default());
+                    for task in &mut self.tasks {
+                        task.spent = Spent::default();
+                        task.worked_before = task.worked_ms;
+                    }
                 }
                 self.reason.clone_from(reason);
                 match to {
@@ -465,7 +468,7 @@ impl Mission {
             | Event::BatchMerged { .. }
             | Event::UserTreeTaken { .. }
             | Event::Landed { .. }
-            | Event::WorktreesReleased { .. } => self.apply_isolation(event)?,
+            | Event::WorktreesReleased { .. } => self.apply_isolation(at, event)?,
         }
         Ok(())
     }
@@ -664,20 +667,16 @@ impl Mission {
         attempt.closed_at = Some(at);
         // It has been handed on; of attempts that are over only the bones are kept.
         attempt.submission = None;
-        let (kind, took) = (attempt.kind.clone(), at.since(attempt.opened_at));
+        let (kind, node, took) = (attempt.kind.clone(), attempt.node.clone(), at.since(attempt.opened_at));
         self.spent = self.spent.plus(usage);
         if usage != Spent::default() {
             self.means.entry(kind.role()).or_default().learn(usage);
         }
-        match &kind {
-            AttemptKind::Work(id) | AttemptKind::Review(Subject::Task(id)) => {
-                let worked = if matches!(kind, AttemptKind::Work(_)) { took } else { 0 };
-                if let Ok(task) = self.task_mut(id) {
-                    task.spent = task.spent.plus(usage);
-                    task.worked_ms = task.worked_ms.saturating_add(worked);
-                }
+        if let Some(task) = kind.task(node.as_ref()).and_then(|id| self.task_mut(id).ok()) {
+            task.spent = task.spent.plus(usage);
+            if matches!(kind, AttemptKind::Work(_)) {
+                task.worked_ms = task.worked_ms.saturating_add(took);
             }
-            AttemptKind::Planning | AttemptKind::Review(Subject::Whole) => {}
         }
         if matches!(outcome, Outcome::Failed { .. }) {
             match kind {

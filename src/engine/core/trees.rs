@@ -11,11 +11,22 @@ use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{AttemptId, Millis, MissionId, TaskId};
 use crate::domain::verdict::TreeId;
 
-/// What was done to the project by one task, or by a rollback, in the order it was begun.
+/// Whose doing a span is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum By {
+    /// A task at work in the user's own files.
+    Task(TaskId),
+    /// The change of a task, put on what was accepted before; in the user's files once a landing follows.
+    Merge(TaskId),
+    /// A result of worktrees that was put into the user's files.
+    Landing,
+    Rollback,
+}
+
+/// What was done to the project in one go, in the order it was begun.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Span {
-    /// None for a rollback.
-    pub task: Option<TaskId>,
+    pub by: By,
     /// Declared and taken on the way.
     pub files: Vec<String>,
     /// None where no tree could be read.
@@ -29,6 +40,24 @@ pub struct Span {
 pub struct Recorded {
     pub at: Millis,
     pub tree: TreeId,
+}
+
+impl Span {
+    /// The task that was at work in the user's own files.
+    pub fn task(&self) -> Option<&TaskId> {
+        if let By::Task(task) = &self.by { Some(task) } else { None }
+    }
+
+    /// The task whose change was accepted.
+    pub fn merged(&self) -> Option<&TaskId> {
+        if let By::Merge(task) = &self.by { Some(task) } else { None }
+    }
+
+    /// Made at once, of all files that differ.
+    pub(super) fn whole(by: By, at: Millis, before: &TreeId, after: &TreeId) -> Self {
+        let recorded = |tree: &TreeId| Some(Recorded { at, tree: tree.clone() });
+        Self { by, files: Vec::new(), before: recorded(before), after: recorded(after), open: false }
+    }
 }
 
 impl Core {
@@ -62,8 +91,11 @@ impl Core {
 }
 
 impl Mission {
-    /// The worker is not told its task before the tree is on record.
+    /// The worker is not told its task before the tree is on record. In a worktree that is what the worktree was given at.
     pub(super) fn waits_for_tree(&self, attempt: &Attempt) -> bool {
+        if self.isolation.is_some() {
+            return false;
+        }
         let AttemptKind::Work(task) = &attempt.kind else { return false };
         attempt.prompts.is_empty() && self.task(task).is_some_and(|t| !t.recorded)
     }
@@ -74,7 +106,7 @@ impl Mission {
             AttemptKind::Work(task) => Some(Moment::Before(task.clone())),
             _ => None,
         });
-        let left = self.spans.iter().filter(|s| s.open).filter_map(|s| s.task.clone());
+        let left = self.spans.iter().filter(|s| s.open).filter_map(|s| s.task().cloned());
         let after = left.filter(|task| all || self.laid_down(task)).map(Moment::After);
         before.chain(after).collect()
     }
@@ -89,7 +121,7 @@ impl Mission {
     /// The span of a task as it is in the plan now; none before it is begun.
     fn span_mut(&mut self, id: &TaskId) -> Option<&mut Span> {
         let recorded = self.task(id).is_some_and(|t| t.recorded);
-        self.spans.iter_mut().rfind(|s| recorded && s.task.as_ref() == Some(id))
+        self.spans.iter_mut().rfind(|s| recorded && s.task() == Some(id))
     }
 
     pub(super) fn apply_recorded(&mut self, at: Millis, moments: &[Moment], tree: Option<&TreeId>) {
@@ -114,13 +146,13 @@ impl Mission {
         task.recorded = true;
         task.base = tree.clone().or(task.base.take());
         let files = files_of(task);
-        self.spans.push(Span { task: Some(id.clone()), files, before, after: None, open: false });
+        self.spans.push(Span { by: By::Task(id.clone()), files, before, after: None, open: false });
         self.checkpoint(at, Trigger::BeforeRisky, tree);
     }
 
     /// How the task was left, as its gate or a look of its own has seen it.
     pub(super) fn end_span(&mut self, task: &TaskId, after: Option<Recorded>) {
-        for span in self.spans.iter_mut().filter(|s| s.open && s.task.as_ref() == Some(task)) {
+        for span in self.spans.iter_mut().filter(|s| s.open && s.task() == Some(task)) {
             span.after = after.clone().or(span.after.take());
             span.open = false;
         }

@@ -54,7 +54,7 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub budget_minutes: Option<u32>,
-        /// Most tokens of one task with all its attempts and reviews.
+        /// Most tokens of one task with all its attempts, reviews and parts.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional, type = "number"))]
         pub task_budget_tokens: Option<u64>,

@@ -1,11 +1,12 @@
 //! Between wire types and the engine's.
+use crate::domain::budget::Budget;
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
 use crate::domain::inside::is_inside;
 use crate::domain::race::{MAX_TRIES, is_model};
 use crate::engine::handle::{
     self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note,
-    Options, Refusal, RollbackStep, RollbackView, Scope, Subject, TaskView,
+    Options, Refusal, RollbackStep, RollbackView, Scope, Spent, Subject, TaskView,
 };
 use crate::ports::host::CallState;
 use crate::ports::queue::Queue;
@@ -246,6 +247,7 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         attempts: t.attempts,
         brief_bytes: Some(t.brief_bytes),
         note: t.note.clone(),
+        budget: budget_detail(&view.task_budget, t.budget_spent),
         began_at: t.began_at.map(|m| m.0),
         ended_at: t.ended_at.map(|m| m.0),
     };
@@ -258,13 +260,7 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         report: view.report.clone(),
         asks: view.asks.iter().map(ask).collect(),
         checkpoints: view.checkpoints.iter().map(checkpoint).collect(),
-        budget: (!view.budget.limits_nothing()).then(|| BudgetDetail {
-            tokens: view.budget.tokens,
-            cost: view.budget.cost,
-            minutes: view.budget.wall_ms.map(|ms| (ms / 60_000) as u32),
-            tokens_spent: view.budget_spent.tokens,
-            cost_spent: view.budget_spent.cost,
-        }),
+        budget: budget_detail(&view.budget, view.budget_spent),
         forecast: view.forecast.map(|f| Forecast {
             minutes: f.minutes,
             turns: f.turns,
@@ -273,6 +269,16 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         }),
         last_event: view.log.last().map(log_line),
     }
+}
+
+fn budget_detail(limit: &Budget, spent: Spent) -> Option<BudgetDetail> {
+    (!limit.limits_nothing()).then(|| BudgetDetail {
+        tokens: limit.tokens,
+        cost: limit.cost,
+        minutes: limit.wall_ms.map(|ms| (ms / 60_000) as u32),
+        tokens_spent: spent.tokens,
+        cost_spent: spent.cost,
+    })
 }
 
 fn ask(a: &AskView) -> AskDetail {

@@ -12,10 +12,16 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use tempfile::TempPath;
+use std::process::Output;
+use std::time::Duration;
+use tempfile::TempDir;
 
 /// Repositories within repositories; deeper ones count as their commit id.
 const DEPTH: u32 = 8;
+
+/// Rounds of taking in a project in which files come and go, and the pause between them.
+const ROUNDS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What one working tree needs to be hashed: a copy of its index, and where its objects go.
 struct Work<'a> {
@@ -25,7 +31,8 @@ struct Work<'a> {
     root: &'a Path,
     user: Option<&'a Repository>,
     slot: Option<&'a Slot>,
-    index: TempPath,
+    /// A folder of its own: its age is that of the look, where the index keeps the age of what it was copied from.
+    scratch: TempDir,
 }
 
 pub(super) async fn take(
@@ -38,11 +45,13 @@ pub(super) async fn take(
     let work = Work::begin(git, private, root, user, place.slot.as_ref())?;
     // A data directory inside the project would otherwise take in its own objects.
     let own = data_dir.strip_prefix(root).ok();
-    let tree = work.tree(own, exclude, DEPTH).await?;
+    let mut left_out: Vec<&Path> = exclude.iter().map(Path::new).collect();
+    left_out.extend(own);
+    let tree = work.tree(&left_out, exclude, DEPTH).await?;
     if user.is_none() {
         // Where two calls finish at the same time either index will do.
         let kept = place.slot.as_ref().map_or_else(|| private.join("index"), Slot::index);
-        work.index.persist(kept).map_err(|e| file(private, &e.error))?;
+        fs::rename(work.index(), kept).map_err(|e| file(private, &e))?;
     }
     Ok(tree)
 }
@@ -60,18 +69,24 @@ impl<'a> Work<'a> {
             (None, Some(slot)) => slot.index(),
             (None, None) => private.join("index"),
         };
-        let index = copy(&seed, private).map_err(|e| file(&seed, &e))?;
+        let scratch = tempfile::Builder::new().prefix("index-").tempdir_in(private);
+        let scratch = scratch.map_err(|e| file(private, &e))?;
+        copy(&seed, &scratch.path().join("index")).map_err(|e| file(&seed, &e))?;
         if let Some(user) = user {
             borrow(private, &user.objects).map_err(|e| file(private, &e))?;
         }
-        Ok(Self { git, private, root, user, slot, index })
+        Ok(Self { git, private, root, user, slot, scratch })
+    }
+
+    fn index(&self) -> PathBuf {
+        self.scratch.path().join("index")
     }
 
     fn call(&self) -> Call<'_> {
         if let Some(slot) = self.slot {
-            return slot.call(self.root, self.private, &self.index);
+            return slot.call(self.root, self.private, &self.index());
         }
-        let call = Call::at(self.root).env("GIT_INDEX_FILE", &self.index);
+        let call = Call::at(self.root).env("GIT_INDEX_FILE", self.index());
         match self.user {
             Some(_) => call.env("GIT_OBJECT_DIRECTORY", self.private.join("objects")),
             None => call.env("GIT_DIR", self.private).env("GIT_WORK_TREE", self.root),
@@ -80,11 +95,11 @@ impl<'a> Work<'a> {
 
     async fn tree(
         &self,
-        own: Option<&Path>,
+        left_out: &[&Path],
         exclude: &[String],
         depth: u32,
     ) -> Result<TreeId, WorkspaceError> {
-        let broken = self.add(own).await?;
+        let broken = self.add(left_out).await?;
         if self.user.is_none() && self.slot.is_none() {
             self.drop_ignored().await?;
         }
@@ -99,16 +114,22 @@ impl<'a> Work<'a> {
 
     /// Takes over what is on disk, as far as it can be read. Answers with the inner repositories that git
     /// cannot add because they have no commit.
-    async fn add(&self, own: Option<&Path>) -> Result<Vec<PathBuf>, WorkspaceError> {
+    async fn add(&self, left_out: &[&Path]) -> Result<Vec<PathBuf>, WorkspaceError> {
         let mut args: Vec<OsString> = ["add", "--all", "--ignore-errors", "--", "."].map(Into::into).into();
-        let mut call = self.call();
-        if let Some(own) = own {
+        args.extend(left_out.iter().map(|path| {
             let mut pattern = OsString::from(":(exclude,literal)");
-            pattern.push(own);
-            args.push(pattern);
-            call = call.env("GIT_LITERAL_PATHSPECS", "0");
+            pattern.push(path);
+            pattern
+        }));
+        let mut output = self.git.output(self.adding(), &args).await?;
+        // Git lists the files first and gives up over one that is gone when its turn comes.
+        for _ in 1..ROUNDS {
+            if !went_away(&output) {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            output = self.git.output(self.adding(), &args).await?;
         }
-        let output = self.git.output(call, &args).await?;
         // 1: some files could not be read. They stay as the index has them, or out.
         if !output.status.success() && output.status.code() != Some(1) {
             return Err(failed(self.root, &output.stderr));
@@ -122,6 +143,10 @@ impl<'a> Work<'a> {
         // Git names them from the top of the repository.
         let prefix = self.prefix();
         Ok(broken.filter_map(|name| name.strip_prefix(prefix).ok().map(Path::to_path_buf)).collect())
+    }
+
+    fn adding(&self) -> Call<'_> {
+        self.call().env("GIT_LITERAL_PATHSPECS", "0")
     }
 
     /// What was taken in before an ignore rule came must go again, or the id would depend on the past.
@@ -156,7 +181,7 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         let work = Work::begin(self.git, self.private, &root, Some(&user), None)?;
-        let tree = Box::pin(work.tree(None, &[], depth - 1)).await?;
+        let tree = Box::pin(work.tree(&[], &[], depth - 1)).await?;
         self.forget([bytes_of(inner)]).await?;
         // Unlike all other names this one counts from the top of the repository, also in a folder of it.
         let mut prefix = OsString::from(format!("--prefix={}", self.prefix()));
@@ -222,22 +247,27 @@ fn bytes_of(path: &Path) -> Vec<u8> {
 }
 
 /// A copy of an index with its time, by which git knows the entries that changed too soon after it to be
-/// trusted. A missing index is an empty one.
-fn copy(seed: &Path, private: &Path) -> io::Result<TempPath> {
-    let temp = tempfile::Builder::new().prefix("index-").make_in(private, |path| {
-        // Git makes the file itself; a name is all that is needed.
-        if path.exists() { Err(io::ErrorKind::AlreadyExists.into()) } else { Ok(()) }
-    })?;
-    let temp = temp.into_temp_path();
-    match fs::copy(seed, &temp) {
-        Ok(_) => {
-            let time = fs::metadata(seed)?.modified()?;
-            fs::File::options().write(true).open(&temp)?.set_modified(time)?;
-        }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+/// trusted; both of one file, for another look may put a new one in its place. A missing index is an empty one.
+fn copy(seed: &Path, to: &Path) -> io::Result<()> {
+    let mut from = match fs::File::open(seed) {
+        Ok(from) => from,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(e),
-    }
-    Ok(temp)
+    };
+    let time = from.metadata()?.modified()?;
+    let mut copy = fs::File::create_new(to)?;
+    io::copy(&mut from, &mut copy)?;
+    copy.set_modified(time)
+}
+
+/// Whether a call broke off over a file that was removed under its hands.
+fn went_away(output: &Output) -> bool {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let gone = |line: &str| {
+        line.starts_with("fatal: unable to stat '")
+            && (line.ends_with(": No such file or directory") || line.ends_with(": Not a directory"))
+    };
+    !output.status.success() && text.lines().any(gone)
 }
 
 /// Lets the private repository read the objects of another.

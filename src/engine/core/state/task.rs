@@ -49,10 +49,12 @@ pub struct Task {
     pub ended_at: Option<Millis>,
     /// When it came into its state.
     pub since: Millis,
-    /// By its attempts and reviews that have ended.
+    /// By its attempts and reviews that have ended, and by the planners of its parts, since the mission was last begun.
     pub spent: Spent,
     /// Time its workers took.
     pub worked_ms: u64,
+    /// Of that, before the mission was last begun.
+    pub worked_before: u64,
     /// Completed by the user's word, not by its gate.
     pub accepted: Option<Acceptance>,
     /// The user's own words for it. The title of the plan stays: prompts are known again by it.
@@ -94,6 +96,7 @@ impl Task {
             since: Millis::default(),
             spent: Spent::default(),
             worked_ms: 0,
+            worked_before: 0,
             accepted: None,
             words: None,
             trespasses: Vec::new(),

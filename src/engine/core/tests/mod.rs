@@ -21,6 +21,7 @@ mod race;
 mod reports;
 mod resources;
 mod rollback;
+mod subtree_budget;
 mod trace;
 mod turns;
 mod world;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::events::Events;
 use super::process::HostProcess;
 
 /// A cold start boots the host and migrates a new database.
@@ -77,6 +78,14 @@ impl Client {
     pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let request = self.agent.post(format!("{}{path}", self.url)).query("directory", self.directory());
         answer(path, request.send_json(body))
+    }
+
+    /// The directory's event stream, read from now on.
+    pub fn events(&self) -> Result<Events> {
+        // Of the agent for calls, every call has an end.
+        let request = ureq::get(format!("{}/event", self.url)).query("directory", self.directory());
+        let response = request.call().context("the host did not answer /event")?;
+        Ok(Events::read(response.into_body().into_reader()))
     }
 
     fn directory(&self) -> String {

@@ -190,6 +190,41 @@ async fn excluded_files_do_not_count() {
     assert_ne!(hash(lab.root()).await, Ok(before), "only the very path is left out");
 }
 
+/// A filter of git's runs while the files are taken in, after they were listed: it takes one away.
+#[tokio::test]
+async fn a_file_that_goes_away_during_a_look_is_out_and_the_look_goes_on() {
+    let lab = Lab::committed();
+    git(&lab.root(), &["config", "filter.broom.clean", "rm -rf passing sub/passing; cat"]);
+    lab.write(".gitattributes", "a.txt filter=broom\n");
+    commit(&lab.root());
+    let before = lab.hash().await;
+    lab.write("a.txt", "ONE\n");
+    lab.write("passing", "here and gone\n");
+    lab.write("sub/passing/deep", "here and gone\n");
+    let after = lab.hash().await;
+    assert_eq!(lab.changed(&before, &after).await, ["a.txt"]);
+    assert!(!lab.root().join("passing").exists(), "the filter ran");
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_not_even_read() {
+    for ignored in ["", "PLAN.md\n"] {
+        let lab = Lab::committed();
+        lab.write(".gitignore", ignored);
+        let out = vec!["PLAN.md".to_owned(), ".PLAN.md.tmp".to_owned()];
+        let before = lab.tree.hash(lab.root(), out.clone()).await.expect("a tree");
+        lab.write("PLAN.md", "the plan\n");
+        lab.write("src/PLAN.md", "a file of the project's\n");
+        let after = lab.tree.hash(lab.root(), out).await.expect("a tree");
+        let seen: &[&str] = if ignored.is_empty() { &["src/PLAN.md"] } else { &[] };
+        assert_eq!(lab.changed(&before, &after).await, seen);
+        let (folder, name) = (2, git(&lab.root(), &["hash-object", "PLAN.md"]));
+        let kept = super::place::known(&lab.root(), &lab.tree.data_dir, &after).expect("a repository");
+        let object = kept.join("objects").join(&name[..folder]).join(&name[folder..]);
+        assert!(!object.exists(), "its text was stored");
+    }
+}
+
 #[tokio::test]
 async fn a_diff_reads_like_gits_and_keeps_its_limit() {
     let lab = Lab::committed();
