@@ -1,7 +1,6 @@
 //! `gantry run`
 use super::{exit, output, progress};
 use crate::app::{self, Ran};
-use crate::domain::race::MAX_TRIES;
 use crate::setup::config::{self, Flag};
 use std::path::PathBuf;
 
@@ -16,7 +15,7 @@ pub struct Args {
     #[arg(long, value_name = "BUDGET")]
     budget: Option<String>,
     /// So many tries at each task side by side, of which the best is taken
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=i64::from(MAX_TRIES)))]
+    #[arg(long, value_name = "N", value_parser = config::tries)]
     race: Option<u32>,
     /// Each task works in a working tree of its own; your files change when all of it is checked
     #[arg(long)]

@@ -22,6 +22,12 @@ pub fn is_model(name: &str) -> bool {
     name.split_once('/').is_some_and(|(provider, model)| words(provider) && words(model))
 }
 
+/// How many tries somebody asks for: a race has two at least.
+pub fn tries(text: &str) -> Result<u32, String> {
+    let tries = text.parse().ok().filter(|tries| (2..=MAX_TRIES).contains(tries));
+    tries.ok_or_else(|| format!("--race takes how many tries at each task: 2 to {MAX_TRIES}"))
+}
+
 /// Which tasks of a plan are raced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Races {

@@ -22,6 +22,7 @@ mod panel;
 mod permissions;
 mod progress;
 mod prompt_tax;
+mod race;
 mod rollback;
 mod script;
 mod support;

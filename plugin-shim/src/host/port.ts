@@ -14,7 +14,7 @@ export interface NewSession {
 }
 
 /** As hosts keep it with a session: the name of a model may have slashes. */
-export function modelOf(name: string): { id: string; providerID: string } {
+export function modelNamed(name: string): { id: string; providerID: string } {
   const slash = name.indexOf("/")
   return { id: name.slice(slash + 1), providerID: name.slice(0, slash) }
 }

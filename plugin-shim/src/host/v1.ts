@@ -2,7 +2,7 @@
 // names is not listening in the TUI and in `run`; this client works everywhere.
 import type { HostInfo, Message, OpenAsk, SessionState } from "../generated/types"
 import { hostError, messageOf as textOf } from "../errors"
-import { type HostPort, modelOf, type NewSession, type Toast } from "./port"
+import { type HostPort, modelNamed, type NewSession, type Toast } from "./port"
 import { V1Progress, type ToolPart } from "./v1-progress"
 import { V1Toasts } from "./v1-toasts"
 import { type InertText, type Parts, ScriptProgress, readByProgram } from "./v1-script"
@@ -57,7 +57,7 @@ export class V1Host implements HostPort {
     if (parent !== undefined) {
       body.parentID = parent
       // A child begins with the configured model; the user may have chosen another one in this conversation.
-      const model = named ? modelOf(named) : ((await ask(this.client.session.get({ path: { id: parent } }))) as SessionInfo).model
+      const model = named ? modelNamed(named) : ((await ask(this.client.session.get({ path: { id: parent } }))) as SessionInfo).model
       if (model) body.model = model
     }
     const created = (await ask(this.client.session.create({ body, ...at(folder) }))) as SessionInfo

@@ -4,7 +4,7 @@ import type { HostInfo, Message, MessageCall, OpenAsk, SessionState } from "../g
 import { RpcError, hostError, messageOf } from "../errors"
 import { log } from "../log"
 import { type Loose, faultOf, loose, modelOf, text, texts, usageOf } from "./loose"
-import { type HostPort, modelOf, type NewSession, type Toast } from "./port"
+import { type HostPort, modelNamed, type NewSession, type Toast } from "./port"
 import { type V2Event, V2Events } from "./v2-events"
 
 export type V2Rule = { action: string; resource: string; effect: "allow" | "ask" | "deny" }
@@ -173,7 +173,7 @@ export class V2Host implements HostPort {
     const body: Loose = { title, agent, metadata: { gantry: key } }
     if (parent !== undefined) {
       body.parentID = parent
-      const model = named ? modelOf(named) : loose(await ask(this.ctx.session.get({ sessionID: parent }))).model
+      const model = named ? modelNamed(named) : loose(await ask(this.ctx.session.get({ sessionID: parent }))).model
       if (model) body.model = model
     }
     const child = loose(await ask(this.ctx.session.create(body)))

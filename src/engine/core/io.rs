@@ -27,6 +27,7 @@ pub struct Ground {
 pub struct ReplyTo(pub u64);
 
 #[derive(Clone, PartialEq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "the large one comes once in a mission")]
 pub enum Input {
     /// `mission` was chosen by the caller, so that a repeat can be told from a new request.
     Create {

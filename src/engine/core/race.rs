@@ -299,9 +299,15 @@ impl Mission {
             }
             TaskId::new(name)
         };
+        // What tells them apart first is whether they pass, so a plan that names no checks has the project's.
+        let checks = match &self.survey {
+            Some(survey) if of.spec.checks.is_empty() => survey.checks.clone(),
+            _ => of.spec.checks.clone(),
+        };
         let spec = |n: u32| TaskSpec {
             id: free(n),
             depends_on: Vec::new(),
+            checks: checks.clone(),
             mode: Some(Mode::Try),
             parent: Some(task.clone()),
             ..of.spec.clone()

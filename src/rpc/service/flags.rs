@@ -1,5 +1,5 @@
 //! Flags before the words of `/task`.
-use crate::domain::race::MAX_TRIES;
+use crate::domain::race::tries;
 
 /// What the flags say, and the text without them.
 #[derive(Debug, PartialEq, Default)]
@@ -42,11 +42,7 @@ pub fn parse(text: &str) -> Result<Flags<'_>, String> {
             }
             "--race" => {
                 let value = value.unwrap_or_else(|| value_of(&mut flags));
-                let tries = value.parse().ok().filter(|tries| (2..=MAX_TRIES).contains(tries));
-                flags.race =
-                    Some(tries.ok_or_else(|| {
-                        format!("--race takes how many tries at each task: 2 to {MAX_TRIES}")
-                    })?);
+                flags.race = Some(tries(value)?);
             }
             other => {
                 return Err(format!(
