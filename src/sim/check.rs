@@ -10,7 +10,7 @@ use crate::domain::ids::{HostSessionId, Role};
 use crate::domain::lease::Pattern;
 use crate::domain::verdict::TreeId;
 use crate::engine::core::event::{AttemptKind, HandBack};
-use crate::engine::core::state::{Attempt, Mission, RaceEnd, Task};
+use crate::engine::core::state::{Attempt, Mission, Task};
 use crate::engine::{core, journal};
 use crate::ports::store::Store;
 use std::sync::Arc;
@@ -113,10 +113,8 @@ fn losers(world: &World) -> Vec<String> {
     let lost = |session: &HostSessionId| {
         let (kept, attempt) = world.mirror.attempt_of(session)?;
         let AttemptKind::Work(one) = &attempt.kind else { return None };
-        let task = kept.mission.task(one).filter(|t| t.spec.is_try())?;
-        let race = kept.mission.task(task.spec.parent.as_ref()?)?.race.as_ref();
-        let taken = matches!(race, Some(RaceEnd::Won { taken, .. }) if taken == one);
-        (!taken).then(|| format!("{one} of {}", kept.mission.id))
+        kept.mission.task(one).filter(|t| t.spec.is_try())?;
+        (!kept.taken.contains(attempt.id.as_str())).then(|| format!("{one} of {}", kept.mission.id))
     };
     let here = |place: &&str| world.mirror.missions.values().any(|k| k.mission.place() == *place);
     let places = world.places.iter().filter(|(name, _)| here(&name.as_str()));

@@ -10,7 +10,7 @@ use crate::engine::core::event::{AttemptKind, Event, Subject, Submission};
 use crate::engine::core::state::{Attempt, Mission, RaceEnd};
 use crate::engine::journal;
 use crate::ports::store::{Append, MissionRow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 pub struct Mirror {
@@ -39,6 +39,10 @@ pub struct Kept {
     pub moved: bool,
     /// When each attempt was closed, in virtual time.
     pub closed: BTreeMap<String, u64>,
+    /// Attempts at tries that were taken, whatever the user has taken back since.
+    pub taken: BTreeSet<String>,
+    /// The first token of the newest race of each task.
+    raced_from: BTreeMap<TaskId, u64>,
 }
 
 impl Mirror {
@@ -145,6 +149,8 @@ impl Kept {
             owner_since: at,
             moved: false,
             closed: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            raced_from: BTreeMap::new(),
         }
     }
 
@@ -197,6 +203,22 @@ impl Kept {
         match event {
             Event::AttemptClosed { attempt, .. } => {
                 self.closed.insert(attempt.0.clone(), at);
+                None
+            }
+            Event::RaceBegun { task, .. } => {
+                self.raced_from.insert(task.clone(), self.mission.next_token);
+                None
+            }
+            Event::RaceWon { task, taken, .. } => {
+                let from = self.raced_from.get(task).copied().unwrap_or_default();
+                let of = |a: &&Attempt| a.kind == AttemptKind::Work(taken.clone()) && a.token >= from;
+                self.taken.extend(self.mission.attempts.values().filter(of).map(|a| a.id.0.clone()));
+                None
+            }
+            Event::AttemptOpened { attempt, kind: AttemptKind::Work(task), .. } => {
+                if self.not_taken(task).is_none() {
+                    self.taken.insert(attempt.0.clone());
+                }
                 None
             }
             Event::TaskChanged { task, to: TaskState::Completed, .. } => self.finished_try(task),
