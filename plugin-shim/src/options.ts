@@ -20,6 +20,7 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   race: { is: (v) => isWhole(v, 1, 5), wants: "a whole number from 1 to 5" },
   raceModels: { is: isTexts, wants: 'a list of models, as in ["anthropic/claude-sonnet-4-5"]' },
   worktreeSetup: { is: isTexts, wants: "a list of commands" },
+  worktreesAhead: { is: (v) => isWhole(v, 0, 50), wants: "a whole number from 0 to 50" },
   permissionTimeoutSeconds: { is: (v) => isWhole(v, 5, 86_400), wants: "a whole number from 5 to 86400" },
   planApproval: { is: (v) => v === "auto" || v === "ask", wants: '"auto" or "ask"' },
   diagnostics: { is: (v) => v === "auto" || v === "off", wants: '"auto" or "off"' },

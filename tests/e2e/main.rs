@@ -25,6 +25,7 @@ mod prompt_tax;
 mod race;
 mod rollback;
 mod script;
+mod steering;
 mod support;
 mod todo;
 mod tui;

@@ -134,7 +134,8 @@ pub enum Event {
         outcome: Outcome,
         usage: Spent,
     },
-    /// The turn of a closed attempt goes on in the host and is to be ended; owed until the host has taken that.
+    /// The turn of an attempt goes on in the host and is to be ended; owed until that is seen to. The attempt is closed, or
+    /// was interrupted by the user and goes on later.
     TurnGivenUp {
         attempt: AttemptId,
     },
@@ -207,8 +208,17 @@ pub enum Event {
     WorktreesReleased {
         left_at: Option<String>,
     },
+    /// Something that the user wants to be known: to all, or of one task.
     Steered {
         text: String,
+        task: Option<TaskId>,
+    },
+    /// An agent was told the first so many of these words. `call` is the tool call that was answered with the newest; none
+    /// where a prompt says them.
+    Told {
+        attempt: AttemptId,
+        steers: u32,
+        call: Option<String>,
     },
     /// The host wants a word on a tool call of an attempt; `ask` is its own id for that.
     Asked {
@@ -325,6 +335,8 @@ pub struct Options {
     pub race: Option<u32>,
     /// What the tries run on in turn, as `provider/model`; what all workers do when not said.
     pub race_models: Option<Vec<String>>,
+    /// Worktrees made ready while the plan is being made; four when not said.
+    pub worktrees_ahead: Option<u32>,
     /// Time after which an unanswered permission counts as refused.
     pub permission_timeout_ms: Option<u64>,
 }
@@ -348,6 +360,10 @@ impl Options {
     }
     pub fn permission_timeout_ms(&self) -> u64 {
         self.permission_timeout_ms.unwrap_or(600_000)
+    }
+
+    pub fn worktrees_ahead(&self) -> u32 {
+        self.worktrees_ahead.unwrap_or(4)
     }
 }
 
@@ -416,6 +432,7 @@ impl Default for Options {
             worktree_setup: None,
             race: None,
             race_models: None,
+            worktrees_ahead: None,
             permission_timeout_ms: None,
         }
     }
@@ -499,6 +516,10 @@ pub enum PromptReason {
     Retry,
     /// The host ended the turn because a permission was refused.
     Denied,
+    /// The user has said something since.
+    Steered,
+    /// The user had the turn interrupted, and lets the work go on.
+    Resumed,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -622,6 +643,7 @@ impl Event {
             Event::Landed { .. } => "landed",
             Event::WorktreesReleased { .. } => "worktrees_released",
             Event::Steered { .. } => "steered",
+            Event::Told { .. } => "told",
             Event::Asked { .. } => "asked",
             Event::AskJudged { .. } => "ask_judged",
             Event::Reported { .. } => "reported",

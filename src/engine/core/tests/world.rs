@@ -1,6 +1,6 @@
 //! Plays a scripted world against the core in virtual time, and checks after every step what always has to hold.
 use super::outside::{Happening, Made, Outside, Session, subject};
-use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, TaskId};
+use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, Role, TaskId};
 use crate::domain::merge::Step;
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
@@ -38,6 +38,8 @@ pub struct World {
     pub moments: Vec<Moment>,
     completed: BTreeSet<(MissionId, TaskId)>,
     pub most_workers: usize,
+    /// Most turns of workers that the host ran at one time.
+    pub most_turns: usize,
     /// Answers of the host take this long.
     pub host_ms: u64,
     steps: usize,
@@ -111,8 +113,13 @@ impl World {
 
     /// A tool call out of turn; its answer in words.
     pub fn call(&mut self, session: &str, tool: ToolInput) -> String {
+        let call = format!("extra{}", self.next);
+        self.call_as(&session.into(), &call, tool)
+    }
+
+    pub fn call_as(&mut self, session: &HostSessionId, call: &str, tool: ToolInput) -> String {
         let reply = self.reply();
-        self.step(Input::Tool { reply, session: session.into(), call: format!("extra{}", reply.0), tool });
+        self.step(Input::Tool { reply, session: session.clone(), call: call.into(), tool });
         match self.answers.get(&reply) {
             Some(Answer::Tool { output, .. }) => output.clone(),
             other => format!("{other:?}"),
@@ -283,6 +290,8 @@ impl World {
         let open = self.core.missions().flat_map(Mission::open_attempts);
         let workers = open.filter(|a| matches!(a.kind, AttemptKind::Work(_))).count();
         self.most_workers = self.most_workers.max(workers);
+        let turns = self.outside.sessions.values().filter(|s| s.busy && s.role == Some(Role::Worker)).count();
+        self.most_turns = self.most_turns.max(turns);
         self.check_places();
     }
 
@@ -420,6 +429,9 @@ impl World {
             Action::WatchTodo { mission, round, known, .. } => {
                 self.watches.insert(mission, (round, known));
             }
+            Action::OpenFolder { mission, folder, .. } => {
+                self.later(self.host_ms, Input::FolderOpened { mission, folder, result: Ok(()) });
+            }
             Action::Trees { mission, round, work, .. } => {
                 let done = self.tree_work(work);
                 self.later(30, Input::Trees(TreeNews { mission, round, done }));
@@ -433,6 +445,9 @@ impl World {
         match work {
             TreeWork::Give { task, number, onto, .. } => {
                 TreeDone::Given { task, number, base: onto, result: Ok(format!("/w/{number}")) }
+            }
+            TreeWork::Prepare { number, .. } => {
+                TreeDone::Prepared { number, result: Ok(format!("/w/{number}")) }
             }
             TreeWork::Merge { candidates, .. } => {
                 let step = |c: Candidate| Step { task: c.task, tree: c.tree };
@@ -567,6 +582,16 @@ impl World {
             .map(|(id, _)| id.clone())
             .max_by_key(n)
             .unwrap_or_else(|| panic!("no session of {what}"))
+    }
+
+    /// What the tool calls of a session's turns were answered, in order.
+    pub fn calls_of(&self, session: &HostSessionId) -> Vec<String> {
+        let mine = self.calls.iter().filter(|(_, (s, _))| s == session);
+        let answered = mine.filter_map(|(reply, _)| match self.answers.get(reply)? {
+            Answer::Tool { output, .. } => Some(output.clone()),
+            _ => None,
+        });
+        answered.collect()
     }
 
     pub fn turns_of(&self, what: &str) -> Vec<&str> {
