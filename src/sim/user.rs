@@ -32,6 +32,7 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
             background: Some((sim.seed + n as u64).is_multiple_of(5)),
             worktrees: isolated(sim.seed, n as u64),
             race: raced(sim.seed, n as u64),
+            follow: Some((sim.seed + n as u64).is_multiple_of(3)),
             ..Options::default()
         };
         (process, directory, session, options)

@@ -26,6 +26,7 @@ mod prompt_tax;
 mod race;
 mod rollback;
 mod script;
+mod sessions;
 mod steering;
 mod support;
 mod todo;

@@ -85,6 +85,7 @@ fn created() -> impl Strategy<Value = Created> {
             of(texts()),
             of(texts()),
             of(any::<u32>()),
+            of(any::<bool>()),
             (of(any::<u32>()), of(texts())),
         ),
     )
@@ -100,7 +101,15 @@ fn created() -> impl Strategy<Value = Created> {
                 task_budget,
                 diagnostics,
                 (approval, fractal, background, toasts, permission_timeout_ms),
-                (worktrees, as_branch, worktree_links, worktree_setup, worktrees_ahead, (race, race_models)),
+                (
+                    worktrees,
+                    as_branch,
+                    worktree_links,
+                    worktree_setup,
+                    worktrees_ahead,
+                    follow,
+                    (race, race_models),
+                ),
             )| Options {
                 checks,
                 todo,
@@ -129,6 +138,7 @@ fn created() -> impl Strategy<Value = Created> {
                 race,
                 race_models,
                 worktrees_ahead,
+                follow,
                 permission_timeout_ms,
             },
         );
