@@ -1,6 +1,6 @@
 //! The engine on a real repository: git and checks as they are, agents that do what the test says, and a place for the
 //! test to step in before anything is done to trees.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -156,6 +156,8 @@ pub struct Team {
     /// Reviewers of tasks take one each before they say anything.
     pub reviews: Semaphore,
     pub waiting: AtomicU64,
+    /// Conversations that want changes, by the first words of their title.
+    pub objects: Mutex<BTreeSet<String>>,
     sessions: Mutex<BTreeMap<HostSessionId, Session>>,
 }
 
@@ -192,6 +194,7 @@ impl Team {
             step,
             reviews: Semaphore::new(Semaphore::MAX_PERMITS / 2),
             waiting: AtomicU64::new(0),
+            objects: Mutex::default(),
             sessions: Mutex::default(),
         }
     }
@@ -225,7 +228,8 @@ impl Team {
                     self.reviews.acquire().await.expect("open").forget();
                 }
                 (self.step)("review");
-                ToolInput::Review { approved: true, summary: "well done".into(), findings: Vec::new() }
+                let approved = !self.objects.lock().contains(&subject);
+                ToolInput::Review { approved, summary: "looked at".into(), findings: Vec::new() }
             }
         };
         let engine = self.engine.get().expect("it runs").clone();
