@@ -1,5 +1,7 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
+use super::bulletin::Bulletin;
+pub use super::bulletin::Notice;
 pub use super::core::event::{
     Ceiling, Created, Inspection, Options, ReportStatus, Scope, Spent, Subject, Toasts,
 };
@@ -49,6 +51,7 @@ const UNCONFIRMED: &str = "Gantry's store has not answered for 15 s, so this cal
 pub struct Handle {
     tx: mpsc::Sender<Message>,
     index: Arc<Index>,
+    bulletin: Arc<Bulletin>,
     ports: Ports,
     next_reply: Arc<AtomicU64>,
     dropped_events: Arc<AtomicU64>,
@@ -189,10 +192,12 @@ impl AskView {
 pub fn start_with(ports: Ports, limits: Limits) -> (Handle, impl Future<Output = ()> + Send) {
     let (tx, rx) = mpsc::channel(QUEUE);
     let index = Arc::new(Index::default());
-    let dispatcher = Dispatcher::new(ports.clone(), limits, index.clone(), rx);
+    let bulletin = Arc::new(Bulletin::default());
+    let dispatcher = Dispatcher::new(ports.clone(), limits, index.clone(), bulletin.clone(), rx);
     let handle = Handle {
         tx,
         index,
+        bulletin,
         ports,
         next_reply: Arc::new(AtomicU64::new(1)),
         dropped_events: Arc::new(AtomicU64::new(0)),
@@ -231,6 +236,11 @@ impl Handle {
     pub async fn close(&self, directory: Directory) {
         // A loop that has stopped has given them up already.
         let _ = self.tx.send(Message::Close { directory }).await;
+    }
+
+    /// What was told of the directory after the notice of that number, oldest first; without one, what is fresh.
+    pub fn notices(&self, directory: &Directory, after: Option<u64>) -> Vec<Notice> {
+        self.bulletin.after(self.ports.clock.now(), directory, after)
     }
 
     /// Durable when it returns.
@@ -443,11 +453,6 @@ impl Handle {
         }
     }
 
-    /// Host sessions that are known by name, for a gauge: those of missions in memory.
-    pub fn known_sessions(&self) -> usize {
-        self.index.len()
-    }
-
     pub fn dropped_events(&self) -> u64 {
         self.dropped_events.load(Ordering::Relaxed)
     }
@@ -506,12 +511,13 @@ impl Handle {
         rows.map_err(|e| Refusal::Store(e.to_string()))
     }
 
-    /// The mission of a conversation: the open one, else the newest.
+    /// The mission of a conversation: the one at work, else the one that begins next, else the newest.
     pub async fn newest_of(&self, directory: Directory, parent: &str) -> Result<Option<MissionId>, Refusal> {
         let rows = self.ports.store.missions(Some(directory), false, LOOK_BACK).await;
         let mut rows = rows.map_err(|e| Refusal::Store(e.to_string()))?;
         rows.retain(|row| row.parent_session == parent);
-        let meant = rows.iter().find(|row| row.open).or(rows.first());
+        let waits = || rows.iter().rfind(|row| row.open);
+        let meant = rows.iter().find(|row| row.begun).or_else(waits).or(rows.first());
         Ok(meant.map(|row| row.id.clone()))
     }
 

@@ -7,7 +7,7 @@ use crate::domain::ids::{HostSessionId, MissionId};
 use crate::domain::lease::Pattern;
 use dashmap::DashMap;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +100,11 @@ impl Index {
 
     pub fn len(&self) -> usize {
         self.sessions.len()
+    }
+
+    pub fn report_held(&self, gauges: &mut BTreeMap<String, u64>) {
+        gauges.insert("held.indexed_sessions".into(), self.sessions.len() as u64);
+        gauges.insert("held.written_paths".into(), self.written.len() as u64);
     }
 
     /// Brings the entries of one mission up to its state; drops them when it left memory.

@@ -9,6 +9,7 @@
 
 mod code_tools;
 mod command_line;
+mod commands;
 mod directories;
 mod faults;
 mod fractal;
@@ -24,6 +25,7 @@ mod progress;
 mod prompt_tax;
 mod rollback;
 mod script;
+mod sessions;
 mod steering;
 mod support;
 mod todo;

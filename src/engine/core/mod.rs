@@ -31,6 +31,7 @@ pub mod log;
 mod notices;
 mod overrule;
 mod plan;
+mod pool;
 mod provider;
 mod queue;
 mod recover;
@@ -133,6 +134,8 @@ pub struct Core {
     trusted: BTreeMap<Directory, Millis>,
     /// Looks that found what no event had told.
     pub events_missed: u64,
+    /// Conversations that were used again.
+    pub pool: pool::PoolCounts,
     /// Worktrees that the host has open.
     pub folders: ahead::Folders,
     now: Millis,
@@ -169,6 +172,7 @@ impl Core {
             means: BTreeMap::new(),
             trusted: BTreeMap::new(),
             events_missed: 0,
+            pool: pool::PoolCounts::default(),
             folders: ahead::Folders::default(),
             now: Millis::default(),
             turn: Turn::default(),
@@ -187,6 +191,9 @@ impl Core {
             Input::Host { event } => self.host_event(event),
             Input::SessionCreated { mission, attempt, result } => {
                 self.session_created(&mission, &attempt, result)
+            }
+            Input::SessionChecked { mission, session, result } => {
+                self.session_checked(&mission, &session, result)
             }
             Input::FolderOpened { mission, folder, result } => self.folder_opened(&mission, folder, result),
             Input::PromptTaken { mission, attempt, result } => self.prompt_taken(&mission, &attempt, result),
@@ -289,6 +296,28 @@ impl Core {
         self.report_permits(gauges);
         self.report_providers(gauges);
         self.report_spending(gauges);
+    }
+
+    /// Entries of each table; see the dispatcher's.
+    pub fn report_held(&self, gauges: &mut BTreeMap<String, u64>) {
+        let attempts = self.missions.values().map(|m| m.attempts.len()).sum();
+        let pulses = self.live.values().map(|l| l.pulses.len()).sum();
+        let tables = [
+            ("missions", self.missions.len()),
+            ("missions_live", self.live.len()),
+            ("attempts", attempts),
+            ("attempts_live", pulses),
+            ("sessions", self.sessions.len()),
+            ("lease_tables", self.leases.len()),
+            ("wants", self.wants.len()),
+            ("permit_line", self.line.waiting()),
+            ("being_read", self.parked.len() + self.away.len()),
+            ("notices", self.notices.len()),
+            ("models", self.models.len()),
+            ("trusted_directories", self.trusted.len()),
+            ("providers", self.breakers.len().max(self.gates.len())),
+        ];
+        gauges.extend(tables.map(|(name, n)| (format!("held.{name}"), n as u64)));
     }
 
     // ---- the one way to change state
@@ -435,6 +464,10 @@ impl Core {
                 self.forget(&id);
             }
         }
+        // Late news of a mission that had left memory may have begun one.
+        if self.live.len() > self.missions.len() {
+            self.live.retain(|id, _| self.missions.contains_key(id));
+        }
     }
 
     /// When a mission leaves memory; none while there is anything left to do. Counted from its last fact, which has to be
@@ -491,6 +524,7 @@ impl Core {
         }
         self.live.remove(id);
         self.wants.remove(id);
+        self.line.left(id);
         self.turn.left.push(id.clone());
     }
 }

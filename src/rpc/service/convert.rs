@@ -4,7 +4,7 @@ use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
 use crate::domain::inside::is_inside;
 use crate::engine::handle::{
-    self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note,
+    self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note, Notice,
     Options, Refusal, RollbackStep, RollbackView, Scope, Spent, Subject, TaskView,
 };
 use crate::ports::host::CallState;
@@ -71,6 +71,7 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     if let Some(ahead) = wire.worktrees_ahead.filter(|ahead| *ahead > 50) {
         return invalid(format!("option worktreesAhead is {ahead}: it must be 0 to 50"));
     }
+    options.follow = wire.session_reuse.map(|policy| policy == SessionReuse::Follow);
     options.worktrees_ahead = wire.worktrees_ahead;
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
@@ -227,6 +228,11 @@ pub fn summary(row: &MissionRow) -> MissionSummary {
         created_at: row.created_at.0,
         ended_at: row.ended_at.map(|m| m.0),
     }
+}
+
+pub fn notice(notice: Notice) -> NoticeDetail {
+    let Notice { number, kind, title, message } = notice;
+    NoticeDetail { number, title, message, variant: host::variant(kind) }
 }
 
 pub fn detail(view: &MissionView) -> MissionDetail {
