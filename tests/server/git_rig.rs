@@ -79,7 +79,7 @@ impl GitRig {
         Self { engine, store, project, team, task: tokio::spawn(run), _folder: folder }
     }
 
-    /// Accepts a mission in worktrees; it runs to its end by itself.
+    /// Accepts a mission, in worktrees if nothing else is said; it runs to its end by itself.
     pub async fn begin(&self, options: Options) -> (MissionId, JoinHandle<()>) {
         let parent = HostSessionId::new("user");
         let place = self.project.display().to_string();
@@ -90,7 +90,11 @@ impl GitRig {
             text: "do it".into(),
             key: "key".into(),
             title: "do it".into(),
-            options: Options { worktrees: Some(true), checks: Some(vec!["sh check.sh".into()]), ..options },
+            options: Options {
+                worktrees: options.worktrees.or(Some(true)),
+                checks: Some(vec!["sh check.sh".into()]),
+                ..options
+            },
         };
         let (mission, _) = self.engine.create(created).await.expect("accepted");
         let engine = self.engine.clone();

@@ -268,3 +268,33 @@ async fn the_users_word_takes_the_place_of_a_review_and_not_of_the_checks() {
     );
     assert!(rig.read("parts/T2.txt").is_none(), "what fails its check is in no file of the user's");
 }
+
+/// In one tree nobody looks at a task's verdict again: the gate of the whole does.
+#[tokio::test]
+async fn what_is_edited_in_the_files_of_an_accepted_task_comes_before_the_gate_of_the_whole() {
+    let plan = Draft { summary: "two".into(), tasks: vec![task(1, &[]), task(2, &["T1"])] };
+    let work = |task: &str, _: u32, folder: &std::path::Path| {
+        if task == "T2" {
+            // The user, while T2 is at work.
+            write(&folder.join("parts/T1.txt"), "broken\n");
+        }
+        let mended = if task == "R1" { "T1" } else { task };
+        write(&folder.join(format!("parts/{mended}.txt")), "whole\n");
+    };
+    let files = [CHECK, ("parts/T0.txt", "whole\n")];
+    let rig = GitRig::new(&files, plan, Box::new(work), Box::new(|_| {}));
+    let (m, done) = rig.begin(Options { worktrees: Some(false), ..many(2) }).await;
+    rig.ended(&m, done).await;
+    let facts = rig.facts(&m).await;
+    let whole: Vec<_> = facts
+        .iter()
+        .filter_map(|(_, e)| match e {
+            Event::Judged { subject: Subject::Whole, verdict } => Some(verdict),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(whole.iter().map(|v| v.approved).collect::<Vec<_>>(), [false, true]);
+    assert!(whole[0].findings[0].message.contains("parts/T1.txt"), "{:?}", whole[0]);
+    assert_eq!(state(&rig, &m).await, ("completed".into(), vec!["completed"; 3]));
+    assert_eq!(rig.read("parts/T1.txt").as_deref(), Some("whole\n"));
+}
