@@ -233,7 +233,8 @@ impl Team {
                 }
                 (self.step)("review");
                 let approved = !self.objects.lock().contains(&subject);
-                ToolInput::Review { approved, summary: "looked at".into(), findings: Vec::new() }
+                let (summary, findings) = ("looked at".into(), Vec::new());
+                ToolInput::Review { approved, summary, findings, choice: choice(&session.messages) }
             }
         };
         let engine = self.engine.get().expect("it runs").clone();
@@ -249,6 +250,12 @@ impl Team {
             HostInput::Status { session: id, state: TurnState::Idle, retry_at: None },
         ]);
     }
+}
+
+/// The last of the tries that a comparison names.
+fn choice(messages: &[HostMessage]) -> Option<String> {
+    let (_, names) = messages.last()?.text.split_once("`choice` one of ")?;
+    names.split(", and say").next()?.split(", ").last().map(str::to_owned)
 }
 
 fn now<'a, T: Send + 'a>(value: T) -> Fut<'a, T> {

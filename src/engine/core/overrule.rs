@@ -48,12 +48,18 @@ impl Core {
         let state = mission.state;
         match mission.task(task).map(|t| t.state) {
             None => {
-                let ids: Vec<_> = mission.tasks.iter().map(|t| t.spec.id.as_str()).collect();
+                let ids: Vec<_> = mission.planned().map(|t| t.spec.id.as_str()).collect();
                 let text = format!("the mission has no task {task}; it has {}", ids.join(", "));
                 return Err(Refusal::NotFound(clip(&text, 1_000)));
             }
             Some(TaskState::Completed) => {
                 return Err(Refusal::Conflict(format!("task {task} is done already")));
+            }
+            Some(_) if mission.is_raced(task) => {
+                let text = format!(
+                    "task {task} is raced, and which of the tries counts is not for a word to say: steer or retry the mission, or take over by hand what it left"
+                );
+                return Err(Refusal::Conflict(text));
             }
             Some(_) if mission.is_whole_of_parts(task) => {
                 let parts: Vec<_> = mission.parts_of(task).map(|t| t.spec.id.as_str()).collect();
@@ -67,7 +73,7 @@ impl Core {
                 return Err(Refusal::Conflict(text));
             }
         }
-        let rest = mission.tasks.iter().filter(|t| t.state != TaskState::Completed).count() - 1;
+        let rest = mission.planned().filter(|t| t.state != TaskState::Completed).count() - 1;
         let goes_on = !state.is_open() && rest == 0;
         let tree = mission.change_to_merge(task).map_err(Refusal::Conflict)?;
         if tree.is_some() && !state.is_open() && !goes_on {
@@ -109,7 +115,7 @@ impl Core {
         use MissionState::*;
         let mission = &self.missions[id];
         let at_gate = matches!(mission.phase, Some(Phase::Reviewing | Phase::Integrating));
-        if let Some(task) = mission.tasks.iter().find(|t| t.state != TaskState::Completed) {
+        if let Some(task) = mission.planned().find(|t| t.state != TaskState::Completed) {
             return Err(Refusal::Conflict(format!(
                 "task {} is {}: accept or retry it first, for a mission is complete only with all its tasks",
                 task.spec.id,
@@ -186,6 +192,11 @@ impl Mission {
         Ok(())
     }
 
+    /// One of several tries at a task, or a task with such.
+    fn is_raced(&self, id: &TaskId) -> bool {
+        self.task(id).is_some_and(|t| t.spec.is_try()) || self.compares(id) && self.is_whole_of_parts(id)
+    }
+
     /// What of a task in a worktree is to be put on what is accepted, when the user takes it as done.
     fn change_to_merge(&self, id: &TaskId) -> Result<Option<TreeId>, String> {
         let (Some(isolation), Some(task)) = (&self.isolation, self.task(id)) else { return Ok(None) };
@@ -199,14 +210,15 @@ impl Mission {
 
     /// Tasks that were skipped wait again; those that still cannot be done are skipped again.
     pub(super) fn wake_skipped(&mut self) {
-        for task in self.tasks.iter_mut().filter(|t| t.state == TaskState::Skipped) {
+        let skipped = |t: &&mut super::state::Task| t.state == TaskState::Skipped && !t.spec.is_try();
+        for task in self.tasks.iter_mut().filter(skipped) {
             *task = task.again();
         }
     }
 
     /// Why it ends well, with what passed no gate named.
     pub(super) fn passed(&self) -> String {
-        let all = self.tasks.iter().all(|t| t.state == TaskState::Completed);
+        let all = self.planned().all(|t| t.state == TaskState::Completed);
         let accepted: Vec<_> = self
             .tasks
             .iter()
