@@ -233,7 +233,7 @@ impl Team {
                 }
                 (self.step)("review");
                 let approved = !self.objects.lock().contains(&subject);
-                let (summary, findings) = ("looked at".into(), Vec::new());
+                let (summary, findings) = ("well done".into(), Vec::new());
                 ToolInput::Review { approved, summary, findings, choice: choice(&session.messages) }
             }
         };
