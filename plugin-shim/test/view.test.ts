@@ -71,6 +71,8 @@ test("a chosen task far down is on the screen", () => {
 test("a graph as a list: below what is waited for last, once each, cycles and strangers passed over", () => {
   const drawn = (tasks: TaskDetail[]) => tree(tasks).map(({ task, stem, also }) => `${stem}${task.id}${also.length > 0 ? `+${also.join("+")}` : ""}`)
   assert.deepEqual(drawn([task("A", "pending"), task("B", "pending", ["A"]), task("C", "pending", ["A"]), task("D", "pending", ["B", "C"]), task("E", "pending", ["B"])]), ["A", "├─B", "│ └─E", "└─C", "  └─D+B"])
+  const tries = ["A.r1", "A.r2"].map((id) => ({ ...task(id, "in_progress"), partOf: "A" }))
+  assert.deepEqual(drawn([task("A", "in_progress"), ...tries, task("B", "pending", ["A"])]), ["A", "├─A.r1", "├─A.r2", "└─B"])
   assert.deepEqual(drawn([task("A", "pending", ["B"]), task("B", "pending", ["A", "gone"])]), ["A+B", "└─B"])
 })
 
