@@ -41,6 +41,10 @@ fn attempt() -> Attempt {
         submission: None,
         outcome: None,
         given_up: false,
+        interrupted: false,
+        told: 0,
+        told_before: 0,
+        told_in: None,
     }
 }
 

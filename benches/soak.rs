@@ -305,6 +305,10 @@ impl Host for BenchHost {
         Box::pin(std::future::ready(Ok(id)))
     }
 
+    fn open_folder(&self, _: Directory, _: String) -> Fut<'_, Result<(), HostError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn prompt(
         &self,
         _: Directory,

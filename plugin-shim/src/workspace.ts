@@ -1,6 +1,7 @@
 // One directory of the host: its missions and sessions, its calls to the sidecar, and what the sidecar asks of the host.
 import {
   type Command,
+  type FolderParams,
   type HostEvent,
   type HostInfo,
   type HostMethods,
@@ -218,6 +219,10 @@ export class Workspace implements Tenant {
       const session = await this.port.createSession({ parent: p.parent, title: p.title, agent: p.agent, key: p.key, adopt: p.adopt, folder: p.folder })
       this.pool.children.set(session, this)
       return { session }
+    },
+    "host/folder.open": async (p: FolderParams) => {
+      await this.port.openFolder(p.folder)
+      return {}
     },
     "host/session.prompt": async (p: SessionPromptParams) => {
       // A mission that was left by another host comes with conversations this one has not made.

@@ -686,6 +686,8 @@ impl Dispatcher {
         self.lanes.report(&mut metrics);
         metrics.count("reports.late", self.core.late_reports);
         metrics.count("looks.that_found_missed_events", self.core.events_missed);
+        metrics.count("folders.hits", self.core.folders.hits);
+        metrics.count("folders.misses", self.core.folders.misses);
         // Said also where there was none: that is how it should be.
         metrics.count("actions.look", 0);
         metrics.gauge("host_sessions.known", self.index.len() as u64);
@@ -730,6 +732,7 @@ fn seed_of(identity: &OwnerIdentity) -> u64 {
 fn mission_of(action: &Action) -> Option<MissionId> {
     match action {
         Action::CreateSession { mission, .. }
+        | Action::OpenFolder { mission, .. }
         | Action::Prompt { mission, .. }
         | Action::Look { mission, .. }
         | Action::LookAtParent { mission, .. }

@@ -116,6 +116,7 @@ wire! {
         Status,
         Report,
         Pause,
+        Suspend,
         Resume,
         Cancel,
         Retry,

@@ -1,6 +1,7 @@
 //! Missions in worktrees: side by side in one file, nothing of the user's touched before the end, and the same worktrees
 //! again for the next mission.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -46,7 +47,11 @@ fn script(project: &Path) -> Script {
         .call("submit_report", script::report());
     Script::new()
         .rule(commander)
-        .rule(script::planner(plan))
+        .rule(
+            Rule::new(Role::Planner)
+                .contains("Plan the mission")
+                .turn(Turn::call("submit_plan", plan).gate("plan")),
+        )
         .rule(script::integration(script::approve()))
         .rule(first)
         .rule(second)
@@ -63,9 +68,9 @@ fn make(project: &Path) {
 
 #[test]
 fn two_tasks_change_one_file_side_by_side_and_the_user_sees_the_verified_whole() {
-    let stage = Stage::bare(make, script)
-        .gantry()
-        .adjust(|env| env.env("GANTRY_CHECKS", "[\"grep -q three list.txt\"]"));
+    let stage = Stage::bare(make, script).gantry().adjust(|env| {
+        env.env("GANTRY_CHECKS", "[\"grep -q three list.txt\"]").env("GANTRY_WORKTREES_AHEAD", "2")
+    });
     let server = stage.env.serve().unwrap();
     let host = server.client_in(&stage.project);
     let dot_git = || {
@@ -75,8 +80,13 @@ fn two_tasks_change_one_file_side_by_side_and_the_user_sees_the_verified_whole()
     let read = |name: &str| fs::read_to_string(stage.project.join(name)).unwrap();
 
     let session = new_session(&host);
-    std::thread::scope(|scope| {
+    let ahead = std::thread::scope(|scope| {
         let turn = scope.spawn(|| task(&host, &session, "--worktree Mend both ends"));
+        // While it is planned, the host gets two ready, as far as its own log tells.
+        let ahead =
+            wait("two worktrees", PATIENCE, || Some(worktrees_opened(&stage)).filter(|all| all.len() == 2));
+        assert!(stage.model.requests().iter().all(|r| r.role != Role::Worker));
+        stage.model.open("plan");
         wait("both workers", PATIENCE, || at_work(&stage).then_some(()));
         // In the middle of it the user works on.
         fs::write(stage.project.join("mine.txt"), "written meanwhile\n").unwrap();
@@ -84,6 +94,7 @@ fn two_tasks_change_one_file_side_by_side_and_the_user_sees_the_verified_whole()
         stage.model.open("work");
         let said = turn.join().unwrap();
         assert!(said.contains("The result was put into your files, as it was checked."), "{said}");
+        ahead
     });
 
     let told = stage.only();
@@ -95,6 +106,10 @@ fn two_tasks_change_one_file_side_by_side_and_the_user_sees_the_verified_whole()
     );
     assert!(!stage.project.join("outside.txt").exists());
     assert_eq!(dot_git(), before);
+    let paths = |told: &Told| {
+        told.mission.tasks.iter().map(|t| t.worktree.as_ref().unwrap().path.clone()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(paths(&told), ahead, "the tasks had what was made ready");
     let isolation = told.mission.isolation.as_ref().unwrap();
     assert_eq!(
         isolation.landed,
@@ -123,13 +138,20 @@ fn two_tasks_change_one_file_side_by_side_and_the_user_sees_the_verified_whole()
         wait("the branch", PATIENCE, || git(&stage.project, &["show", &format!("{branch}:list.txt")]).ok());
     assert_eq!(left.trim_end(), list("ONE", "NINE").trim_end());
     assert_eq!(read("list.txt"), list("one", "nine"));
-    let paths = |told: &Told| {
-        told.mission.tasks.iter().map(|t| t.worktree.as_ref().unwrap().path.clone()).collect::<Vec<_>>()
-    };
     assert_eq!(paths(&told), paths(&again));
     drop(server);
     stage.assert_no_misses();
     stage.assert_nothing_left();
+}
+
+/// Worktrees in which the host has loaded what a first turn waits for.
+fn worktrees_opened(stage: &Stage) -> BTreeSet<String> {
+    let home = stage.env.gantry_home().display().to_string();
+    let logs = fs::read_dir(stage.env.root().join("data/opencode/log")).into_iter().flatten().flatten();
+    let text: String = logs.filter_map(|log| fs::read_to_string(log.path()).ok()).collect();
+    let booted = text.lines().filter(|line| line.contains("booting location services"));
+    let directory = booted.filter_map(|line| line.split_once("directory=")?.1.split(' ').next());
+    directory.filter(|directory| directory.starts_with(&home)).map(str::to_owned).collect()
 }
 
 fn at_work(stage: &Stage) -> bool {

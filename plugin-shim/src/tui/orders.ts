@@ -1,5 +1,5 @@
 // What the user may order, from a command or from a key of the view. None of it needs a turn of the model.
-import type { ControlAction, MissionDetail, MissionSummary } from "../generated/types"
+import type { ControlAction, MissionControlParams, MissionDetail, MissionSummary } from "../generated/types"
 import { reasonOf } from "../errors"
 import { type Door, nobodyAtWork } from "./door"
 import { clip } from "./format"
@@ -21,6 +21,7 @@ export class Orders {
   }
 
   pause = (mission: string) => this.control(mission, "pause", "The mission is paused.")
+  suspend = (mission: string) => this.control(mission, "suspend", "The mission is suspended.")
   resume = (mission: string) => this.control(mission, "resume", "The mission goes on.")
   retry = (mission: string) => this.control(mission, "retry", "The mission is tried again.")
   approve = (mission: string) => this.control(mission, "approve", "The work begins.")
@@ -30,9 +31,11 @@ export class Orders {
     if (await this.terminal.confirm("Cancel the mission?", meant.title)) await this.control(mission, "cancel", "The mission is cancelled.")
   }
 
-  async steer(mission: string): Promise<void> {
-    const text = await this.terminal.ask("What should the workers know?", "Use the existing date helper")
-    if (text?.trim()) await this.control(mission, "steer", "The workers are told.", { text })
+  /** Of a task, to its worker alone. */
+  async steer(mission: string, task?: string): Promise<void> {
+    const [who, told] = task === undefined ? ["the workers", "The workers are"] : [`the worker of ${task}`, `The worker of ${task} is`]
+    const text = await this.terminal.ask(`What should ${who} know?`, "Use the existing date helper")
+    if (text?.trim()) await this.control(mission, "steer", `${told} told.`, { ...(task === undefined ? {} : { task }), ...steerOf(text) })
   }
 
   async refuse(mission: string): Promise<void> {
@@ -95,7 +98,7 @@ export class Orders {
     order.catch((error) => this.terminal.toast("warning", reasonOf(error)))
   }
 
-  private async control(mission: string, action: ControlAction, done: string, more: { text?: string; task?: string; ask?: string } = {}): Promise<void> {
+  private async control(mission: string, action: ControlAction, done: string, more: Partial<MissionControlParams> = {}): Promise<void> {
     const params = { directory: this.terminal.directory(), mission, action, ...more }
     if (!(await this.door.ask("mission/control", params))) throw new Error("The mission is not in memory of any process; open its project and try again.")
     this.terminal.toast("success", done)
@@ -105,6 +108,13 @@ export class Orders {
 
 /** The host's dialog has room for so much of a title beside the rest. */
 const CHOICE = 32
+
+/** `--task T2` and `--now` before the text, as in the command. */
+export function steerOf(words: string): Partial<MissionControlParams> {
+  const [, flags = "", text = ""] = /^((?:--now\s+|--task\s+\S+\s+)*)([\s\S]*)$/.exec(words.trim()) ?? []
+  const task = /--task\s+(\S+)/.exec(flags)?.[1]
+  return { text, ...(task ? { task } : {}), ...(flags.includes("--now") ? { now: true } : {}) }
+}
 
 function choice(mission: MissionSummary) {
   const about = `${standing({ mission, awaitsApproval: false, asks: [] })} · ${mission.done}/${mission.total}`
