@@ -149,7 +149,9 @@ export type IsolationPolicy = "shared" | "worktree";
 /** Asked before every tool of a mission's session runs. */
 export type LeaseCheckParams = { directory: string, session: string, call: string, tool: string,
   /** Paths the call is going to write, as the model gave them; empty for tools that write none. */
-  paths: Array<string>, };
+  paths: Array<string>,
+  /** What a shell is going to run, with the folder that the model names for it. */
+  command?: string, };
 
 export type LeaseCheckResult = { allow: boolean,
   /** Said to the model when not allowed. */
