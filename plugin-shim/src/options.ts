@@ -21,6 +21,7 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   worktreesAhead: { is: (v) => isWhole(v, 0, 50), wants: "a whole number from 0 to 50" },
   permissionTimeoutSeconds: { is: (v) => isWhole(v, 5, 86_400), wants: "a whole number from 5 to 86400" },
   planApproval: { is: (v) => v === "auto" || v === "ask", wants: '"auto" or "ask"' },
+  sessionReuse: { is: (v) => v === "off" || v === "follow", wants: '"off" or "follow"' },
   diagnostics: { is: (v) => v === "auto" || v === "off", wants: '"auto" or "off"' },
   toasts: { is: (v) => v === "quiet" || v === "normal" || v === "verbose", wants: '"quiet", "normal" or "verbose"' },
   turnTimeoutSeconds: { is: (v) => isWhole(v, 10, 86_400), wants: "a whole number from 10 to 86400" },

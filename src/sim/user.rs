@@ -31,6 +31,7 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
             // Not drawn, so that older seeds keep their course up to here.
             background: Some((sim.seed + n as u64).is_multiple_of(5)),
             worktrees: isolated(sim.seed, n as u64),
+            follow: Some((sim.seed + n as u64).is_multiple_of(3)),
             ..Options::default()
         };
         (process, directory, session, options)

@@ -25,6 +25,7 @@ mod progress;
 mod prompt_tax;
 mod rollback;
 mod script;
+mod sessions;
 mod steering;
 mod support;
 mod todo;

@@ -366,6 +366,8 @@ export type SessionPromptParams = { directory: string, session: string, agent: s
   /** Store the text in the conversation without starting a turn. */
   noReply: boolean, };
 
+export type SessionReuse = "off" | "follow";
+
 export type SessionState = "busy" | "retry" | "idle" | "absent";
 
 export type SessionStatus = { session: string, state: SessionState, };
@@ -481,6 +483,8 @@ export type WorkspaceOptions = {
   worktreeLinks?: Array<string>,
   /** Commands that make a new worktree ready (default none). */
   worktreeSetup?: Array<string>,
+  /** Whether a worker goes on in the conversation of a task that its own depends on (default off). */
+  sessionReuse?: SessionReuse,
   /** Worktrees made ready and opened while the plan is being made, 0 to 50 (default 4). */
   worktreesAhead?: number, };
 

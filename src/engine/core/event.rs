@@ -316,6 +316,8 @@ pub struct Options {
     pub worktree_setup: Option<Vec<String>>,
     /// Worktrees made ready while the plan is being made; four when not said.
     pub worktrees_ahead: Option<u32>,
+    /// Whether a worker goes on in the conversation of a task that its own depends on; no when not said.
+    pub follow: Option<bool>,
     /// Time after which an unanswered permission counts as refused.
     pub permission_timeout_ms: Option<u64>,
 }
@@ -394,6 +396,7 @@ impl Default for Options {
             worktree_links: None,
             worktree_setup: None,
             worktrees_ahead: None,
+            follow: None,
             permission_timeout_ms: None,
         }
     }

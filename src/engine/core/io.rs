@@ -68,6 +68,12 @@ pub enum Input {
         attempt: AttemptId,
         result: Result<HostSessionId, HostError>,
     },
+    /// A conversation that is to be used again was looked at.
+    SessionChecked {
+        mission: MissionId,
+        session: HostSessionId,
+        result: Result<Look, HostError>,
+    },
     /// A folder that turns are to begin in is open in the host.
     FolderOpened {
         mission: MissionId,
@@ -418,6 +424,12 @@ pub enum Action {
         role: Role,
         adopt: bool,
     },
+    /// Whether a conversation is there, and rests.
+    CheckSession {
+        mission: MissionId,
+        directory: Directory,
+        session: HostSessionId,
+    },
     /// Opens a folder in the host ahead of its first turn, which would take a second longer.
     OpenFolder {
         mission: MissionId,
@@ -597,6 +609,7 @@ impl Action {
         match self {
             Action::Answer { .. } => "answer",
             Action::CreateSession { .. } => "create_session",
+            Action::CheckSession { .. } => "check_session",
             Action::OpenFolder { .. } => "open_folder",
             Action::Prompt { .. } => "prompt",
             Action::Abort { .. } => "abort",

@@ -31,6 +31,7 @@ pub mod log;
 mod notices;
 mod overrule;
 mod plan;
+mod pool;
 mod provider;
 mod queue;
 mod recover;
@@ -133,6 +134,8 @@ pub struct Core {
     trusted: BTreeMap<Directory, Millis>,
     /// Looks that found what no event had told.
     pub events_missed: u64,
+    /// Conversations that were used again.
+    pub pool: pool::PoolCounts,
     /// Worktrees that the host has open.
     pub folders: ahead::Folders,
     now: Millis,
@@ -169,6 +172,7 @@ impl Core {
             means: BTreeMap::new(),
             trusted: BTreeMap::new(),
             events_missed: 0,
+            pool: pool::PoolCounts::default(),
             folders: ahead::Folders::default(),
             now: Millis::default(),
             turn: Turn::default(),
@@ -187,6 +191,9 @@ impl Core {
             Input::Host { event } => self.host_event(event),
             Input::SessionCreated { mission, attempt, result } => {
                 self.session_created(&mission, &attempt, result)
+            }
+            Input::SessionChecked { mission, session, result } => {
+                self.session_checked(&mission, &session, result)
             }
             Input::FolderOpened { mission, folder, result } => self.folder_opened(&mission, folder, result),
             Input::PromptTaken { mission, attempt, result } => self.prompt_taken(&mission, &attempt, result),

@@ -2,6 +2,7 @@
 use super::event::*;
 use super::grants::Want;
 use super::io::*;
+use super::pool::Placed;
 use super::state::{Mission, Task};
 use super::{Core, MAX_ATTEMPTS};
 use crate::domain::ids::{HostSessionId, MissionId, TaskId};
@@ -104,11 +105,18 @@ impl Core {
             })
             .collect();
         ranked.sort_by(|a, b| a.0.cmp(&b.0));
-        for (_, want) in ranked {
-            let placed = !matches!(&want.kind, AttemptKind::Work(task) if !self.has_place(id, task));
-            if placed {
-                self.want(id, want);
+        for (_, mut want) in ranked {
+            if let AttemptKind::Work(task) = &want.kind {
+                if !self.has_place(id, task) {
+                    continue;
+                }
+                match self.placed(id, task) {
+                    Placed::In(session) => want.session = Some(session),
+                    Placed::Waits => continue,
+                    Placed::Anew => {}
+                }
             }
+            self.want(id, want);
         }
     }
 

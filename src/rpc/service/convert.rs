@@ -71,6 +71,7 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     if let Some(ahead) = wire.worktrees_ahead.filter(|ahead| *ahead > 50) {
         return invalid(format!("option worktreesAhead is {ahead}: it must be 0 to 50"));
     }
+    options.follow = wire.session_reuse.map(|policy| policy == SessionReuse::Follow);
     options.worktrees_ahead = wire.worktrees_ahead;
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {

@@ -41,7 +41,7 @@ pub enum Kind {
 /// Of a `Ceilings`.
 const MAX_NAMES: usize = 50;
 
-pub const FIELDS: [Field; 25] = [
+pub const FIELDS: [Field; 26] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -146,6 +146,13 @@ pub const FIELDS: [Field; 25] = [
         kind: Kind::Whole { least: 1, most: 50, unit: "reviewers" },
         about: "Most reviewers at one time",
         default: Some("10"),
+    },
+    Field {
+        name: "sessionReuse",
+        env: "GANTRY_SESSION_REUSE",
+        kind: Kind::Choice(&["off", "follow"]),
+        about: "Whether a worker goes on in the conversation of a task that its own depends on: it need not read again what was read there, and its prompts are longer. off gives each task a clean one",
+        default: Some("\"off\""),
     },
     Field {
         name: "taskBudgetDollars",

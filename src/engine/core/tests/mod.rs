@@ -17,6 +17,7 @@ mod notices;
 mod outside;
 mod overrule;
 mod planning;
+mod pool;
 mod provider;
 mod reports;
 mod resources;

@@ -346,6 +346,10 @@ impl World {
                 }
                 self.later(ms, Input::Looked { mission, attempt, result });
             }
+            Action::CheckSession { mission, session, .. } => {
+                let result = self.outside.look(&session);
+                self.later(ms, Input::SessionChecked { mission, session, result });
+            }
             Action::LookAtParent { mission, session, .. } => {
                 let result = self.outside.look(&session);
                 self.later(ms, Input::ParentLooked { mission, result });
