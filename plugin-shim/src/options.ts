@@ -17,6 +17,8 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   isolation: { is: (v) => v === "shared" || v === "worktree", wants: '"shared" or "worktree"' },
   integrate: { is: (v) => v === "apply" || v === "branch", wants: '"apply" or "branch"' },
   worktreeLinks: { is: isTexts, wants: "a list of paths" },
+  race: { is: (v) => isWhole(v, 1, 5), wants: "a whole number from 1 to 5" },
+  raceModels: { is: isTexts, wants: 'a list of models, as in ["anthropic/claude-sonnet-4-5"]' },
   worktreeSetup: { is: isTexts, wants: "a list of commands" },
   worktreesAhead: { is: (v) => isWhole(v, 0, 50), wants: "a whole number from 0 to 50" },
   permissionTimeoutSeconds: { is: (v) => isWhole(v, 5, 86_400), wants: "a whole number from 5 to 86400" },

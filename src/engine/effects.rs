@@ -93,14 +93,25 @@ impl Effects {
             })
         };
         match action {
-            Action::CreateSession { mission, attempt, directory, folder, parent, title, role, adopt } => {
+            Action::CreateSession {
+                mission,
+                attempt,
+                directory,
+                folder,
+                parent,
+                title,
+                role,
+                model,
+                adopt,
+            } => {
                 let key = attempt.0.clone();
                 let broken = Input::SessionCreated {
                     mission: mission.clone(),
                     attempt: attempt.clone(),
                     result: Err(failed()),
                 };
-                let new = NewSession { directory, folder, parent: Some(parent), title, role, key, adopt };
+                let parent = Some(parent);
+                let new = NewSession { directory, folder, parent, title, role, model, key, adopt };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let result = host.create(new).await;
                     Some(Input::SessionCreated { mission, attempt, result })

@@ -23,6 +23,7 @@ mod panel;
 mod permissions;
 mod progress;
 mod prompt_tax;
+mod race;
 mod rollback;
 mod script;
 mod sessions;

@@ -345,6 +345,8 @@ export type RollbackFile = { path: string,
 export type SessionCreateParams = { directory: string,
   /** Where the conversation works, when that is not the directory. */
   folder?: string, parent?: string, title: string, agent: string,
+  /** What it runs on, as `provider/model`; what its parent does when absent. */
+  model?: string,
   /** Kept with the host session, so that it can be found again. */
   key: string,
   /** Look for a child of `parent` with this key first (after a restart). */
@@ -473,6 +475,10 @@ export type WorkspaceOptions = {
   planApproval?: PlanApproval,
   /** Whether tasks that a planner calls fractal are planned further (default auto). */
   fractal?: FractalPolicy,
+  /** Tries at each task side by side, 1 to 5; of tasks that a planner says, in missions with worktrees, when absent. */
+  race?: number,
+  /** What the tries at one task run on, one after the other, as `provider/model`. */
+  raceModels?: Array<string>,
   /** How much toasts tell (default normal). */
   toasts?: Toasts,
   /** Whether tasks share the user's files or each has a working tree of its own (default shared). */

@@ -27,6 +27,7 @@ pub struct Ground {
 pub struct ReplyTo(pub u64);
 
 #[derive(Clone, PartialEq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "the large one comes once in a mission")]
 pub enum Input {
     /// `mission` was chosen by the caller, so that a repeat can be told from a new request.
     Create {
@@ -349,6 +350,8 @@ pub enum ToolInput {
         approved: bool,
         summary: String,
         findings: Vec<Finding>,
+        /// Which of several tries is to be taken, where they are compared.
+        choice: Option<String>,
     },
     /// The arguments did not fit the tool; the text says how.
     Malformed {
@@ -422,6 +425,8 @@ pub enum Action {
         parent: HostSessionId,
         title: String,
         role: Role,
+        /// What it runs on, when that is not what its parent does.
+        model: Option<String>,
         adopt: bool,
     },
     /// Whether a conversation is there, and rests.

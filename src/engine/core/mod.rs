@@ -34,6 +34,7 @@ mod plan;
 mod pool;
 mod provider;
 mod queue;
+mod race;
 mod recover;
 mod rollback;
 mod schedule;

@@ -3,7 +3,7 @@
 use super::event::*;
 use super::isolation::{INTEGRATION, Isolation};
 use super::live::Job;
-use super::state::{Mission, Task};
+use super::state::{Attempt, Mission, Task};
 use super::worktrees::*;
 use super::{Action, Core, gate};
 use crate::domain::ids::{MissionId, TaskId};
@@ -286,7 +286,9 @@ fn keeps(mission: &Mission, task: &Task, number: u32) -> bool {
 
 /// Whether a turn goes on, or may, that works on the subject or reads it.
 fn at_work(mission: &Mission, subject: &Subject) -> bool {
-    mission.attempts.values().any(|a| (a.open() || a.given_up) && a.works_on(subject))
+    let task = if let Subject::Task(task) = subject { mission.task(task) } else { None };
+    let is = |a: &Attempt| a.works_on(subject) || task.is_some_and(|task| a.compares(task));
+    mission.attempts.values().any(|a| (a.open() || a.given_up) && is(a))
 }
 
 fn candidate(task: &Task, base: &TreeId) -> Option<Candidate> {

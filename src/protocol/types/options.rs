@@ -82,6 +82,14 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub fractal: Option<FractalPolicy>,
+        /// Tries at each task side by side, 1 to 5; of tasks that a planner says, in missions with worktrees, when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub race: Option<u32>,
+        /// What the tries at one task run on, one after the other, as `provider/model`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub race_models: Option<Vec<String>>,
         /// How much toasts tell (default normal).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
