@@ -37,7 +37,7 @@ fn script(project: &Path) -> Script {
     };
     let first = worker("T1")
         .call("write", write(json!(project.join("outside.txt")), "x\n".into()))
-        .call("bash", json!({"command": format!("ln -s {} way-out; git status --porcelain", project.display()), "description": "link"}))
+        .call("bash", json!({"command": way_out(project), "description": "link"}))
         .call("write", write(json!("way-out/outside.txt"), "x\n".into()))
         .call("bash", json!({"command": "rm way-out", "description": "tidy"}))
         .turn(Turn::call("write", write(json!("list.txt"), list("ONE", "nine"))).gate("work"))
@@ -57,6 +57,13 @@ fn script(project: &Path) -> Script {
         .rule(second)
         .rule(script::reviewer("T1", script::approve()))
         .rule(script::reviewer("T2", script::approve()))
+}
+
+/// A link to the user's tree that no word of the command names.
+fn way_out(project: &Path) -> String {
+    let (folder, name) =
+        (project.parent().unwrap().display(), project.file_name().unwrap().to_string_lossy());
+    format!("F={folder}; ln -s $F/{name} way-out; git status --porcelain")
 }
 
 fn make(project: &Path) {
@@ -180,4 +187,102 @@ fn refused_outside(told: &Told, host: &xtask::lab::host::Client) {
         errors.iter().all(|error| error.contains("Only files of the project can be changed.")),
         "{errors:?}"
     );
+}
+
+/// Both change the same line; the second also tries the user's tree by shell, and mends what both sides have made of it.
+fn contradiction(project: &Path) -> Script {
+    let commander = Rule::new(Role::Commander)
+        .contains("Call the tool `mission`")
+        .call("mission", json!({"brief": "Mend the head of list.txt."}))
+        .turn(Turn::echo());
+    let plan =
+        script::plan(&[script::task("T1", &["list.txt"], &[]), script::task("T2", &["list.txt"], &[])]);
+    let read = || Turn::call("read", json!({"filePath": "list.txt"}));
+    let write =
+        |first: &str| Turn::call("write", json!({"filePath": "list.txt", "content": list(first, "mine")}));
+    let shell = |command: String| Turn::call("bash", json!({"command": command, "description": "try"}));
+    let first = Rule::new(Role::Worker)
+        .contains("Task T1: ")
+        .turn(read())
+        .turn(write("ONE").gate("both"))
+        .call("submit_report", script::report());
+    let second = Rule::new(Role::Worker)
+        .contains("Task T2: ")
+        .turn(shell(format!("echo x > {}/outside.txt", project.display())))
+        .turn(shell(format!("cd '{}' && touch outside.txt", project.display())))
+        .turn(read())
+        .turn(write("EINS").gate("both"))
+        .turn(Turn::call("submit_report", script::report()).gate("late"));
+    let again = Rule::new(Role::Worker)
+        .contains("Task T2: ")
+        .contains("Both sides stand in the file, what was accepted first")
+        .turn(read())
+        .turn(write("ONE EINS"))
+        .call("submit_report", script::report());
+    Script::new()
+        .rule(commander)
+        .rule(script::planner(plan))
+        .rule(script::integration(script::approve()))
+        .rule(again)
+        .rule(first)
+        .rule(second)
+        .rule(script::reviewer("T1", script::approve()))
+        .rule(script::reviewer("T2", script::approve()))
+}
+
+#[test]
+fn a_contradiction_goes_back_with_both_sides_and_the_users_tree_is_out_of_reach() {
+    let dirty = |project: &Path| {
+        make(project);
+        git(project, &["add", "--all"]).unwrap();
+        fs::write(project.join("list.txt"), list("one", "mine")).unwrap();
+    };
+    let stage = Stage::bare(dirty, contradiction).gantry();
+    let server = stage.env.serve().unwrap();
+    let host = server.client_in(&stage.project);
+    let index = || git(&stage.project, &["ls-files", "--stage"]).unwrap();
+    let before = index();
+
+    let session = new_session(&host);
+    let worked = |task: &str, turns: usize| {
+        let marks = format!("Task {task}: ");
+        let requests = stage.model.requests();
+        requests.iter().any(|r| r.role == Role::Worker && r.turn == turns && r.prompt.contains(&marks))
+    };
+    std::thread::scope(|scope| {
+        let turn = scope.spawn(|| task(&host, &session, "--worktree Mend the head"));
+        wait("both at the same line", PATIENCE, || (worked("T1", 1) && worked("T2", 3)).then_some(()));
+        stage.model.open("both");
+        let first_is_in = |told: &Told| told.mission.task(&"T1".into()).unwrap().state.name() == "completed";
+        wait("T1 accepted", PATIENCE, || stage.told().pop().filter(first_is_in));
+        assert_eq!(fs::read_to_string(stage.project.join("list.txt")).unwrap(), list("one", "mine"));
+        stage.model.open("late");
+        turn.join().unwrap();
+    });
+
+    let told = stage.only();
+    assert_eq!(told.state(), "completed", "{}", told.report());
+    let attempts: Vec<_> = told.mission.tasks.iter().map(|t| t.attempts).collect();
+    assert_eq!(attempts, [1, 2], "{}", told.report());
+    let read = |name: &str| fs::read_to_string(stage.project.join(name)).ok();
+    assert_eq!(read("list.txt"), Some(list("ONE EINS", "mine")), "what was not committed is there still");
+    assert_eq!((read("notes.txt").as_deref(), read("outside.txt")), (Some("not committed\n"), None));
+    assert_eq!(index(), before);
+
+    // The same conversation saw both sides, and was kept from the user's tree before the host asked anybody.
+    let works = |a: &&gantry::engine::core::state::Attempt| {
+        a.kind == gantry::engine::core::event::AttemptKind::Work("T2".into())
+    };
+    let worker = told.mission.attempts.values().find(works).unwrap();
+    let parts = calls(&messages(&host, worker.session.as_ref().unwrap().as_str()));
+    let of = |tool: &str| parts.iter().filter(|part| part["tool"] == tool).collect::<Vec<_>>();
+    let seen = text(&of("read")[1]["state"]["output"]);
+    assert!(["<<<<<<<", "ONE", "EINS", ">>>>>>>"].iter().all(|side| seen.contains(side)), "{seen}");
+    for denied in of("bash") {
+        assert!(text(&denied["state"]["error"]).contains("is the user's own working tree"), "{denied}");
+    }
+    assert_eq!((of("bash").len(), told.mission.asks.len()), (2, 0));
+    drop(server);
+    stage.assert_no_misses();
+    stage.assert_nothing_left();
 }

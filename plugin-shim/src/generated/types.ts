@@ -149,7 +149,9 @@ export type IsolationPolicy = "shared" | "worktree";
 /** Asked before every tool of a mission's session runs. */
 export type LeaseCheckParams = { directory: string, session: string, call: string, tool: string,
   /** Paths the call is going to write, as the model gave them; empty for tools that write none. */
-  paths: Array<string>, };
+  paths: Array<string>,
+  /** What a shell is going to run, with the folder that the model names for it. */
+  command?: string, };
 
 export type LeaseCheckResult = { allow: boolean,
   /** Said to the model when not allowed. */
@@ -285,6 +287,18 @@ export type MissionViewResult = { detail: MissionDetail,
   findings: Array<FindingDetail>,
   /** The newest lines, oldest first. */
   log: Array<LogLine>, };
+
+export type NoticeDetail = {
+  /** Rises from notice to notice. */
+  number: number, title: string, message: string, variant: ToastVariant, };
+
+export type NoticeListParams = { directory: string,
+  /** The number of the newest one that is known; without it, what was told within the last ten seconds. */
+  after?: number, };
+
+export type NoticeListResult = {
+  /** Oldest first. */
+  notices: Array<NoticeDetail>, };
 
 /** An ask that waits for an answer. */
 export type OpenAsk = { id: string, session: string, permission: string, patterns: Array<string>, };
@@ -488,6 +502,8 @@ export interface SidecarMethods {
   "mission/view": { params: MissionStatusParams; result: MissionViewResult };
   /** The missions of a directory. */
   "mission/list": { params: MissionListParams; result: MissionListResult };
+  /** What the user was to be told, for an interface that has to ask for it. */
+  "notice/list": { params: NoticeListParams; result: NoticeListResult };
   /** Pauses, suspends, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
   /** Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do. */

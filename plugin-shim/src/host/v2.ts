@@ -17,8 +17,9 @@ export interface V2Agent {
   permissions: V2Rule[]
 }
 export interface V2AgentEditor {
-  list(): readonly { id: string }[]
-  get(id: string): unknown
+  /** Not in the published contract, so a host may lack them. */
+  list?(): readonly { id: string }[]
+  get?(id: string): unknown
   update(id: string, change: (agent: V2Agent) => void): void
 }
 export interface V2ToolContext {
@@ -34,7 +35,7 @@ export interface V2Tool {
   description: string
   input: unknown
   options: { codemode: false }
-  execute(input: unknown, context: V2ToolContext): Promise<{ content: string; metadata: Loose }>
+  execute(input: unknown, context: V2ToolContext): Promise<{ content: string; output: string; metadata: Loose }>
 }
 export interface V2Invocation {
   sessionID: string
@@ -235,7 +236,8 @@ export class V2Host implements HostPort {
     await ask(this.ctx.permission.reply({ sessionID: session, requestID: id, ...word }))
   }
 
-  /** Only a plugin of the terminal's own half can show one on this line; the log keeps what was to be said. */
+  /** Only the half in the terminal interface can show one on this line, and fetches it from the sidecar; where there is none,
+   * the log keeps what was to be said. */
   async toast({ title, message }: Toast): Promise<void> {
     log(`toast: ${title}: ${message}`)
   }

@@ -291,6 +291,28 @@ impl Core {
         self.report_spending(gauges);
     }
 
+    /// Entries of each table; see the dispatcher's.
+    pub fn report_held(&self, gauges: &mut BTreeMap<String, u64>) {
+        let attempts = self.missions.values().map(|m| m.attempts.len()).sum();
+        let pulses = self.live.values().map(|l| l.pulses.len()).sum();
+        let tables = [
+            ("missions", self.missions.len()),
+            ("missions_live", self.live.len()),
+            ("attempts", attempts),
+            ("attempts_live", pulses),
+            ("sessions", self.sessions.len()),
+            ("lease_tables", self.leases.len()),
+            ("wants", self.wants.len()),
+            ("permit_line", self.line.waiting()),
+            ("being_read", self.parked.len() + self.away.len()),
+            ("notices", self.notices.len()),
+            ("models", self.models.len()),
+            ("trusted_directories", self.trusted.len()),
+            ("providers", self.breakers.len().max(self.gates.len())),
+        ];
+        gauges.extend(tables.map(|(name, n)| (format!("held.{name}"), n as u64)));
+    }
+
     // ---- the one way to change state
 
     fn emit(&mut self, id: &MissionId, event: Event) {
@@ -435,6 +457,10 @@ impl Core {
                 self.forget(&id);
             }
         }
+        // Late news of a mission that had left memory may have begun one.
+        if self.live.len() > self.missions.len() {
+            self.live.retain(|id, _| self.missions.contains_key(id));
+        }
     }
 
     /// When a mission leaves memory; none while there is anything left to do. Counted from its last fact, which has to be
@@ -491,6 +517,7 @@ impl Core {
         }
         self.live.remove(id);
         self.wants.remove(id);
+        self.line.left(id);
         self.turn.left.push(id.clone());
     }
 }

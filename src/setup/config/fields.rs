@@ -207,7 +207,7 @@ pub const FIELDS: [Field; 25] = [
         name: "worktreeSetup",
         env: "GANTRY_WORKTREE_SETUP",
         kind: Kind::Commands,
-        about: "Commands that make a new worktree ready, run in it once",
+        about: "Commands that make a worktree ready, run in it once, and again when a manifest or lock file is another; what they install belongs out of worktreeLinks",
         default: Some("[]"),
     },
     Field {
