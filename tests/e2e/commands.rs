@@ -69,7 +69,8 @@ fn assert_obeyed(stage: &Stage, told: &Told) {
         asks.iter().map(|v| (v.by, v.allow)).collect::<Vec<_>>(),
         [(Judge::User, true), (Judge::User, false)]
     );
-    let steered = |event: &Event| matches!(event, Event::Steered { text, .. } if text == "Use British spelling");
+    let steered =
+        |event: &Event| matches!(event, Event::Steered { text, .. } if text == "Use British spelling");
     assert!(told.facts.iter().any(|(_, event)| steered(event)), "{:#?}", told.facts);
     assert!(told.report().contains("- T2 accepted by the user, not by its gate"), "{}", told.report());
     assert!(told.report().contains("written by hand"), "{}", told.report());
