@@ -5,7 +5,7 @@ const { default: plugin } = await import(file)
 
 const plan = {
   summary: "Two files.",
-  tasks: [1, 2].map((n) => ({ id: `T${n}`, title: `Write file ${n}`, description: "Write it.", files: [`work/${n}.txt`] })),
+  tasks: [1, 2].map((n) => ({ id: `T${n}`, title: `Write file ${n}`, description: "Write it.", files: [`made/${n}.txt`] })),
 }
 const agents = new Map()
 let name = 0
@@ -52,11 +52,11 @@ const asked = async (filePath) => {
   return performance.now() - from
 }
 // The first calls are those of a runtime that has not seen the code.
-for (let n = 0; n < 50; n++) await asked(`${directory}/work/1.txt`)
+for (let n = 0; n < 50; n++) await asked(`${directory}/made/1.txt`)
 const times = [[], []]
-for (let n = 0; n < Number(declared); n++) times[0].push(await asked(`${directory}/work/1.txt`))
+for (let n = 0; n < Number(declared); n++) times[0].push(await asked(`${directory}/made/1.txt`))
 for (let n = 0; n < Number(taken); n++) times[1].push(await asked(`${directory}/more/${n}.txt`))
-const foreign = await asked(`${directory}/work/2.txt`).then(() => "", String)
+const foreign = await asked(`${directory}/made/2.txt`).then(() => "", String)
 if (!foreign.includes("is being changed by task T2")) throw new Error(`a write into another task's file: ${foreign || "let through"}`)
 console.log(JSON.stringify(times))
 process.exit(0)
