@@ -94,17 +94,39 @@ impl Effects {
             })
         };
         match action {
-            Action::CreateSession { mission, attempt, directory, folder, parent, title, role, adopt } => {
+            Action::CreateSession {
+                mission,
+                attempt,
+                directory,
+                folder,
+                parent,
+                title,
+                role,
+                model,
+                adopt,
+            } => {
                 let key = attempt.0.clone();
                 let broken = Input::SessionCreated {
                     mission: mission.clone(),
                     attempt: attempt.clone(),
                     result: Err(failed()),
                 };
-                let new = NewSession { directory, folder, parent: Some(parent), title, role, key, adopt };
+                let parent = Some(parent);
+                let new = NewSession { directory, folder, parent, title, role, model, key, adopt };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let result = host.create(new).await;
                     Some(Input::SessionCreated { mission, attempt, result })
+                })
+            }
+            Action::CheckSession { mission, directory, session } => {
+                let told = {
+                    let (mission, session) = (mission.clone(), session.clone());
+                    move |result| Input::SessionChecked { mission, session, result }
+                };
+                let broken = told.clone()(Err(failed()));
+                let effects = self.clone();
+                work(Some(&mission), Some(broken), async move {
+                    Some(told(effects.look(directory, session, true, 1).await))
                 })
             }
             Action::OpenFolder { mission, directory, folder } => {

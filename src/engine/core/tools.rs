@@ -120,7 +120,14 @@ impl Core {
                 self.emit(id, Event::Submitted { attempt: attempt.id.clone(), submission });
                 "The report is taken. Change nothing more, and end your turn now.".into()
             }
-            (AttemptKind::Review(subject), ToolInput::Review { approved, summary, findings }) => {
+            (
+                AttemptKind::Review(Subject::Task(task)),
+                ToolInput::Review { approved, summary, findings, choice },
+            ) if self.missions[id].races(task) => {
+                let verdict = Verdict { approved, tree: None, summary, findings };
+                self.compared(id, attempt, &task.clone(), verdict, choice.as_deref())
+            }
+            (AttemptKind::Review(subject), ToolInput::Review { approved, summary, findings, .. }) => {
                 let submission =
                     Submission::Review { approved, summary: summary.clone(), findings: findings.clone() };
                 self.emit(id, Event::Submitted { attempt: attempt.id.clone(), submission });
@@ -157,10 +164,10 @@ fn without_secrets(tool: ToolInput) -> ToolInput {
         ToolInput::Report { status, summary, files, notes } => {
             ToolInput::Report { status, summary: clean(summary), files, notes: notes.map(clean) }
         }
-        ToolInput::Review { approved, summary, findings } => {
+        ToolInput::Review { approved, summary, findings, choice } => {
             let finding = |f: Finding| Finding { message: clean(f.message), ..f };
             let findings = findings.into_iter().map(finding).collect();
-            ToolInput::Review { approved, summary: clean(summary), findings }
+            ToolInput::Review { approved, summary: clean(summary), findings, choice }
         }
         other => other,
     }

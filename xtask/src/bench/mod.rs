@@ -11,6 +11,7 @@ mod idle;
 mod lease;
 mod machine;
 mod makespan;
+mod missions;
 mod plugin;
 mod rpc;
 pub mod scratch;
@@ -46,6 +47,8 @@ pub enum Part {
     Turnaround,
     /// Whole missions against the sum of their turns.
     Makespan,
+    /// Missions in the real host, beside the same turns without Gantry.
+    Missions,
     /// The code tools against ripgrep, fd and ast-grep.
     Search,
     /// Load time and size of the shim.
@@ -74,6 +77,7 @@ pub fn measure(part: Part, built: &Built) -> Result<Table> {
         Part::Lease => lease::measure(built),
         Part::Turnaround => turnaround::measure(built),
         Part::Makespan => makespan::measure(built),
+        Part::Missions => missions::measure(built),
         Part::Search => search::measure(built),
         Part::Shim => plugin::shim(built),
         Part::Host => plugin::host(built),

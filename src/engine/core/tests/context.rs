@@ -115,7 +115,8 @@ fn what_is_handed_in_is_passed_on_without_its_secrets() {
     };
     w.outside.script("T1", vec![vec![(10, Step::Call(handed)), (1, Step::Say("x"))]]);
     let found = Finding::of("high", format!("{secret} stands in the file"));
-    let changes = ToolInput::Review { approved: false, summary: "not yet".into(), findings: vec![found] };
+    let changes =
+        ToolInput::Review { approved: false, summary: "not yet".into(), findings: vec![found], choice: None };
     w.outside.script("Review T1", vec![vec![(10, Step::Call(changes)), (1, Step::Say("x"))]]);
     let m = w.task("do it");
     w.run();
