@@ -6,6 +6,7 @@
 use super::ids::{MissionId, Role};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Successes in a row that raise a limit by one.
 pub const RAISE_AFTER: u32 = 3;
@@ -34,7 +35,7 @@ pub struct Seat {
     pub role: Role,
     /// `provider/model`; none until the host has named it. Such a one counts for every model, so that no ceiling can be
     /// passed by what is not known yet.
-    pub model: Option<String>,
+    pub model: Option<Arc<str>>,
 }
 
 /// `provider` of `provider/model`.
@@ -46,7 +47,7 @@ impl Seat {
     fn counts_for(&self, key: &Key) -> bool {
         match key {
             Key::Role(role) => self.role == *role,
-            Key::Model(model) => self.model.as_ref().is_none_or(|m| m == model),
+            Key::Model(model) => self.model.as_ref().is_none_or(|m| **m == **model),
             Key::Provider(name) => self.model.as_ref().is_none_or(|m| provider(m) == name),
         }
     }
@@ -176,7 +177,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn seat(role: Role, model: Option<&str>) -> Seat {
-        Seat { role, model: model.map(str::to_owned) }
+        Seat { role, model: model.map(Into::into) }
     }
 
     fn worker() -> Seat {

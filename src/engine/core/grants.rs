@@ -118,7 +118,7 @@ impl Core {
 
     /// What an attempt takes, or would take: of the model the host was seen to use for it, or for its like before.
     pub(super) fn seat(&self, mission: &Mission, role: Role, pulse: Option<&Pulse>) -> Seat {
-        let known = || self.models.get(&(mission.created.directory.clone(), role));
+        let known = || self.models.get(&mission.created.directory)?.get(&role);
         Seat { role, model: pulse.and_then(|p| p.model.as_ref()).or_else(known).cloned() }
     }
 
