@@ -186,10 +186,19 @@ function client(answers: Record<string, unknown> = {}) {
   const it = {
     session: methods(["create", "get", "children", "promptAsync", "prompt", "abort", "messages", "status", "delete"], ""),
     tui: methods(["showToast"], ""),
-    _client: methods(["patch"], ""),
+    _client: methods(["get", "patch"], ""),
   } as any
   return { it, asked }
 }
+
+test("a folder is opened by what its first turn would wait for, and nothing is left there", async () => {
+  const { it, asked } = client({})
+  await new V1Host(it, "/p").openFolder("/w/1/p")
+  assert.deepEqual(asked, [
+    ["get", { url: "/config/providers", query: { directory: "/w/1/p" } }],
+    ["get", { url: "/file", query: { directory: "/w/1/p", path: "." } }],
+  ])
+})
 
 test("a child has its parent, key and the parent's model; an adopted one is found by its key", async () => {
   const model = { id: "big", providerID: "lab", variant: "default" }

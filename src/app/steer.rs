@@ -37,6 +37,7 @@ pub struct Order {
     pub text: Option<String>,
     pub task: Option<String>,
     pub ask: Option<String>,
+    pub now: bool,
 }
 
 /// The mission after the order was carried out.
@@ -52,6 +53,7 @@ pub fn steer(id: Option<&str>, action: ControlAction, order: Order) -> anyhow::R
         checkpoint: None,
         files: None,
         task: order.task,
+        now: order.now.then_some(true),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if let Some(missing) = Door::MISSING {

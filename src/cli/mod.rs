@@ -58,6 +58,8 @@ enum Command {
     Watch(watch::Args),
     /// Let running turns end and begin no others
     Pause(steer::Args),
+    /// Pause a mission and end its turns and checks; resume goes on where they stood
+    Suspend(steer::Args),
     /// Go on with a paused mission
     Resume(steer::Args),
     /// End a mission and its turns
@@ -65,7 +67,7 @@ enum Command {
     /// Go on with one that failed or was partly done
     Retry(steer::Args),
     /// Tell the workers of a mission something
-    Steer(steer::TextArgs),
+    Steer(steer::SteerArgs),
     /// What agents wait to be allowed
     Permissions(permissions::Args),
     /// Allow what an agent asks for, this once
@@ -131,10 +133,11 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Pause(args) => steer::order(&args, ControlAction::Pause),
+        Command::Suspend(args) => steer::order(&args, ControlAction::Suspend),
         Command::Resume(args) => steer::order(&args, ControlAction::Resume),
         Command::Cancel(args) => steer::order(&args, ControlAction::Cancel),
         Command::Retry(args) => steer::order(&args, ControlAction::Retry),
-        Command::Steer(args) => steer::say(&args, ControlAction::Steer),
+        Command::Steer(args) => steer::tell(&args),
         Command::Permissions(args) => permissions::run(&args),
         Command::Allow(args) => steer::answer(&args, ControlAction::Allow),
         Command::Deny(args) => steer::answer(&args, ControlAction::Deny),

@@ -1,4 +1,4 @@
-//! `gantry pause`, `resume`, `cancel`, `retry`, `steer`, `allow`, `deny`, `approve`, `refuse` and `accept`
+//! `gantry pause`, `suspend`, `resume`, `cancel`, `retry`, `steer`, `allow`, `deny`, `approve`, `refuse` and `accept`
 use super::{exit, output, progress};
 use crate::app::{self, Order};
 use crate::protocol::types::ControlAction;
@@ -19,6 +19,24 @@ pub struct TextArgs {
     /// What to say
     #[arg(required = true)]
     text: Vec<String>,
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct SteerArgs {
+    /// Id of the mission, or its beginning
+    id: String,
+    /// What to say
+    #[arg(required = true)]
+    text: Vec<String>,
+    /// Only to who works on this task, as in T3
+    #[arg(long)]
+    task: Option<String>,
+    /// Interrupt who is at work, and tell them at once
+    #[arg(long)]
+    now: bool,
     /// JSON instead of text
     #[arg(long)]
     json: bool,
@@ -78,6 +96,12 @@ pub fn order(args: &Args, action: ControlAction) -> u8 {
 pub fn say(args: &TextArgs, action: ControlAction) -> u8 {
     let order = Order { text: Some(args.text.join(" ")), ..Order::default() };
     carry_out(Some(&args.id), action, order, args.json)
+}
+
+pub fn tell(args: &SteerArgs) -> u8 {
+    let (text, task) = (Some(args.text.join(" ")), args.task.clone());
+    let order = Order { text, task, now: args.now, ..Order::default() };
+    carry_out(Some(&args.id), ControlAction::Steer, order, args.json)
 }
 
 pub fn answer(args: &AskArgs, action: ControlAction) -> u8 {

@@ -690,6 +690,8 @@ impl Dispatcher {
         metrics.count("pools.names.misses", self.core.names.misses);
         metrics.count("reports.late", self.core.late_reports);
         metrics.count("looks.that_found_missed_events", self.core.events_missed);
+        metrics.count("folders.hits", self.core.folders.hits);
+        metrics.count("folders.misses", self.core.folders.misses);
         // Said also where there was none: that is how it should be.
         metrics.count("actions.look", 0);
         self.report_held(&mut metrics);
@@ -735,6 +737,7 @@ fn seed_of(identity: &OwnerIdentity) -> u64 {
 fn mission_of(action: &Action) -> Option<MissionId> {
     match action {
         Action::CreateSession { mission, .. }
+        | Action::OpenFolder { mission, .. }
         | Action::Prompt { mission, .. }
         | Action::Look { mission, .. }
         | Action::LookAtParent { mission, .. }

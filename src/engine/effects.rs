@@ -104,6 +104,16 @@ impl Effects {
                     Some(Input::SessionCreated { mission, attempt, result })
                 })
             }
+            Action::OpenFolder { mission, directory, folder } => {
+                let told = {
+                    let (mission, folder) = (mission.clone(), folder.clone());
+                    move |result| Input::FolderOpened { mission, folder, result }
+                };
+                let broken = told.clone()(Err(failed()));
+                work(Some(&mission), Some(broken), async move {
+                    Some(told(host.open_folder(directory, folder).await))
+                })
+            }
             Action::Prompt { mission, attempt, directory, session, role, text } => {
                 let broken = Input::PromptTaken {
                     mission: mission.clone(),

@@ -22,6 +22,7 @@ use super::views;
 pub use super::views::{AttemptView, FindingView};
 use crate::domain::budget::{Budget, Mean};
 use crate::domain::checkpoint::Checkpoint;
+use crate::domain::contain;
 use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, Role};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
@@ -369,6 +370,19 @@ impl Handle {
             real.into_iter().for_each(|path| self.index.writes(&entry.mission, path));
         }
         all_declared.then_some(Ok(()))
+    }
+
+    /// Whether a shell command may run, as far as its words tell; `Err` is the sentence for its model. In a worktree it may
+    /// not name the user's own files: reading them there gains nothing, and writing cannot be told from reading.
+    pub fn command_check(&self, session: &HostSessionId, command: &str) -> Result<(), String> {
+        let Some(entry) = self.index.get(session) else { return Ok(()) };
+        let (project, own) = (entry.project.to_string_lossy(), entry.root.to_string_lossy());
+        if project == own || !contain::names(command, &project, &own) {
+            return Ok(());
+        }
+        Err(format!(
+            "{project} is the user's own working tree, which changes only when all of the mission is checked. This task has the same files in {own}, where commands run: write paths relative to it. To see a file that is only in the user's tree, read it with the read tool, for which the user may be asked."
+        ))
     }
 
     /// Where a conversation of a mission works: the root of its working tree, and its folder in there.

@@ -17,6 +17,8 @@ use tokio::time::Instant;
 pub struct Entry {
     pub mission: MissionId,
     pub root: PathBuf,
+    /// The user's working tree, which is another than `root` for who works in a worktree.
+    pub project: PathBuf,
     /// What relative paths of the session start from.
     pub directory: PathBuf,
     /// The plan file, which only Gantry writes.
@@ -132,6 +134,7 @@ fn entry(mission: &Mission, attempt: &Attempt) -> Entry {
     Entry {
         mission: mission.id.clone(),
         root: PathBuf::from(root),
+        project: PathBuf::from(&mission.created.worktree),
         directory: PathBuf::from(directory),
         todo: mission.created.options.todo.clone(),
         may: super::core::may_write(mission, Some(attempt)).map(|_| declared(attempt).into()),

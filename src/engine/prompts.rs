@@ -1,7 +1,7 @@
 //! What agents are told. Pure text from a mission's state; every part is bounded.
 use super::core::MAX_ATTEMPTS;
 use super::core::event::{AttemptKind, PromptReason, Subject};
-use super::core::state::{Attempt, Mission, Task};
+use super::core::state::{Attempt, Mission, Steer, Task};
 use crate::domain::fractal;
 use crate::domain::ids::{MissionId, TaskId};
 use crate::domain::verdict::{CheckOutcome, CheckResult, Finding};
@@ -57,6 +57,17 @@ pub fn prompt(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> Str
             subject_line(mission, attempt),
             attempt.submit_tool()
         ),
+        PromptReason::Steered => format!(
+            "The user has added since:\n{}{}\nThis comes first. Go on with your work accordingly, and end with {}.",
+            words(mission, attempt),
+            subject_line(mission, attempt),
+            attempt.submit_tool()
+        ),
+        PromptReason::Resumed => format!(
+            "The user had interrupted your turn, and lets you go on. {}\nLook at what is already there, go on where you stood, and end with {}.",
+            subject_line(mission, attempt),
+            attempt.submit_tool()
+        ),
         PromptReason::Denied => format!(
             "A permission that your turn asked for was refused. {}\nDo without it, and end with {}; if the work cannot be done without it, say so there.",
             subject_line(mission, attempt),
@@ -73,6 +84,27 @@ pub fn opening(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> St
         PromptReason::First => text.split_inclusive('\n').take(2).collect(),
         _ => text,
     }
+}
+
+/// The answer to a submission whose author has not heard all that the user wants.
+pub fn not_taken_yet(mission: &Mission, attempt: &Attempt) -> String {
+    let tool = attempt.submit_tool();
+    format!(
+        "Not taken yet. The user has added since:\n{}This comes first. See to it, and then call {tool} again.",
+        words(mission, attempt)
+    )
+}
+
+/// What the attempt was told last, in the user's words.
+fn words(mission: &Mission, attempt: &Attempt) -> String {
+    mission.told_last(attempt).iter().map(|steer| format!("- {}\n", steer.text)).collect()
+}
+
+/// The answer to the call that waits for the end of a mission which was suspended.
+pub fn suspended(mission: &MissionId) -> String {
+    format!(
+        "The user has suspended mission {mission}: nothing of it is at work now. It goes on when he says so (/task-resume), and the report is then put into this conversation. Say so plainly, and end your turn."
+    )
 }
 
 fn subject_line(mission: &Mission, attempt: &Attempt) -> String {
@@ -142,7 +174,7 @@ fn parts(mission: &Mission, task: &Task) -> String {
     }
     dependencies(&mut out, mission, task);
     notes(&mut out, mission, Some(task));
-    steers(&mut out, mission);
+    steers(&mut out, task.steers(mission));
     let room = fractal::room(&task.spec, &specs);
     let _ = writeln!(
         out,
@@ -173,6 +205,7 @@ fn planning(mission: &Mission) -> String {
             let _ = writeln!(out, "Note: {remark}");
         }
     }
+    steers(&mut out, mission.steers.iter().filter(|steer| steer.task.is_none()));
     if !mission.plan_wishes.is_empty() {
         out.push_str("\nThe user has seen a plan and refused it. What is to be different:\n");
         for wish in &mission.plan_wishes {
@@ -249,7 +282,7 @@ fn work(mission: &Mission, task: &Task, ordinal: u32) -> String {
     brief(&mut out, mission);
     dependencies(&mut out, mission, task);
     notes(&mut out, mission, Some(task));
-    steers(&mut out, mission);
+    steers(&mut out, task.steers(mission));
     out.push_str(
         "\nDo this task and nothing else; others work on other files at the same time. When it is done, call submit_report \
          and end your turn.\n",
@@ -285,6 +318,7 @@ fn task_review(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
     let _ = writeln!(out, "Review of task {}: {}", task.spec.id, task.spec.title);
     let _ = writeln!(out, "Attempt {} of {MAX_ATTEMPTS}", attempt.ordinal);
     wording(&mut out, task);
+    steers(&mut out, task.steers(mission));
     if let Some(summary) = &task.summary {
         let _ = writeln!(out, "\nThe worker says: {}", clip(summary, MAX_DEPENDENCY));
     }
@@ -312,7 +346,7 @@ fn whole_review(mission: &Mission) -> String {
     }
     notes(&mut out, mission, None);
     gate_text(&mut out, &mission.whole);
-    steers(&mut out, mission);
+    steers(&mut out, mission.steers.iter());
     out.push_str(
         "\nJudge the work as a whole against the brief: do the parts fit together, is anything missing, is anything \
          broken? Hand in submit_review: approve, or changes with findings that can be acted on.\n",
@@ -349,8 +383,10 @@ fn list(out: &mut String, head: &str, items: &[String]) {
     }
 }
 
-fn steers(out: &mut String, mission: &Mission) {
-    list(out, "\nThe user has added since (this comes first)", &mission.steers);
+fn steers<'a>(out: &mut String, said: impl Iterator<Item = &'a Steer>) {
+    let about = |steer: &Steer| steer.task.as_ref().map_or(String::new(), |task| format!("of {task}: "));
+    let lines: Vec<_> = said.map(|steer| about(steer) + &steer.text).collect();
+    list(out, "\nThe user has added since (this comes first)", &lines);
 }
 
 fn findings(out: &mut String, findings: &[Finding]) {

@@ -182,6 +182,10 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
             }),
             json!({ "session": "ses_7" }),
         ),
+        "host/folder.open" => (
+            json!({ "directory": "/home/ann/shop", "folder": "/home/ann/.local/share/gantry/worktrees/4f/1/shop" }),
+            json!({}),
+        ),
         "host/session.prompt" => (
             json!({
                 "directory": "/home/ann/shop",

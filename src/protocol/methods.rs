@@ -147,7 +147,7 @@ table! {
         MissionList "mission/list" ShimToSidecar Read MissionListParams => MissionListResult,
             "The missions of a directory.";
         MissionControl "mission/control" ShimToSidecar Write MissionControlParams => MissionDetail,
-            "Pauses, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one.";
+            "Pauses, suspends, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one.";
         MissionRollback "mission/rollback" ShimToSidecar Write MissionRollbackParams => MissionRollbackResult,
             "Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do.";
         CommandRun "command/run" ShimToSidecar Write CommandRunParams => CommandRunResult,
@@ -164,6 +164,8 @@ table! {
             "Ends the sidecar in order. Missions stay on disk and can be taken over.";
         HostSessionCreate "host/session.create" SidecarToShim Write SessionCreateParams => SessionCreateResult,
             "Opens a host session, or finds the one opened before with the same key.";
+        HostFolderOpen "host/folder.open" SidecarToShim Read FolderParams => Empty,
+            "Opens a folder in the host ahead of the first turn there, which would take a second longer.";
         HostSessionPrompt "host/session.prompt" SidecarToShim Write SessionPromptParams => Empty,
             "Starts a turn; answers when the host has admitted it, not when it has ended.";
         HostSessionAbort "host/session.abort" SidecarToShim Write SessionParams => Empty,

@@ -165,7 +165,10 @@ pub struct MissionControlArgs {
     /// For steer: what to tell the workers. For accept: the user's reason.
     #[serde(default)]
     pub text: Option<String>,
-    /// For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when
+    /// For steer: interrupt who is at work on it, and tell him at once.
+    #[serde(default)]
+    pub now: Option<bool>,
+    /// For steer: the task it is about; all when absent. For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when
     /// absent. For rollback: only what this task changed. For expand: the
     /// task, not begun yet, that is to be planned further.
     #[serde(default)]
@@ -188,6 +191,7 @@ pub struct MissionControlArgs {
 #[serde(rename_all = "snake_case")]
 pub enum ControlArg {
     Pause,
+    Suspend,
     Resume,
     Cancel,
     Retry,
@@ -258,7 +262,7 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool {
         name: "mission_control",
-        description: "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, has one planned further, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
+        description: "Pauses, suspends (ends its turns for now), resumes, cancels, retries or steers a mission, accepts a task on the user's word, has one planned further, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
         roles: &["commander"],
         permission: None,
         schema: schema::<MissionControlArgs>,

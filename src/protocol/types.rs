@@ -145,7 +145,12 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub files: Option<bool>,
-        /// For accept: the id of the task; the mission as a whole when absent. For expand: the id of the task.
+        /// For steer: interrupts who is at work on it, and tells him at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub now: Option<bool>,
+        /// For steer: the id of the task it is about; all of the mission when absent. For accept: the id of the task; the
+        /// mission as a whole when absent. For expand: the id of the task.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub task: Option<String>,
@@ -153,7 +158,10 @@ wire! {
 
     #[derive(Copy, Eq)]
     pub enum ControlAction {
+        /// Begins nothing more; turns that run end by themselves.
         Pause,
+        /// Pauses, and ends turns and checks that run; their attempts go on when the mission is resumed.
+        Suspend,
         Resume,
         Cancel,
         Retry,
@@ -436,6 +444,10 @@ wire! {
         pub tool: String,
         /// Paths the call is going to write, as the model gave them; empty for tools that write none.
         pub paths: Vec<String>,
+        /// What a shell is going to run, with the folder that the model names for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub command: Option<String>,
     }
 
     pub struct LeaseCheckResult {
@@ -473,6 +485,12 @@ wire! {
 
     pub struct SessionCreateResult {
         pub session: String,
+    }
+
+    pub struct FolderParams {
+        pub directory: String,
+        /// A worktree of the directory's project.
+        pub folder: String,
     }
 
     pub struct SessionPromptParams {

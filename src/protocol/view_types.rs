@@ -94,6 +94,7 @@ wire! {
         Status,
         Report,
         Pause,
+        Suspend,
         Resume,
         Cancel,
         Retry,

@@ -121,7 +121,10 @@ pub fn first_words(sim: &Sim, session: &HostSessionId, text: &str) {
     if text.split(super::agents::NOTE).skip(1).any(|rest| !rest.starts_with(&own)) {
         world.breach(sim.elapsed(), format!("{attempt} was told a note of another mission: {text}"));
     }
-    if ["You ended", "The host was", "The model provider"].iter().all(|s| !text.starts_with(s)) {
+    if ["You ended", "The host was", "The model provider", "The user had", "The user has"]
+        .iter()
+        .all(|s| !text.starts_with(s))
+    {
         world.told.insert(attempt);
     } else if !world.told.contains(&attempt) {
         world.breach(sim.elapsed(), format!("{attempt} was never told its work: {text}"));

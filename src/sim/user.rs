@@ -112,11 +112,13 @@ pub async fn meddle(sim: Arc<Sim>, every_ms: u64) {
         match act {
             0 => control(&sim, &mission, Control::Cancel { by: "the user" }).await,
             1 | 2 => {
-                control(&sim, &mission, Control::Pause).await;
+                // Not drawn, like what follows for other seeds.
+                let order = if sim.seed % 5 == 4 { Control::Suspend } else { Control::Pause };
+                control(&sim, &mission, order).await;
                 sim.pause(1_000, 200_000).await;
                 control(&sim, &mission, Control::Resume).await;
             }
-            3 => control(&sim, &mission, Control::Steer { text: "hurry".into() }).await,
+            3 => control(&sim, &mission, steer(sim.seed)).await,
             4 | 5 => {
                 *sim.world.lock().retries.entry(mission.clone()).or_default() += 1;
                 control(&sim, &mission, Control::Retry).await;
@@ -134,6 +136,12 @@ pub async fn meddle(sim: Arc<Sim>, every_ms: u64) {
             _ => edit(&sim, &mission),
         }
     }
+}
+
+/// A word to all, or to one of them; in a part of the seeds at once.
+fn steer(seed: u64) -> Control {
+    let task = seed.is_multiple_of(2).then(|| TaskId(format!("T{}", seed % 3 + 1)));
+    Control::Steer { text: "hurry".into(), task, now: seed % 3 == 1 }
 }
 
 /// A change of the plan file.

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Stdio;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "",
     "install",
     "uninstall",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 24] = [
     "show",
     "watch",
     "pause",
+    "suspend",
     "resume",
     "cancel",
     "retry",

@@ -24,6 +24,7 @@ mod progress;
 mod prompt_tax;
 mod rollback;
 mod script;
+mod steering;
 mod support;
 mod todo;
 mod tui;

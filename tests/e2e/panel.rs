@@ -131,7 +131,7 @@ fn commands_of_the_interface_need_no_model() {
     wait_panel(&tui, &["Mission executing"]);
     let (told, steered) = (
         stage.only(),
-        |event: &Event| matches!(event, Event::Steered { text } if text == "Use British spelling"),
+        |event: &Event| matches!(event, Event::Steered { text, .. } if text == "Use British spelling"),
     );
     assert!(told.facts.iter().any(|(_, event)| steered(event)), "{:?}", told.facts);
 

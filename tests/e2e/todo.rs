@@ -77,7 +77,7 @@ fn what_the_user_writes_into_the_plan_file_counts() {
     let report = told.report();
     assert!(report.contains("T2 accepted by the user, in the plan file, not by its gate"), "{report}");
     assert!(report.contains("T3 cancelled: Write three.txt — removed from the plan file"), "{report}");
-    assert!(told.mission.steers[0].contains("\"Write one.txt, politely\""), "{:?}", told.mission.steers);
+    assert!(told.mission.steers[0].text.contains("\"Write one.txt, politely\""), "{:?}", told.mission.steers);
     assert!(stage.project.join("four.txt").is_file() && !stage.project.join("two.txt").exists());
     let done = |text: &String| text.contains("- [x] U1: Write a fourth file (files: four.txt)");
     let text = wait("the last tick", PATIENCE, || fs::read_to_string(&file).ok().filter(done));

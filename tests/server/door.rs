@@ -41,6 +41,7 @@ async fn a_visitor_sees_and_steers_and_no_more() {
     let other = visitor.call(m::MissionStatus, &status(Some("ses_other")), SOON).await;
     assert!(matches!(other, Err(CallError::Remote(error)) if error.message.contains("has had no mission")));
     let control = MissionControlParams {
+        now: None,
         directory: DIRECTORY.into(),
         mission: Some(created.mission.id.clone()),
         action: ControlAction::Steer,

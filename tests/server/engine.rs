@@ -178,6 +178,10 @@ impl Host for QuickHost {
         Box::pin(std::future::ready(Ok(id)))
     }
 
+    fn open_folder(&self, _: Directory, _: String) -> Fut<'_, Result<(), HostError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn prompt(
         &self,
         _: Directory,

@@ -6,6 +6,7 @@ mod engine;
 mod faults;
 mod git_rig;
 mod host;
+mod merge_model;
 mod merges;
 mod missions;
 mod models;

@@ -37,6 +37,7 @@ async fn lease(host: &FakeHost, session: &str, tool: &str, paths: &[&str]) -> Op
         call: "x".into(),
         tool: tool.into(),
         paths: paths.iter().map(ToString::to_string).collect(),
+        command: None,
     };
     let answer = host.peer().call(m::LeaseCheck, &params, SOON).await.expect("an answer");
     assert_eq!(answer.allow, answer.reason.is_none());
@@ -172,6 +173,7 @@ async fn control(
 ) -> Result<MissionDetail, CallError> {
     let (mission, text) = (mission.map(String::from), text.map(String::from));
     let params = MissionControlParams {
+        now: None,
         directory: DIRECTORY.into(),
         mission,
         action,
@@ -195,6 +197,7 @@ async fn a_task_that_failed_is_accepted_over_the_wire() {
     assert_eq!(finished(&rig, &id).await.mission.state, "partially_completed");
     let accept = async |task: Option<&str>, text: Option<&str>| {
         let params = MissionControlParams {
+            now: None,
             directory: DIRECTORY.into(),
             mission: Some(id.clone()),
             action: ControlAction::Accept,
@@ -253,6 +256,7 @@ async fn a_mission_that_failed_yesterday_is_taken_back_and_retried_today() {
     let restored = restore(Some(one_done.sequence)).await.expect("restored");
     assert_eq!((restored.mission.state.as_str(), restored.mission.done), ("partially_completed", 1));
     let other = MissionControlParams {
+        now: None,
         directory: "/elsewhere".into(),
         mission: Some(id.clone()),
         action: ControlAction::Retry,

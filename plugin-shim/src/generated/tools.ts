@@ -53,7 +53,7 @@ export const TOOLS = [
   },
   {
     "name": "mission_control",
-    "description": "Pauses, resumes, cancels, retries or steers a mission, accepts a task on the user's word, has one planned further, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
+    "description": "Pauses, suspends (ends its turns for now), resumes, cancels, retries or steers a mission, accepts a task on the user's word, has one planned further, makes a checkpoint, takes its work back to one, or takes back the files it changed.",
     "roles": [
       "commander"
     ],
@@ -68,6 +68,7 @@ export const TOOLS = [
           "type": "string",
           "enum": [
             "pause",
+            "suspend",
             "resume",
             "cancel",
             "retry",
@@ -83,8 +84,12 @@ export const TOOLS = [
           "description": "For steer: what to tell the workers. For accept: the user's reason.",
           "type": "string"
         },
+        "now": {
+          "description": "For steer: interrupt who is at work on it, and tell him at once.",
+          "type": "boolean"
+        },
         "task": {
-          "description": "For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when\nabsent. For rollback: only what this task changed. For expand: the\ntask, not begun yet, that is to be planned further.",
+          "description": "For steer: the task it is about; all when absent. For accept, only when the user has said so: the task that counts as done from then on; the mission as a whole when\nabsent. For rollback: only what this task changed. For expand: the\ntask, not begun yet, that is to be planned further.",
           "type": "string"
         },
         "checkpoint": {

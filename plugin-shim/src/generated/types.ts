@@ -71,7 +71,7 @@ export type CheckpointDetail = {
   /** The files as they were then, where that was recorded. */
   tree?: string, };
 
-export type Command = "status" | "report" | "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "allow" | "deny" | "rollback";
+export type Command = "status" | "report" | "pause" | "suspend" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "allow" | "deny" | "rollback";
 
 export type CommandRunParams = { directory: string,
   /** The conversation it was typed in; its mission is the one that is meant. */
@@ -83,7 +83,7 @@ export type CommandRunResult = {
   /** For the user. */
   text: string, };
 
-export type ControlAction = "pause" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "expand" | "allow" | "deny" | "checkpoint" | "restore";
+export type ControlAction = "pause" | "suspend" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "expand" | "allow" | "deny" | "checkpoint" | "restore";
 
 export type DiagnosticsPolicy = "auto" | "off";
 
@@ -99,6 +99,10 @@ export type FindingDetail = {
   task?: string,
   /** high, medium or low. */
   severity: string, file?: string, line?: number, message: string, };
+
+export type FolderParams = { directory: string,
+  /** A worktree of the directory's project. */
+  folder: string, };
 
 /** Estimated from the plan and from what turns have taken so far. */
 export type Forecast = { minutes: number, turns: number,
@@ -145,7 +149,9 @@ export type IsolationPolicy = "shared" | "worktree";
 /** Asked before every tool of a mission's session runs. */
 export type LeaseCheckParams = { directory: string, session: string, call: string, tool: string,
   /** Paths the call is going to write, as the model gave them; empty for tools that write none. */
-  paths: Array<string>, };
+  paths: Array<string>,
+  /** What a shell is going to run, with the folder that the model names for it. */
+  command?: string, };
 
 export type LeaseCheckResult = { allow: boolean,
   /** Said to the model when not allowed. */
@@ -186,7 +192,10 @@ export type MissionControlParams = { directory: string, mission?: string, action
   checkpoint?: number,
   /** For restore: the files changed since go back too. */
   files?: boolean,
-  /** For accept: the id of the task; the mission as a whole when absent. For expand: the id of the task. */
+  /** For steer: interrupts who is at work on it, and tells him at once. */
+  now?: boolean,
+  /** For steer: the id of the task it is about; all of the mission when absent. For accept: the id of the task; the
+   * mission as a whole when absent. For expand: the id of the task. */
   task?: string, };
 
 export type MissionCreateParams = { directory: string,
@@ -459,7 +468,9 @@ export type WorkspaceOptions = {
   /** Paths of the project that worktrees share (default node_modules). */
   worktreeLinks?: Array<string>,
   /** Commands that make a new worktree ready (default none). */
-  worktreeSetup?: Array<string>, };
+  worktreeSetup?: Array<string>,
+  /** Worktrees made ready and opened while the plan is being made, 0 to 50 (default 4). */
+  worktreesAhead?: number, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {
@@ -479,7 +490,7 @@ export interface SidecarMethods {
   "mission/view": { params: MissionStatusParams; result: MissionViewResult };
   /** The missions of a directory. */
   "mission/list": { params: MissionListParams; result: MissionListResult };
-  /** Pauses, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one. */
+  /** Pauses, suspends, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
   /** Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do. */
   "mission/rollback": { params: MissionRollbackParams; result: MissionRollbackResult };
@@ -509,6 +520,8 @@ export interface Notifications {
 export interface HostMethods {
   /** Opens a host session, or finds the one opened before with the same key. */
   "host/session.create": { params: SessionCreateParams; result: SessionCreateResult };
+  /** Opens a folder in the host ahead of the first turn there, which would take a second longer. */
+  "host/folder.open": { params: FolderParams; result: Empty };
   /** Starts a turn; answers when the host has admitted it, not when it has ended. */
   "host/session.prompt": { params: SessionPromptParams; result: Empty };
   /** Ends the running turn of a host session. */

@@ -165,9 +165,7 @@ export class V2Host implements HostPort {
   // The host port.
 
   async createSession({ parent, title, agent, key, adopt, folder }: NewSession): Promise<string> {
-    if (folder !== undefined) {
-      throw hostError({ name: "NoFolders", message: "worktrees need OpenCode 1.18: set Gantry's option isolation to shared" })
-    }
+    if (folder !== undefined) throw noFolders()
     const known = adopt ? await this.knownSession(key) : undefined
     if (known !== undefined) return known
     const body: Loose = { title, agent, metadata: { gantry: key } }
@@ -185,6 +183,10 @@ export class V2Host implements HostPort {
     this.children.add(id)
     await this.ctx.storage?.set(`session/${key}`, id)
     return id
+  }
+
+  async openFolder(): Promise<void> {
+    throw noFolders()
   }
 
   async prompt(sessionID: string, agent: string, prompt: string, noReply: boolean): Promise<void> {
@@ -259,6 +261,10 @@ export class V2Host implements HostPort {
     this.children.add(id)
     return id
   }
+}
+
+function noFolders(): RpcError {
+  return hostError({ name: "NoFolders", message: "worktrees need OpenCode 1.18: set Gantry's option isolation to shared" })
 }
 
 function messageOfV2(message: Loose): Message[] {

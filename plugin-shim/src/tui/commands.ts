@@ -29,6 +29,7 @@ export function commands(terminal: Terminal, orders: Orders): Command[] {
     command("refuse", "have it planned anew", (mission) => orders.refuse(mission)),
     command("accept", "take a task as done, on your word", (mission) => orders.accept(mission)),
     command("pause", "pause", orders.pause),
+    command("suspend", "suspend: end its turns for now", orders.suspend),
     command("resume", "resume", orders.resume),
     command("retry", "retry", orders.retry),
     command("cancel", "cancel", (mission) => orders.cancel(mission)),

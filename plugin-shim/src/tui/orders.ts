@@ -1,5 +1,5 @@
 // What the user may order, from a command or from a key of the view. None of it needs a turn of the model.
-import type { ControlAction, MissionDetail, MissionSummary } from "../generated/types"
+import type { ControlAction, MissionControlParams, MissionDetail, MissionSummary } from "../generated/types"
 import { messageOf } from "../errors"
 import { type Door, nobodyAtWork } from "./door"
 import { openAsk, standing } from "./lines"
@@ -20,6 +20,7 @@ export class Orders {
   }
 
   pause = (mission: string) => this.control(mission, "pause", "The mission is paused.")
+  suspend = (mission: string) => this.control(mission, "suspend", "The mission is suspended.")
   resume = (mission: string) => this.control(mission, "resume", "The mission goes on.")
   retry = (mission: string) => this.control(mission, "retry", "The mission is tried again.")
   approve = (mission: string) => this.control(mission, "approve", "The work begins.")
@@ -31,7 +32,7 @@ export class Orders {
 
   async steer(mission: string): Promise<void> {
     const text = await this.terminal.ask("What should the workers know?", "Use the existing date helper")
-    if (text?.trim()) await this.control(mission, "steer", "The workers are told.", { text })
+    if (text?.trim()) await this.control(mission, "steer", "The workers are told.", steerOf(text))
   }
 
   async refuse(mission: string): Promise<void> {
@@ -91,12 +92,19 @@ export class Orders {
     order.catch((error) => this.terminal.toast("warning", messageOf(error)))
   }
 
-  private async control(mission: string, action: ControlAction, done: string, more: { text?: string; task?: string; ask?: string } = {}): Promise<void> {
+  private async control(mission: string, action: ControlAction, done: string, more: Partial<MissionControlParams> = {}): Promise<void> {
     const params = { directory: this.terminal.directory(), mission, action, ...more }
     if (!(await this.door.ask("mission/control", params))) throw new Error("The mission is not in memory of any process; open its project and try again.")
     this.terminal.toast("success", done)
     this.changed()
   }
+}
+
+/** `--task T2` and `--now` before the text, as in the command. */
+export function steerOf(words: string): Partial<MissionControlParams> {
+  const [, flags = "", text = ""] = /^((?:--now\s+|--task\s+\S+\s+)*)([\s\S]*)$/.exec(words.trim()) ?? []
+  const task = /--task\s+(\S+)/.exec(flags)?.[1]
+  return { text, ...(task ? { task } : {}), ...(flags.includes("--now") ? { now: true } : {}) }
 }
 
 function choice(mission: MissionSummary) {

@@ -71,6 +71,13 @@ impl Host for StdioHost {
         })
     }
 
+    fn open_folder(&self, directory: Directory, folder: String) -> Fut<'_, Result<(), HostError>> {
+        Box::pin(async move {
+            let params = wire::FolderParams { directory: directory.0, folder };
+            self.call(m::HostFolderOpen, params).await.map(|_| ())
+        })
+    }
+
     fn prompt(
         &self,
         directory: Directory,

@@ -2,7 +2,7 @@
 use super::Core;
 use super::event::*;
 use super::io::*;
-use super::live::{Pulse, Stage};
+use super::live::{DOUBT_MS, Pulse, Stage};
 use super::state::Attempt;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::mission::MissionState;
@@ -54,6 +54,13 @@ impl Core {
             match &a.session {
                 None => self.make_session(id, &a),
                 Some(_) if a.prompts.is_empty() => self.prompt(id, &attempt, PromptReason::First),
+                // Ended again, by who adopted the mission.
+                Some(_) if a.given_up => {
+                    let pulse = self.pulse(id, &attempt);
+                    pulse.stage = Stage::Ending;
+                    pulse.look_soon(now.plus(DOUBT_MS));
+                }
+                Some(_) if a.interrupted => self.go_on(id, &attempt),
                 // An attempt of an earlier process: what became of its turn is asked of the host.
                 Some(_) => self.doubt(id, &attempt),
             }
@@ -62,11 +69,13 @@ impl Core {
 
     fn make_session(&mut self, id: &MissionId, attempt: &Attempt) {
         let mission = &self.missions[id];
+        let folder = mission.worktree_of(&attempt.kind).map(|w| mission.folder_in(w));
+        folder.iter().for_each(|folder| self.folders.used(folder));
         let action = Action::CreateSession {
             mission: id.clone(),
             attempt: attempt.id.clone(),
             directory: mission.created.directory.clone(),
-            folder: mission.worktree_of(&attempt.kind).map(|w| mission.folder_in(w)),
+            folder,
             parent: mission.parent.clone(),
             title: prompts::session_title(mission, attempt),
             role: attempt.role(),
@@ -84,10 +93,12 @@ impl Core {
         pulse
     }
 
-    fn doubt(&mut self, id: &MissionId, attempt: &AttemptId) {
+    pub(super) fn doubt(&mut self, id: &MissionId, attempt: &AttemptId) {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
         pulse.stage = Stage::Running;
+        // A pause may have been long; its silence is none of a turn.
+        pulse.sign_at = now;
         pulse.unsure = true;
         pulse.look_soon(now);
     }
@@ -138,6 +149,9 @@ impl Core {
         if let Err(at) = self.admit_turn(id, attempt) {
             return self.prompt_later(id, attempt, reason, at);
         }
+        if reason == PromptReason::Steered {
+            self.tell(id, attempt);
+        }
         let Some(a) = self.open(id, attempt) else { return };
         let Some(session) = a.session.clone() else { return };
         let (role, kind) = (a.role(), a.kind.clone());
@@ -176,6 +190,10 @@ impl Core {
             return;
         };
         debug_assert!(a.session.is_some());
+        if a.given_up {
+            // Interrupted on its way.
+            return self.end_turn(id, attempt);
+        }
         if self.pulse(id, attempt).stage != Stage::Prompting {
             self.late_reports += 1;
             return;
@@ -204,17 +222,30 @@ impl Core {
     /// Ends the turn of a closed attempt in the host.
     pub(super) fn end_turn(&mut self, id: &MissionId, attempt: &AttemptId) {
         let Some(mission) = self.missions.get(id) else { return };
-        let directory = mission.created.directory.clone();
         let Some(closed) = mission.attempts.get(attempt) else { return };
         let Some(session) = closed.session.clone() else { return };
         if !closed.given_up {
             self.emit(id, Event::TurnGivenUp { attempt: attempt.clone() });
         }
+        self.abort(id, attempt, session);
+    }
+
+    pub(super) fn abort(&mut self, id: &MissionId, attempt: &AttemptId, session: HostSessionId) {
+        let directory = self.missions[id].created.directory.clone();
         let of = Some((id.clone(), attempt.clone()));
         self.act(Action::Abort { of, directory, session });
     }
 
     pub(super) fn abort_taken(&mut self, id: &MissionId, attempt: &AttemptId) {
+        let now = self.now;
+        match self.open(id, attempt) {
+            Some(_) => self.pulse(id, attempt).look_soon(now),
+            None => self.turn_over(id, attempt),
+        }
+    }
+
+    /// A turn that was given up has ended.
+    pub(super) fn turn_over(&mut self, id: &MissionId, attempt: &AttemptId) {
         let known = self.missions.get(id).and_then(|m| m.attempts.get(attempt));
         if known.is_some_and(|a| a.given_up) {
             self.emit(id, Event::TurnEnded { attempt: attempt.clone() });

@@ -203,6 +203,10 @@ impl Core {
             Control::Pause if state == MissionState::Running => {
                 self.state(id, MissionState::Paused, "paused by the user; running turns end by themselves");
             }
+            Control::Suspend if matches!(state, MissionState::Running | MissionState::Paused) => {
+                self.suspend(id);
+            }
+            Control::Suspend => return refused("suspended: only one that is running or paused can"),
             Control::Pause => return refused("paused: only a running one can"),
             Control::Resume | Control::Approve if mission.awaits_approval() => {
                 self.emit(id, Event::PlanJudged { approved: true, reason: None });
@@ -223,8 +227,7 @@ impl Core {
                 self.state(id, MissionState::Running, "resumed by the user")
             }
             Control::Resume => return refused("resumed: only a paused one can"),
-            Control::Steer { text } if state.is_open() => self.emit(id, Event::Steered { text }),
-            Control::Steer { .. } => return refused("steered: it has ended"),
+            Control::Steer { text, task, now } => return self.steer(id, &text, task, now),
             Control::Answer { ask, allow, reason } => {
                 return self.answer_ask(id, ask.as_deref(), allow, reason);
             }

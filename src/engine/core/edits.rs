@@ -133,7 +133,7 @@ impl Core {
         let text = format!("Task {task} was reworded in the plan file, from \"{old}\" to \"{title}\".");
         self.emit(id, Event::TaskReworded { task: task.clone(), title });
         self.live(id).todo_published = false;
-        match self.apply_control(id, Control::Steer { text }) {
+        match self.apply_control(id, Control::Steer { text, task: None, now: false }) {
             Ok(()) => Some(format!("the workers are told that {task} was reworded")),
             Err(refusal) => Some(refusal.to_string()),
         }

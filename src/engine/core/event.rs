@@ -118,7 +118,8 @@ pub enum Event {
         outcome: Outcome,
         usage: Spent,
     },
-    /// The turn of a closed attempt goes on in the host and is to be ended; owed until the host has taken that.
+    /// The turn of an attempt goes on in the host and is to be ended; owed until that is seen to. The attempt is closed, or
+    /// was interrupted by the user and goes on later.
     TurnGivenUp {
         attempt: AttemptId,
     },
@@ -191,8 +192,17 @@ pub enum Event {
     WorktreesReleased {
         left_at: Option<String>,
     },
+    /// Something that the user wants to be known: to all, or of one task.
     Steered {
         text: String,
+        task: Option<TaskId>,
+    },
+    /// An agent was told the first so many of these words. `call` is the tool call that was answered with the newest; none
+    /// where a prompt says them.
+    Told {
+        attempt: AttemptId,
+        steers: u32,
+        call: Option<String>,
     },
     /// The host wants a word on a tool call of an attempt; `ask` is its own id for that.
     Asked {
@@ -304,6 +314,8 @@ pub struct Options {
     pub worktree_links: Option<Vec<String>>,
     /// Commands that make a new worktree ready.
     pub worktree_setup: Option<Vec<String>>,
+    /// Worktrees made ready while the plan is being made; four when not said.
+    pub worktrees_ahead: Option<u32>,
     /// Time after which an unanswered permission counts as refused.
     pub permission_timeout_ms: Option<u64>,
 }
@@ -311,6 +323,10 @@ pub struct Options {
 impl Options {
     pub fn permission_timeout_ms(&self) -> u64 {
         self.permission_timeout_ms.unwrap_or(600_000)
+    }
+
+    pub fn worktrees_ahead(&self) -> u32 {
+        self.worktrees_ahead.unwrap_or(4)
     }
 }
 
@@ -377,6 +393,7 @@ impl Default for Options {
             as_branch: None,
             worktree_links: None,
             worktree_setup: None,
+            worktrees_ahead: None,
             permission_timeout_ms: None,
         }
     }
@@ -460,6 +477,10 @@ pub enum PromptReason {
     Retry,
     /// The host ended the turn because a permission was refused.
     Denied,
+    /// The user has said something since.
+    Steered,
+    /// The user had the turn interrupted, and lets the work go on.
+    Resumed,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -580,6 +601,7 @@ impl Event {
             Event::Landed { .. } => "landed",
             Event::WorktreesReleased { .. } => "worktrees_released",
             Event::Steered { .. } => "steered",
+            Event::Told { .. } => "told",
             Event::Asked { .. } => "asked",
             Event::AskJudged { .. } => "ask_judged",
             Event::Reported { .. } => "reported",

@@ -27,7 +27,10 @@ impl Core {
             .map(|t| t.spec.id.clone())
             .collect();
         for task in in_review {
-            self.advance_gate(id, Subject::Task(task));
+            self.call_back(id, &task);
+            if self.missions[id].task(&task).is_some_and(|t| t.state == TaskState::InReview) {
+                self.advance_gate(id, Subject::Task(task));
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! An open attempt is its own permit: what is taken is counted off the missions, so none can be lost.
 use super::Core;
 use super::event::*;
-use super::live::Pulse;
+use super::live::{Pulse, Stage};
 use super::state::{Attempt, Mission};
 use crate::domain::ids::{AttemptId, HostSessionId, MissionId, Role, TaskId};
 use crate::domain::permits::{Key, Seat};
@@ -62,14 +62,21 @@ impl Core {
         }
         self.line.arrange(role, &waiting);
         let taken = self.seats();
-        let may = |(id, _): &(MissionId, u64)| {
-            let mission = &self.missions[id];
-            let seat = self.seat(mission, role, None);
-            self.permits.admits(&seat, &taken).is_ok()
-                && mission.created.options.ceilings().all(|(key, most)| key.has_room(most, &seat, &taken))
-        };
+        let may = |(id, _): &(MissionId, u64)| self.admits(id, role, &taken);
         let admitted: Vec<_> = waiting.into_iter().filter(may).collect();
         self.line.first(role, &admitted)
+    }
+
+    fn admits(&self, id: &MissionId, role: Role, taken: &[Seat]) -> bool {
+        let mission = &self.missions[id];
+        let seat = self.seat(mission, role, None);
+        self.permits.admits(&seat, taken).is_ok()
+            && mission.created.options.ceilings().all(|(key, most)| key.has_room(most, &seat, taken))
+    }
+
+    /// Whether a turn of the role may begin now.
+    pub(super) fn has_seat(&self, id: &MissionId, role: Role) -> bool {
+        self.admits(id, role, &self.seats())
     }
 
     fn serve(&mut self, id: &MissionId, role: Role) {
@@ -110,7 +117,10 @@ impl Core {
         let open = |mission: &Mission| {
             let live = self.live.get(&mission.id);
             let pulse = |a: &Attempt| live.and_then(|l| l.pulses.get(&a.id));
-            let seats = mission.open_attempts().map(|a| self.seat(mission, a.role(), pulse(a)));
+            // One that was interrupted has given its permit up, until it goes on.
+            let seated = |a: &&Attempt| !a.interrupted || pulse(a).is_some_and(|p| p.stage != Stage::New);
+            let seats =
+                mission.open_attempts().filter(seated).map(|a| self.seat(mission, a.role(), pulse(a)));
             seats.collect::<Vec<_>>()
         };
         self.missions.values().flat_map(open).collect()

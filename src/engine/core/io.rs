@@ -68,6 +68,12 @@ pub enum Input {
         attempt: AttemptId,
         result: Result<HostSessionId, HostError>,
     },
+    /// A folder that turns are to begin in is open in the host.
+    FolderOpened {
+        mission: MissionId,
+        folder: String,
+        result: Result<(), HostError>,
+    },
     PromptTaken {
         mission: MissionId,
         attempt: AttemptId,
@@ -176,7 +182,10 @@ pub enum Input {
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Control {
+    /// No turn begins any more; those that run end by themselves.
     Pause,
+    /// Turns, checks and all else of the mission are ended as well.
+    Suspend,
     Resume,
     Cancel {
         by: &'static str,
@@ -184,6 +193,10 @@ pub enum Control {
     Retry,
     Steer {
         text: String,
+        /// What it is about; none for the mission.
+        task: Option<TaskId>,
+        /// Who is at work on it is interrupted and told at once.
+        now: bool,
     },
     /// The plan that waits is accepted; so does `Resume`.
     Approve,
@@ -405,6 +418,12 @@ pub enum Action {
         role: Role,
         adopt: bool,
     },
+    /// Opens a folder in the host ahead of its first turn, which would take a second longer.
+    OpenFolder {
+        mission: MissionId,
+        directory: Directory,
+        folder: String,
+    },
     Prompt {
         mission: MissionId,
         attempt: AttemptId,
@@ -578,6 +597,7 @@ impl Action {
         match self {
             Action::Answer { .. } => "answer",
             Action::CreateSession { .. } => "create_session",
+            Action::OpenFolder { .. } => "open_folder",
             Action::Prompt { .. } => "prompt",
             Action::Abort { .. } => "abort",
             Action::Look { .. } => "look",

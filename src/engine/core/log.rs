@@ -87,7 +87,8 @@ pub fn words(event: &Event) -> Option<String> {
                 (all, failed) => format!("checks of {}: {failed} of {all} failed", of(subject)),
             }
         }
-        Event::Steered { text } => format!("steered: {text}"),
+        Event::Steered { text, task: Some(task) } => format!("{task} steered: {text}"),
+        Event::Steered { text, task: None } => format!("steered: {text}"),
         Event::RollbackBegun { scope, files, .. } => {
             format!("taking back {}: {files}", super::scope_text(scope))
         }
@@ -119,7 +120,8 @@ mod tests {
     fn the_newest_lines_stay_and_each_is_one_line() {
         let mut log = Log::default();
         for n in 0..KEPT as u64 + 5 {
-            log.take(Millis(n), &Event::Steered { text: format!("word {n}\n  more {}", "x".repeat(400)) });
+            let text = format!("word {n}\n  more {}", "x".repeat(400));
+            log.take(Millis(n), &Event::Steered { text, task: None });
         }
         log.take(Millis(0), &Event::Baselined { results: Vec::new() });
         assert_eq!(log.iter().count(), KEPT);

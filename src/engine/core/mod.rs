@@ -8,6 +8,7 @@
 //!   be lost at any time.
 //!
 //! The caller writes the facts down before it carries out any action.
+mod ahead;
 mod asks;
 mod attempts;
 mod checkpoints;
@@ -19,6 +20,7 @@ mod fractal;
 mod gate;
 mod grants;
 mod hand_back;
+mod interrupt;
 mod io;
 pub mod isolation;
 mod landed;
@@ -36,6 +38,7 @@ mod rollback;
 mod schedule;
 mod spending;
 pub mod state;
+mod steering;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -136,6 +139,8 @@ pub struct Core {
     trusted: BTreeMap<Directory, Millis>,
     /// Looks that found what no event had told.
     pub events_missed: u64,
+    /// Worktrees that the host has open.
+    pub folders: ahead::Folders,
     now: Millis,
     turn: Turn,
 }
@@ -172,6 +177,7 @@ impl Core {
             means: BTreeMap::new(),
             trusted: BTreeMap::new(),
             events_missed: 0,
+            folders: ahead::Folders::default(),
             now: Millis::default(),
             turn: Turn::default(),
         }
@@ -190,6 +196,7 @@ impl Core {
             Input::SessionCreated { mission, attempt, result } => {
                 self.session_created(&mission, &attempt, result)
             }
+            Input::FolderOpened { mission, folder, result } => self.folder_opened(&mission, folder, result),
             Input::PromptTaken { mission, attempt, result } => self.prompt_taken(&mission, &attempt, result),
             Input::AbortTaken { mission, attempt } => self.abort_taken(&mission, &attempt),
             Input::Looked { mission, attempt, result } => self.looked(&mission, &attempt, result),
@@ -286,6 +293,7 @@ impl Core {
             gauges.insert("memory.percent".into(), memory.percent());
             gauges.insert("memory.own_bytes".into(), memory.own);
         }
+        gauges.insert("folders.open".into(), self.folders.len() as u64);
         self.report_permits(gauges);
         self.report_providers(gauges);
         self.report_spending(gauges);
@@ -432,6 +440,9 @@ impl Core {
                 Some(Phase::Reviewing) => self.advance_whole(id),
                 Some(Phase::Integrating) => self.advance_integration(id),
             }
+        }
+        if self.missions[id].running() {
+            self.advance_ahead(id);
         }
         self.advance_trees(id);
         self.advance_rollback(id);

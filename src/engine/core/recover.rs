@@ -75,7 +75,7 @@ impl Core {
             if newest {
                 self.end_turn(id, &attempt);
             } else {
-                self.abort_taken(id, &attempt);
+                self.turn_over(id, &attempt);
             }
         }
     }
@@ -88,7 +88,7 @@ impl Core {
     fn after_host_restart(&mut self, id: &MissionId) {
         // Turns end with the process they run in.
         for (attempt, _) in self.given_up(id) {
-            self.abort_taken(id, &attempt);
+            self.turn_over(id, &attempt);
         }
         let mission = &self.missions[id];
         let directory = mission.created.directory.clone();

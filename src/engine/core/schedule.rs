@@ -127,8 +127,7 @@ impl Core {
     }
 
     fn last_session(&self, id: &MissionId, task: &TaskId) -> Option<HostSessionId> {
-        let of_task = |a: &&super::state::Attempt| a.kind == AttemptKind::Work(task.clone());
-        self.missions[id].attempts.values().filter(of_task).max_by_key(|a| a.token)?.session.clone()
+        self.missions[id].newest_work(task)?.session.clone()
     }
 
     /// Takes the lease on the files of a task; false while another task holds any of them.

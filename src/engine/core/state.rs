@@ -7,6 +7,7 @@ use super::event::*;
 use super::isolation::{Isolation, Worktree};
 use super::log::Log;
 use super::rollback::Rollback;
+pub use super::steering::Steer;
 use super::trees::{Recorded, Span};
 use crate::domain::budget::Mean;
 use crate::domain::checkpoint::{Checkpoint, Checkpoints, Trigger};
@@ -56,7 +57,8 @@ pub struct Mission {
     pub attempts: BTreeMap<AttemptId, Attempt>,
     pub next_attempt: u64,
     pub next_token: u64,
-    pub steers: Vec<String>,
+    /// What the user has said since it was accepted, in order.
+    pub steers: Vec<Steer>,
     /// Permissions asked for, oldest first: all that are open, and the newest of the others.
     pub asks: Vec<Ask>,
     /// The gate of the whole: last look, checks and verdict.
@@ -124,6 +126,13 @@ pub struct Attempt {
     pub outcome: Option<Outcome>,
     /// Its turn is still to be ended in the host.
     pub given_up: bool,
+    /// No turn of it runs, or soon none will: the user has interrupted it, and it has not been prompted since.
+    pub interrupted: bool,
+    /// It was told the user's words up to this many; before the last time it was told any, up to that many.
+    pub told: u32,
+    pub told_before: u32,
+    /// The tool call whose answer told it the newest.
+    pub told_in: Option<String>,
 }
 
 impl Attempt {
@@ -141,6 +150,10 @@ impl Attempt {
             submission: None,
             outcome: None,
             given_up: false,
+            interrupted: false,
+            told: 0,
+            told_before: 0,
+            told_in: None,
         }
     }
 
@@ -417,14 +430,24 @@ impl Mission {
                 self.attempt_mut(attempt)?.session = Some(session.clone());
             }
             Event::Prompted { attempt, reason } => {
-                self.attempt_mut(attempt)?.prompts.push(*reason);
+                let words = self.steers.len() as u32;
+                let prompted = self.attempt_mut(attempt)?;
+                prompted.prompts.push(*reason);
+                prompted.interrupted = false;
+                if *reason == PromptReason::First {
+                    prompted.told = words;
+                }
                 self.open_span(attempt);
             }
             Event::Submitted { attempt, submission } => self.apply_submitted(attempt, submission)?,
             Event::AttemptClosed { attempt, outcome, usage } => {
                 self.apply_closed(at, attempt, outcome, *usage)?
             }
-            Event::TurnGivenUp { attempt } => self.attempt_mut(attempt)?.given_up = true,
+            Event::TurnGivenUp { attempt } => {
+                let attempt = self.attempt_mut(attempt)?;
+                attempt.given_up = true;
+                attempt.interrupted |= attempt.open();
+            }
             Event::TurnEnded { attempt } => self.attempt_mut(attempt)?.given_up = false,
             Event::PathTaken { task, path } => {
                 self.task_mut(task)?.taken.push(path.clone());
@@ -462,7 +485,10 @@ impl Mission {
             Event::ContextPut { task, key, value, by } => {
                 self.apply_note(at, task.as_ref(), key, value.as_ref(), by.as_str())?;
             }
-            Event::Steered { text } => self.steers.push(text.clone()),
+            Event::Steered { text, task } => {
+                self.steers.push(Steer { text: text.clone(), task: task.clone() });
+            }
+            Event::Told { attempt, steers, call } => self.apply_told(attempt, *steers, call.as_deref())?,
             Event::Asked { ask, attempt, permission, patterns } => {
                 if self.ask(ask).is_some() {
                     return Err(format!("{ask} was asked before"));

@@ -17,7 +17,7 @@ impl Core {
             ToolInput::ContextPut(put) => self.context_put(reply, &session, put),
             ToolInput::ContextGet { key } => self.context_get(reply, &session, key.as_deref()),
             ToolInput::Control { mission, control } => self.tool_control(reply, &session, mission, control),
-            submit => self.tool_submit(reply, &session, submit),
+            submit => self.tool_submit(reply, &session, &call, submit),
         }
     }
 
@@ -81,7 +81,7 @@ impl Core {
         }
     }
 
-    fn tool_submit(&mut self, reply: ReplyTo, session: &HostSessionId, tool: ToolInput) {
+    fn tool_submit(&mut self, reply: ReplyTo, session: &HostSessionId, call: &str, tool: ToolInput) {
         let Some((id, attempt)) = self.owner_of(session) else {
             return self.say(reply, "not taken", "This conversation works for no mission. Stop here.");
         };
@@ -95,6 +95,9 @@ impl Core {
         };
         if attempt.submission.is_some() {
             return self.say(reply, "taken already", "It has been handed in already. End your turn now.");
+        }
+        if let Some(text) = self.tell_first(&id, &attempt, call) {
+            return self.say(reply, "not taken", text);
         }
         let text = self.submit(&id, &attempt, tool);
         let taken = self.open(&id, &attempt.id).is_none_or(|a| a.submission.is_some());

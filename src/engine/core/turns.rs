@@ -30,7 +30,10 @@ impl Core {
         let Some((id, attempt)) = self.sessions.get(&session).cloned() else { return };
         self.heard_of(&id);
         if self.open(&id, &attempt).is_some() {
-            self.attempt_event(&id, &attempt, event);
+            match self.pulse(&id, &attempt).stage {
+                Stage::Ending => self.ending_event(&id, &attempt, event),
+                _ => self.attempt_event(&id, &attempt, event),
+            }
         }
     }
 
@@ -66,13 +69,11 @@ impl Core {
                 pulse.sign(now);
                 self.ask_over(id, attempt, &ask, allow);
             }
-            HostInput::Deleted { .. } => {
-                self.close_failed(id, attempt, "its host session was deleted".into())
-            }
+            HostInput::Deleted { .. } => self.deleted(id, attempt),
         }
     }
 
-    fn message_seen(&mut self, id: &MissionId, attempt: &AttemptId, message: HostMessage) {
+    pub(super) fn message_seen(&mut self, id: &MissionId, attempt: &AttemptId, message: HostMessage) {
         if message.speaker != Speaker::Assistant || !message.completed {
             return;
         }
@@ -93,7 +94,7 @@ impl Core {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
         match pulse.stage {
-            Stage::New | Stage::Creating | Stage::Waiting => {}
+            Stage::New | Stage::Creating | Stage::Waiting | Stage::Ending => {}
             Stage::Prompting => pulse.idle_early = true,
             Stage::Running if pulse.salvaging => {}
             Stage::Running => match pulse.finished.clone() {
@@ -143,13 +144,17 @@ impl Core {
     pub(super) fn salvaged(&mut self, id: &MissionId, attempt: &AttemptId, found: Option<ToolInput>) {
         let Some(a) = self.open(id, attempt).cloned() else { return };
         self.pulse(id, attempt).salvaging = false;
-        if let Some(tool) = found {
+        if let Some(tool) = found
+            && !self.has_untold(id, attempt)
+        {
             self.submit(id, &a, tool);
             if self.open(id, attempt).is_some_and(|a| a.submission.is_some()) {
                 return self.close(id, attempt, Outcome::Done);
             }
         }
-        if a.prompted(PromptReason::Nudge) == 0 {
+        if self.has_untold(id, attempt) {
+            self.prompt(id, attempt, PromptReason::Steered);
+        } else if a.prompted(PromptReason::Nudge) == 0 {
             self.prompt(id, attempt, PromptReason::Nudge);
         } else {
             let reason = format!("it ended its turn twice without calling {}", a.submit_tool());
@@ -165,6 +170,9 @@ impl Core {
         let pulse = self.pulse(id, attempt);
         let routine = pulse.routine;
         pulse.looking = false;
+        if pulse.stage == Stage::Ending {
+            return self.looked_at_ending(id, attempt, result);
+        }
         pulse.look_later(now);
         if pulse.stage != Stage::Running || pulse.salvaging {
             return;
@@ -205,6 +213,9 @@ impl Core {
             && let Some(reason) = self.lost_prompt(id, attempt, &look)
         {
             return self.prompt_again(id, attempt, reason);
+        }
+        if self.open(id, attempt).is_some_and(|a| a.interrupted) {
+            return self.prompt_on(id, attempt);
         }
         match look.messages.last() {
             Some(last)
@@ -319,11 +330,12 @@ impl Core {
             self.prompt_due(id, &attempt);
             let now = self.now;
             let pulse = self.pulse(id, &attempt);
-            if pulse.stage != Stage::Running {
+            if !matches!(pulse.stage, Stage::Running | Stage::Ending) {
                 continue;
             }
             let Some(session) = session else { continue };
-            if now.since(pulse.sign_at) >= limit && !pulse.excused() {
+            let running = pulse.stage == Stage::Running;
+            if running && now.since(pulse.sign_at) >= limit && !pulse.excused() {
                 let reported = self.open(id, &attempt).is_some_and(|a| a.submission.is_some());
                 let reason = format!("no progress for {} s", limit / 1000);
                 // What was handed in is there; only the turn's last words are not.
@@ -334,7 +346,7 @@ impl Core {
                 pulse.looking = true;
                 pulse.looked_at = now;
                 // A call that seems to run may have ended unheard; nothing else is to be learned from a busy session.
-                pulse.transcript = now.since(pulse.sign_at) >= limit;
+                pulse.transcript = now.since(pulse.sign_at) >= limit && running;
                 let (transcript, deep) = (pulse.transcript, pulse.second_hand);
                 let (mission, directory) = (id.clone(), directory.clone());
                 self.act(Action::Look { mission, attempt, directory, session, transcript, deep });
@@ -352,6 +364,7 @@ impl Core {
                 // No turn begins while it is paused.
                 Stage::Waiting if mission.state == MissionState::Paused => None,
                 Stage::Waiting => p.due.map(|(at, _)| at),
+                Stage::Ending => (!p.looking).then_some(p.look_at),
                 // The answer to the look comes first.
                 Stage::Running if p.looking && p.excused() => None,
                 Stage::Running if p.looking => Some(p.sign_at.plus(limit)),
@@ -375,6 +388,6 @@ impl Core {
 }
 
 /// Whether a message is the last of its turn: finished, and not one that goes on with the result of a tool.
-fn ends_turn(message: &HostMessage) -> bool {
+pub(super) fn ends_turn(message: &HostMessage) -> bool {
     message.completed && (message.error.is_some() || message.finish.as_deref() != Some("tool-calls"))
 }

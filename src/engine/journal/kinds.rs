@@ -115,7 +115,8 @@ kinds! {
     "user_tree_taken" UserTreeTaken { seen: String } maybe { merged: String } lists { clashes: String }
     "landed" Landed { tree: String }
     "worktrees_released" WorktreesReleased {} maybe { left_at: String }
-    "steered" Steered { text: String }
+    "steered" Steered { text: String } maybe { task: String }
+    "told" Told { attempt: String, steers: u32 } maybe { call: String }
     "asked" Asked { ask: String, attempt: String, permission: String } lists { patterns: String }
     "ask_judged" AskJudged { ask: String, allow: bool, by: Judge } maybe { reason: String }
     "reported" Reported { text: String } lists { calls: String }

@@ -63,6 +63,7 @@ kinds! {
     Landed "landed"
     WorktreesReleased "worktrees_released"
     Steered "steered"
+    Told "told"
     Asked "asked"
     AskJudged "ask_judged"
     Reported "reported"
@@ -113,6 +114,11 @@ fn worktree_corpus() -> Vec<Record> {
     records(include_str!("../../../tests/journals/v1-worktrees.jsonl"))
 }
 
+/// A mission that is steered and suspended.
+fn steered_corpus() -> Vec<Record> {
+    records(include_str!("../../../tests/journals/v1-steering.jsonl"))
+}
+
 fn records(text: &str) -> Vec<Record> {
     let lines = text.lines();
     let read = |line: &str| -> Record {
@@ -142,8 +148,9 @@ fn mission_after(count: usize) -> Mission {
 fn the_corpus_has_every_kind_and_each_of_its_facts_fits() {
     let records = corpus();
     assert!(records.iter().map(|r| r.seq).eq(1..=records.len() as u64));
-    let worktrees = worktree_corpus();
-    let seen: BTreeSet<_> = records.iter().chain(&worktrees).map(|r| r.kind.as_str()).collect();
+    let (worktrees, steered) = (worktree_corpus(), steered_corpus());
+    let seen: BTreeSet<_> =
+        records.iter().chain(&worktrees).chain(&steered).map(|r| r.kind.as_str()).collect();
     assert_eq!(seen, BTreeSet::from_iter(KINDS.iter().copied()));
     let events = events(&records);
     let mut mission = mission_after(1);
@@ -161,17 +168,32 @@ fn the_corpus_is_what_would_be_written_today() {
     }
 }
 
-#[test]
-fn the_corpus_of_worktrees_fits_and_is_what_would_be_written_today() {
-    let records = worktree_corpus();
-    let events = events(&records);
+/// The mission at the end of a corpus, each of whose facts fits and is what would be written today.
+fn replayed(records: &[Record]) -> Mission {
+    let events = events(records);
     for (record, (_, event)) in records.iter().zip(&events) {
         assert_eq!(encode(event), (record.kind.clone(), record.body.clone()), "record {}", record.seq);
     }
     let mut mission = replay(&MissionId::from(MISSION), &events[..1]).expect("it begins with `created`");
-    for ((at, event), record) in events.iter().zip(&records).skip(1) {
+    for ((at, event), record) in events.iter().zip(records).skip(1) {
         assert_eq!(mission.apply(*at, event), Ok(()), "record {}", record.seq);
     }
+    mission
+}
+
+#[test]
+fn the_corpus_of_steering_fits_and_is_what_would_be_written_today() {
+    let mission = replayed(&steered_corpus());
+    let worker = mission.attempts.values().next().expect("a worker");
+    assert_eq!((worker.told_before, worker.told, worker.told_in.as_deref()), (1, 2, Some("call_1")));
+    assert!(!worker.given_up && !worker.interrupted);
+    assert_eq!(mission.steers.iter().map(|s| s.task.is_some()).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(mission.task(&"T1".into()).map(|t| t.attempts), Some(1));
+}
+
+#[test]
+fn the_corpus_of_worktrees_fits_and_is_what_would_be_written_today() {
+    let mission = replayed(&worktree_corpus());
     let isolation = mission.isolation.as_ref().expect("worktrees");
     assert_eq!(isolation.landed.as_ref(), mission.whole.verdict.as_ref().and_then(|v| v.tree.as_ref()));
     assert!(!isolation.owes_result() && isolation.released && mission.state == MissionState::Completed);
@@ -207,7 +229,7 @@ fn the_corpus_replays_to_its_end_state() {
     assert_eq!((m.plan_refusals, m.plan_source), (1, Some(PlanSource::Repaired)));
     assert_eq!((m.next_attempt, m.next_token, m.rework, m.whole_rounds), (7, 7, 1, 1));
     assert_eq!(m.spent, Spent { tokens: 35_310, cost: 0.0181 + 0.0625 + 0.0094 + 0.025 });
-    assert_eq!(m.steers, ["keep the error text short"]);
+    assert_eq!(m.steers.iter().map(|s| s.text.as_str()).collect::<Vec<_>>(), ["keep the error text short"]);
     assert_eq!(m.report_calls, ["call_7"]);
     assert_eq!(m.handed_back, Some(HandBack::ToolResult));
     assert!(m.settled() && m.open_attempts().next().is_none());

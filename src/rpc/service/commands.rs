@@ -1,7 +1,7 @@
 //! Commands of the user that need no model, for hosts whose terminal interface does not serve them itself. What comes back is
 //! for the user to read, refusals too; only a fault of the store or the wire is an error.
 use super::{Service, convert};
-use crate::domain::ids::{Directory, HostSessionId, MissionId};
+use crate::domain::ids::{Directory, HostSessionId, MissionId, TaskId};
 use crate::engine::handle::{Answer, Control, Refusal, RollbackAsk, ToolInput, rollback_text};
 use crate::ports::store::MissionRow;
 use crate::protocol::types::*;
@@ -59,12 +59,18 @@ impl Service {
             Command::Status | Command::Report => return self.told(id, command, session).await,
             Command::Rollback => return self.take_back(id, words).await,
             Command::Pause => (Control::Pause, "The mission is paused"),
+            Command::Suspend => (Control::Suspend, "The mission is suspended"),
             Command::Resume => (Control::Resume, "The mission goes on"),
             Command::Cancel => (Control::Cancel { by: "you" }, "The mission is cancelled"),
             Command::Retry => (Control::Retry, "The mission is tried again"),
             Command::Approve => (Control::Approve, "The work begins"),
-            Command::Steer if words.is_empty() => return Err(said("what the workers are to know")),
-            Command::Steer => (Control::Steer { text: words.into() }, "The workers are told"),
+            Command::Steer => {
+                let (task, now, text) = steer_words(words).map_err(Refusal::Invalid)?;
+                if text.is_empty() {
+                    return Err(said("what the workers are to know"));
+                }
+                (Control::Steer { text: text.into(), task, now }, "The workers are told")
+            }
             Command::Refuse if words.is_empty() => return Err(said("what is to be different in the plan")),
             Command::Refuse => (Control::Refuse { text: words.into() }, "It is planned anew"),
             Command::Accept => {
@@ -156,6 +162,26 @@ impl Service {
     }
 }
 
+/// `--task T2 --now` before the text; the task it is about, whether who is at work is interrupted, and the text.
+fn steer_words(words: &str) -> Result<(Option<TaskId>, bool, &str), String> {
+    let (mut task, mut now, mut rest) = (None, false, words);
+    loop {
+        let (first, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let after = after.trim_start();
+        match first {
+            "--now" => (now, rest) = (true, after),
+            "--task" => {
+                let (id, text) = after.split_once(char::is_whitespace).unwrap_or((after, ""));
+                if id.is_empty() {
+                    return Err("say which task, as in /task-steer --task T2 …".into());
+                }
+                (task, rest) = (Some(TaskId::new(id)), text.trim_start());
+            }
+            _ => return Ok((task, now, rest)),
+        }
+    }
+}
+
 fn choice(open: &[MissionRow], command: Command) -> String {
     let lines: Vec<_> = open.iter().map(|row| format!("- {}", line(row))).collect();
     let first = open.first().map_or("", |row| short(row));
@@ -183,6 +209,7 @@ impl Command {
             Command::Status => "status",
             Command::Report => "report",
             Command::Pause => "pause",
+            Command::Suspend => "suspend",
             Command::Resume => "resume",
             Command::Cancel => "cancel",
             Command::Retry => "retry",
@@ -193,6 +220,28 @@ impl Command {
             Command::Allow => "allow",
             Command::Deny => "deny",
             Command::Rollback => "rollback",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_steer_is_about_stands_before_its_text() {
+        let table = [
+            ("use tabs", Ok((None, false, "use tabs"))),
+            ("--task T2 use tabs", Ok((Some("T2"), false, "use tabs"))),
+            ("--now --task T2.1  use --now tabs", Ok((Some("T2.1"), true, "use --now tabs"))),
+            ("--task T2 --now", Ok((Some("T2"), true, ""))),
+            ("--task", Err("say which task, as in /task-steer --task T2 …")),
+        ];
+        for (words, expected) in table {
+            let found = steer_words(words);
+            let found =
+                found.as_ref().map(|(task, now, text)| (task.as_ref().map(TaskId::as_str), *now, *text));
+            assert_eq!(found.map_err(String::as_str), expected, "{words}");
         }
     }
 }

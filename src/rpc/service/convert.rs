@@ -68,6 +68,10 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     }
     options.worktree_links.clone_from(&wire.worktree_links);
     options.worktree_setup.clone_from(&wire.worktree_setup);
+    if let Some(ahead) = wire.worktrees_ahead.filter(|ahead| *ahead > 50) {
+        return invalid(format!("option worktreesAhead is {ahead}: it must be 0 to 50"));
+    }
+    options.worktrees_ahead = wire.worktrees_ahead;
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
         if !is_inside(todo) {
@@ -158,15 +162,17 @@ pub fn rollback(row: &MissionRow, view: &RollbackView, text: String) -> MissionR
 
 pub fn control(p: MissionControlParams) -> Result<Control, RpcError> {
     let missing = |what: &str| RpcError::new(INVALID_PARAMS, what);
-    let MissionControlParams { action, text, ask, checkpoint, task, files, .. } = p;
+    let MissionControlParams { action, text, ask, checkpoint, task, files, now, .. } = p;
     Ok(match action {
         ControlAction::Pause => Control::Pause,
+        ControlAction::Suspend => Control::Suspend,
         ControlAction::Resume => Control::Resume,
         ControlAction::Cancel => Control::Cancel { by: "you" },
         ControlAction::Retry => Control::Retry,
         ControlAction::Steer => {
             let text = text.filter(|t| !t.trim().is_empty());
-            Control::Steer { text: text.ok_or_else(|| missing(NO_TEXT))? }
+            let task = task.filter(|t| !t.is_empty()).map(TaskId);
+            Control::Steer { text: text.ok_or_else(|| missing(NO_TEXT))?, task, now: now.unwrap_or_default() }
         }
         ControlAction::Approve => Control::Approve,
         ControlAction::Refuse => {

@@ -455,7 +455,11 @@ impl Service {
 
     async fn lease_check(&self, p: LeaseCheckParams, _: CallContext) -> Result<LeaseCheckResult, RpcError> {
         let session = HostSessionId(p.session);
-        let checked = self.engine.lease_check(&session, &p.tool, &p.paths).await;
+        let command = p.command.as_deref().map_or(Ok(()), |c| self.engine.command_check(&session, c));
+        let checked = match command {
+            Ok(()) => self.engine.lease_check(&session, &p.tool, &p.paths).await,
+            Err(why) => Err(why),
+        };
         Ok(LeaseCheckResult { allow: checked.is_ok(), reason: checked.err() })
     }
 }

@@ -57,12 +57,14 @@ pub(super) fn object<A: DeserializeOwned>(args: Value) -> Result<A, String> {
 fn mission_control(a: t::MissionControlArgs) -> Result<ToolInput, String> {
     let control = match a.action {
         t::ControlArg::Pause => Control::Pause,
+        t::ControlArg::Suspend => Control::Suspend,
         t::ControlArg::Resume => Control::Resume,
         t::ControlArg::Cancel => Control::Cancel { by: "the Commander" },
         t::ControlArg::Retry => Control::Retry,
         t::ControlArg::Steer => {
             let text = a.text.filter(|t| !t.trim().is_empty());
-            Control::Steer { text: text.ok_or(NO_TEXT)? }
+            let task = a.task.filter(|t| !t.is_empty()).map(TaskId);
+            Control::Steer { text: text.ok_or(NO_TEXT)?, task, now: a.now.unwrap_or_default() }
         }
         t::ControlArg::Accept => {
             let reason = a.text.filter(|t| !t.trim().is_empty()).ok_or(NO_REASON)?;

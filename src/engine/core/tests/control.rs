@@ -219,7 +219,7 @@ fn retries_are_bounded() {
 #[test]
 fn what_a_state_does_not_allow_is_refused_with_its_name() {
     let conflict = |text: &str| Err(Refusal::Conflict(text.into()));
-    let steer = || Control::Steer { text: "left".into() };
+    let steer = || Control::Steer { text: "left".into(), task: None, now: false };
     let (mut w, m) = at(Phase::Executing);
     assert_eq!(
         w.control(&m, Control::Resume),
@@ -249,7 +249,8 @@ fn what_a_state_does_not_allow_is_refused_with_its_name() {
 fn a_steer_reaches_the_workers_that_start_after_it() {
     let (mut w, m) = at(Phase::Executing);
     w.run_for(2_000);
-    w.control(&m, Control::Steer { text: "no new dependencies".into() }).expect("steered");
+    w.control(&m, Control::Steer { text: "no new dependencies".into(), task: None, now: false })
+        .expect("steered");
     w.run();
     assert!(!w.turns_of("T1")[0].contains("no new dependencies"));
     for t in ["T2", "T3", "T4", "Integration review"] {

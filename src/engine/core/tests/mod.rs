@@ -1,5 +1,6 @@
 //! The core against a scripted world: literal expectations, no time but virtual time, and after every step the
 //! promises that hold always (see `world.rs`).
+mod ahead;
 mod approval;
 mod asks;
 mod budget;
@@ -20,7 +21,9 @@ mod provider;
 mod reports;
 mod resources;
 mod rollback;
+mod steering;
 mod subtree_budget;
+mod suspend;
 mod trace;
 mod turns;
 mod world;

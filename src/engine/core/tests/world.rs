@@ -1,6 +1,6 @@
 //! Plays a scripted world against the core in virtual time, and checks after every step what always has to hold.
 use super::outside::{Happening, Made, Outside, Session, subject};
-use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, TaskId};
+use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, Role, TaskId};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
 use crate::domain::todo::{Edit, TodoItem};
@@ -35,6 +35,8 @@ pub struct World {
     pub moments: Vec<Moment>,
     completed: BTreeSet<(MissionId, TaskId)>,
     pub most_workers: usize,
+    /// Most turns of workers that the host ran at one time.
+    pub most_turns: usize,
     /// Answers of the host take this long.
     pub host_ms: u64,
     steps: usize,
@@ -108,8 +110,13 @@ impl World {
 
     /// A tool call out of turn; its answer in words.
     pub fn call(&mut self, session: &str, tool: ToolInput) -> String {
+        let call = format!("extra{}", self.next);
+        self.call_as(&session.into(), &call, tool)
+    }
+
+    pub fn call_as(&mut self, session: &HostSessionId, call: &str, tool: ToolInput) -> String {
         let reply = self.reply();
-        self.step(Input::Tool { reply, session: session.into(), call: format!("extra{}", reply.0), tool });
+        self.step(Input::Tool { reply, session: session.clone(), call: call.into(), tool });
         match self.answers.get(&reply) {
             Some(Answer::Tool { output, .. }) => output.clone(),
             other => format!("{other:?}"),
@@ -280,6 +287,8 @@ impl World {
         let open = self.core.missions().flat_map(Mission::open_attempts);
         let workers = open.filter(|a| matches!(a.kind, AttemptKind::Work(_))).count();
         self.most_workers = self.most_workers.max(workers);
+        let turns = self.outside.sessions.values().filter(|s| s.busy && s.role == Some(Role::Worker)).count();
+        self.most_turns = self.most_turns.max(turns);
         self.check_places();
     }
 
@@ -537,6 +546,16 @@ impl World {
             .map(|(id, _)| id.clone())
             .max_by_key(n)
             .unwrap_or_else(|| panic!("no session of {what}"))
+    }
+
+    /// What the tool calls of a session's turns were answered, in order.
+    pub fn calls_of(&self, session: &HostSessionId) -> Vec<String> {
+        let mine = self.calls.iter().filter(|(_, (s, _))| s == session);
+        let answered = mine.filter_map(|(reply, _)| match self.answers.get(reply)? {
+            Answer::Tool { output, .. } => Some(output.clone()),
+            _ => None,
+        });
+        answered.collect()
     }
 
     pub fn turns_of(&self, what: &str) -> Vec<&str> {

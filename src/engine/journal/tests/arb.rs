@@ -79,7 +79,7 @@ fn created() -> impl Strategy<Value = Created> {
             of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose])),
             of(whole()),
         ),
-        (of(any::<bool>()), of(any::<bool>()), of(texts()), of(texts())),
+        (of(any::<bool>()), of(any::<bool>()), of(texts()), of(texts()), of(any::<u32>())),
     )
         .prop_map(
             |(
@@ -93,7 +93,7 @@ fn created() -> impl Strategy<Value = Created> {
                 task_budget,
                 diagnostics,
                 (approval, fractal, background, toasts, permission_timeout_ms),
-                (worktrees, as_branch, worktree_links, worktree_setup),
+                (worktrees, as_branch, worktree_links, worktree_setup, worktrees_ahead),
             )| Options {
                 checks,
                 todo,
@@ -119,6 +119,7 @@ fn created() -> impl Strategy<Value = Created> {
                 as_branch,
                 worktree_links,
                 worktree_setup,
+                worktrees_ahead,
                 permission_timeout_ms,
             },
         );
@@ -255,7 +256,12 @@ fn of_mission() -> BoxedStrategy<Event> {
             source,
             remarks
         }),
-        text().prop_map(|text| Event::Steered { text }),
+        (text(), of(task_id())).prop_map(|(text, task)| Event::Steered { text, task }),
+        (attempt_id(), 0..9u32, of(text())).prop_map(|(attempt, steers, call)| Event::Told {
+            attempt,
+            steers,
+            call
+        }),
         (text(), attempt_id(), text(), texts()).prop_map(|(ask, attempt, permission, patterns)| {
             Event::Asked { ask, attempt, permission, patterns }
         }),
@@ -322,6 +328,8 @@ fn of_work() -> BoxedStrategy<Event> {
         PromptReason::Continue,
         PromptReason::Retry,
         PromptReason::Denied,
+        PromptReason::Steered,
+        PromptReason::Resumed,
     ]);
     let usage = (whole(), number()).prop_map(|(tokens, cost)| Spent { tokens, cost });
     let inspection = (tree(), texts(), text(), findings())

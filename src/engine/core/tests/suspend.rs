@@ -1,0 +1,114 @@
+//! Suspended: nothing is at work, in the host or here, and what was begun goes on where it stood.
+use super::*;
+use crate::domain::ids::MissionId;
+use crate::domain::mission::Phase;
+use crate::engine::core::Control;
+use crate::engine::core::event::{AttemptKind, Event, Outcome, PromptReason};
+
+fn at(phase: Phase) -> (World, MissionId) {
+    let mut w = diamond();
+    let m = w.task("do it");
+    w.run_until(|w| w.core.missions().any(|m| m.phase == Some(phase)));
+    (w, m)
+}
+
+fn busy(w: &World) -> usize {
+    w.outside.sessions.values().filter(|s| s.busy && s.title != "Commander").count()
+}
+
+#[test]
+fn in_any_phase_nothing_is_left_at_work_and_no_attempt_is_lost() {
+    for phase in Phase::ALL {
+        for later in [0, 5, 15, 250, 1_200, 2_600, 11_200, 13_000] {
+            let (mut w, m) = at(phase);
+            w.run_for(later);
+            if w.control(&m, Control::Suspend).is_err() {
+                continue;
+            }
+            let case = format!("{} + {later} ms", phase.name());
+            w.run_for(10_000);
+            assert_eq!(busy(&w), 0, "{case}: {}", w.story());
+            let turns = w.outside.turns.len();
+            w.run_for(3_600_000);
+            assert_eq!((w.outside.turns.len(), w.state(&m)), (turns, "paused"), "{case}");
+            w.control(&m, Control::Resume).expect("resumed");
+            w.run();
+            assert_eq!(w.state(&m), "completed", "{case}: {}", w.story());
+            let outcomes = || w.mission(&m).attempts.values().map(|a| a.outcome.clone());
+            assert!(
+                outcomes().all(|o| o == Some(Outcome::Done)),
+                "{case}: {:?}\n{}",
+                outcomes().collect::<Vec<_>>(),
+                w.story()
+            );
+            assert!(w.mission(&m).tasks.iter().all(|t| t.attempts == 1), "{case}");
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_the_end_is_told_and_gets_the_report_later() {
+    let (mut w, m) = at(Phase::Executing);
+    w.run_for(2_000);
+    w.control(&m, Control::Suspend).expect("suspended");
+    w.run_for(5_000);
+    let told = w.calls_of(&"u0".into());
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with(&format!("The user has suspended mission {m}:")), "{}", told[0]);
+    assert!(w.outside.sessions.values().all(|s| !s.busy), "the conversation is free as well");
+    w.control(&m, Control::Resume).expect("resumed");
+    w.run();
+    assert_eq!(w.trace(&m, &["handed"]), ["handed back: Message"]);
+}
+
+#[test]
+fn in_the_next_process_it_goes_on_in_the_same_conversation() {
+    // How long after the order the process goes, with its host or without.
+    for (ms, host) in [(0, false), (5, false), (3_000, false), (0, true), (3_000, true)] {
+        let (mut w, m) = at(Phase::Executing);
+        w.run_for(2_000);
+        w.control(&m, Control::Suspend).expect("suspended");
+        w.run_for(ms);
+        let events = w.log[&m].len();
+        let mut next = w.take_over(w.now.plus(1_000), events, &w.outside.clone(), host);
+        next.run_for(10_000);
+        assert_eq!(busy(&next), 0, "{ms} {host}");
+        assert_eq!(next.state(&m), "paused");
+        next.control(&m, Control::Resume).expect("resumed");
+        next.run();
+        assert_eq!(next.state(&m), "completed", "{ms} {host}: {}", next.story());
+        let first = next.mission(&m).attempts.values().find(|a| a.kind == AttemptKind::Work("T1".into()));
+        let prompts = &first.expect("a worker").prompts;
+        assert_eq!(prompts, &[PromptReason::First, PromptReason::Resumed], "{ms} {host}");
+    }
+}
+
+#[test]
+fn one_that_is_suspended_keeps_no_permit_from_others() {
+    let mut w = planned(vec![task("T1", "a", ""), task("T2", "b", "")]);
+    let narrow = crate::engine::core::event::Options { workers: 1, ..w.options() };
+    let first = w.task_in("u0", "/p", "first", narrow.clone());
+    w.run_until(|w| !w.turns_of("T1").is_empty());
+    w.control(&first, Control::Suspend).expect("suspended");
+    w.run_for(5_000);
+    let second = w.task_in("u1", "/q", "second", narrow);
+    w.run_until(|w| {
+        w.core.missions().any(|m| m.created.text == "second" && m.phase == Some(Phase::Reviewing))
+    });
+    w.control(&first, Control::Resume).expect("resumed");
+    w.run();
+    assert_eq!((w.state(&first), w.state(&second)), ("completed", "completed"));
+    assert_eq!(w.most_turns, 1, "never more turns of workers than permits");
+}
+
+#[test]
+fn what_the_host_asks_for_meanwhile_is_closed() {
+    let (mut w, m) = at(Phase::Executing);
+    w.outside.script("T1", vec![]);
+    w.run_for(100);
+    w.control(&m, Control::Suspend).expect("suspended");
+    w.control(&m, Control::Suspend).expect("a second time changes nothing");
+    w.run_for(5_000);
+    let given_up = w.log[&m].iter().filter(|(_, e)| matches!(e, Event::TurnGivenUp { .. })).count();
+    assert_eq!(given_up, 1);
+}

@@ -1,0 +1,125 @@
+//! What the user says to agents at work, and a mission that is suspended in one host process and goes on in another.
+
+use gantry::domain::ids::TaskId;
+use gantry::engine::core::event::{AttemptKind, Event, Outcome, PromptReason};
+use serde_json::json;
+use xtask::lab::host::Client;
+use xtask::lab::model::{Recorded, Role, Rule, Script};
+
+use crate::kill::{gate, hold, wait_held};
+use crate::script::{self, GREETING, TASK};
+use crate::support::{PATIENCE, Stage, Told, calls, messages, new_session, task, text, wait, words};
+
+const POLITELY: &str = "Greet politely";
+const BRITISH: &str = "Use British spelling";
+
+/// Two tasks side by side; the second worker hands its report in twice.
+fn two(project: &std::path::Path) -> Script {
+    let tasks = [script::task("T1", &["one.txt"], &[]), script::task("T2", &["two.txt"], &[])];
+    let write = json!({"filePath": project.join("two.txt"), "content": GREETING});
+    Script::new()
+        .rule(script::commander())
+        .rule(script::planner(script::plan(&tasks)))
+        .rule(script::integration(script::approve()))
+        .rule(script::worker(project, "T1", "one.txt"))
+        .rule(
+            Rule::new(Role::Worker)
+                .contains("Task T2: ")
+                .call("write", write)
+                .call("submit_report", script::report())
+                .call("submit_report", script::report()),
+        )
+        .rule(script::reviewer("T1", script::approve()))
+        .rule(script::reviewer("T2", script::approve()))
+}
+
+fn stage() -> Stage {
+    Stage::small(|project| {
+        let script = hold(hold(two(project), Role::Worker, "Task T1: ", 1), Role::Worker, "Task T2: ", 1);
+        let polite = Rule::new(Role::Worker).contains(POLITELY).call("submit_report", script::report());
+        hold(script.first(polite), Role::Worker, POLITELY, 0)
+    })
+}
+
+/// The prompts of the only worker of a task.
+fn prompts(told: &Told, task: &str) -> Vec<PromptReason> {
+    let mut of_task =
+        told.mission.attempts.values().filter(|a| a.kind == AttemptKind::Work(TaskId::new(task)));
+    let found = of_task.next().expect("a worker").prompts.clone();
+    assert!(of_task.next().is_none(), "one attempt of {task}");
+    found
+}
+
+fn outputs(host: &Client, told: &Told, task: &str) -> Vec<String> {
+    let worker = told.mission.attempts.values().find(|a| a.kind == AttemptKind::Work(TaskId::new(task)));
+    let session = worker.and_then(|a| a.session.clone()).expect("a conversation");
+    let parts = calls(&messages(host, session.as_str()));
+    let reports = parts.iter().filter(|part| part["tool"] == "submit_report");
+    reports.map(|part| text(&part["state"]["output"]).to_owned()).collect()
+}
+
+#[test]
+fn workers_are_steered_and_a_suspended_mission_goes_on_in_another_host() {
+    let stage = stage();
+    let server = stage.env.serve().unwrap();
+    let host = server.client();
+    let session = new_session(host);
+    let said = std::thread::scope(|scope| {
+        let turn = scope.spawn(|| task(host, &session, TASK));
+        wait_held(&stage, Role::Worker, "Task T1: ", 1);
+        wait_held(&stage, Role::Worker, "Task T2: ", 1);
+        let id = stage.told()[0].row.id.0.clone();
+        stage.cli(&["steer", &id, "--task", "T2", BRITISH]);
+        stage.cli(&["steer", &id, "--task", "T1", "--now", POLITELY]);
+        // Told at once in the same conversation; the other is told when it hands its report in.
+        wait_held(&stage, Role::Worker, POLITELY, 0);
+        stage.model.open(&gate("Task T2: ", 1));
+        wait("T2", PATIENCE, || {
+            stage.only().mission.task(&TaskId::new("T2")).filter(|t| t.state.is_over()).map(|_| ())
+        });
+        stage.cli(&["suspend", &id]);
+        turn.join().unwrap()
+    });
+    assert!(said.contains("The user has suspended mission"), "{said}");
+    wait("rest in the host", PATIENCE, || (host.get("/session/status").unwrap() == json!({})).then_some(()));
+    let asked = stage.model.requests().len();
+    let told = stage.only();
+    assert_eq!(told.state(), "paused");
+    assert_eq!(prompts(&told, "T1"), [PromptReason::First, PromptReason::Steered]);
+    assert_eq!(prompts(&told, "T2"), [PromptReason::First], "no turn of its own for that");
+    let second = outputs(host, &told, "T2");
+    assert!(second[0].contains(&format!("The user has added since:\n- {BRITISH}")), "{second:?}");
+    assert!(second.len() == 2 && second[1].starts_with("The report is taken."), "{second:?}");
+    drop(server);
+    stage.assert_nothing_left();
+
+    let server = stage.env.serve().unwrap();
+    let host = server.client();
+    // The plugin takes up what is open when the project is opened.
+    host.get("/session").unwrap();
+    let id = &told.row.id.0;
+    stage.model.open(&gate("Task T1: ", 1));
+    wait("the next process", PATIENCE, || {
+        let output = stage.env.command(&crate::support::sidecar()).unwrap().args(["resume", id]).output();
+        output.unwrap().status.success().then_some(())
+    });
+    let report = wait("the report in the conversation", PATIENCE, || {
+        messages(host, &session).iter().map(words).find(|text| text.contains(": completed\n"))
+    });
+    assert!(report.contains("2 of 2 tasks done"), "{report}");
+    let told = stage.only();
+    assert_eq!(
+        prompts(&told, "T1"),
+        [PromptReason::First, PromptReason::Steered, PromptReason::Resumed],
+        "{:#?}",
+        told.facts
+    );
+    let resumed = |r: &&Recorded| r.prompt.contains("The user had interrupted your turn");
+    assert!(stage.model.requests()[asked..].iter().any(|r| resumed(&r)));
+    let failed =
+        |event: &Event| matches!(event, Event::AttemptClosed { outcome, .. } if *outcome != Outcome::Done);
+    assert!(!told.facts.iter().any(|(_, event)| failed(event)), "{:#?}", told.facts);
+    drop(server);
+    stage.assert_nothing_left();
+    stage.assert_no_misses();
+}
