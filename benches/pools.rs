@@ -42,7 +42,7 @@ fn attempts(c: &mut Criterion) {
 fn names(c: &mut Criterion) {
     let mut group = c.benchmark_group("name of a model");
     group.bench_function("copied", |b| b.iter(|| black_box(MODEL.to_owned())));
-    let mut names = Names::default();
+    let mut names = Names::new(true);
     group.bench_function("shared, from a message", |b| b.iter(|| black_box(names.share(MODEL))));
     let shared: Arc<str> = names.share(MODEL);
     group.bench_function("shared, once more", |b| b.iter(|| black_box(shared.clone())));
@@ -85,7 +85,7 @@ fn buffers(c: &mut Criterion) {
 }
 
 fn cycles() {
-    let (mut spares, mut names) = (Spares::new(200, Attempt::blank), Names::default());
+    let (mut spares, mut names) = (Spares::new(200, Attempt::blank), Names::new(true));
     each("attempts", |n| {
         // Runs empty and full: 300 at one time of 200.
         let taken: Vec<_> =

@@ -199,17 +199,13 @@ fn refusing(error: StoreError) -> Router {
     Router::builder().sync(Initialize, move |_, _| Err(RpcError::new(STORE, text.clone()))).build()
 }
 
-/// `GANTRY_SPARE_ATTEMPTS`: off as a rule, for it saves nothing that anybody could see.
+/// `GANTRY_POOLS=on`: off as a rule, for they save nothing that anybody could see.
 fn limits() -> EngineLimits {
-    let mut limits = EngineLimits::default();
-    match std::env::var("GANTRY_SPARE_ATTEMPTS").ok().map(|text| text.parse::<u16>()) {
-        None => {}
-        Some(Ok(n)) => limits.spare_attempts = n.into(),
-        Some(Err(fault)) => {
-            tracing::warn!(%fault, "GANTRY_SPARE_ATTEMPTS is no number up to 65535; none are kept");
-        }
+    let pools = std::env::var("GANTRY_POOLS").unwrap_or_default();
+    if !matches!(pools.as_str(), "" | "on" | "off") {
+        tracing::warn!(pools, "GANTRY_POOLS is neither on nor off; they are off");
     }
-    limits
+    EngineLimits { pools: pools == "on", ..EngineLimits::default() }
 }
 
 /// `GANTRY_STORE`, else `gantry.db` in the data directory.

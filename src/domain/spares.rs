@@ -1,7 +1,7 @@
 //! Objects that were used once, kept for their next use with the memory they hold.
 //!
-//! For attempts (`Limits::spare_attempts`), where it is off: a mission makes some twenty of them, and docs/benchmarks.md
-//! has what one saves.
+//! For attempts, where it is off as a rule (`Limits::pools`): a mission makes some twenty of them, and one made anew takes
+//! no longer. The figures are in docs/benchmarks.md.
 
 pub struct Spares<T> {
     free: Vec<T>,

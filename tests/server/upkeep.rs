@@ -18,8 +18,6 @@ use crate::engine::{Engine, Ground, QuickHost};
 
 const STORED: u32 = 10;
 const AT_REST: usize = 4;
-/// Those of two missions, of five that are at work: the pool runs empty, and full.
-const SPARE: usize = 44;
 const MANY: usize = 20;
 
 /// Wall time as the runtime has it: holds on missions run out by it.
@@ -63,7 +61,7 @@ async fn pools(engine: &Engine) {
     assert_eq!(of("pools.attempts.hits") + of("pools.attempts.misses"), attempts);
     // The first of each round find what the last of the round before has left.
     assert!(of("pools.attempts.hits") > attempts / 2, "{} of {attempts}", of("pools.attempts.hits"));
-    assert_eq!(metrics.gauges["pools.attempts.kept"], SPARE as u64);
+    assert!((1..=200).contains(&metrics.gauges["pools.attempts.kept"]));
     assert_eq!((of("pools.names.misses"), metrics.gauges["pools.names.kept"]), (1, 1), "one model");
     assert!(of("pools.names.hits") >= attempts - 1);
 }
@@ -77,7 +75,7 @@ async fn tables_and_store_are_back_at_their_bounds_after_any_number_of_missions(
         ids: Arc::new(Uuids),
         store: Arc::new(store.clone()),
         memory: memory.clone(),
-        limits: Limits { at_rest: AT_REST, stored: STORED, spare_attempts: SPARE, ..Limits::default() },
+        limits: Limits { at_rest: AT_REST, stored: STORED, pools: true, ..Limits::default() },
     };
     let engine = Engine::start(ground, 10, Arc::new(QuickHost::new(Duration::from_millis(10), false)));
     let mut rounds = Vec::new();

@@ -81,6 +81,9 @@ pub const MAX_REWORK: u32 = 2;
 /// Most times the whole is put before its gate because the tree moved under the verdict.
 pub const MAX_WHOLE_ROUNDS: u32 = 6;
 
+/// Attempts that are kept to be used again, where pools are on.
+const SPARE_ATTEMPTS: usize = 200;
+
 /// How long a finished mission stays in memory.
 pub const RETAIN_MS: u64 = 30 * 60_000;
 
@@ -156,7 +159,8 @@ impl Core {
         Self {
             permits: Permits::default(),
             memory: MemoryGuard::new(limits.memory),
-            spares: Spares::new(limits.spare_attempts, Attempt::blank),
+            spares: Spares::new(if limits.pools { SPARE_ATTEMPTS } else { 0 }, Attempt::blank),
+            names: Names::new(limits.pools),
             limits,
             seed,
             missions: BTreeMap::new(),
@@ -171,7 +175,6 @@ impl Core {
             wants: BTreeMap::new(),
             notices: BTreeMap::new(),
             models: BTreeMap::new(),
-            names: Names::default(),
             breakers: BTreeMap::new(),
             gates: BTreeMap::new(),
             means: BTreeMap::new(),

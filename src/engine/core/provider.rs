@@ -5,7 +5,7 @@ use super::live::DOUBT_MS;
 use crate::domain::breaker::Breaker;
 use crate::domain::ids::{AttemptId, Directory, Millis, MissionId, Role};
 use crate::domain::mission::MissionState;
-use crate::domain::permits::provider;
+use crate::domain::permits::{Seat, provider};
 use crate::domain::rate::RateGate;
 use crate::ports::host::{HostMessage, ToastKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,8 +95,8 @@ impl Core {
         let probe = std::mem::take(&mut pulse.probe);
         let name = if probe { pulse.provider.clone() } else { known };
         let pulse = self.live.get(id).and_then(|l| l.pulses.get(attempt));
-        let seat = self.seat(&self.missions[id], role, pulse);
-        self.permits.settled(&seat, well);
+        let model = self.seat(&self.missions[id], role, pulse).model.map(str::to_owned);
+        self.permits.settled(&Seat { role, model: model.as_deref() }, well);
         let breaker = self.breaker(&name);
         if probe || breaker.is_closed() {
             if well { breaker.succeeded() } else { breaker.failed(now) }
