@@ -18,6 +18,7 @@ pub mod mission;
 pub mod names;
 pub mod permits;
 pub mod plan;
+pub mod race;
 pub mod rate;
 pub mod retry;
 pub mod rollback;

@@ -7,6 +7,7 @@ mod ownership;
 mod upkeep;
 
 use super::Ports;
+use super::bulletin::Bulletin;
 use super::core::event::Event;
 use super::core::{Action, Answer, Core, Ground, HostInput, Input, Limits, Refusal, ReplyTo, ToolInput};
 use super::effects::Effects;
@@ -140,11 +141,17 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// Has to be called within a runtime.
-    pub fn new(ports: Ports, limits: Limits, index: Arc<Index>, rx: mpsc::Receiver<Message>) -> Self {
+    pub fn new(
+        ports: Ports,
+        limits: Limits,
+        index: Arc<Index>,
+        bulletin: Arc<Bulletin>,
+        rx: mpsc::Receiver<Message>,
+    ) -> Self {
         let (seed, keep_ended) = (seed_of(&ports.identity), limits.stored);
         Self {
             lanes: Lanes::start(&limits.lanes, limits.affinity),
-            effects: Effects::new(ports.clone(), index.clone()),
+            effects: Effects::new(ports.clone(), index.clone(), bulletin),
             began: (ports.clock.now(), Instant::now()),
             ports,
             index,
@@ -557,14 +564,9 @@ impl Dispatcher {
         if self.stalled.insert(mission.clone(), stall).is_some() || known {
             return;
         }
-        let (host, message) = (self.ports.host.clone(), format!("{error}. It goes on by itself then."));
-        self.jobs.spawn(async move {
-            // Nobody to tell is no reason to stop.
-            let _ = host
-                .toast(directory, ToastKind::Warning, "Mission waits for its store".into(), message)
-                .await;
-            Done::Input(None)
-        });
+        let (kind, title) = (ToastKind::Warning, "Mission waits for its store".into());
+        let message = format!("{error}. It goes on by itself then.");
+        self.perform(vec![Action::Toast { directory, kind, title, message }]);
     }
 
     /// Drops the state of a mission; for good with the reason, or until it has been read again.
@@ -690,6 +692,9 @@ impl Dispatcher {
         metrics.count("pools.names.misses", self.core.names.misses);
         metrics.count("reports.late", self.core.late_reports);
         metrics.count("looks.that_found_missed_events", self.core.events_missed);
+        metrics.count("sessions.hits", self.core.pool.hits);
+        metrics.count("sessions.misses", self.core.pool.misses);
+        metrics.count("sessions.evicted", self.core.pool.evicted);
         metrics.count("folders.hits", self.core.folders.hits);
         metrics.count("folders.misses", self.core.folders.misses);
         // Said also where there was none: that is how it should be.
@@ -737,6 +742,7 @@ fn seed_of(identity: &OwnerIdentity) -> u64 {
 fn mission_of(action: &Action) -> Option<MissionId> {
     match action {
         Action::CreateSession { mission, .. }
+        | Action::CheckSession { mission, .. }
         | Action::OpenFolder { mission, .. }
         | Action::Prompt { mission, .. }
         | Action::Look { mission, .. }

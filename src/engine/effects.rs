@@ -1,5 +1,6 @@
 //! Actions carried out at the ports. Each runs as a job of its own and comes back as an input.
 use super::Ports;
+use super::bulletin::Bulletin;
 use super::core::event::Inspection;
 use super::core::{Action, Ground, Input, Look};
 use super::index::Index;
@@ -37,6 +38,7 @@ const DEEP_LOOK_MESSAGES: u32 = 200;
 pub struct Effects {
     ports: Ports,
     index: Arc<Index>,
+    bulletin: Arc<Bulletin>,
     check_runs: Arc<Semaphore>,
 }
 
@@ -52,8 +54,8 @@ pub struct Work {
 }
 
 impl Effects {
-    pub fn new(ports: Ports, index: Arc<Index>) -> Self {
-        Self { ports, index, check_runs: Arc::new(Semaphore::new(MAX_CHECK_RUNS)) }
+    pub fn new(ports: Ports, index: Arc<Index>, bulletin: Arc<Bulletin>) -> Self {
+        Self { ports, index, bulletin, check_runs: Arc::new(Semaphore::new(MAX_CHECK_RUNS)) }
     }
 
     /// Not for answers, salvage and stops, which the dispatcher carries out itself.
@@ -91,17 +93,39 @@ impl Effects {
             })
         };
         match action {
-            Action::CreateSession { mission, attempt, directory, folder, parent, title, role, adopt } => {
+            Action::CreateSession {
+                mission,
+                attempt,
+                directory,
+                folder,
+                parent,
+                title,
+                role,
+                model,
+                adopt,
+            } => {
                 let key = attempt.0.clone();
                 let broken = Input::SessionCreated {
                     mission: mission.clone(),
                     attempt: attempt.clone(),
                     result: Err(failed()),
                 };
-                let new = NewSession { directory, folder, parent: Some(parent), title, role, key, adopt };
+                let parent = Some(parent);
+                let new = NewSession { directory, folder, parent, title, role, model, key, adopt };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let result = host.create(new).await;
                     Some(Input::SessionCreated { mission, attempt, result })
+                })
+            }
+            Action::CheckSession { mission, directory, session } => {
+                let told = {
+                    let (mission, session) = (mission.clone(), session.clone());
+                    move |result| Input::SessionChecked { mission, session, result }
+                };
+                let broken = told.clone()(Err(failed()));
+                let effects = self.clone();
+                work(Some(&mission), Some(broken), async move {
+                    Some(told(effects.look(directory, session, true, 1).await))
                 })
             }
             Action::OpenFolder { mission, directory, folder } => {
@@ -182,6 +206,10 @@ impl Effects {
     /// What nobody waits for; a failure is logged.
     fn notice(&self, action: Action) -> Work {
         let host = self.ports.host.clone();
+        if let Action::Toast { directory, kind, title, message } = &action {
+            let now = self.ports.clock.now();
+            self.bulletin.put_up(now, directory.clone(), *kind, title.clone(), message.clone());
+        }
         work(None, None, async move {
             let result = match action {
                 Action::Tell { directory, session, text } => {
@@ -416,10 +444,8 @@ impl Effects {
                 };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let plan = TodoPlan { mission: mission.0.clone(), title, items };
-                    let result = todo
-                        .publish(Path::new(&root).join(file), plan, seen)
-                        .await
-                        .map_err(|e| e.to_string());
+                    let written = todo.publish(PathBuf::from(root), file, plan, seen).await;
+                    let result = written.map_err(|e| e.to_string());
                     Some(Input::TodoWritten { mission, result })
                 })
             }

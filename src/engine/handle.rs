@@ -1,5 +1,7 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
+use super::bulletin::Bulletin;
+pub use super::bulletin::Notice;
 pub use super::core::event::{
     Ceiling, Created, Inspection, Options, ReportStatus, Scope, Spent, Subject, Toasts,
 };
@@ -49,6 +51,7 @@ const UNCONFIRMED: &str = "Gantry's store has not answered for 15 s, so this cal
 pub struct Handle {
     tx: mpsc::Sender<Message>,
     index: Arc<Index>,
+    bulletin: Arc<Bulletin>,
     ports: Ports,
     next_reply: Arc<AtomicU64>,
     dropped_events: Arc<AtomicU64>,
@@ -137,6 +140,7 @@ impl MissionView {
                 Some(acceptance) if t.state == TaskState::Completed => {
                     Some(format!("accepted by {}: {}", acceptance.by, acceptance.reason))
                 }
+                _ if t.state == TaskState::Completed || t.note.is_none() => report::race(mission, t),
                 _ => t.note.clone(),
             },
             budget_spent: below.get(&t.spec.id).map_or(Spent::default(), |(spent, _)| *spent),
@@ -149,7 +153,7 @@ impl MissionView {
             awaits_approval: mission.awaits_approval(),
             report: mission.report.clone(),
             asks: mission.asks.iter().map(|ask| AskView::of(mission, ask)).collect(),
-            checkpoints: mission.checkpoints.iter().cloned().collect(),
+            checkpoints: mission.checkpoints.iter().map(|c| mission.without_tries(c)).collect(),
             summary: mission.plan.as_ref().map(|plan| plan.summary.clone()),
             attempts: views::attempts(mission),
             findings: views::findings(mission),
@@ -189,10 +193,12 @@ impl AskView {
 pub fn start_with(ports: Ports, limits: Limits) -> (Handle, impl Future<Output = ()> + Send) {
     let (tx, rx) = mpsc::channel(QUEUE);
     let index = Arc::new(Index::default());
-    let dispatcher = Dispatcher::new(ports.clone(), limits, index.clone(), rx);
+    let bulletin = Arc::new(Bulletin::default());
+    let dispatcher = Dispatcher::new(ports.clone(), limits, index.clone(), bulletin.clone(), rx);
     let handle = Handle {
         tx,
         index,
+        bulletin,
         ports,
         next_reply: Arc::new(AtomicU64::new(1)),
         dropped_events: Arc::new(AtomicU64::new(0)),
@@ -231,6 +237,11 @@ impl Handle {
     pub async fn close(&self, directory: Directory) {
         // A loop that has stopped has given them up already.
         let _ = self.tx.send(Message::Close { directory }).await;
+    }
+
+    /// What was told of the directory after the notice of that number, oldest first; without one, what is fresh.
+    pub fn notices(&self, directory: &Directory, after: Option<u64>) -> Vec<Notice> {
+        self.bulletin.after(self.ports.clock.now(), directory, after)
     }
 
     /// Durable when it returns.
@@ -501,12 +512,13 @@ impl Handle {
         rows.map_err(|e| Refusal::Store(e.to_string()))
     }
 
-    /// The mission of a conversation: the open one, else the newest.
+    /// The mission of a conversation: the one at work, else the one that begins next, else the newest.
     pub async fn newest_of(&self, directory: Directory, parent: &str) -> Result<Option<MissionId>, Refusal> {
         let rows = self.ports.store.missions(Some(directory), false, LOOK_BACK).await;
         let mut rows = rows.map_err(|e| Refusal::Store(e.to_string()))?;
         rows.retain(|row| row.parent_session == parent);
-        let meant = rows.iter().find(|row| row.open).or(rows.first());
+        let waits = || rows.iter().rfind(|row| row.open);
+        let meant = rows.iter().find(|row| row.begun).or_else(waits).or(rows.first());
         Ok(meant.map(|row| row.id.clone()))
     }
 

@@ -146,6 +146,8 @@ table! {
             "The same with attempts, findings and the end of its log.";
         MissionList "mission/list" ShimToSidecar Read MissionListParams => MissionListResult,
             "The missions of a directory.";
+        NoticeList "notice/list" ShimToSidecar Read NoticeListParams => NoticeListResult,
+            "What the user was to be told, for an interface that has to ask for it.";
         MissionControl "mission/control" ShimToSidecar Write MissionControlParams => MissionDetail,
             "Pauses, suspends, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one.";
         MissionRollback "mission/rollback" ShimToSidecar Write MissionRollbackParams => MissionRollbackResult,

@@ -9,6 +9,7 @@
 
 mod code_tools;
 mod command_line;
+mod commands;
 mod directories;
 mod faults;
 mod fractal;
@@ -22,8 +23,10 @@ mod panel;
 mod permissions;
 mod progress;
 mod prompt_tax;
+mod race;
 mod rollback;
 mod script;
+mod sessions;
 mod steering;
 mod support;
 mod todo;

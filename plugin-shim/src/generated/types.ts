@@ -288,6 +288,18 @@ export type MissionViewResult = { detail: MissionDetail,
   /** The newest lines, oldest first. */
   log: Array<LogLine>, };
 
+export type NoticeDetail = {
+  /** Rises from notice to notice. */
+  number: number, title: string, message: string, variant: ToastVariant, };
+
+export type NoticeListParams = { directory: string,
+  /** The number of the newest one that is known; without it, what was told within the last ten seconds. */
+  after?: number, };
+
+export type NoticeListResult = {
+  /** Oldest first. */
+  notices: Array<NoticeDetail>, };
+
 /** An ask that waits for an answer. */
 export type OpenAsk = { id: string, session: string, permission: string, patterns: Array<string>, };
 
@@ -333,6 +345,8 @@ export type RollbackFile = { path: string,
 export type SessionCreateParams = { directory: string,
   /** Where the conversation works, when that is not the directory. */
   folder?: string, parent?: string, title: string, agent: string,
+  /** What it runs on, as `provider/model`; what its parent does when absent. */
+  model?: string,
   /** Kept with the host session, so that it can be found again. */
   key: string,
   /** Look for a child of `parent` with this key first (after a restart). */
@@ -353,6 +367,8 @@ export type SessionParams = { directory: string, session: string, };
 export type SessionPromptParams = { directory: string, session: string, agent: string, text: string,
   /** Store the text in the conversation without starting a turn. */
   noReply: boolean, };
+
+export type SessionReuse = "off" | "follow";
 
 export type SessionState = "busy" | "retry" | "idle" | "absent";
 
@@ -459,6 +475,10 @@ export type WorkspaceOptions = {
   planApproval?: PlanApproval,
   /** Whether tasks that a planner calls fractal are planned further (default auto). */
   fractal?: FractalPolicy,
+  /** Tries at each task side by side, 1 to 5; of tasks that a planner says, in missions with worktrees, when absent. */
+  race?: number,
+  /** What the tries at one task run on, one after the other, as `provider/model`. */
+  raceModels?: Array<string>,
   /** How much toasts tell (default normal). */
   toasts?: Toasts,
   /** Whether tasks share the user's files or each has a working tree of its own (default shared). */
@@ -469,6 +489,8 @@ export type WorkspaceOptions = {
   worktreeLinks?: Array<string>,
   /** Commands that make a new worktree ready (default none). */
   worktreeSetup?: Array<string>,
+  /** Whether a worker goes on in the conversation of a task that its own depends on (default off). */
+  sessionReuse?: SessionReuse,
   /** Worktrees made ready and opened while the plan is being made, 0 to 50 (default 4). */
   worktreesAhead?: number, };
 
@@ -490,6 +512,8 @@ export interface SidecarMethods {
   "mission/view": { params: MissionStatusParams; result: MissionViewResult };
   /** The missions of a directory. */
   "mission/list": { params: MissionListParams; result: MissionListResult };
+  /** What the user was to be told, for an interface that has to ask for it. */
+  "notice/list": { params: NoticeListParams; result: NoticeListResult };
   /** Pauses, suspends, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
   /** Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do. */

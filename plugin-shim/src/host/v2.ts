@@ -4,7 +4,7 @@ import type { HostInfo, Message, MessageCall, OpenAsk, SessionState } from "../g
 import { RpcError, hostError, messageOf } from "../errors"
 import { log } from "../log"
 import { type Loose, faultOf, loose, modelOf, text, texts, usageOf } from "./loose"
-import type { HostPort, NewSession, Toast } from "./port"
+import { type HostPort, modelNamed, type NewSession, type Toast } from "./port"
 import { type V2Event, V2Events } from "./v2-events"
 
 export type V2Rule = { action: string; resource: string; effect: "allow" | "ask" | "deny" }
@@ -17,8 +17,9 @@ export interface V2Agent {
   permissions: V2Rule[]
 }
 export interface V2AgentEditor {
-  list(): readonly { id: string }[]
-  get(id: string): unknown
+  /** Not in the published contract, so a host may lack them. */
+  list?(): readonly { id: string }[]
+  get?(id: string): unknown
   update(id: string, change: (agent: V2Agent) => void): void
 }
 export interface V2ToolContext {
@@ -34,7 +35,7 @@ export interface V2Tool {
   description: string
   input: unknown
   options: { codemode: false }
-  execute(input: unknown, context: V2ToolContext): Promise<{ content: string; metadata: Loose }>
+  execute(input: unknown, context: V2ToolContext): Promise<{ content: string; output: string; metadata: Loose }>
 }
 export interface V2Invocation {
   sessionID: string
@@ -164,14 +165,14 @@ export class V2Host implements HostPort {
 
   // The host port.
 
-  async createSession({ parent, title, agent, key, adopt, folder }: NewSession): Promise<string> {
+  async createSession({ parent, title, agent, model: named, key, adopt, folder }: NewSession): Promise<string> {
     if (folder !== undefined) throw noFolders()
     const known = adopt ? await this.knownSession(key) : undefined
     if (known !== undefined) return known
     const body: Loose = { title, agent, metadata: { gantry: key } }
     if (parent !== undefined) {
       body.parentID = parent
-      const { model } = loose(await ask(this.ctx.session.get({ sessionID: parent })))
+      const model = named ? modelNamed(named) : loose(await ask(this.ctx.session.get({ sessionID: parent }))).model
       if (model) body.model = model
     }
     const child = loose(await ask(this.ctx.session.create(body)))
@@ -235,7 +236,8 @@ export class V2Host implements HostPort {
     await ask(this.ctx.permission.reply({ sessionID: session, requestID: id, ...word }))
   }
 
-  /** Only a plugin of the terminal's own half can show one on this line; the log keeps what was to be said. */
+  /** Only the half in the terminal interface can show one on this line, and fetches it from the sidecar; where there is none,
+   * the log keeps what was to be said. */
   async toast({ title, message }: Toast): Promise<void> {
     log(`toast: ${title}: ${message}`)
   }

@@ -64,6 +64,7 @@ impl Host for StdioHost {
                 parent: new.parent.map(|p| p.0),
                 title: new.title,
                 agent: new.role.name().into(),
+                model: new.model,
                 key: new.key,
                 adopt: new.adopt,
             };
@@ -163,12 +164,7 @@ impl Host for StdioHost {
         message: String,
     ) -> Fut<'_, Result<(), HostError>> {
         Box::pin(async move {
-            let variant = match kind {
-                ToastKind::Info => wire::ToastVariant::Info,
-                ToastKind::Success => wire::ToastVariant::Success,
-                ToastKind::Warning => wire::ToastVariant::Warning,
-                ToastKind::Error => wire::ToastVariant::Error,
-            };
+            let variant = convert::variant(kind);
             let params =
                 wire::ToastParams { directory: directory.0, title, message, variant, duration: TOAST_MS };
             self.call(m::HostToast, params).await.map(|_| ())

@@ -88,6 +88,7 @@ impl Served {
             .request(m::MissionStatus, served!(service, mission_status))
             .request(m::MissionView, served!(service, mission_view))
             .request(m::MissionList, served!(service, mission_list))
+            .request(m::NoticeList, served!(service, notice_list))
             .request(m::MissionControl, served!(service, mission_control))
             .request(m::MissionRollback, served!(service, mission_rollback))
             .request(m::MetricsRead, served!(service, metrics))
@@ -111,6 +112,7 @@ fn router(service: Arc<Service>) -> Router {
         .request(m::MissionStatus, served!(service, mission_status))
         .request(m::MissionView, served!(service, mission_view))
         .request(m::MissionList, served!(service, mission_list))
+        .request(m::NoticeList, served!(service, notice_list))
         .request(m::MissionControl, served!(service, mission_control))
         .request(m::MissionRollback, served!(service, mission_rollback))
         .request(m::CommandRun, served!(service, command_run))
@@ -250,6 +252,7 @@ impl Service {
         if flags.worktree {
             layered.isolation = Some(IsolationPolicy::Worktree);
         }
+        layered.race = flags.race.or(layered.race);
         match flags.budget {
             Some(Budget::Tokens(tokens)) => layered.budget_tokens = Some(tokens),
             Some(Budget::Dollars(dollars)) => layered.budget_dollars = Some(dollars),
@@ -321,6 +324,15 @@ impl Service {
         let rows = self.engine.missions(Directory(p.directory), p.open, MAX_LISTED).await;
         let missions = rows.map_err(convert::refusal)?.iter().map(convert::summary).collect();
         Ok(MissionListResult { missions })
+    }
+
+    async fn notice_list(&self, p: NoticeListParams, _: CallContext) -> Result<NoticeListResult, RpcError> {
+        let directory = Directory(p.directory);
+        if !self.workspaces.contains_key(&directory) {
+            return Err(RpcError::new(NOT_FOUND, "this process has not opened the directory"));
+        }
+        let notices = self.engine.notices(&directory, p.after).into_iter().map(convert::notice).collect();
+        Ok(NoticeListResult { notices })
     }
 
     async fn mission_control(
