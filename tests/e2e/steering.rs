@@ -4,9 +4,9 @@ use gantry::domain::ids::TaskId;
 use gantry::engine::core::event::{AttemptKind, Event, Outcome, PromptReason};
 use serde_json::json;
 use xtask::lab::host::Client;
-use xtask::lab::model::{Recorded, Role, Rule, Script};
+use xtask::lab::model::{Recorded, Role, Rule, Script, Turn};
 
-use crate::kill::{gate, hold, wait_held};
+use crate::kill::{diamond, gate, hold, wait_held};
 use crate::script::{self, GREETING, TASK};
 use crate::support::{PATIENCE, Stage, Told, calls, messages, new_session, task, text, wait, words};
 
@@ -122,4 +122,43 @@ fn workers_are_steered_and_a_suspended_mission_goes_on_in_another_host() {
     drop(server);
     stage.assert_nothing_left();
     stage.assert_no_misses();
+}
+
+#[test]
+fn words_to_the_whole_mission_change_what_has_not_begun() {
+    let stage = Stage::small(|project| {
+        let plan = json!({
+            "summary": "One file instead of two.",
+            "tasks": [script::task("T5", &["five.txt"], &["T1"])],
+            "drop": ["T2", "T3"],
+        });
+        let script = script::worker(project, "T5", "five.txt");
+        let script = diamond(project)
+            .first(script::anew(plan))
+            .rule(script)
+            .rule(script::reviewer("T5", script::approve()));
+        let twice = script.rules.iter().position(|r| r.contains == ["Task T1: "]);
+        let mut script = hold(script, Role::Worker, "Task T1: ", 1);
+        script.rules[twice.unwrap()].turns.push(Turn::call("submit_report", script::report()));
+        script
+    });
+    let mut running = stage.env.run_command("task", TASK).unwrap();
+    wait_held(&stage, Role::Worker, "Task T1: ", 1);
+    let id = stage.only().row.id.0.clone();
+    stage.cli(&["steer", &id, "one", "file", "instead", "of", "two"]);
+    wait("another plan", PATIENCE, || {
+        stage.only().facts.iter().any(|(_, e)| matches!(e, Event::PlanRevised { .. })).then_some(())
+    });
+    stage.model.open(&gate("Task T1: ", 1));
+    let finished = running.wait(PATIENCE).unwrap();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let told = stage.only();
+    let tasks: Vec<_> = told.mission.tasks.iter().map(|t| (t.spec.id.as_str(), t.state.name())).collect();
+    assert_eq!(tasks, [("T1", "completed"), ("T4", "completed"), ("T5", "completed")], "{}", told.report());
+    assert_eq!(told.state(), "completed");
+    let file = std::fs::read_to_string(stage.project.join("TODO.md")).unwrap();
+    assert!(file.contains("- [x] T5: Write five.txt") && !file.contains("T2"), "{file}");
+    assert!(!stage.project.join("two.txt").exists());
+    stage.assert_no_misses();
+    stage.assert_nothing_left();
 }

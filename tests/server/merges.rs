@@ -35,7 +35,11 @@ fn approved(facts: &[(Millis, Event)]) -> usize {
 
 /// Twelve changes are approved before the queue may begin, one of them breaks the check.
 async fn twelve(culprit: usize) -> (usize, usize) {
-    let plan = Draft { summary: "twelve parts".into(), tasks: (1..=12).map(|n| task(n, &[])).collect() };
+    let plan = Draft {
+        summary: "twelve parts".into(),
+        tasks: (1..=12).map(|n| task(n, &[])).collect(),
+        ..Draft::default()
+    };
     let guilty = format!("T{culprit}");
     let work = move |task: &str, turn: u32, folder: &std::path::Path| {
         let broken = task == guilty && turn == 1;
@@ -121,7 +125,12 @@ fn three() -> GitRig {
         task => write(&folder.join(format!("parts/{task}.txt")), "whole\n"),
     };
     let files = [CHECK, ("parts/T0.txt", "whole\n"), ("list.txt", &list("head", "middle", "end"))];
-    GitRig::new(&files, Draft { summary: "three".into(), tasks }, Box::new(work), Box::new(|_| {}))
+    GitRig::new(
+        &files,
+        Draft { summary: "three".into(), tasks, ..Draft::default() },
+        Box::new(work),
+        Box::new(|_| {}),
+    )
 }
 
 /// Also an error where nothing was changed.

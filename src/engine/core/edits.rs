@@ -133,10 +133,11 @@ impl Core {
         let text = format!("Task {task} was reworded in the plan file, from \"{old}\" to \"{title}\".");
         self.emit(id, Event::TaskReworded { task: task.clone(), title });
         self.live(id).todo_published = false;
-        match self.apply_control(id, Control::Steer { text, task: None, now: false }) {
-            Ok(()) => Some(format!("the workers are told that {task} was reworded")),
-            Err(refusal) => Some(refusal.to_string()),
-        }
+        // One that is done is the affair of those that build on it, and of the review of the whole.
+        let of_task = self.missions[id].task(task).is_some_and(|t| !t.state.is_over());
+        self.take_words(id, &text, of_task.then(|| task.clone()), false);
+        self.call_back(id, task);
+        Some(format!("the workers are told that {task} was reworded"))
     }
 
     fn added(

@@ -33,6 +33,7 @@ mod plan;
 mod provider;
 mod queue;
 mod recover;
+mod revision;
 mod rollback;
 mod schedule;
 mod spending;

@@ -19,13 +19,14 @@ impl Core {
     pub(super) fn advance_tasks(&mut self, id: &MissionId) {
         self.publish_todo(id);
         self.unlock(id);
+        self.advance_revision(id);
         self.advance_fractal(id);
         self.end_spent_tasks(id);
         self.want_work(id);
         self.advance_task_gates(id);
         self.advance_queue(id);
         let mission = &self.missions[id];
-        if mission.tasks.iter().all(|t| t.state.is_over()) {
+        if mission.tasks.iter().all(|t| t.state.is_over()) && !mission.revision.wanted {
             if mission.tasks.iter().any(|t| t.state == TaskState::Completed) {
                 self.phase(id, Phase::Reviewing);
             } else {
@@ -74,6 +75,7 @@ impl Core {
         };
         let ready = |t: &Task| {
             t.state == TaskState::Ready
+                && !mission.waits_for_plan(t)
                 && self.held_back(t).is_none()
                 && !mission.wants_parts(t)
                 && !mission.is_whole_of_parts(&t.spec.id)

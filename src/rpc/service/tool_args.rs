@@ -109,7 +109,7 @@ fn draft(a: t::SubmitPlanArgs) -> Draft {
             t::PlanMode::Fractal => "fractal".into(),
         }),
     };
-    Draft { summary: a.summary, tasks: a.tasks.into_iter().map(task).collect() }
+    Draft { summary: a.summary, tasks: a.tasks.into_iter().map(task).collect(), drop: a.drop }
 }
 
 fn report(a: t::SubmitReportArgs) -> ToolInput {

@@ -19,6 +19,7 @@ mod planning;
 mod provider;
 mod reports;
 mod resources;
+mod revision;
 mod rollback;
 mod steering;
 mod subtree_budget;
@@ -44,7 +45,7 @@ fn task(id: &str, files: &str, after: &str) -> DraftTask {
 }
 
 fn draft(tasks: Vec<DraftTask>) -> Draft {
-    Draft { summary: "a plan".into(), tasks }
+    Draft { summary: "a plan".into(), tasks, ..Draft::default() }
 }
 
 /// A world whose planner hands in these tasks.
