@@ -119,6 +119,47 @@ impl Core {
         format!("The plan was not accepted again; it stays as it was. End your turn now.\n{list}")
     }
 
+    /// The user's own edit of a task that has not begun; a sentence when it cannot be done.
+    pub(super) fn edit_plan(
+        &mut self,
+        id: &MissionId,
+        task: &TaskId,
+        change: impl FnOnce(&mut DraftTask),
+    ) -> Result<bool, String> {
+        self.may_edit_plan(id)?;
+        let mission = &self.missions[id];
+        let Some(spec) = mission.task(task).map(|t| t.spec.clone()) else { return Ok(false) };
+        let files = spec.files.clone();
+        let mut draft = DraftTask { files, ..as_draft(&spec) };
+        change(&mut draft);
+        // Checks and the like are not in the file, and stay as they are.
+        let draft = Draft { tasks: vec![draft], ..Draft::default() };
+        let rules = PlanRules { max_tasks: self.limits.tasks, checks: Vec::new() };
+        let revised = mission.revised(draft, &rules).map_err(|faults| faults.join("; "))?;
+        let Some(made) = revised.tasks.into_iter().find(|made| made.id == *task) else { return Ok(false) };
+        let spec = TaskSpec { title: made.title, files: made.files, depends_on: made.depends_on, ..spec };
+        self.emit(id, Event::PlanRevised { tasks: vec![spec], dropped: Vec::new(), remarks: Vec::new() });
+        Ok(true)
+    }
+
+    /// A task of a plan that waits is not wanted; who depended on it depends on what it waited for.
+    pub(super) fn drop_from_plan(&mut self, id: &MissionId, task: &TaskId) -> Result<(), String> {
+        self.may_edit_plan(id)?;
+        let rules = PlanRules { max_tasks: self.limits.tasks, checks: Vec::new() };
+        let draft = Draft { drop: vec![task.0.clone()], ..Draft::default() };
+        let Revised { tasks, dropped, remarks } =
+            self.missions[id].revised(draft, &rules).map_err(|faults| faults.join("; "))?;
+        self.emit(id, Event::PlanRevised { tasks, dropped, remarks });
+        Ok(())
+    }
+
+    fn may_edit_plan(&self, id: &MissionId) -> Result<(), String> {
+        if self.missions[id].revision.wanted {
+            return Err("the rest of the plan is just being made anew: edit it when that is done".into());
+        }
+        Ok(())
+    }
+
     fn revise(&mut self, id: &MissionId, revised: Revised) {
         let Revised { tasks, dropped, remarks } = revised;
         let (changed, gone) = (tasks.len(), dropped.len());
@@ -229,11 +270,13 @@ impl Mission {
         if let Some(plan) = &mut self.plan {
             plan.tasks = self.tasks.iter().map(|t| t.spec.clone()).collect();
         }
-        if !tasks.is_empty() || !dropped.is_empty() {
+        // Checkpoints know tasks by their places.
+        if !dropped.is_empty() {
             self.edition += 1;
         }
-        self.revision.wanted = false;
-        self.revision.made += 1;
+        if std::mem::take(&mut self.revision.wanted) {
+            self.revision.made += 1;
+        }
         // The whole is put before its gate anew.
         self.whole_rounds = 0;
         Ok(())
