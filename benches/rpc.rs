@@ -118,6 +118,7 @@ fn round_trip(c: &mut Criterion) {
         call: "call_1".into(),
         tool: "write".into(),
         paths: vec!["src/tax.js".into()],
+        command: None,
     };
     let status =
         MissionStatusParams { directory: "/home/ann/shop".into(), mission: None, parent_session: None };

@@ -22,6 +22,12 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+/** Why something was not done, as a sentence of its own. */
+export function reasonOf(error: unknown): string {
+  const said = messageOf(error).trim()
+  return endSentence(said.charAt(0).toUpperCase() + said.slice(1))
+}
+
 /** One sentence for the user or a model, whatever went wrong; `undone` says what did not happen when the store refuses. */
 export function sentenceOf(error: unknown, logFile: string, undone = "Gantry could not write this down, so it did not happen; try it again in a moment"): string {
   if (error instanceof Sentence) return error.message

@@ -18,6 +18,7 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   integrate: { is: (v) => v === "apply" || v === "branch", wants: '"apply" or "branch"' },
   worktreeLinks: { is: isTexts, wants: "a list of paths" },
   worktreeSetup: { is: isTexts, wants: "a list of commands" },
+  worktreesAhead: { is: (v) => isWhole(v, 0, 50), wants: "a whole number from 0 to 50" },
   permissionTimeoutSeconds: { is: (v) => isWhole(v, 5, 86_400), wants: "a whole number from 5 to 86400" },
   planApproval: { is: (v) => v === "auto" || v === "ask", wants: '"auto" or "ask"' },
   diagnostics: { is: (v) => v === "auto" || v === "off", wants: '"auto" or "off"' },

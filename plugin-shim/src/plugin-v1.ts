@@ -87,7 +87,6 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
         return
       }
       const opening = await openMission(command.arguments, (text, key) => workspace.createMission(command.sessionID, text, key))
-      if (opening.mission === undefined) warn(opening.sentence)
       // The host sends on the array it handed out, so it is changed in place.
       output.parts.splice(0, output.parts.length, ...partsOf(opening, output.parts))
     },

@@ -82,7 +82,7 @@ function toolV2(tool: (typeof TOOLS)[number], workspace: Workspace, host: V2Host
         const call = { session: context.sessionID, ...message, call: context.id, agent: context.agent, tool: tool.name, args: args ?? {} }
         // A tool of this line has no way to ask for a permission.
         const { title, output, metadata } = await asking(context.id, tool.name, args, undefined, () => owner.callTool(call, context.signal))
-        return { content: output, metadata: { ...metadata, title } }
+        return { content: output, output, metadata: { ...metadata, title } }
       } catch (error) {
         throw new Error(sentenceOf(error, logFile()))
       } finally {
@@ -104,14 +104,15 @@ function takeEvent(event: V2Event, host: V2Host, pool: Pool<Workspace>): void {
 }
 
 function changeAgents(editor: V2AgentEditor): void {
-  const others = editor.list().map((agent) => agent.id).filter((id) => !(id in ROLES))
+  // Where agents are not listed, the hook that leaves tools out of requests is all there is.
+  const others = (editor.list?.() ?? []).map((agent) => agent.id).filter((id) => !(id in ROLES))
   for (const id of others) {
     editor.update(id, (agent) => {
       agent.permissions = [...agent.permissions, ...TOOLS.map((tool) => rule(tool.name, "deny")), ...hiddenRoles(agent.permissions)]
     })
   }
   for (const [id, role] of Object.entries(ROLES)) {
-    const isUsers = editor.get(id) !== undefined
+    const isUsers = editor.get?.(id) !== undefined
     editor.update(id, (agent) => {
       if (!isUsers) {
         agent.mode = role.mode

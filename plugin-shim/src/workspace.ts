@@ -1,6 +1,8 @@
 // One directory of the host: its missions and sessions, its calls to the sidecar, and what the sidecar asks of the host.
+import { homedir } from "node:os"
 import {
   type Command,
+  type FolderParams,
   type HostEvent,
   type HostInfo,
   type HostMethods,
@@ -29,7 +31,7 @@ import type { Options } from "./options"
 import { locate } from "./sidecar/locate"
 import type { Pool } from "./sidecar/pool"
 import type { Sidecar, Tenant } from "./sidecar/sidecar"
-import { writePaths } from "./writes"
+import { shellCommand, writePaths } from "./writes"
 
 /** Events that belong to one turn of the event loop of the host travel together. */
 const BATCH_MS = 2
@@ -101,7 +103,8 @@ export class Workspace implements Tenant {
 
   /** Throws the reason when the call must not run. */
   async checkWrite(session: string, call: string, tool: string, args: unknown): Promise<void> {
-    const params = { directory: this.directory, session, call, tool, paths: writePaths(tool, args) }
+    const command = shellCommand(tool, args, homedir())
+    const params = { directory: this.directory, session, call, tool, paths: writePaths(tool, args), ...(command !== undefined && { command }) }
     const answer = await within(
       LEASE_WAIT_MS,
       this.sidecar().call(this, "lease/check", params),
@@ -218,6 +221,10 @@ export class Workspace implements Tenant {
       const session = await this.port.createSession({ parent: p.parent, title: p.title, agent: p.agent, key: p.key, adopt: p.adopt, folder: p.folder })
       this.pool.children.set(session, this)
       return { session }
+    },
+    "host/folder.open": async (p: FolderParams) => {
+      await this.port.openFolder(p.folder)
+      return {}
     },
     "host/session.prompt": async (p: SessionPromptParams) => {
       // A mission that was left by another host comes with conversations this one has not made.

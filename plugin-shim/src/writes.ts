@@ -18,6 +18,14 @@ export function writePaths(tool: string, args: unknown): string[] {
   }
 }
 
+/** What a shell is going to run, with the folder named for it; the home folder written out, for only the host knows it. */
+export function shellCommand(tool: string, args: unknown, home: string): string | undefined {
+  const given = (args ?? {}) as Args
+  if (!["bash", "shell"].includes(tool) || typeof given.command !== "string") return undefined
+  const text = typeof given.workdir === "string" ? `${given.workdir}\n${given.command}` : given.command
+  return text.replace(/\$(?:HOME\b|\{HOME\})|(?<![^\s"'=:(<>;&|])~(?=\/|\s|$)/g, () => home)
+}
+
 function paths(args: Args): string[] {
   return [args.filePath, args.path].filter((path): path is string => typeof path === "string" && path !== "")
 }

@@ -81,6 +81,7 @@ export function recordingPort(): HostPort & { asked: [string, unknown[]][] } {
     asked,
     info: { line: "v1", pid: process.pid },
     createSession: keep("createSession", "ses_child"),
+    openFolder: keep("openFolder", undefined),
     prompt: keep("prompt", undefined),
     abort: keep("abort", undefined),
     messages: keep("messages", []),

@@ -138,7 +138,7 @@ test("three deaths at start are told in one sentence, rested on, and then tried 
 
 test("a process that answers nothing counts as dead", async () => {
   fake.set("mute", "")
-  await assert.rejects(workspace(newPool({ initializeMs: 300 })).createMission("s", "t", "k"), /three times in a row/)
+  await assert.rejects(workspace(newPool({ initializeMs: 1_000 })).createMission("s", "t", "k"), /three times in a row/)
   assert.equal(fake.starts(), 3)
   for (const { pid } of fake.records()) assert.equal(isAlive(pid), false)
 })

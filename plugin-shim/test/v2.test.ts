@@ -22,7 +22,7 @@ function strict<T extends object>(what: string, object: T): T {
     },
   })
 }
-const OPTIONAL = new Set(["ctx.agent", "ctx.command", "ctx.permission", "ctx.permission.list", "ctx.storage", "ctx.session.remove", "ctx.session.switchAgent", "ctx.session.hook", "ctx.session.synthetic", "ctx.tool.hook", "tool context.progress"])
+const OPTIONAL = new Set(["ctx.agent", "agent editor.list", "agent editor.get", "ctx.command", "ctx.permission", "ctx.permission.list", "ctx.storage", "ctx.session.remove", "ctx.session.switchAgent", "ctx.session.hook", "ctx.session.synthetic", "ctx.tool.hook", "tool context.progress"])
 
 function keys(what: string, given: any, required: string[], optional: string[] = []): void {
   for (const key of required) assert.ok(key in given, `${what} lacks ${key}`)
@@ -114,7 +114,8 @@ function fakeHost(lacks: string[] = [], users: Agent[] = []) {
     agent: {
       transform: async (change: any) => {
         const get = (id: string) => agents.get(id)
-        change(strict("agent editor", { list: () => [...agents.values()], get, update: (id: string, update: any) => {
+        const known = lacks.includes("agent list") ? {} : { list: () => [...agents.values()], get }
+        change(strict("agent editor", { ...known, update: (id: string, update: any) => {
           const value = agents.get(id) ?? agent(id)
           update(value)
           keys("agent", value, ["id", "mode", "permissions"], ["hidden", "system", "description", "model"])
@@ -263,7 +264,8 @@ test("a whole mission: child, lease, events, progress, report", async () => {
   host.events.emit("session.execution.succeeded", { sessionID: "ses_1" })
   const result = await call
   assert.equal(result.content, "REPORT: done")
-  assert.deepEqual(Object.keys(result).sort(), ["content", "metadata"])
+  assert.deepEqual(Object.keys(result).sort(), ["content", "metadata", "output"])
+  assert.equal(result.output, result.content)
   assert.ok(shown.some((metadata) => metadata.title === "executing 1/4"))
   const record = fake.records().find((one) => (one as any).messages) as any
   assert.deepEqual(record.messages.at(-1).calls, [{ call: "c", tool: "edit", state: "completed" }])
@@ -299,6 +301,10 @@ test("an ask is answered by its id, and a host that lists none says so", async (
 test("a host with fewer capabilities still loads", async () => {
   const host = await start(fakeHost(["agent", "command", "storage", "tool.hook", "session.hook", "session.switchAgent", "session.synthetic"]))
   assert.equal(host.tools.size, TOOLS.length)
+  await cleanup?.()
+  const unlisted = await start(fakeHost(["agent list"]))
+  assert.ok(["commander", "planner", "worker", "reviewer"].every((name) => unlisted.agents.get(name)?.system))
+  assert.deepEqual(unlisted.agents.get("build")?.permissions, agent("build").permissions)
 })
 
 test("unloading ends the event stream and the process", async () => {

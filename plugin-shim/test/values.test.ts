@@ -12,7 +12,7 @@ import { readOptions } from "../src/options"
 import { dataHome, openMarker } from "../src/paths"
 import { locate, spawnFault } from "../src/sidecar/locate"
 import { nobodyAtWork } from "../src/tui/door"
-import { writePaths } from "../src/writes"
+import { shellCommand, writePaths } from "../src/writes"
 
 const PATCH = ["*** Begin Patch", "*** Add File: a b.txt", "+*** Update File: no.txt", "*** Update File: src/x.ts ", "*** Move to: src/y.ts", "@@", "-a", "*** Delete File: /abs/z", "*** Add File:", "*** End Patch"].join("\r\n")
 const WRITES: [string, unknown, string[]][] = [
@@ -32,6 +32,17 @@ const WRITES: [string, unknown, string[]][] = [
 ]
 for (const [tool, args, expected] of WRITES) {
   test(`paths of ${tool} ${JSON.stringify(args)?.slice(0, 40)}`, () => assert.deepEqual(writePaths(tool, args), expected))
+}
+
+const COMMANDS: [string, unknown, string | undefined][] = [
+  ["bash", { command: "touch ~/calc/a $HOME/b ${HOME}" }, "touch /home/ada/calc/a /home/ada/b /home/ada"],
+  ["bash", { command: "cat <~/a; X=~/b; echo a~/b ~ada $HOMES" }, "cat </home/ada/a; X=/home/ada/b; echo a~/b ~ada $HOMES"],
+  ["shell", { command: "ls", workdir: "~/calc" }, "/home/ada/calc\nls"],
+  ["bash", { command: 7 }, undefined],
+  ["write", { command: "ls" }, undefined],
+]
+for (const [tool, args, expected] of COMMANDS) {
+  test(`command of ${tool} ${JSON.stringify(args)?.slice(0, 40)}`, () => assert.equal(shellCommand(tool, args, "/home/ada"), expected))
 }
 
 const QUOTED: [string, string][] = [

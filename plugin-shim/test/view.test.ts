@@ -106,7 +106,8 @@ class FakeTerminal implements Terminal {
   busy = () => this.turnRuns
   colour = (name: string) => name
   size = () => () => size
-  toast = (kind: string, message: string) => void this.said.push(`${kind}: ${message}`)
+  fetchesNotices = false
+  toast = (kind: string, message: string, title?: string) => void this.said.push(`${kind}: ${title ? `${title}: ` : ""}${message}`)
   notify = (title: string, message: string, sound: string) => void this.said.push(`${sound}! ${title}: ${message}`)
   say = (title: string, message: string) => void this.said.push(`${title}: ${message}`)
   ask = async () => this.answer
@@ -176,6 +177,30 @@ test("keys order what the state allows, and are gone with the view", async () =>
   assert.equal(count("mission/view") - atEnd, 2, "nobody asks for a view that is gone")
 })
 
+test("where no other half shows toasts the panel fetches them, each once", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  const all = [{ number: 7, title: "Mission resumed", message: "Greet", variant: "info" }]
+  const { door, asked, count } = fakeDoor({
+    "mission/status": () => view().detail,
+    "notice/list": ({ after = 0 }) => ({ notices: all.filter(({ number }) => number > after) }),
+  })
+  const terminal = new FakeTerminal()
+  terminal.fetchesNotices = true
+  new Panel(terminal, door)
+  await pass(3_000)
+  all.push({ number: 9, title: "Task T1 failed", message: "It does not greet.", variant: "error" })
+  await pass(3_000)
+  assert.deepEqual(terminal.said, ["info: Mission resumed: Greet", "error: Task T1 failed: It does not greet."])
+  const numbers = asked.filter(([method]) => method === "notice/list").map(([, { after }]) => after)
+  assert.deepEqual([numbers[0], numbers[1], numbers.at(-1)], [undefined, 7, 9])
+  const other = fakeDoor({ "mission/status": () => view().detail })
+  new Panel(new FakeTerminal(), other.door)
+  await pass(3_000)
+  assert.equal(other.count("notice/list"), 0)
+  assert.ok(count("mission/status") > 0)
+  for (const end of terminal.ends) end()
+})
+
 test("the panel asks once a second while there is something to follow, and seldom else", async () => {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
   let given: MissionViewResult | undefined
@@ -242,7 +267,7 @@ test("an agent that asks is in the panel and the view, calls the user once, and 
   await panel.look()
   await panel.look()
   assert.deepEqual(terminal.said.filter((one) => one !== "looked"), ["question! Do it: T2 asks: bash npm publish"])
-  assert.match(textOf(panel.draw("s") as any), /T2 asks: bash npm publish[^]*\/task-allow or \/task-deny/)
+  assert.match(textOf(panel.draw("s") as any), /T2 asks: bash npm publish[^]*answer it in the dialog below/)
   missionView(terminal, door, new Orders(terminal, door, () => {}), "m1")
   await settle()
   terminal.pressed.n?.()
@@ -279,6 +304,14 @@ test("with several missions open and none of the conversation, the user chooses"
   terminal.answer = "m2"
   assert.equal(await orders.meant(), "m2")
   assert.deepEqual(terminal.said, Array(2).fill(`Which mission? ${several[0]?.id},m2`))
+  open = several.map((mission) => ({ ...mission, parentSession: "other" }))
+  terminal.current = "elsewhere"
+  assert.equal(await orders.meant(), "m2", "those of other conversations, where this one has none")
+  terminal.said.pop()
+  open = [open[0]!, { ...several[1]!, parentSession: "elsewhere" }]
+  const own = fakeDoor({ "mission/status": () => ({ ...view().detail, mission: open[1] }), "mission/list": () => ({ missions: open }) })
+  assert.equal(await new Orders(terminal, own.door, () => {}).meant(), "m2", "the only one of its own needs no word")
+  terminal.current = "s"
   open = []
   assert.equal(await orders.meant(), several[0]?.id, "the newest")
   await assert.rejects(new Orders(terminal, fakeDoor({}).door, () => {}).meant(), /One begins with \/task/)

@@ -72,8 +72,10 @@ async fn serve() -> anyhow::Result<()> {
         Ok(store) => {
             let watchdog = watched();
             let diagnostics = Arc::new(system::LanguageServers::watched(watchdog.clone()));
-            let code =
-                CodeTools { search: Arc::new(TreeSearch::default()), diagnostics: diagnostics.clone() };
+            let code = CodeTools {
+                search: Arc::new(TreeSearch::with(system::give_back)),
+                diagnostics: diagnostics.clone(),
+            };
             let (engine, run) =
                 handle::start(ports(&home, Arc::new(store), host.clone(), watchdog, diagnostics));
             tokio::spawn(run);

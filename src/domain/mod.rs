@@ -3,6 +3,7 @@
 pub mod breaker;
 pub mod budget;
 pub mod checkpoint;
+pub mod contain;
 pub mod context;
 pub mod decompose;
 pub mod file_url;

@@ -154,6 +154,16 @@ impl Line {
         waiting.iter().min_by_key(|(m, level)| (Reverse(*level), ticket(m))).map(|(m, _)| m.clone())
     }
 
+    /// It wants nothing any more.
+    pub fn left(&mut self, mission: &MissionId) {
+        self.tickets.retain(|(_, waiting), _| waiting != mission);
+    }
+
+    /// Missions that wait, once for each role.
+    pub fn waiting(&self) -> usize {
+        self.tickets.len()
+    }
+
     /// It has got one; should it want another, it stands behind all who wait.
     pub fn served(&mut self, role: Role, mission: &MissionId) {
         self.tickets.remove(&(role, mission.clone()));

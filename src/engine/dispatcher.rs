@@ -4,8 +4,10 @@
 //! fails takes its actions with it, and the missions concerned go back to what the store holds.
 mod carry;
 mod ownership;
+mod upkeep;
 
 use super::Ports;
+use super::bulletin::Bulletin;
 use super::core::event::Event;
 use super::core::{Action, Answer, Core, Ground, HostInput, Input, Limits, Refusal, ReplyTo, ToolInput};
 use super::effects::Effects;
@@ -25,6 +27,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
+use upkeep::Upkeep;
 
 /// A mission whose owner has been silent this long may be taken over.
 pub const OWNER_TTL_MS: u64 = 15_000;
@@ -32,8 +35,6 @@ const OWNER_TTL: Duration = Duration::from_millis(OWNER_TTL_MS);
 const HEARTBEAT: Duration = Duration::from_millis(OWNER_TTL_MS / 3);
 /// Inputs taken into one commit.
 const BATCH: usize = 256;
-/// Ended missions that stay in the store, over all projects.
-const KEEP_ENDED: u32 = 1_000;
 const TAKEN_OVER: &str = "another Gantry process has taken the mission over; stop here";
 
 pub enum Message {
@@ -70,6 +71,8 @@ enum Done {
         found: Result<Vec<Loaded>, StoreError>,
     },
     Marked(Directory),
+    /// So many old missions were forgotten.
+    Pruned(u64),
     Heard {
         asked: BTreeSet<MissionId>,
         at: Instant,
@@ -131,15 +134,24 @@ pub struct Dispatcher {
     /// A heartbeat, or a look for missions that were left, is under way.
     beating: bool,
     gathering: usize,
+    upkeep: Upkeep,
+    /// Ended missions that stay in the store, over all projects.
+    keep_ended: u32,
 }
 
 impl Dispatcher {
     /// Has to be called within a runtime.
-    pub fn new(ports: Ports, limits: Limits, index: Arc<Index>, rx: mpsc::Receiver<Message>) -> Self {
-        let seed = seed_of(&ports.identity);
+    pub fn new(
+        ports: Ports,
+        limits: Limits,
+        index: Arc<Index>,
+        bulletin: Arc<Bulletin>,
+        rx: mpsc::Receiver<Message>,
+    ) -> Self {
+        let (seed, keep_ended) = (seed_of(&ports.identity), limits.stored);
         Self {
             lanes: Lanes::start(&limits.lanes, limits.affinity),
-            effects: Effects::new(ports.clone(), index.clone()),
+            effects: Effects::new(ports.clone(), index.clone(), bulletin),
             began: (ports.clock.now(), Instant::now()),
             ports,
             index,
@@ -162,6 +174,8 @@ impl Dispatcher {
             acting: HashMap::new(),
             beating: false,
             gathering: 0,
+            upkeep: Upkeep::default(),
+            keep_ended,
         }
     }
 
@@ -324,6 +338,7 @@ impl Dispatcher {
                 self.marking.remove(&directory);
                 self.mark_directory(directory);
             }
+            Done::Pruned(gone) => self.pruned(gone),
             Done::Heard { asked, at, held: Ok(held) } => {
                 self.beating = false;
                 self.index.own_until(at + OWNER_TTL);
@@ -549,14 +564,9 @@ impl Dispatcher {
         if self.stalled.insert(mission.clone(), stall).is_some() || known {
             return;
         }
-        let (host, message) = (self.ports.host.clone(), format!("{error}. It goes on by itself then."));
-        self.jobs.spawn(async move {
-            // Nobody to tell is no reason to stop.
-            let _ = host
-                .toast(directory, ToastKind::Warning, "Mission waits for its store".into(), message)
-                .await;
-            Done::Input(None)
-        });
+        let (kind, title) = (ToastKind::Warning, "Mission waits for its store".into());
+        let message = format!("{error}. It goes on by itself then.");
+        self.perform(vec![Action::Toast { directory, kind, title, message }]);
     }
 
     /// Drops the state of a mission; for good with the reason, or until it has been read again.
@@ -595,10 +605,16 @@ impl Dispatcher {
 
     /// Missions leave the index with the memory, but for those that are being read again.
     fn left(&mut self, left: Vec<MissionId>) {
-        for mission in left.into_iter().filter(|m| self.core.mission(m).is_none()) {
+        for mission in left {
+            if self.core.mission(&mission).is_some() {
+                continue;
+            }
             self.lanes.forget(&mission);
             // Handles of jobs that have ended keep the memory of these.
             self.stoppable.remove(&mission);
+            // One that was taken back after its end was watched anew.
+            self.unwatch(&mission);
+            self.upkeep.left();
             // Let go, and taken in again before that was stepped through.
             let again =
                 self.inbox.iter().any(|i| matches!(i, Input::Adopt { mission: m, .. } if *m == mission));
@@ -665,18 +681,6 @@ impl Dispatcher {
         });
     }
 
-    fn prune(&mut self) {
-        let store = self.ports.store.clone();
-        self.jobs.spawn(async move {
-            match store.prune(KEEP_ENDED).await {
-                Ok(0) => {}
-                Ok(gone) => tracing::info!(gone, "old missions were forgotten"),
-                Err(error) => tracing::warn!(%error, "old missions could not be forgotten"),
-            }
-            Done::Input(None)
-        });
-    }
-
     fn metrics(&self) -> Metrics {
         let mut metrics = Metrics::default();
         self.tally.report(&mut metrics);
@@ -684,8 +688,11 @@ impl Dispatcher {
         self.lanes.report(&mut metrics);
         metrics.count("reports.late", self.core.late_reports);
         metrics.count("looks.that_found_missed_events", self.core.events_missed);
+        metrics.count("folders.hits", self.core.folders.hits);
+        metrics.count("folders.misses", self.core.folders.misses);
         // Said also where there was none: that is how it should be.
         metrics.count("actions.look", 0);
+        self.report_held(&mut metrics);
         metrics.gauge("host_sessions.known", self.index.len() as u64);
         metrics.gauge("jobs.running", self.jobs.len() as u64);
         metrics.gauge("missions.waiting_for_store", self.stalled.len() as u64);
@@ -728,6 +735,7 @@ fn seed_of(identity: &OwnerIdentity) -> u64 {
 fn mission_of(action: &Action) -> Option<MissionId> {
     match action {
         Action::CreateSession { mission, .. }
+        | Action::OpenFolder { mission, .. }
         | Action::Prompt { mission, .. }
         | Action::Look { mission, .. }
         | Action::LookAtParent { mission, .. }

@@ -1,5 +1,6 @@
 //! Actions carried out at the ports. Each runs as a job of its own and comes back as an input.
 use super::Ports;
+use super::bulletin::Bulletin;
 use super::core::event::Inspection;
 use super::core::{Action, Ground, Input, Look};
 use super::index::Index;
@@ -37,6 +38,7 @@ const DEEP_LOOK_MESSAGES: u32 = 200;
 pub struct Effects {
     ports: Ports,
     index: Arc<Index>,
+    bulletin: Arc<Bulletin>,
     check_runs: Arc<Semaphore>,
 }
 
@@ -52,8 +54,8 @@ pub struct Work {
 }
 
 impl Effects {
-    pub fn new(ports: Ports, index: Arc<Index>) -> Self {
-        Self { ports, index, check_runs: Arc::new(Semaphore::new(MAX_CHECK_RUNS)) }
+    pub fn new(ports: Ports, index: Arc<Index>, bulletin: Arc<Bulletin>) -> Self {
+        Self { ports, index, bulletin, check_runs: Arc::new(Semaphore::new(MAX_CHECK_RUNS)) }
     }
 
     /// Not for answers, salvage and stops, which the dispatcher carries out itself.
@@ -102,6 +104,16 @@ impl Effects {
                 work(Some(&mission.clone()), Some(broken), async move {
                     let result = host.create(new).await;
                     Some(Input::SessionCreated { mission, attempt, result })
+                })
+            }
+            Action::OpenFolder { mission, directory, folder } => {
+                let told = {
+                    let (mission, folder) = (mission.clone(), folder.clone());
+                    move |result| Input::FolderOpened { mission, folder, result }
+                };
+                let broken = told.clone()(Err(failed()));
+                work(Some(&mission), Some(broken), async move {
+                    Some(told(host.open_folder(directory, folder).await))
                 })
             }
             Action::Prompt { mission, attempt, directory, session, role, text } => {
@@ -172,6 +184,10 @@ impl Effects {
     /// What nobody waits for; a failure is logged.
     fn notice(&self, action: Action) -> Work {
         let host = self.ports.host.clone();
+        if let Action::Toast { directory, kind, title, message } = &action {
+            let now = self.ports.clock.now();
+            self.bulletin.put_up(now, directory.clone(), *kind, title.clone(), message.clone());
+        }
         work(None, None, async move {
             let result = match action {
                 Action::Tell { directory, session, text } => {

@@ -1,5 +1,7 @@
 //! The only door into the engine: a cheap handle that others clone.
 use super::Ports;
+use super::bulletin::Bulletin;
+pub use super::bulletin::Notice;
 pub use super::core::event::{
     Ceiling, Created, Inspection, Options, ReportStatus, Scope, Spent, Subject, Toasts,
 };
@@ -22,6 +24,7 @@ use super::views;
 pub use super::views::{AttemptView, FindingView};
 use crate::domain::budget::{Budget, Mean};
 use crate::domain::checkpoint::Checkpoint;
+use crate::domain::contain;
 use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, Role};
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
@@ -48,6 +51,7 @@ const UNCONFIRMED: &str = "Gantry's store has not answered for 15 s, so this cal
 pub struct Handle {
     tx: mpsc::Sender<Message>,
     index: Arc<Index>,
+    bulletin: Arc<Bulletin>,
     ports: Ports,
     next_reply: Arc<AtomicU64>,
     dropped_events: Arc<AtomicU64>,
@@ -191,10 +195,12 @@ impl AskView {
 pub fn start_with(ports: Ports, limits: Limits) -> (Handle, impl Future<Output = ()> + Send) {
     let (tx, rx) = mpsc::channel(QUEUE);
     let index = Arc::new(Index::default());
-    let dispatcher = Dispatcher::new(ports.clone(), limits, index.clone(), rx);
+    let bulletin = Arc::new(Bulletin::default());
+    let dispatcher = Dispatcher::new(ports.clone(), limits, index.clone(), bulletin.clone(), rx);
     let handle = Handle {
         tx,
         index,
+        bulletin,
         ports,
         next_reply: Arc::new(AtomicU64::new(1)),
         dropped_events: Arc::new(AtomicU64::new(0)),
@@ -233,6 +239,11 @@ impl Handle {
     pub async fn close(&self, directory: Directory) {
         // A loop that has stopped has given them up already.
         let _ = self.tx.send(Message::Close { directory }).await;
+    }
+
+    /// What was told of the directory after the notice of that number, oldest first; without one, what is fresh.
+    pub fn notices(&self, directory: &Directory, after: Option<u64>) -> Vec<Notice> {
+        self.bulletin.after(self.ports.clock.now(), directory, after)
     }
 
     /// Durable when it returns.
@@ -374,6 +385,19 @@ impl Handle {
         all_declared.then_some(Ok(()))
     }
 
+    /// Whether a shell command may run, as far as its words tell; `Err` is the sentence for its model. In a worktree it may
+    /// not name the user's own files: reading them there gains nothing, and writing cannot be told from reading.
+    pub fn command_check(&self, session: &HostSessionId, command: &str) -> Result<(), String> {
+        let Some(entry) = self.index.get(session) else { return Ok(()) };
+        let (project, own) = (entry.project.to_string_lossy(), entry.root.to_string_lossy());
+        if project == own || !contain::names(command, &project, &own) {
+            return Ok(());
+        }
+        Err(format!(
+            "{project} is the user's own working tree, which changes only when all of the mission is checked. This task has the same files in {own}, where commands run: write paths relative to it. To see a file that is only in the user's tree, read it with the read tool, for which the user may be asked."
+        ))
+    }
+
     /// Where a conversation of a mission works: the root of its working tree, and its folder in there.
     pub fn place_of(&self, session: &HostSessionId) -> Option<(PathBuf, PathBuf)> {
         self.index.get(session).map(|entry| (entry.root, entry.directory))
@@ -430,11 +454,6 @@ impl Handle {
                 self.dropped_events.fetch_add(1, Ordering::Relaxed);
             }
         }
-    }
-
-    /// Host sessions that are known by name, for a gauge: those of missions in memory.
-    pub fn known_sessions(&self) -> usize {
-        self.index.len()
     }
 
     pub fn dropped_events(&self) -> u64 {
@@ -495,12 +514,13 @@ impl Handle {
         rows.map_err(|e| Refusal::Store(e.to_string()))
     }
 
-    /// The mission of a conversation: the open one, else the newest.
+    /// The mission of a conversation: the one at work, else the one that begins next, else the newest.
     pub async fn newest_of(&self, directory: Directory, parent: &str) -> Result<Option<MissionId>, Refusal> {
         let rows = self.ports.store.missions(Some(directory), false, LOOK_BACK).await;
         let mut rows = rows.map_err(|e| Refusal::Store(e.to_string()))?;
         rows.retain(|row| row.parent_session == parent);
-        let meant = rows.iter().find(|row| row.open).or(rows.first());
+        let waits = || rows.iter().rfind(|row| row.open);
+        let meant = rows.iter().find(|row| row.begun).or_else(waits).or(rows.first());
         Ok(meant.map(|row| row.id.clone()))
     }
 

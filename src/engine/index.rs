@@ -7,7 +7,7 @@ use crate::domain::ids::{HostSessionId, MissionId};
 use crate::domain::lease::Pattern;
 use dashmap::DashMap;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,8 @@ use tokio::time::Instant;
 pub struct Entry {
     pub mission: MissionId,
     pub root: PathBuf,
+    /// The user's working tree, which is another than `root` for who works in a worktree.
+    pub project: PathBuf,
     /// What relative paths of the session start from.
     pub directory: PathBuf,
     /// The plan file, which only Gantry writes.
@@ -100,6 +102,11 @@ impl Index {
         self.sessions.len()
     }
 
+    pub fn report_held(&self, gauges: &mut BTreeMap<String, u64>) {
+        gauges.insert("held.indexed_sessions".into(), self.sessions.len() as u64);
+        gauges.insert("held.written_paths".into(), self.written.len() as u64);
+    }
+
     /// Brings the entries of one mission up to its state; drops them when it left memory.
     pub fn publish(&self, core: &Core, id: &MissionId) {
         let Some(mission) = core.mission(id) else {
@@ -127,6 +134,7 @@ fn entry(mission: &Mission, attempt: &Attempt) -> Entry {
     Entry {
         mission: mission.id.clone(),
         root: PathBuf::from(root),
+        project: PathBuf::from(&mission.created.worktree),
         directory: PathBuf::from(directory),
         todo: mission.created.options.todo.clone(),
         may: super::core::may_write(mission, Some(attempt)).map(|_| declared(attempt).into()),

@@ -33,6 +33,7 @@ pub struct Tally {
     commit_longest: Duration,
     pub taken_over: u64,
     pub jobs_broken: u64,
+    pub missions_forgotten: u64,
 }
 
 impl Tally {
@@ -64,5 +65,6 @@ impl Tally {
         metrics.gauge("commits.longest_micros", micros(self.commit_longest));
         metrics.count("missions.taken_over_by_others", self.taken_over);
         metrics.count("jobs.broken", self.jobs_broken);
+        metrics.count("store.missions_forgotten", self.missions_forgotten);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `handle` is the only door in. `dispatcher` owns the core and the journal; `effects` turns actions into work at
 //! the ports, `lanes` carry the most of it out; `index` answers the question every tool call asks without waking the loop.
+mod bulletin;
 pub mod core;
 mod dispatcher;
 mod effects;

@@ -38,7 +38,7 @@ pub fn counts(mission: &Mission) -> Counts {
 pub fn report(mission: &Mission) -> String {
     let mut out = String::new();
     let c = counts(mission);
-    let _ = writeln!(out, "Mission {}: {}", mission.id, mission.state.name());
+    let _ = writeln!(out, "Mission {}: {}", mission.id, mission.state.name().replace('_', " "));
     let _ = writeln!(out, "{}", mission.created.title);
     let took = duration(mission.ended_at.unwrap_or(mission.created_at).since(mission.created_at));
     let _ = writeln!(out, "{} of {} tasks done in {took}. {}.", c.done, c.total, sentence(&mission.reason));
@@ -154,8 +154,9 @@ pub fn progress(mission: &Mission) -> String {
         (MissionState::Running, Some(phase)) => phase.name(),
         (state, _) => state.name(),
     };
+    let place = place.replace('_', " ");
     if c.total == 0 {
-        return place.to_owned();
+        return place;
     }
     let mut out =
         format!("{place} · {}/{} done, {} running, {} waiting", c.done, c.total, c.running, c.waiting);
@@ -271,7 +272,7 @@ fn stand(mission: &Mission) -> String {
     let mut out = format!("Mission {}: {}\n{}\n", mission.id, progress(mission), mission.created.title);
     out.push_str(&spending(mission));
     for task in &mission.tasks {
-        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.title());
+        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name().replace('_', " "), task.title());
     }
     out
 }
@@ -328,7 +329,7 @@ pub fn tool_answer(mission: &Mission) -> Answer {
     Answer::Tool {
         title: format!(
             "{} · {}",
-            mission.state.name(),
+            mission.state.name().replace('_', " "),
             duration(mission.ended_at.unwrap_or_default().since(mission.created_at))
         ),
         output: mission.report.clone().unwrap_or_default(),

@@ -39,6 +39,10 @@ impl Effects {
     async fn on_trees(&self, project: PathBuf, work: TreeWork) -> TreeDone {
         let worktrees = &self.ports().worktrees;
         match work {
+            TreeWork::Prepare { number, onto, outfit } => {
+                let made = self.give(&project, number, &onto, None, &outfit).await;
+                TreeDone::Prepared { number, result: made.map(|path| path.display().to_string()) }
+            }
             TreeWork::Give { task, number, onto, carry, outfit } => {
                 let given = self.give(&project, number, &onto, carry, &outfit).await;
                 let result = given.map(|path| path.display().to_string());

@@ -112,6 +112,8 @@ pub enum HostError {
 
 pub trait Host: Send + Sync {
     fn create(&self, new: NewSession) -> Fut<'_, Result<HostSessionId, HostError>>;
+    /// Opens a folder ahead of the first turn there, so that this one need not wait for it. A repeat is harmless.
+    fn open_folder(&self, directory: Directory, folder: String) -> Fut<'_, Result<(), HostError>>;
     /// Returns when the host has taken the prompt, not when the turn ends. With `no_reply` the text is
     /// stored without a turn.
     fn prompt(

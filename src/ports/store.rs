@@ -160,8 +160,9 @@ pub trait Store: Send + Sync {
     /// Gives up missions of this owner: of one directory, or all (an orderly stop).
     fn release(&self, owner: String, directory: Option<Directory>) -> Fut<'_, Result<(), StoreError>>;
 
-    /// Forgets ended missions with their journals, all but the newest `keep`; says how many. Open ones stay.
-    fn prune(&self, keep: u32) -> Fut<'_, Result<u64, StoreError>>;
+    /// Forgets ended missions with their journals, all but the newest `keep`, at most `most` of them; says how many.
+    /// Open ones stay, and those that somebody holds: they may be retried.
+    fn prune(&self, keep: u32, most: u32, now: Millis) -> Fut<'_, Result<u64, StoreError>>;
 
     /// Missions, newest first; of one directory, or of all.
     fn missions(

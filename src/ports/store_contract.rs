@@ -436,7 +436,7 @@ pub(crate) async fn write_until(store: &dyn Store, mission: &str, count: usize) 
     done
 }
 
-/// However old an open mission is, it stays; of the ended ones the newest.
+/// However old an open mission is, it stays, and one that somebody holds; of the ended ones the newest.
 pub(crate) async fn the_oldest_ended_missions_are_forgotten(store: Arc<dyn Store>) {
     for (at, open) in [(1, true), (2, false), (3, false), (4, true), (5, false), (6, false)] {
         let mission = format!("m{at}");
@@ -444,8 +444,13 @@ pub(crate) async fn the_oldest_ended_missions_are_forgotten(store: Arc<dyn Store
         first.row = MissionRow { open, ..row(&mission, at) };
         store.create(identity("ann"), TTL, Millis(at), first).await.expect("a mission");
     }
-    assert_eq!(store.prune(4).await, Ok(0), "there are no more than that");
-    assert_eq!(store.prune(2).await, Ok(2));
+    assert_eq!(store.prune(0, 9, Millis(TTL)).await, Ok(0), "all of them are held");
+    // The hold on the first two has run out.
+    assert_eq!(store.prune(2, 9, Millis(TTL + 2)).await, Ok(1));
+    let late = Millis(TTL + 100);
+    assert_eq!(store.prune(4, 9, late).await, Ok(0), "there are no more than that");
+    assert_eq!(store.prune(2, 0, late).await, Ok(0), "no more than were asked for");
+    assert_eq!(store.prune(2, 1, late).await, Ok(1));
     let left = store.missions(None, false, 10).await.expect("a list");
     assert_eq!(left.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["m6", "m5", "m4", "m1"]);
     for (mission, records) in [("m2", 0), ("m3", 0), ("m5", 2), ("m1", 2)] {
@@ -453,5 +458,5 @@ pub(crate) async fn the_oldest_ended_missions_are_forgotten(store: Arc<dyn Store
     }
     let again = store.create(identity("ann"), TTL, Millis(9), append("m2", 0, 1)).await;
     assert_eq!(again, Ok(()), "its name and its key are free again");
-    assert_eq!(store.prune(0).await, Ok(2));
+    assert_eq!(store.prune(0, 9, late).await, Ok(2));
 }

@@ -16,6 +16,11 @@ pub trait Ids: Send + Sync {
 pub trait MemoryGauge: Send + Sync {
     /// Asked every few seconds. None where the system does not tell.
     fn read(&self) -> Option<MemoryUse>;
+
+    /// Much was freed: what the allocator keeps of it goes back to the system.
+    fn give_back(&self) -> Fut<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Tells a host that starts in a directory, without a question to the store, whether work was left there.

@@ -59,7 +59,8 @@ pub trait Worktrees: Send + Sync {
         files: TreeId,
         links: Vec<String>,
     ) -> Fut<'_, Result<PathBuf, WorkspaceError>>;
-    /// Whether these commands were run in the worktree since it was made.
+    /// Whether these commands were run in the worktree since it was made, and since its manifests and lock files were last
+    /// other ones than in the tree it was given at.
     fn is_set_up(&self, worktree: &std::path::Path, commands: &[String]) -> bool;
     fn set_up(&self, worktree: &std::path::Path, commands: &[String]) -> Result<(), WorkspaceError>;
     /// What `ours` becomes with the change from `base` to `theirs`.

@@ -87,6 +87,15 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
             json!({ "directory": "/home/ann/shop", "open": true }),
             json!({ "missions": [mission("running")] }),
         ),
+        "notice/list" => (
+            json!({ "directory": "/home/ann/shop", "after": 1_767_225_800_000_u64 }),
+            json!({ "notices": [{
+                "number": 1_767_225_900_000_u64,
+                "title": "Mission completed",
+                "message": "Round totals: 4/4 tasks in 6:12",
+                "variant": "success",
+            }] }),
+        ),
         "mission/rollback" => (
             json!({
                 "directory": "/home/ann/shop",
@@ -181,6 +190,10 @@ pub(super) fn of_method(name: &str) -> (Value, Value) {
                 "adopt": false,
             }),
             json!({ "session": "ses_7" }),
+        ),
+        "host/folder.open" => (
+            json!({ "directory": "/home/ann/shop", "folder": "/home/ann/.local/share/gantry/worktrees/4f/1/shop" }),
+            json!({}),
         ),
         "host/session.prompt" => (
             json!({

@@ -146,6 +146,8 @@ table! {
             "The same with attempts, findings and the end of its log.";
         MissionList "mission/list" ShimToSidecar Read MissionListParams => MissionListResult,
             "The missions of a directory.";
+        NoticeList "notice/list" ShimToSidecar Read NoticeListParams => NoticeListResult,
+            "What the user was to be told, for an interface that has to ask for it.";
         MissionControl "mission/control" ShimToSidecar Write MissionControlParams => MissionDetail,
             "Pauses, suspends, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one.";
         MissionRollback "mission/rollback" ShimToSidecar Write MissionRollbackParams => MissionRollbackResult,
@@ -164,6 +166,8 @@ table! {
             "Ends the sidecar in order. Missions stay on disk and can be taken over.";
         HostSessionCreate "host/session.create" SidecarToShim Write SessionCreateParams => SessionCreateResult,
             "Opens a host session, or finds the one opened before with the same key.";
+        HostFolderOpen "host/folder.open" SidecarToShim Read FolderParams => Empty,
+            "Opens a folder in the host ahead of the first turn there, which would take a second longer.";
         HostSessionPrompt "host/session.prompt" SidecarToShim Write SessionPromptParams => Empty,
             "Starts a turn; answers when the host has admitted it, not when it has ended.";
         HostSessionAbort "host/session.abort" SidecarToShim Write SessionParams => Empty,

@@ -447,6 +447,10 @@ wire! {
         pub tool: String,
         /// Paths the call is going to write, as the model gave them; empty for tools that write none.
         pub paths: Vec<String>,
+        /// What a shell is going to run, with the folder that the model names for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub command: Option<String>,
     }
 
     pub struct LeaseCheckResult {
@@ -484,6 +488,12 @@ wire! {
 
     pub struct SessionCreateResult {
         pub session: String,
+    }
+
+    pub struct FolderParams {
+        pub directory: String,
+        /// A worktree of the directory's project.
+        pub folder: String,
     }
 
     pub struct SessionPromptParams {

@@ -1,5 +1,5 @@
 //! Wire types of what the user sees and orders: the list and the full view of missions, and commands without a model.
-use super::types::{MissionDetail, MissionSummary, wire};
+use super::types::{MissionDetail, MissionSummary, ToastVariant, wire};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,28 @@ wire! {
     pub struct MissionListResult {
         /// The newest fifty, newest first.
         pub missions: Vec<MissionSummary>,
+    }
+
+    pub struct NoticeListParams {
+        pub directory: String,
+        /// The number of the newest one that is known; without it, what was told within the last ten seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "number"))]
+        pub after: Option<u64>,
+    }
+
+    pub struct NoticeListResult {
+        /// Oldest first.
+        pub notices: Vec<NoticeDetail>,
+    }
+
+    pub struct NoticeDetail {
+        /// Rises from notice to notice.
+        #[cfg_attr(test, ts(type = "number"))]
+        pub number: u64,
+        pub title: String,
+        pub message: String,
+        pub variant: ToastVariant,
     }
 
     /// Everything a person may want to see of a mission.

@@ -24,6 +24,15 @@ pub fn fault(fault: wire::HostFault) -> HostFault {
     HostFault { name: fault.name, message: fault.message, status: fault.status }
 }
 
+pub fn variant(kind: ToastKind) -> wire::ToastVariant {
+    match kind {
+        ToastKind::Info => wire::ToastVariant::Info,
+        ToastKind::Success => wire::ToastVariant::Success,
+        ToastKind::Warning => wire::ToastVariant::Warning,
+        ToastKind::Error => wire::ToastVariant::Error,
+    }
+}
+
 pub fn ask(ask: wire::OpenAsk) -> HostAsk {
     HostAsk {
         id: ask.id,

@@ -185,10 +185,14 @@ pub async fn rest(sim: &Arc<Sim>) {
     tokio::time::sleep(Duration::from_millis(core::RETAIN_MS + 60_000)).await;
     for sidecar in &sim.sidecars {
         if let Some(life) = sidecar.now() {
-            let left = life.handle.known_sessions();
-            if left > 0 && sim.world.lock().mirror.settled() {
-                let text =
-                    format!("{left} host sessions are still in memory after the missions have left it");
+            let gauges = life.handle.metrics().await.gauges;
+            // What was learned of providers stays.
+            let tables = gauges
+                .into_iter()
+                .filter(|(name, n)| name.starts_with("held.") && name != "held.providers" && *n > 0);
+            let left: Vec<_> = tables.map(|(name, n)| format!("{n} {name}")).collect();
+            if !left.is_empty() && sim.world.lock().mirror.settled() {
+                let text = format!("still in memory after the missions have left it: {}", left.join(", "));
                 sim.world.lock().breach(sim.elapsed(), text);
             }
         }

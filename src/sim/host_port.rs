@@ -180,6 +180,16 @@ impl Host for SimHost {
         })
     }
 
+    fn open_folder(&self, _directory: Directory, folder: String) -> Fut<'_, Result<(), HostError>> {
+        self.call("open_folder", move |sim| {
+            let mut world = sim.world.lock();
+            if !world.places.contains_key(&folder) {
+                world.breach(sim.elapsed(), format!("{folder} was opened before it was there"));
+            }
+            Ok(())
+        })
+    }
+
     fn prompt(
         &self,
         _directory: Directory,

@@ -248,8 +248,8 @@ impl Store for SimStore {
         }))
     }
 
-    fn prune(&self, keep: u32) -> Fut<'_, Result<u64, StoreError>> {
-        Box::pin(self.write(async move || self.disk.prune(keep).await))
+    fn prune(&self, keep: u32, most: u32, now: Millis) -> Fut<'_, Result<u64, StoreError>> {
+        Box::pin(self.write(async move || self.disk.prune(keep, most, now).await))
     }
 
     fn missions(

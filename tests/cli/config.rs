@@ -29,6 +29,7 @@ turnTimeoutSeconds  600   default
 workers             3   ~/app/gantry.jsonc:2
 worktreeLinks       [\"node_modules\"]   default
 worktreeSetup       []   default
+worktreesAhead      4   default
 ";
     assert_eq!(shown, wanted);
     let set = home.gantry(&["config", "show", "app", "--set", "workers=4", "--set", "todo=P.md"]).ok();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gantry::engine::core::event::{AttemptKind, Event};
 use serde_json::json;
-use xtask::lab::host::{Client, HostEnv, Leftover};
+use xtask::lab::host::{Client, Events, HostEnv, Leftover};
 use xtask::lab::model::{Model, Recorded, Role, Rule, Script, Turn};
 
 use crate::script::{self, PLAIN, PLAIN_ANSWER};
@@ -62,6 +62,7 @@ fn one_sidecar_serves_every_directory_and_none_sees_the_other() {
     let server = stage.env.serve().unwrap();
     let hosts = NAMES.map(|name| server.client_in(&stage.project.join(name)));
     let sessions = [new_session(&hosts[0]), new_session(&hosts[1])];
+    let events = [hosts[0].events().unwrap(), hosts[1].events().unwrap()];
     assert_eq!(sidecars(&stage.env), [], "none is started before it is needed");
 
     std::thread::scope(|scope| {
@@ -85,6 +86,12 @@ fn one_sidecar_serves_every_directory_and_none_sees_the_other() {
     });
 
     for (at, name) in NAMES.into_iter().enumerate() {
+        wait("the last toast", PATIENCE, || {
+            toasts(&events[at]).last()?.starts_with("Mission completed").then_some(())
+        });
+        let all = toasts(&events[at]);
+        assert!(all.iter().any(|toast| toast.starts_with("Mission started")), "{all:?}");
+        assert!(all.iter().all(|toast| toast.contains(&request(name))), "{all:?}");
         nothing_of_the_other(&stage, &hosts[at], &sessions[at], at);
         assert_eq!(
             fs::read_to_string(stage.project.join(name).join("hello.txt")).unwrap(),
@@ -96,6 +103,12 @@ fn one_sidecar_serves_every_directory_and_none_sees_the_other() {
     drop(server);
     assert_eq!(stage.model.misses(), [""; 0]);
     stage.assert_nothing_left();
+}
+
+/// What the interfaces of one directory were told to show, as title and message.
+fn toasts(events: &Events) -> Vec<String> {
+    let all = events.of("tui.toast.show").into_iter();
+    all.map(|(_, toast)| format!("{}: {}", text(&toast["title"]), text(&toast["message"]))).collect()
 }
 
 /// Of a project's rows, conversations, requests and refused writes.

@@ -9,6 +9,7 @@
 
 mod code_tools;
 mod command_line;
+mod commands;
 mod directories;
 mod faults;
 mod fractal;

@@ -7,7 +7,7 @@ use crate::kill::{diamond, gate, hold, wait_held};
 use crate::script::TASK;
 use crate::support::{PATIENCE, Stage, messages, new_session, task, text, wait, words};
 
-const DONE: &str = "Done.";
+pub const DONE: &str = "Done.";
 
 fn stage() -> Stage {
     Stage::small(|project| {
@@ -17,7 +17,13 @@ fn stage() -> Stage {
 }
 
 /// What the user reads after an order, and the turns of a model that it took.
-fn order(stage: &Stage, host: &Client, session: &str, command: &str, words_after: &str) -> (String, usize) {
+pub fn order(
+    stage: &Stage,
+    host: &Client,
+    session: &str,
+    command: &str,
+    words_after: &str,
+) -> (String, usize) {
     let talks =
         || stage.model.requests().iter().filter(|r| matches!(r.role, Role::Other | Role::Commander)).count();
     let before = talks();

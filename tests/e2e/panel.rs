@@ -93,6 +93,12 @@ fn the_panel_follows_a_mission_and_stays_away_without_one() {
     about 19 min to go
     T2 in progress
     ");
+    // In the middle of it the window becomes too narrow for a sidebar, and wide again.
+    tui.resize(60, 20).unwrap();
+    let narrow = tui.wait_text("1/4 done, 2 running", PATIENCE).unwrap();
+    assert!(!narrow.contains("Mission executing"), "{narrow}");
+    tui.resize(140, 45).unwrap();
+    wait_panel(&tui, &["▸ T2", "▸ T3"]);
     open_two(&stage);
     let screen = wait_panel(&tui, &["Mission completed"]);
     insta::assert_snapshot!(panel(&screen), @r"

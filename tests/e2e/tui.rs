@@ -277,9 +277,10 @@ fn quitting_in_the_middle_leaves_nothing_running_and_the_next_start_goes_on() {
     tui.wait_text("2 running", PATIENCE).unwrap();
     quit(&stage, tui);
     assert_eq!(stage.only().state(), "running", "to quit is not to cancel");
-    open_two(&stage);
 
     let tui = stage.env.tui(140, 45).unwrap();
+    tui.wait_text("Mission resumed", PATIENCE).unwrap();
+    open_two(&stage);
     let toast = tui.wait_text("Mission completed", PATIENCE).unwrap();
     assert!(toast.contains("4/4 tasks in 0:"), "{toast}");
     assert_eq!(stage.only().state(), "completed");

@@ -1,6 +1,7 @@
 //! Missions in worktrees: side by side in one file, nothing of the user's touched before the end, and the same worktrees
 //! again for the next mission.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -36,7 +37,7 @@ fn script(project: &Path) -> Script {
     };
     let first = worker("T1")
         .call("write", write(json!(project.join("outside.txt")), "x\n".into()))
-        .call("bash", json!({"command": format!("ln -s {} way-out; git status --porcelain", project.display()), "description": "link"}))
+        .call("bash", json!({"command": way_out(project), "description": "link"}))
         .call("write", write(json!("way-out/outside.txt"), "x\n".into()))
         .call("bash", json!({"command": "rm way-out", "description": "tidy"}))
         .turn(Turn::call("write", write(json!("list.txt"), list("ONE", "nine"))).gate("work"))
@@ -46,12 +47,23 @@ fn script(project: &Path) -> Script {
         .call("submit_report", script::report());
     Script::new()
         .rule(commander)
-        .rule(script::planner(plan))
+        .rule(
+            Rule::new(Role::Planner)
+                .contains("Plan the mission")
+                .turn(Turn::call("submit_plan", plan).gate("plan")),
+        )
         .rule(script::integration(script::approve()))
         .rule(first)
         .rule(second)
         .rule(script::reviewer("T1", script::approve()))
         .rule(script::reviewer("T2", script::approve()))
+}
+
+/// A link to the user's tree that no word of the command names.
+fn way_out(project: &Path) -> String {
+    let (folder, name) =
+        (project.parent().unwrap().display(), project.file_name().unwrap().to_string_lossy());
+    format!("F={folder}; ln -s $F/{name} way-out; git status --porcelain")
 }
 
 fn make(project: &Path) {
@@ -63,9 +75,9 @@ fn make(project: &Path) {
 
 #[test]
 fn two_tasks_change_one_file_side_by_side_and_the_user_sees_the_verified_whole() {
-    let stage = Stage::bare(make, script)
-        .gantry()
-        .adjust(|env| env.env("GANTRY_CHECKS", "[\"grep -q three list.txt\"]"));
+    let stage = Stage::bare(make, script).gantry().adjust(|env| {
+        env.env("GANTRY_CHECKS", "[\"grep -q three list.txt\"]").env("GANTRY_WORKTREES_AHEAD", "2")
+    });
     let server = stage.env.serve().unwrap();
     let host = server.client_in(&stage.project);
     let dot_git = || {
@@ -75,8 +87,13 @@ fn two_tasks_change_one_file_side_by_side_and_the_user_sees_the_verified_whole()
     let read = |name: &str| fs::read_to_string(stage.project.join(name)).unwrap();
 
     let session = new_session(&host);
-    std::thread::scope(|scope| {
+    let ahead = std::thread::scope(|scope| {
         let turn = scope.spawn(|| task(&host, &session, "--worktree Mend both ends"));
+        // While it is planned, the host gets two ready, as far as its own log tells.
+        let ahead =
+            wait("two worktrees", PATIENCE, || Some(worktrees_opened(&stage)).filter(|all| all.len() == 2));
+        assert!(stage.model.requests().iter().all(|r| r.role != Role::Worker));
+        stage.model.open("plan");
         wait("both workers", PATIENCE, || at_work(&stage).then_some(()));
         // In the middle of it the user works on.
         fs::write(stage.project.join("mine.txt"), "written meanwhile\n").unwrap();
@@ -84,6 +101,7 @@ fn two_tasks_change_one_file_side_by_side_and_the_user_sees_the_verified_whole()
         stage.model.open("work");
         let said = turn.join().unwrap();
         assert!(said.contains("The result was put into your files, as it was checked."), "{said}");
+        ahead
     });
 
     let told = stage.only();
@@ -95,6 +113,10 @@ fn two_tasks_change_one_file_side_by_side_and_the_user_sees_the_verified_whole()
     );
     assert!(!stage.project.join("outside.txt").exists());
     assert_eq!(dot_git(), before);
+    let paths = |told: &Told| {
+        told.mission.tasks.iter().map(|t| t.worktree.as_ref().unwrap().path.clone()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(paths(&told), ahead, "the tasks had what was made ready");
     let isolation = told.mission.isolation.as_ref().unwrap();
     assert_eq!(
         isolation.landed,
@@ -123,13 +145,20 @@ fn two_tasks_change_one_file_side_by_side_and_the_user_sees_the_verified_whole()
         wait("the branch", PATIENCE, || git(&stage.project, &["show", &format!("{branch}:list.txt")]).ok());
     assert_eq!(left.trim_end(), list("ONE", "NINE").trim_end());
     assert_eq!(read("list.txt"), list("one", "nine"));
-    let paths = |told: &Told| {
-        told.mission.tasks.iter().map(|t| t.worktree.as_ref().unwrap().path.clone()).collect::<Vec<_>>()
-    };
     assert_eq!(paths(&told), paths(&again));
     drop(server);
     stage.assert_no_misses();
     stage.assert_nothing_left();
+}
+
+/// Worktrees in which the host has loaded what a first turn waits for.
+fn worktrees_opened(stage: &Stage) -> BTreeSet<String> {
+    let home = stage.env.gantry_home().display().to_string();
+    let logs = fs::read_dir(stage.env.root().join("data/opencode/log")).into_iter().flatten().flatten();
+    let text: String = logs.filter_map(|log| fs::read_to_string(log.path()).ok()).collect();
+    let booted = text.lines().filter(|line| line.contains("booting location services"));
+    let directory = booted.filter_map(|line| line.split_once("directory=")?.1.split(' ').next());
+    directory.filter(|directory| directory.starts_with(&home)).map(str::to_owned).collect()
 }
 
 fn at_work(stage: &Stage) -> bool {
@@ -158,4 +187,102 @@ fn refused_outside(told: &Told, host: &xtask::lab::host::Client) {
         errors.iter().all(|error| error.contains("Only files of the project can be changed.")),
         "{errors:?}"
     );
+}
+
+/// Both change the same line; the second also tries the user's tree by shell, and mends what both sides have made of it.
+fn contradiction(project: &Path) -> Script {
+    let commander = Rule::new(Role::Commander)
+        .contains("Call the tool `mission`")
+        .call("mission", json!({"brief": "Mend the head of list.txt."}))
+        .turn(Turn::echo());
+    let plan =
+        script::plan(&[script::task("T1", &["list.txt"], &[]), script::task("T2", &["list.txt"], &[])]);
+    let read = || Turn::call("read", json!({"filePath": "list.txt"}));
+    let write =
+        |first: &str| Turn::call("write", json!({"filePath": "list.txt", "content": list(first, "mine")}));
+    let shell = |command: String| Turn::call("bash", json!({"command": command, "description": "try"}));
+    let first = Rule::new(Role::Worker)
+        .contains("Task T1: ")
+        .turn(read())
+        .turn(write("ONE").gate("both"))
+        .call("submit_report", script::report());
+    let second = Rule::new(Role::Worker)
+        .contains("Task T2: ")
+        .turn(shell(format!("echo x > {}/outside.txt", project.display())))
+        .turn(shell(format!("cd '{}' && touch outside.txt", project.display())))
+        .turn(read())
+        .turn(write("EINS").gate("both"))
+        .turn(Turn::call("submit_report", script::report()).gate("late"));
+    let again = Rule::new(Role::Worker)
+        .contains("Task T2: ")
+        .contains("Both sides stand in the file, what was accepted first")
+        .turn(read())
+        .turn(write("ONE EINS"))
+        .call("submit_report", script::report());
+    Script::new()
+        .rule(commander)
+        .rule(script::planner(plan))
+        .rule(script::integration(script::approve()))
+        .rule(again)
+        .rule(first)
+        .rule(second)
+        .rule(script::reviewer("T1", script::approve()))
+        .rule(script::reviewer("T2", script::approve()))
+}
+
+#[test]
+fn a_contradiction_goes_back_with_both_sides_and_the_users_tree_is_out_of_reach() {
+    let dirty = |project: &Path| {
+        make(project);
+        git(project, &["add", "--all"]).unwrap();
+        fs::write(project.join("list.txt"), list("one", "mine")).unwrap();
+    };
+    let stage = Stage::bare(dirty, contradiction).gantry();
+    let server = stage.env.serve().unwrap();
+    let host = server.client_in(&stage.project);
+    let index = || git(&stage.project, &["ls-files", "--stage"]).unwrap();
+    let before = index();
+
+    let session = new_session(&host);
+    let worked = |task: &str, turns: usize| {
+        let marks = format!("Task {task}: ");
+        let requests = stage.model.requests();
+        requests.iter().any(|r| r.role == Role::Worker && r.turn == turns && r.prompt.contains(&marks))
+    };
+    std::thread::scope(|scope| {
+        let turn = scope.spawn(|| task(&host, &session, "--worktree Mend the head"));
+        wait("both at the same line", PATIENCE, || (worked("T1", 1) && worked("T2", 3)).then_some(()));
+        stage.model.open("both");
+        let first_is_in = |told: &Told| told.mission.task(&"T1".into()).unwrap().state.name() == "completed";
+        wait("T1 accepted", PATIENCE, || stage.told().pop().filter(first_is_in));
+        assert_eq!(fs::read_to_string(stage.project.join("list.txt")).unwrap(), list("one", "mine"));
+        stage.model.open("late");
+        turn.join().unwrap();
+    });
+
+    let told = stage.only();
+    assert_eq!(told.state(), "completed", "{}", told.report());
+    let attempts: Vec<_> = told.mission.tasks.iter().map(|t| t.attempts).collect();
+    assert_eq!(attempts, [1, 2], "{}", told.report());
+    let read = |name: &str| fs::read_to_string(stage.project.join(name)).ok();
+    assert_eq!(read("list.txt"), Some(list("ONE EINS", "mine")), "what was not committed is there still");
+    assert_eq!((read("notes.txt").as_deref(), read("outside.txt")), (Some("not committed\n"), None));
+    assert_eq!(index(), before);
+
+    // The same conversation saw both sides, and was kept from the user's tree before the host asked anybody.
+    let works = |a: &&gantry::engine::core::state::Attempt| {
+        a.kind == gantry::engine::core::event::AttemptKind::Work("T2".into())
+    };
+    let worker = told.mission.attempts.values().find(works).unwrap();
+    let parts = calls(&messages(&host, worker.session.as_ref().unwrap().as_str()));
+    let of = |tool: &str| parts.iter().filter(|part| part["tool"] == tool).collect::<Vec<_>>();
+    let seen = text(&of("read")[1]["state"]["output"]);
+    assert!(["<<<<<<<", "ONE", "EINS", ">>>>>>>"].iter().all(|side| seen.contains(side)), "{seen}");
+    for denied in of("bash") {
+        assert!(text(&denied["state"]["error"]).contains("is the user's own working tree"), "{denied}");
+    }
+    assert_eq!((of("bash").len(), told.mission.asks.len()), (2, 0));
+    drop(server);
+    stage.assert_no_misses();
+    stage.assert_nothing_left();
 }

@@ -40,6 +40,20 @@ async fn a_command_means_the_mission_of_its_conversation_else_the_one_that_is_na
     let named = run(&rig.host, "ses_other", Command::Status, &second).await;
     assert!(named.starts_with(&format!("Mission {second}: queued")), "{named}");
 
+    // Two of one conversation: which, is asked there too; its panel shows the one at work.
+    let third = rig.host.task("ses_user", "one more").await.expect("accepted").mission.id;
+    let choice = run(&rig.host, "ses_user", Command::Pause, "").await;
+    assert!(choice.starts_with("2 missions are open here. "), "{choice}");
+    assert!(choice.contains("one more") && !choice.contains("the next"), "{choice}");
+    let shown = MissionStatusParams {
+        directory: DIRECTORY.into(),
+        mission: None,
+        parent_session: Some("ses_user".into()),
+    };
+    let shown = rig.host.peer().call(m::MissionStatus, &shown, SOON).await.expect("a status");
+    assert_eq!(shown.mission.id, first);
+    run(&rig.host, "ses_user", Command::Cancel, &third).await;
+
     // Its own conversation needs no id; words that are none stay words.
     let paused = run(&rig.host, "ses_user", Command::Pause, "").await;
     assert_eq!(paused, format!("The mission is paused: {} paused, 0/4 done: make it so.", &first));
@@ -64,14 +78,14 @@ async fn a_command_means_the_mission_of_its_conversation_else_the_one_that_is_na
         (
             Command::Accept,
             "T1",
-            "Not done: say which task (or whole), and why it counts as done, as in /task-accept …",
+            "Not done: say which task (or whole), and why it counts as done, as in /task-accept T3 I tried it by hand.",
         ),
     ] {
         let said = run(&rig.host, "ses_user", command, words).await;
         assert!(said.starts_with(answer), "{command:?}: {said}");
     }
     let empty = run(&rig.host, "ses_user", Command::Steer, " ").await;
-    assert_eq!(empty, "Not done: say what the workers are to know, as in /task-steer ….");
+    assert_eq!(empty, "Not done: say what the workers are to know, as in /task-steer use the date helper.");
     run(&rig.host, "ses_user", Command::Steer, "deadbeef is no id here").await;
     gate.add_permits(1);
     until("a worker that was told", || {

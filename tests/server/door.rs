@@ -57,6 +57,20 @@ async fn a_visitor_sees_and_steers_and_no_more() {
     let seen = visitor.call(m::MissionStatus, &status(Some("ses_user")), SOON).await.expect("a status");
     assert_eq!((seen.tokens, seen.report), (detail.tokens, detail.report));
 
+    // A notice comes half a second after what it is about.
+    let mut notices = Vec::new();
+    while notices.iter().all(|notice: &NoticeDetail| notice.title != "Mission completed") {
+        let after = notices.last().map(|notice| notice.number);
+        let params = NoticeListParams { directory: DIRECTORY.into(), after };
+        notices.extend(visitor.call(m::NoticeList, &params, SOON).await.expect("notices").notices);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let titles: Vec<_> = notices.iter().map(|notice| notice.title.as_str()).collect();
+    assert_eq!(titles.iter().filter(|title| **title == "Mission completed").count(), 1, "{titles:?}");
+    let elsewhere = NoticeListParams { directory: "/elsewhere".into(), after: None };
+    let elsewhere = visitor.call(m::NoticeList, &elsewhere, SOON).await;
+    assert!(matches!(elsewhere, Err(CallError::Remote(error)) if error.message.contains("has not opened")));
+
     for refused in [
         visitor.call(m::Shutdown, &Empty {}, SOON).await.err(),
         visitor.call(m::ToolList, &Empty {}, SOON).await.err(),

@@ -261,6 +261,11 @@ impl Host for Agents {
         now(Ok(id))
     }
 
+    fn open_folder(&self, _: Directory, folder: String) -> Fut<'_, Result<(), HostError>> {
+        assert!(PathBuf::from(&folder).is_dir(), "{folder} is opened before it is there");
+        now(Ok(()))
+    }
+
     fn prompt(
         &self,
         _: Directory,

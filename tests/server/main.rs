@@ -2,9 +2,11 @@
 //! other end. Real time and a store in memory: a paused clock runs ahead of whoever waits for a thread.
 mod commands;
 mod door;
+mod engine;
 mod faults;
 mod git_rig;
 mod host;
+mod merge_model;
 mod merges;
 mod missions;
 mod models;
@@ -12,6 +14,7 @@ mod opening;
 mod parts;
 mod rig;
 mod slow;
+mod upkeep;
 mod wire;
 
 use std::time::Duration;

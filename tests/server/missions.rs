@@ -37,6 +37,7 @@ async fn lease(host: &FakeHost, session: &str, tool: &str, paths: &[&str]) -> Op
         call: "x".into(),
         tool: tool.into(),
         paths: paths.iter().map(ToString::to_string).collect(),
+        command: None,
     };
     let answer = host.peer().call(m::LeaseCheck, &params, SOON).await.expect("an answer");
     assert_eq!(answer.allow, answer.reason.is_none());
@@ -63,7 +64,7 @@ async fn a_mission_from_the_request_to_the_report() {
     let children = sessions.values().filter(|s| s.parent.as_deref() == Some("ses_user")).count();
     assert_eq!(children + 1, sessions.len(), "every session of the mission is a child of the conversation");
     assert!(rig.project.todo.lock().values().all(|s| format!("{s:?}") == "Done"));
-    until("no open work in the directory", || rig.project.open.lock().values().all(|open| !open)).await;
+    until("no open work in the directory", || rig.project.open.lock().is_empty()).await;
 }
 
 #[tokio::test]

@@ -161,6 +161,7 @@ impl Turn {
             call: "w".into(),
             tool: "write".into(),
             paths: vec![path.into()],
+            command: None,
         };
         let answer = self.host.next_peer().await.call(m::LeaseCheck, &params, SOON).await;
         answer.is_ok_and(|a| a.allow)

@@ -1,6 +1,6 @@
 //! The ports that are not the point here: a tree that counts, checks that pass, a plan file in memory.
 use gantry::domain::memory::MemoryUse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,10 +20,13 @@ use parking_lot::Mutex;
 #[derive(Default)]
 pub struct Project {
     pub version: AtomicU64,
+    /// What every change looks like.
+    diff: String,
     pub todo: Mutex<BTreeMap<String, TodoState>>,
     pub todo_fault: Mutex<Option<String>>,
     pub diagnosed: Mutex<Diagnosed>,
-    pub open: Mutex<BTreeMap<Directory, bool>>,
+    /// Directories with open work.
+    pub open: Mutex<BTreeSet<Directory>>,
     missions: AtomicU64,
 }
 
@@ -46,7 +49,7 @@ impl Tree for Project {
         _: Vec<String>,
         _: usize,
     ) -> Fut<'_, Result<String, WorkspaceError>> {
-        now(Ok("+++ b/src/T1.txt\n+new\n".into()))
+        now(Ok(self.diff.clone()))
     }
     fn read(
         &self,
@@ -127,6 +130,10 @@ impl Checks for Project {
 }
 
 impl Project {
+    pub fn showing(diff: String) -> Self {
+        Self { diff, ..Self::default() }
+    }
+
     fn write_todo(
         &self,
         states: impl IntoIterator<Item = (String, TodoState)>,
@@ -165,7 +172,12 @@ impl MemoryGauge for Project {
 
 impl OpenMarkers for Project {
     fn set(&self, directory: Directory, open: bool) -> Fut<'_, std::io::Result<()>> {
-        self.open.lock().insert(directory, open);
+        let mut all = self.open.lock();
+        if open {
+            all.insert(directory);
+        } else {
+            all.remove(&directory);
+        }
         now(Ok(()))
     }
 }
@@ -177,5 +189,5 @@ impl Ids for Project {
 }
 
 pub fn project() -> Arc<Project> {
-    Arc::default()
+    Arc::new(Project::showing("+++ b/src/T1.txt\n+new\n".into()))
 }

@@ -84,8 +84,8 @@ impl Store for Slow {
     fn mission(&self, id: MissionId) -> Fut<'_, Result<Option<MissionRow>, StoreError>> {
         self.store.mission(id)
     }
-    fn prune(&self, keep: u32) -> Fut<'_, Result<u64, StoreError>> {
-        self.store.prune(keep)
+    fn prune(&self, keep: u32, most: u32, now: Millis) -> Fut<'_, Result<u64, StoreError>> {
+        self.store.prune(keep, most, now)
     }
     fn backlog(&self) -> Queue {
         self.store.backlog()

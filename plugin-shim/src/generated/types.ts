@@ -100,6 +100,10 @@ export type FindingDetail = {
   /** high, medium or low. */
   severity: string, file?: string, line?: number, message: string, };
 
+export type FolderParams = { directory: string,
+  /** A worktree of the directory's project. */
+  folder: string, };
+
 /** Estimated from the plan and from what turns have taken so far. */
 export type Forecast = { minutes: number, turns: number,
   /** Absent while no turn of a kind that is still to come has ended. */
@@ -145,7 +149,9 @@ export type IsolationPolicy = "shared" | "worktree";
 /** Asked before every tool of a mission's session runs. */
 export type LeaseCheckParams = { directory: string, session: string, call: string, tool: string,
   /** Paths the call is going to write, as the model gave them; empty for tools that write none. */
-  paths: Array<string>, };
+  paths: Array<string>,
+  /** What a shell is going to run, with the folder that the model names for it. */
+  command?: string, };
 
 export type LeaseCheckResult = { allow: boolean,
   /** Said to the model when not allowed. */
@@ -281,6 +287,18 @@ export type MissionViewResult = { detail: MissionDetail,
   findings: Array<FindingDetail>,
   /** The newest lines, oldest first. */
   log: Array<LogLine>, };
+
+export type NoticeDetail = {
+  /** Rises from notice to notice. */
+  number: number, title: string, message: string, variant: ToastVariant, };
+
+export type NoticeListParams = { directory: string,
+  /** The number of the newest one that is known; without it, what was told within the last ten seconds. */
+  after?: number, };
+
+export type NoticeListResult = {
+  /** Oldest first. */
+  notices: Array<NoticeDetail>, };
 
 /** An ask that waits for an answer. */
 export type OpenAsk = { id: string, session: string, permission: string, patterns: Array<string>, };
@@ -464,7 +482,9 @@ export type WorkspaceOptions = {
   /** Paths of the project that worktrees share (default node_modules). */
   worktreeLinks?: Array<string>,
   /** Commands that make a new worktree ready (default none). */
-  worktreeSetup?: Array<string>, };
+  worktreeSetup?: Array<string>,
+  /** Worktrees made ready and opened while the plan is being made, 0 to 50 (default 4). */
+  worktreesAhead?: number, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {
@@ -484,6 +504,8 @@ export interface SidecarMethods {
   "mission/view": { params: MissionStatusParams; result: MissionViewResult };
   /** The missions of a directory. */
   "mission/list": { params: MissionListParams; result: MissionListResult };
+  /** What the user was to be told, for an interface that has to ask for it. */
+  "notice/list": { params: NoticeListParams; result: NoticeListResult };
   /** Pauses, suspends, resumes, cancels, retries or steers a mission, answers what its agents ask for, accepts a task, makes a checkpoint or takes its work back to one. */
   "mission/control": { params: MissionControlParams; result: MissionDetail };
   /** Takes back the files that a mission, a task or all since a checkpoint has changed, or says what that would do. */
@@ -514,6 +536,8 @@ export interface Notifications {
 export interface HostMethods {
   /** Opens a host session, or finds the one opened before with the same key. */
   "host/session.create": { params: SessionCreateParams; result: SessionCreateResult };
+  /** Opens a folder in the host ahead of the first turn there, which would take a second longer. */
+  "host/folder.open": { params: FolderParams; result: Empty };
   /** Starts a turn; answers when the host has admitted it, not when it has ended. */
   "host/session.prompt": { params: SessionPromptParams; result: Empty };
   /** Ends the running turn of a host session. */

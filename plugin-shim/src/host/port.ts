@@ -30,6 +30,8 @@ export interface PermissionRequest {
 export interface HostPort {
   readonly info: HostInfo
   createSession(session: NewSession): Promise<string>
+  /** Opens a folder ahead of the first turn there. */
+  openFolder(folder: string): Promise<void>
   /** Returns on admission; with `noReply` when the text is stored. */
   prompt(session: string, agent: string, text: string, noReply: boolean): Promise<void>
   abort(session: string): Promise<void>

@@ -65,6 +65,13 @@ export class V1Host implements HostPort {
     return created.id
   }
 
+  /** What the first turn in a folder waits for most: the providers, and the services behind the files. A session alone has
+   * the host load neither. */
+  async openFolder(folder: string): Promise<void> {
+    await ask(this.client._client.get({ url: "/config/providers", ...at(folder) }))
+    await ask(this.client._client.get({ url: "/file", query: { directory: folder, path: "." } }))
+  }
+
   async prompt(session: string, agent: string, text: string, noReply: boolean): Promise<void> {
     const request = { path: { id: session }, ...(await this.at(session)), body: { agent, noReply, parts: [{ type: "text", text }] } }
     await ask(noReply ? this.client.session.prompt(request) : this.client.session.promptAsync(request))

@@ -17,8 +17,9 @@ export interface V2Agent {
   permissions: V2Rule[]
 }
 export interface V2AgentEditor {
-  list(): readonly { id: string }[]
-  get(id: string): unknown
+  /** Not in the published contract, so a host may lack them. */
+  list?(): readonly { id: string }[]
+  get?(id: string): unknown
   update(id: string, change: (agent: V2Agent) => void): void
 }
 export interface V2ToolContext {
@@ -34,7 +35,7 @@ export interface V2Tool {
   description: string
   input: unknown
   options: { codemode: false }
-  execute(input: unknown, context: V2ToolContext): Promise<{ content: string; metadata: Loose }>
+  execute(input: unknown, context: V2ToolContext): Promise<{ content: string; output: string; metadata: Loose }>
 }
 export interface V2Invocation {
   sessionID: string
@@ -165,9 +166,7 @@ export class V2Host implements HostPort {
   // The host port.
 
   async createSession({ parent, title, agent, key, adopt, folder }: NewSession): Promise<string> {
-    if (folder !== undefined) {
-      throw hostError({ name: "NoFolders", message: "worktrees need OpenCode 1.18: set Gantry's option isolation to shared" })
-    }
+    if (folder !== undefined) throw noFolders()
     const known = adopt ? await this.knownSession(key) : undefined
     if (known !== undefined) return known
     const body: Loose = { title, agent, metadata: { gantry: key } }
@@ -185,6 +184,10 @@ export class V2Host implements HostPort {
     this.children.add(id)
     await this.ctx.storage?.set(`session/${key}`, id)
     return id
+  }
+
+  async openFolder(): Promise<void> {
+    throw noFolders()
   }
 
   async prompt(sessionID: string, agent: string, prompt: string, noReply: boolean): Promise<void> {
@@ -233,7 +236,8 @@ export class V2Host implements HostPort {
     await ask(this.ctx.permission.reply({ sessionID: session, requestID: id, ...word }))
   }
 
-  /** Only a plugin of the terminal's own half can show one on this line; the log keeps what was to be said. */
+  /** Only the half in the terminal interface can show one on this line, and fetches it from the sidecar; where there is none,
+   * the log keeps what was to be said. */
   async toast({ title, message }: Toast): Promise<void> {
     log(`toast: ${title}: ${message}`)
   }
@@ -259,6 +263,10 @@ export class V2Host implements HostPort {
     this.children.add(id)
     return id
   }
+}
+
+function noFolders(): RpcError {
+  return hostError({ name: "NoFolders", message: "worktrees need OpenCode 1.18: set Gantry's option isolation to shared" })
 }
 
 function messageOfV2(message: Loose): Message[] {

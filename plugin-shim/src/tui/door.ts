@@ -9,7 +9,7 @@ import { RpcError } from "../errors"
 import { dataHome } from "../paths"
 import { Gone, Peer } from "../sidecar/peer"
 
-type Asked = "mission/status" | "mission/view" | "mission/list" | "mission/control" | "mission/rollback"
+type Asked = "mission/status" | "mission/view" | "mission/list" | "notice/list" | "mission/control" | "mission/rollback"
 
 /** A process that does not answer within this time is passed over. */
 const PATIENCE_MS = 3_000

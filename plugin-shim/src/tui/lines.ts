@@ -15,7 +15,7 @@ export function lines(detail: MissionDetail, now: number): Span[] {
   const ended = mission.endedAt !== undefined
   const all: Span[] = [{ text: clip(`Mission ${standing(detail)}`, WIDTH), colour: stateColour(mission.state) }]
   const ask = openAsk(detail)
-  if (ask) all.push({ text: clip(askText(ask), WIDTH), colour: "warning" }, { text: "/task-allow or /task-deny", colour: "textMuted" })
+  if (ask) all.push({ text: clip(askText(ask), WIDTH), colour: "warning" }, { text: "answer it in the dialog below", colour: "textMuted" })
   if (mission.total > 0) all.push({ text: `${bar(mission.done, mission.total, BAR)} ${mission.done}/${mission.total}`, colour: "textMuted" })
   if (!ended) all.push(...shown(detail.tasks).map((one) => task(one, now)))
   const hidden = detail.tasks.length - TASKS

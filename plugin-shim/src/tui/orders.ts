@@ -1,7 +1,8 @@
 // What the user may order, from a command or from a key of the view. None of it needs a turn of the model.
 import type { ControlAction, MissionControlParams, MissionDetail, MissionSummary } from "../generated/types"
-import { messageOf } from "../errors"
+import { reasonOf } from "../errors"
 import { type Door, nobodyAtWork } from "./door"
+import { clip } from "./format"
 import { openAsk, standing } from "./lines"
 import { SHORT_ID } from "./screen"
 import type { Terminal } from "./terminal"
@@ -68,19 +69,22 @@ export class Orders {
     const plan = await this.door.ask("mission/rollback", { ...params, dryRun: true })
     if (!plan) throw new Error("The mission is not in memory of any process; gantry rollback takes its files back.")
     if (plan.conflicts.length > 0 || plan.files.length === 0) return this.terminal.say(`Mission ${plan.mission.id.slice(0, SHORT_ID)}`, plan.text)
-    if (!(await this.terminal.confirm(`Take back ${plan.files.length} files?`, plan.text))) return
+    const files = plan.files.length === 1 ? "1 file" : `${plan.files.length} files`
+    if (!(await this.terminal.confirm(`Take back ${files}?`, plan.text))) return
     const done = await this.door.ask("mission/rollback", { ...params, dryRun: false })
     if (done) this.terminal.toast("success", `Files taken back: ${done.files.length}. gantry rollback ${plan.mission.id.slice(0, SHORT_ID)} --undo brings them again.`)
     this.changed()
   }
 
-  /** The mission of the conversation on the screen, else the open one of the directory, else its newest; asked for where several are open. */
+  /** The mission of the conversation on the screen (asked for where it has several open), else the open one of the directory, else its newest; asked for where several are open. */
   async meant(): Promise<string | undefined> {
     const directory = this.terminal.directory()
     const parentSession = this.terminal.session()
+    const open = (await this.door.ask("mission/list", { directory, open: true }))?.missions ?? []
+    const here = open.filter((mission) => mission.parentSession === parentSession)
+    if (here.length > 1) return this.terminal.choose("Which mission?", here.map(choice))
     const own = parentSession === undefined ? undefined : await this.door.ask("mission/status", { directory, parentSession })
     if (own) return own.mission.id
-    const open = (await this.door.ask("mission/list", { directory, open: true }))?.missions ?? []
     if (open.length > 1) return this.terminal.choose("Which mission?", open.map(choice))
     const newest = open[0] ?? (await this.door.ask("mission/list", { directory, open: false }))?.missions[0]
     if (!newest) throw new Error(nobodyAtWork())
@@ -89,7 +93,7 @@ export class Orders {
 
   /** A reason why it was not done is for the user. */
   tell = (order: Promise<unknown>): void => {
-    order.catch((error) => this.terminal.toast("warning", messageOf(error)))
+    order.catch((error) => this.terminal.toast("warning", reasonOf(error)))
   }
 
   private async control(mission: string, action: ControlAction, done: string, more: Partial<MissionControlParams> = {}): Promise<void> {
@@ -107,7 +111,10 @@ export function steerOf(words: string): Partial<MissionControlParams> {
   return { text, ...(task ? { task } : {}), ...(flags.includes("--now") ? { now: true } : {}) }
 }
 
+/** The host's dialog has room for so much of a title beside the rest. */
+const CHOICE = 32
+
 function choice(mission: MissionSummary) {
   const about = `${standing({ mission, awaitsApproval: false, asks: [] })} · ${mission.done}/${mission.total}`
-  return { title: mission.title, about, value: mission.id }
+  return { title: clip(mission.title, CHOICE), about, value: mission.id }
 }

@@ -26,6 +26,8 @@ export class Panel {
   private gone = false
   /** The conversation that was asked for last. */
   private session: string | undefined
+  /** The newest notice that was shown. */
+  private told: number | undefined
 
   constructor(
     private readonly terminal: Terminal,
@@ -65,6 +67,7 @@ export class Panel {
     const session = this.terminal.session()
     this.session = session
     try {
+      if (this.terminal.fetchesNotices) await this.fetchNotices()
       if (session !== undefined) await this.ask(session)
     } catch (error) {
       log(`panel: ${messageOf(error)}`)
@@ -87,6 +90,15 @@ export class Panel {
       if (before?.detail.mission.id === detail.mission.id) this.call(before.detail, detail)
       this.show({ session, detail, at: Date.now() })
     } else if (before && before.session !== session) this.show(undefined)
+  }
+
+  private async fetchNotices(): Promise<void> {
+    const after = this.told === undefined ? {} : { after: this.told }
+    const found = await this.door.ask("notice/list", { directory: this.terminal.directory(), ...after })
+    for (const { number, title, message, variant } of found?.notices ?? []) {
+      this.terminal.toast(variant, message, title)
+      this.told = number
+    }
   }
 
   /** At the end of a mission, unless the host says itself that the turn is over; and when a plan or an agent's ask waits. */

@@ -29,7 +29,9 @@ export interface Terminal {
   colour(name: Colour): unknown
   /** Columns and rows; called once where they are drawn, and the answer follows the screen. */
   size(): () => { width: number; height: number }
-  toast(kind: Kind, message: string): void
+  toast(kind: Kind, message: string, title?: string): void
+  /** Whether the host lets no plugin but this half show toasts, so that those of the sidecar have to be fetched. */
+  readonly fetchesNotices: boolean
   /** The host's own notification and sound, as the user has set them up. */
   notify(title: string, message: string, sound: "done" | "question" | "error"): void
   /** Answers when it is closed. */

@@ -1,7 +1,7 @@
 // The terminal interface of the V1 line behind the port.
 import { type Child, createComponent, useTerminalDimensions } from "@opentui/solid"
 import { log } from "../log"
-import { messageOf } from "../errors"
+import { messageOf, reasonOf } from "../errors"
 import type { TuiApi } from "./api"
 import type { Choice, Colour, Command, Keys, Kind, Terminal } from "./terminal"
 
@@ -10,6 +10,7 @@ const VIEW = "gantry.mission"
 const ORDER = 150
 
 export class V1Terminal implements Terminal {
+  readonly fetchesNotices = false
   /** What was on the screen before the view. */
   private before: { name: string; params?: Record<string, unknown> } = { name: "home" }
 
@@ -39,8 +40,8 @@ export class V1Terminal implements Terminal {
     return useTerminalDimensions()
   }
 
-  toast(kind: Kind, message: string): void {
-    this.api.ui.toast({ variant: kind, title: "Gantry", message })
+  toast(kind: Kind, message: string, title = "Gantry"): void {
+    this.api.ui.toast({ variant: kind, title, message })
   }
 
   notify(title: string, message: string, sound: "done" | "question" | "error"): void {
@@ -116,7 +117,7 @@ export class V1Terminal implements Terminal {
         run: () => {
           // A command that is chosen in the host's list leaves that list open.
           this.api.ui.dialog.clear()
-          run().catch((error) => this.toast("warning", messageOf(error)))
+          run().catch((error) => this.toast("warning", reasonOf(error)))
         },
       })),
     })

@@ -2,7 +2,7 @@
 // opencode.json, so nothing has to be registered for it.
 import { type Child, useTerminalDimensions } from "@opentui/solid"
 import { log } from "../log"
-import { messageOf } from "../errors"
+import { messageOf, reasonOf } from "../errors"
 import type { Choice, Colour, Command, Keys, Kind, Terminal } from "./terminal"
 
 type Route = { type: "home" } | { type: "session"; sessionID: string } | { type: "plugin"; id: string; name: string; data?: Record<string, unknown> }
@@ -49,6 +49,7 @@ const TURNS = ["session.execution.started", "session.execution.succeeded", "sess
 const GROUP = "Gantry"
 
 export class V2Terminal implements Terminal {
+  readonly fetchesNotices = true
   private readonly ends: (() => void)[] = []
   private before: Destination = { type: "home" }
 
@@ -84,8 +85,8 @@ export class V2Terminal implements Terminal {
     return useTerminalDimensions()
   }
 
-  toast(kind: Kind, message: string): void {
-    this.context.ui.toast.show({ title: GROUP, message, variant: kind })
+  toast(kind: Kind, message: string, title = GROUP): void {
+    this.context.ui.toast.show({ title, message, variant: kind })
   }
 
   notify(title: string, message: string, sound: "done" | "question" | "error"): void {
@@ -148,7 +149,7 @@ export class V2Terminal implements Terminal {
       palette: true as const,
       slash: { name },
       run: () => {
-        run().catch((error) => this.toast("warning", messageOf(error)))
+        run().catch((error) => this.toast("warning", reasonOf(error)))
       },
     }))
     this.context.keymap.layer(() => ({ commands: layer }))

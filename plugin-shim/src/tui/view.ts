@@ -2,7 +2,7 @@
 import type { Child } from "@opentui/solid"
 import { createSignal, onCleanup } from "solid-js"
 import type { MissionViewResult } from "../generated/types"
-import { messageOf } from "../errors"
+import { reasonOf } from "../errors"
 import type { Door } from "./door"
 import { column } from "./draw"
 import type { Orders } from "./orders"
@@ -29,7 +29,7 @@ export function missionView(terminal: Terminal, door: Door, orders: Orders, miss
         show(found)
       }
     } catch (error) {
-      terminal.toast("warning", messageOf(error))
+      terminal.toast("warning", reasonOf(error))
     } finally {
       clearTimeout(timer)
       const ended = view()?.detail.mission.endedAt !== undefined

@@ -238,14 +238,15 @@ impl Store for MemoryStore {
         })
     }
 
-    fn prune(&self, keep: u32) -> Fut<'_, Result<u64, StoreError>> {
+    fn prune(&self, keep: u32, most: u32, now: Millis) -> Fut<'_, Result<u64, StoreError>> {
         self.write(|missions| {
-            let mut ended: Vec<_> =
-                missions.values().filter(|kept| !kept.row.open).map(|kept| kept.row.clone()).collect();
-            ended.sort_by_key(|row| Reverse((row.created_at, row.id.clone())));
-            let gone = ended.split_off(ended.len().min(keep as usize));
-            gone.iter().for_each(|row| {
-                missions.remove(&row.id);
+            let mut ended: Vec<_> = missions.values().filter(|kept| !kept.row.open).collect();
+            ended.sort_by_key(|kept| Reverse((kept.row.created_at, kept.row.id.clone())));
+            let free = |kept: &&&Kept| kept.holder.as_ref().is_none_or(|(_, until)| *until <= now);
+            let old = ended.iter().skip(keep as usize).filter(free).take(most as usize);
+            let gone: Vec<_> = old.map(|kept| kept.row.id.clone()).collect();
+            gone.iter().for_each(|id| {
+                missions.remove(id);
             });
             Ok(gone.len() as u64)
         })

@@ -71,6 +71,13 @@ impl Host for StdioHost {
         })
     }
 
+    fn open_folder(&self, directory: Directory, folder: String) -> Fut<'_, Result<(), HostError>> {
+        Box::pin(async move {
+            let params = wire::FolderParams { directory: directory.0, folder };
+            self.call(m::HostFolderOpen, params).await.map(|_| ())
+        })
+    }
+
     fn prompt(
         &self,
         directory: Directory,
@@ -156,12 +163,7 @@ impl Host for StdioHost {
         message: String,
     ) -> Fut<'_, Result<(), HostError>> {
         Box::pin(async move {
-            let variant = match kind {
-                ToastKind::Info => wire::ToastVariant::Info,
-                ToastKind::Success => wire::ToastVariant::Success,
-                ToastKind::Warning => wire::ToastVariant::Warning,
-                ToastKind::Error => wire::ToastVariant::Error,
-            };
+            let variant = convert::variant(kind);
             let params =
                 wire::ToastParams { directory: directory.0, title, message, variant, duration: TOAST_MS };
             self.call(m::HostToast, params).await.map(|_| ())

@@ -5,7 +5,6 @@
 mod cursor;
 mod files;
 mod languages;
-mod memory;
 mod rewrite;
 mod scan;
 mod structure;
@@ -25,11 +24,12 @@ const AT_A_TIME: usize = 2;
 
 pub struct TreeSearch {
     turns: Arc<Semaphore>,
+    give_back: fn(),
 }
 
 impl Default for TreeSearch {
     fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_A_TIME)) }
+        Self::with(|| ())
     }
 }
 
@@ -43,6 +43,11 @@ impl Drop for StopWhenDropped {
 }
 
 impl TreeSearch {
+    /// `give_back` is called after each search that leaves much freed memory behind: syntax trees are millions of pieces.
+    pub fn with(give_back: fn()) -> Self {
+        Self { turns: Arc::new(Semaphore::new(AT_A_TIME)), give_back }
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         stop: Stop,
@@ -76,17 +81,19 @@ impl Search for TreeSearch {
     }
 
     fn code(&self, query: CodeQuery, stop: Stop) -> Fut<'_, Result<Found<Node>, CodeError>> {
+        let give_back = self.give_back;
         Box::pin(self.run(stop, move |stop| {
             let found = structure::search(&query, stop);
-            memory::give_back();
+            give_back();
             found
         }))
     }
 
     fn rewrite(&self, query: CodeQuery, stop: Stop) -> Fut<'_, Result<Vec<Change>, CodeError>> {
+        let give_back = self.give_back;
         Box::pin(self.run(stop, move |stop| {
             let changes = structure::rewrite(&query, stop);
-            memory::give_back();
+            give_back();
             changes
         }))
     }

@@ -60,12 +60,14 @@ pub(super) fn create(
     alone_in_place(db, first)
 }
 
-pub(super) fn prune(db: &Connection, keep: u32) -> Result<u64, Failure> {
+pub(super) fn prune(db: &Connection, keep: u32, most: u32, now: Millis) -> Result<u64, Failure> {
     let old: Vec<String> = db
         .prepare_cached(
-            "SELECT id FROM missions WHERE NOT open ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?1",
+            "SELECT id FROM (SELECT id FROM missions WHERE NOT open ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?1)
+             WHERE NOT EXISTS (SELECT 1 FROM owners o WHERE o.mission = id AND o.owner IS NOT NULL AND o.until > ?3)
+             LIMIT ?2",
         )?
-        .query_map([keep], |row| row.get(0))?
+        .query_map(params![keep, most, int(now.0)], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for id in &old {
         db.prepare_cached("DELETE FROM journal WHERE mission = ?1")?.execute([id])?;

@@ -140,8 +140,8 @@ impl Store for SqliteStore {
         Box::pin(self.writer.write(move |db| rows::release(db, &owner, directory.as_ref())))
     }
 
-    fn prune(&self, keep: u32) -> Fut<'_, Result<u64, StoreError>> {
-        Box::pin(self.writer.write(move |db| rows::prune(db, keep)))
+    fn prune(&self, keep: u32, most: u32, now: Millis) -> Fut<'_, Result<u64, StoreError>> {
+        Box::pin(self.writer.write(move |db| rows::prune(db, keep, most, now)))
     }
 
     fn missions(

@@ -30,7 +30,7 @@ pub use headless::Headless;
 pub use ids::Uuids;
 pub use lsp::LanguageServers;
 pub use markers::OpenMarkers;
-pub use memory::SystemMemory;
+pub use memory::{SystemMemory, give_back};
 pub use probe::first_line;
 pub use real::real_path;
 pub use socket::Door;

@@ -65,11 +65,13 @@ impl Core {
 
     fn make_session(&mut self, id: &MissionId, attempt: &Attempt) {
         let mission = &self.missions[id];
+        let folder = mission.worktree_of(&attempt.kind).map(|w| mission.folder_in(w));
+        folder.iter().for_each(|folder| self.folders.used(folder));
         let action = Action::CreateSession {
             mission: id.clone(),
             attempt: attempt.id.clone(),
             directory: mission.created.directory.clone(),
-            folder: mission.worktree_of(&attempt.kind).map(|w| mission.folder_in(w)),
+            folder,
             parent: mission.parent.clone(),
             title: prompts::session_title(mission, attempt),
             role: attempt.role(),

@@ -323,6 +323,8 @@ pub struct Options {
     pub worktree_links: Option<Vec<String>>,
     /// Commands that make a new worktree ready.
     pub worktree_setup: Option<Vec<String>>,
+    /// Worktrees made ready while the plan is being made; four when not said.
+    pub worktrees_ahead: Option<u32>,
     /// Time after which an unanswered permission counts as refused.
     pub permission_timeout_ms: Option<u64>,
 }
@@ -330,6 +332,10 @@ pub struct Options {
 impl Options {
     pub fn permission_timeout_ms(&self) -> u64 {
         self.permission_timeout_ms.unwrap_or(600_000)
+    }
+
+    pub fn worktrees_ahead(&self) -> u32 {
+        self.worktrees_ahead.unwrap_or(4)
     }
 }
 
@@ -396,6 +402,7 @@ impl Default for Options {
             as_branch: None,
             worktree_links: None,
             worktree_setup: None,
+            worktrees_ahead: None,
             permission_timeout_ms: None,
         }
     }

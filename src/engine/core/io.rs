@@ -68,6 +68,12 @@ pub enum Input {
         attempt: AttemptId,
         result: Result<HostSessionId, HostError>,
     },
+    /// A folder that turns are to begin in is open in the host.
+    FolderOpened {
+        mission: MissionId,
+        folder: String,
+        result: Result<(), HostError>,
+    },
     PromptTaken {
         mission: MissionId,
         attempt: AttemptId,
@@ -412,6 +418,12 @@ pub enum Action {
         role: Role,
         adopt: bool,
     },
+    /// Opens a folder in the host ahead of its first turn, which would take a second longer.
+    OpenFolder {
+        mission: MissionId,
+        directory: Directory,
+        folder: String,
+    },
     Prompt {
         mission: MissionId,
         attempt: AttemptId,
@@ -585,6 +597,7 @@ impl Action {
         match self {
             Action::Answer { .. } => "answer",
             Action::CreateSession { .. } => "create_session",
+            Action::OpenFolder { .. } => "open_folder",
             Action::Prompt { .. } => "prompt",
             Action::Abort { .. } => "abort",
             Action::Look { .. } => "look",

@@ -213,10 +213,14 @@ impl Mission {
 
     /// Where in a worktree the conversation that asked would be.
     pub fn folder_in(&self, worktree: &Worktree) -> String {
+        self.folder_below(&worktree.path)
+    }
+
+    pub(super) fn folder_below(&self, root: &str) -> String {
         let inside = self.created.directory.as_str().strip_prefix(self.created.worktree.as_str());
         match inside.map(|rest| rest.trim_matches('/')) {
-            Some(inside) if !inside.is_empty() => format!("{}/{inside}", worktree.path),
-            _ => worktree.path.clone(),
+            Some(inside) if !inside.is_empty() => format!("{root}/{inside}"),
+            _ => root.to_owned(),
         }
     }
 }

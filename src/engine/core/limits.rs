@@ -19,6 +19,8 @@ pub struct Limits {
     pub tasks: usize,
     /// Missions at rest that stay in memory, however short their rest has been; their journals stay for much longer.
     pub at_rest: usize,
+    /// Ended missions that stay in the store, over all projects.
+    pub stored: u32,
 }
 
 impl Default for Limits {
@@ -32,6 +34,7 @@ impl Default for Limits {
             depth: 3,
             tasks: crate::domain::plan::MAX_TASKS,
             at_rest: 50,
+            stored: 1_000,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is true only for this process and this moment: who waits for an answer, signs of life, jobs under way.
 //! Nothing here is written down, and losing all of it costs at most a question to the host.
+use super::ahead::Ahead;
 use super::event::{Moment, PromptReason, Spent, Subject};
 use super::io::ReplyTo;
 use super::rollback::Asked;
@@ -33,6 +34,7 @@ pub struct Live {
     /// Jobs on the tree or the checks under way, with the round they were asked for.
     pub jobs: BTreeMap<Job, u64>,
     pub next_round: u64,
+    pub ahead: Ahead,
     /// Failures in a row of work on trees.
     pub tree_faults: u32,
     /// What the checks said of the smallest part of the batch that is known to fail.

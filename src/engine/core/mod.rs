@@ -8,6 +8,7 @@
 //!   be lost at any time.
 //!
 //! The caller writes the facts down before it carries out any action.
+mod ahead;
 mod asks;
 mod attempts;
 mod checkpoints;
@@ -133,6 +134,8 @@ pub struct Core {
     trusted: BTreeMap<Directory, Millis>,
     /// Looks that found what no event had told.
     pub events_missed: u64,
+    /// Worktrees that the host has open.
+    pub folders: ahead::Folders,
     now: Millis,
     turn: Turn,
 }
@@ -167,6 +170,7 @@ impl Core {
             means: BTreeMap::new(),
             trusted: BTreeMap::new(),
             events_missed: 0,
+            folders: ahead::Folders::default(),
             now: Millis::default(),
             turn: Turn::default(),
         }
@@ -185,6 +189,7 @@ impl Core {
             Input::SessionCreated { mission, attempt, result } => {
                 self.session_created(&mission, &attempt, result)
             }
+            Input::FolderOpened { mission, folder, result } => self.folder_opened(&mission, folder, result),
             Input::PromptTaken { mission, attempt, result } => self.prompt_taken(&mission, &attempt, result),
             Input::AbortTaken { mission, attempt } => self.abort_taken(&mission, &attempt),
             Input::Looked { mission, attempt, result } => self.looked(&mission, &attempt, result),
@@ -281,9 +286,32 @@ impl Core {
             gauges.insert("memory.percent".into(), memory.percent());
             gauges.insert("memory.own_bytes".into(), memory.own);
         }
+        gauges.insert("folders.open".into(), self.folders.len() as u64);
         self.report_permits(gauges);
         self.report_providers(gauges);
         self.report_spending(gauges);
+    }
+
+    /// Entries of each table; see the dispatcher's.
+    pub fn report_held(&self, gauges: &mut BTreeMap<String, u64>) {
+        let attempts = self.missions.values().map(|m| m.attempts.len()).sum();
+        let pulses = self.live.values().map(|l| l.pulses.len()).sum();
+        let tables = [
+            ("missions", self.missions.len()),
+            ("missions_live", self.live.len()),
+            ("attempts", attempts),
+            ("attempts_live", pulses),
+            ("sessions", self.sessions.len()),
+            ("lease_tables", self.leases.len()),
+            ("wants", self.wants.len()),
+            ("permit_line", self.line.waiting()),
+            ("being_read", self.parked.len() + self.away.len()),
+            ("notices", self.notices.len()),
+            ("models", self.models.len()),
+            ("trusted_directories", self.trusted.len()),
+            ("providers", self.breakers.len().max(self.gates.len())),
+        ];
+        gauges.extend(tables.map(|(name, n)| (format!("held.{name}"), n as u64)));
     }
 
     // ---- the one way to change state
@@ -404,6 +432,9 @@ impl Core {
                 Some(Phase::Integrating) => self.advance_integration(id),
             }
         }
+        if self.missions[id].running() {
+            self.advance_ahead(id);
+        }
         self.advance_trees(id);
         self.advance_rollback(id);
         self.advance_attempts(id);
@@ -426,6 +457,10 @@ impl Core {
             if n < many || at <= self.now {
                 self.forget(&id);
             }
+        }
+        // Late news of a mission that had left memory may have begun one.
+        if self.live.len() > self.missions.len() {
+            self.live.retain(|id, _| self.missions.contains_key(id));
         }
     }
 
@@ -483,6 +518,7 @@ impl Core {
         }
         self.live.remove(id);
         self.wants.remove(id);
+        self.line.left(id);
         self.turn.left.push(id.clone());
     }
 }

@@ -43,6 +43,7 @@ impl Core {
         };
         let open = mission.state.is_open();
         match done {
+            TreeDone::Prepared { result, .. } if open => self.prepared(&id, result),
             TreeDone::Given { task, number, base, result } if open => {
                 self.given(&id, task, number, base, result)
             }
@@ -93,8 +94,12 @@ impl Core {
         if at_work + coming.len() >= mission.created.options.workers as usize {
             return None;
         }
+        let prepared =
+            |number: &u32| live.jobs.contains_key(&Job::Trees(TreeJob::Prepare { number: *number }));
         let used = |number: &u32| {
-            coming.contains(number) || mission.tasks.iter().any(|t| keeps(mission, t, *number))
+            coming.contains(number)
+                || prepared(number)
+                || mission.tasks.iter().any(|t| keeps(mission, t, *number))
         };
         (INTEGRATION + 1..).find(|number| !used(number))
     }
@@ -110,6 +115,10 @@ impl Core {
         match (result, task) {
             (Ok(path), task) => {
                 self.live(id).tree_faults = 0;
+                if task.is_none() {
+                    // While the tree is looked at and checked.
+                    self.open_folder(id, &path);
+                }
                 self.emit(id, Event::WorktreeGiven { task, number, path, base });
             }
             (Err(fault), None) => self.tree_fault(id, &fault),

@@ -7,6 +7,7 @@ use crate::ports::worktrees::{Conflict, Merged, Move, Proposal};
 /// Kinds of work of which a mission has one under way at a time (of `Give` one for each task).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TreeJob {
+    Prepare { number: u32 },
     Give { task: Option<TaskId>, number: u32 },
     Merge,
     Try,
@@ -32,6 +33,8 @@ pub struct Candidate {
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum TreeWork {
+    /// Makes a worktree ready that nobody has been given yet.
+    Prepare { number: u32, onto: TreeId, outfit: Outfit },
     /// Makes a worktree ready at what is accepted; with a change that was made on something older.
     Give { task: Option<TaskId>, number: u32, onto: TreeId, carry: Option<Candidate>, outfit: Outfit },
     /// Puts approved changes on top of each other.
@@ -56,6 +59,7 @@ pub enum TreeWork {
 impl TreeWork {
     pub fn job(&self) -> TreeJob {
         match self {
+            Self::Prepare { number, .. } => TreeJob::Prepare { number: *number },
             Self::Give { task, number, .. } => TreeJob::Give { task: task.clone(), number: *number },
             Self::Merge { .. } => TreeJob::Merge,
             Self::Try { .. } => TreeJob::Try,
@@ -68,6 +72,7 @@ impl TreeWork {
     /// Name in the metrics.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Prepare { .. } => "prepare_worktree",
             Self::Give { .. } => "give_worktree",
             Self::Merge { .. } => "merge",
             Self::Try { .. } => "try_merged",
@@ -86,6 +91,7 @@ impl TreeWork {
     pub fn failed(&self, why: &str) -> TreeDone {
         let why = why.to_owned();
         match self {
+            Self::Prepare { number, .. } => TreeDone::Prepared { number: *number, result: Err(why) },
             Self::Give { task, number, onto, .. } => {
                 TreeDone::Given { task: task.clone(), number: *number, base: onto.clone(), result: Err(why) }
             }
@@ -108,6 +114,10 @@ pub struct Stacked {
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum TreeDone {
+    Prepared {
+        number: u32,
+        result: Result<String, String>,
+    },
     Given {
         task: Option<TaskId>,
         number: u32,
@@ -132,6 +142,7 @@ pub enum TreeDone {
 impl TreeDone {
     pub fn job(&self) -> TreeJob {
         match self {
+            Self::Prepared { number, .. } => TreeJob::Prepare { number: *number },
             Self::Given { task, number, .. } => TreeJob::Give { task: task.clone(), number: *number },
             Self::Merged(_) => TreeJob::Merge,
             Self::Tried { .. } => TreeJob::Try,

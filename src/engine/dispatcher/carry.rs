@@ -118,7 +118,7 @@ impl Dispatcher {
         self.unwatch(mission);
     }
 
-    fn unwatch(&mut self, mission: &MissionId) {
+    pub(super) fn unwatch(&mut self, mission: &MissionId) {
         if let Some(watch) = self.watches.remove(mission) {
             watch.abort();
         }

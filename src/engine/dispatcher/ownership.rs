@@ -55,6 +55,7 @@ impl Dispatcher {
     }
 
     pub(super) fn heartbeat(&mut self) {
+        self.clean_up();
         if self.owned.is_empty() {
             return;
         }

@@ -129,6 +129,7 @@ impl Lanes {
         let (id, withdrawn) = (self.next, CancellationToken::new());
         self.open.insert(id, (entry.key.clone(), withdrawn.clone()));
         let lane = self.place_of(&entry);
+        self.places.entry(entry.key.mission.clone()).or_default();
         let priority = entry.priority;
         group.push(Slot { id, entry, withdrawn }, priority, lane);
         Ok(())
@@ -154,8 +155,10 @@ impl Lanes {
     fn settle(&mut self, finished: Finished) -> Finished {
         self.open.remove(&finished.id);
         if let What::Attempt(attempt) = &finished.key.what {
-            let places = self.places.entry(finished.key.mission.clone()).or_default();
-            places.insert(attempt.clone(), (finished.role, finished.lane));
+            // Not where the mission has left memory meanwhile.
+            if let Some(places) = self.places.get_mut(&finished.key.mission) {
+                places.insert(attempt.clone(), (finished.role, finished.lane));
+            }
         }
         finished
     }
@@ -210,6 +213,7 @@ impl Lanes {
             metrics.gauge(&name("waiting"), counts.waiting());
         }
         metrics.count("lanes.dropped_at_the_pop", self.tally.dropped.load(Ordering::Relaxed));
+        metrics.gauge("held.lane_places", self.places.len() as u64);
         metrics.gauge("lanes.busy", self.tally.busy.load(Ordering::Relaxed));
         metrics.queues.push(Queue {
             name: "lanes",

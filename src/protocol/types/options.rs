@@ -102,6 +102,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub worktree_setup: Option<Vec<String>>,
+        /// Worktrees made ready and opened while the plan is being made, 0 to 50 (default 4).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub worktrees_ahead: Option<u32>,
     }
 
     #[derive(Copy, Eq)]

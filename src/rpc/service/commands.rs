@@ -54,7 +54,9 @@ impl Service {
         words: &str,
         session: &str,
     ) -> Result<String, Refusal> {
-        let said = |what: &str| Refusal::Invalid(format!("say {what}, as in /task-{} …", command.name()));
+        let said = |what: &str, example: &str| {
+            Refusal::Invalid(format!("say {what}, as in /task-{} {example}", command.name()))
+        };
         let (control, done) = match command {
             Command::Status | Command::Report => return self.told(id, command, session).await,
             Command::Rollback => return self.take_back(id, words).await,
@@ -67,16 +69,21 @@ impl Service {
             Command::Steer => {
                 let (task, now, text) = steer_words(words).map_err(Refusal::Invalid)?;
                 if text.is_empty() {
-                    return Err(said("what the workers are to know"));
+                    return Err(said("what the workers are to know", "use the date helper"));
                 }
                 (Control::Steer { text: text.into(), task, now }, "The workers are told")
             }
-            Command::Refuse if words.is_empty() => return Err(said("what is to be different in the plan")),
+            Command::Refuse if words.is_empty() => {
+                return Err(said("what is to be different in the plan", "fewer tasks"));
+            }
             Command::Refuse => (Control::Refuse { text: words.into() }, "It is planned anew"),
             Command::Accept => {
                 let (task, reason) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
                 if reason.trim().is_empty() {
-                    return Err(said("which task (or whole), and why it counts as done"));
+                    return Err(said(
+                        "which task (or whole), and why it counts as done",
+                        "T3 I tried it by hand",
+                    ));
                 }
                 let subject = convert::subject((task != "whole").then(|| task.to_owned()));
                 let reason = reason.trim().to_owned();
@@ -141,17 +148,22 @@ impl Service {
         }
     }
 
-    /// That of the conversation, else the only open one of the project; what is over is meant only where none is open.
+    /// The only open one of the conversation, else its newest, else the only open one of the project; what is over is meant
+    /// only where none is open.
     async fn meant_by(
         &self,
         directory: &Directory,
         session: &str,
         command: Command,
     ) -> Result<Meant, Refusal> {
+        let mut open = self.engine.missions(directory.clone(), true, LOOK_BACK).await?;
+        let own: Vec<_> = open.iter().filter(|row| row.parent_session == session).cloned().collect();
+        if own.len() > 1 {
+            return Ok(Meant::Asks(choice(&own, command)));
+        }
         if let Some(own) = self.engine.newest_of(directory.clone(), session).await? {
             return Ok(Meant::This(own));
         }
-        let mut open = self.engine.missions(directory.clone(), true, LOOK_BACK).await?;
         if open.len() > 1 {
             return Ok(Meant::Asks(choice(&open, command)));
         }

@@ -4,7 +4,7 @@ use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
 use crate::domain::inside::is_inside;
 use crate::engine::handle::{
-    self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note,
+    self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note, Notice,
     Options, Refusal, RollbackStep, RollbackView, Scope, Spent, Subject, TaskView,
 };
 use crate::ports::host::CallState;
@@ -68,6 +68,10 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     }
     options.worktree_links.clone_from(&wire.worktree_links);
     options.worktree_setup.clone_from(&wire.worktree_setup);
+    if let Some(ahead) = wire.worktrees_ahead.filter(|ahead| *ahead > 50) {
+        return invalid(format!("option worktreesAhead is {ahead}: it must be 0 to 50"));
+    }
+    options.worktrees_ahead = wire.worktrees_ahead;
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {
         if !is_inside(todo) {
@@ -223,6 +227,11 @@ pub fn summary(row: &MissionRow) -> MissionSummary {
         created_at: row.created_at.0,
         ended_at: row.ended_at.map(|m| m.0),
     }
+}
+
+pub fn notice(notice: Notice) -> NoticeDetail {
+    let Notice { number, kind, title, message } = notice;
+    NoticeDetail { number, title, message, variant: host::variant(kind) }
 }
 
 pub fn detail(view: &MissionView) -> MissionDetail {

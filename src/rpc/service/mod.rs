@@ -88,6 +88,7 @@ impl Served {
             .request(m::MissionStatus, served!(service, mission_status))
             .request(m::MissionView, served!(service, mission_view))
             .request(m::MissionList, served!(service, mission_list))
+            .request(m::NoticeList, served!(service, notice_list))
             .request(m::MissionControl, served!(service, mission_control))
             .request(m::MissionRollback, served!(service, mission_rollback))
             .request(m::MetricsRead, served!(service, metrics))
@@ -111,6 +112,7 @@ fn router(service: Arc<Service>) -> Router {
         .request(m::MissionStatus, served!(service, mission_status))
         .request(m::MissionView, served!(service, mission_view))
         .request(m::MissionList, served!(service, mission_list))
+        .request(m::NoticeList, served!(service, notice_list))
         .request(m::MissionControl, served!(service, mission_control))
         .request(m::MissionRollback, served!(service, mission_rollback))
         .request(m::CommandRun, served!(service, command_run))
@@ -323,6 +325,15 @@ impl Service {
         Ok(MissionListResult { missions })
     }
 
+    async fn notice_list(&self, p: NoticeListParams, _: CallContext) -> Result<NoticeListResult, RpcError> {
+        let directory = Directory(p.directory);
+        if !self.workspaces.contains_key(&directory) {
+            return Err(RpcError::new(NOT_FOUND, "this process has not opened the directory"));
+        }
+        let notices = self.engine.notices(&directory, p.after).into_iter().map(convert::notice).collect();
+        Ok(NoticeListResult { notices })
+    }
+
     async fn mission_control(
         &self,
         p: MissionControlParams,
@@ -450,7 +461,11 @@ impl Service {
 
     async fn lease_check(&self, p: LeaseCheckParams, _: CallContext) -> Result<LeaseCheckResult, RpcError> {
         let session = HostSessionId(p.session);
-        let checked = self.engine.lease_check(&session, &p.tool, &p.paths).await;
+        let command = p.command.as_deref().map_or(Ok(()), |c| self.engine.command_check(&session, c));
+        let checked = match command {
+            Ok(()) => self.engine.lease_check(&session, &p.tool, &p.paths).await,
+            Err(why) => Err(why),
+        };
         Ok(LeaseCheckResult { allow: checked.is_ok(), reason: checked.err() })
     }
 }

@@ -41,7 +41,7 @@ pub enum Kind {
 /// Of a `Ceilings`.
 const MAX_NAMES: usize = 50;
 
-pub const FIELDS: [Field; 24] = [
+pub const FIELDS: [Field; 25] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -207,8 +207,15 @@ pub const FIELDS: [Field; 24] = [
         name: "worktreeSetup",
         env: "GANTRY_WORKTREE_SETUP",
         kind: Kind::Commands,
-        about: "Commands that make a new worktree ready, run in it once",
+        about: "Commands that make a worktree ready, run in it once, and again when a manifest or lock file is another; what they install belongs out of worktreeLinks",
         default: Some("[]"),
+    },
+    Field {
+        name: "worktreesAhead",
+        env: "GANTRY_WORKTREES_AHEAD",
+        kind: Kind::Whole { least: 0, most: 50, unit: "worktrees" },
+        about: "Worktrees made ready, and opened in OpenCode, while the plan of a mission is being made, so that its first tasks begin at once; each takes OpenCode some 40 MB of memory",
+        default: Some("4"),
     },
 ];
 

@@ -212,7 +212,7 @@ impl Host {
     }
 
     /// Whatever comes first: a line of the sidecar, or a turn that comes to its end; false when neither came by then.
-    fn step(&mut self, by: Instant) -> Result<bool> {
+    pub(super) fn step(&mut self, by: Instant) -> Result<bool> {
         let due = self.turns.peek().map(|Reverse((at, _))| *at);
         if let Some(Incoming { at, message }) = self.sidecar.next(due.map_or(by, |due| due.min(by)))? {
             match message {

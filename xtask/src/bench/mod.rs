@@ -7,6 +7,7 @@
 
 mod demo;
 mod host;
+mod idle;
 mod machine;
 mod makespan;
 mod plugin;
@@ -34,6 +35,8 @@ pub use table::{Table, header};
 pub enum Part {
     /// The sidecar's start and its memory.
     Start,
+    /// The sidecar's processor time while nothing happens.
+    Idle,
     /// Round trips and lease checks.
     Rpc,
     /// From the end of a turn to the next call to the host.
@@ -63,6 +66,7 @@ pub struct Built {
 pub fn measure(part: Part, built: &Built) -> Result<Table> {
     match part {
         Part::Start => start::measure(built),
+        Part::Idle => idle::measure(built),
         Part::Rpc => rpc::measure(built),
         Part::Turnaround => turnaround::measure(built),
         Part::Makespan => makespan::measure(built),

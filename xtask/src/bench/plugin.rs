@@ -20,6 +20,7 @@ use crate::lab::sample;
 const IMPORTS: usize = 20;
 /// Single starts scatter by more than what is looked for.
 const STARTS: usize = 20;
+const INSIDES: usize = 10;
 const START: Duration = Duration::from_secs(60);
 /// Imports the file it is given, and prints what that took (ms) and how much memory is resident then (bytes).
 const IMPORT: &str = "const from = performance.now(); await import(process.argv.at(-1)); \
@@ -34,6 +35,18 @@ const HOOKS: &str = "const { default: plugin } = await import(process.argv.at(-1
     const times = calls.map((call) => Array.from({ length: 100 }, () => { \
         const from = performance.now(); for (let n = 0; n < 1000; n++) call(); return performance.now() - from })); \
     console.log(JSON.stringify(times)); process.exit(0)";
+
+/// A plugin around ours. When the host ends it writes down what ours took of it, in milliseconds: the import, and the rest.
+const INSIDE: &str = "import { appendFileSync } from 'node:fs'; \
+    const from = performance.now(); const { default: plugin } = await import(SHIM); \
+    const took = [performance.now() - from, 0]; \
+    const timed = (call) => (...args) => { const from = performance.now(); \
+        try { return call(...args) } finally { took[1] += performance.now() - from } }; \
+    process.on('exit', () => appendFileSync(TOOK, JSON.stringify(took) + '\\n')); \
+    export default { id: 'inside', server: async (input, options) => { \
+        const hooks = await timed(plugin.server)(input, options); \
+        for (const [name, hook] of Object.entries(hooks)) if (typeof hook === 'function') hooks[name] = timed(hook); \
+        return hooks } }";
 
 /// Import time and size, in Node.js and in the Bun that the host is built on.
 pub(super) fn shim(built: &Built) -> Result<Table> {
@@ -139,6 +152,7 @@ pub(super) fn host(built: &Built) -> Result<Table> {
             (run(&without)?, full)
         });
     }
+    let inside = inside(built, folder.path(), env("inside")?)?;
     ensure!(model.misses().is_empty(), "the script missed a turn: {:?}", model.misses());
     let added = |of: fn(&Run) -> Duration| {
         Samples::new(
@@ -157,12 +171,32 @@ pub(super) fn host(built: &Built) -> Result<Table> {
             Row::new("… added by the plugin, pair by pair", "ms", added(|run| run.wall))
                 .below(Stat::P50, 20.0),
         );
+    let [import, rest] = [0, 1].map(|part| Samples::new(inside.iter().map(|took| took[part]).collect()));
+    table = table
+        .row(Row::new("… inside the plugin: its import", "ms", import).below(Stat::P50, 10.0))
+        .row(Row::new("… inside the plugin: all its hooks, to the host's end", "ms", rest));
     if cpu_of_children().is_some() {
         table = table
             .row(Row::new("… processor time added by the plugin, pair by pair", "ms", added(|run| run.cpu)))
             .remark("Processor time of the host has steps of 10 ms; on a busy machine it says more than wall time.");
     }
     Ok(table)
+}
+
+/// What a start of the host spends in the plugin. Taken inside one process, so it does not scatter as whole starts do.
+fn inside(built: &Built, folder: &Path, env: HostEnv) -> Result<Vec<[f64; 2]>> {
+    let took = folder.join("took");
+    let quoted = |text: String| serde_json::to_string(&text);
+    let shim = quoted(format!("file://{}", built.shim.display()))?;
+    let plugin = INSIDE.replace("SHIM", &shim).replace("TOOK", &quoted(took.display().to_string())?);
+    let file = folder.join("inside.mjs");
+    std::fs::write(&file, plugin)?;
+    let env = env.plugin(&file, json!({})).gantry(&built.gantry);
+    for _ in 0..INSIDES {
+        run(&env)?;
+    }
+    let lines = std::fs::read_to_string(&took)?;
+    lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
 struct Run {

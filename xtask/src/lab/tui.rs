@@ -12,6 +12,8 @@ use super::host::kill_group;
 
 /// Longest wait for the echo of a letter; a blank at the end of a line may show none.
 const ECHO: Duration = Duration::from_millis(500);
+/// Longer than it takes to draw all of a screen.
+const FRAME: Duration = Duration::from_millis(100);
 /// Between an echo and the next letter.
 const STROKE: Duration = Duration::from_millis(15);
 
@@ -137,10 +139,11 @@ impl Tui {
         self.key(Key::Escape)
     }
 
-    /// The window is given another size.
+    /// The window is given another size. What was drawn for the old one is not to be taken for an answer to the new one.
     pub fn resize(&self, columns: u16, rows: u16) -> Result<()> {
         let mut parser = self.display.parser.lock().unwrap_or_else(PoisonError::into_inner);
         parser.screen_mut().set_size(rows, columns);
+        parser.process(b"\x1b[2J");
         self.master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 })
     }
 
@@ -174,6 +177,24 @@ impl Tui {
     /// Waits for a text on the screen.
     pub fn wait_text(&self, text: &str, timeout: Duration) -> Result<Screen> {
         self.wait_for(&format!("{text:?} on the screen"), timeout, |screen| screen.contains(text))
+    }
+
+    /// As `wait_for`, with a screen that is not in the middle of being drawn.
+    pub fn wait_still(
+        &self,
+        what: &str,
+        timeout: Duration,
+        mut wanted: impl FnMut(&Screen) -> bool,
+    ) -> Result<Screen> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let found = self.wait_for(what, left, &mut wanted)?;
+            std::thread::sleep(FRAME);
+            if self.screen() == found {
+                return Ok(found);
+            }
+        }
     }
 
     /// Waits for the program to end by itself.

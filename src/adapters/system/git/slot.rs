@@ -19,6 +19,33 @@ use std::time::Duration;
 const SETTINGS: &str = "^(user\\..*|filter\\..*|diff\\..*|core\\.(autocrlf|eol|ignorecase|filemode|symlinks|precomposeunicode|attributesfile|excludesfile))$";
 const FILE: &str = "settings";
 const STAMP: &str = "set-up";
+/// What the commands that make a worktree ready go by, as of the last time it was given.
+const NEEDS: &str = "needs";
+/// Files that say what a project is built with, wherever they are in it: where one is another, so is what was set up.
+const MANIFESTS: [&str; 22] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "Gemfile.lock",
+    "Pipfile.lock",
+    "bun.lock",
+    "bun.lockb",
+    "build.gradle",
+    "build.gradle.kts",
+    "composer.lock",
+    "deno.lock",
+    "go.mod",
+    "go.sum",
+    "mix.lock",
+    "npm-shrinkwrap.json",
+    "package-lock.json",
+    "package.json",
+    "pnpm-lock.yaml",
+    "poetry.lock",
+    "pom.xml",
+    "pyproject.toml",
+    "uv.lock",
+    "yarn.lock",
+];
 /// Worktrees of one project that stay for its next mission.
 const KEPT: u32 = 4;
 /// Worktrees that no mission used for so long are removed.
@@ -131,7 +158,17 @@ async fn checkout(
     let call = || slot.call(tree, &place.private, &index);
     git.text(call(), ["read-tree", "--reset", "-u", super::diff::id(files)?]).await?;
     git.text(call(), ["clean", "-ffdq"]).await?;
-    Ok(())
+    let list = git.text(call(), ["ls-files", "--stage", "-z"]).await?;
+    let needs: Vec<u8> = names(&list).filter(|e| is_manifest(e)).flat_map(|e| [e, b"\n"].concat()).collect();
+    let at = slot.folder.join(NEEDS);
+    files::write_atomic(&at, &needs).map_err(|e| file(&at, &e))
+}
+
+/// Of an entry of the index, such as `100644 ID 0<tab>PATH`.
+fn is_manifest(entry: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(entry);
+    let name = text.split_once('\t').and_then(|(_, path)| path.rsplit('/').next()).unwrap_or_default();
+    MANIFESTS.contains(&name) || name.starts_with("requirements") && name.ends_with(".txt")
 }
 
 /// A folder of the project that the worktree shares; for reading, since it is outside of what may be written.
@@ -218,17 +255,23 @@ fn remove(path: &Path) -> io::Result<()> {
     gone.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
 }
 
-fn stamp(tree: &Path) -> PathBuf {
-    tree.parent().unwrap_or(tree).join(STAMP)
+fn beside(tree: &Path, name: &str) -> PathBuf {
+    tree.parent().unwrap_or(tree).join(name)
+}
+
+/// What was, or is to be, set up: the commands, and what they go by.
+fn wanted(tree: &Path, commands: &[String]) -> String {
+    let needs = fs::read_to_string(beside(tree, NEEDS)).unwrap_or_default();
+    format!("{}\n\n{needs}", commands.join("\n"))
 }
 
 pub(super) fn is_set_up(tree: &Path, commands: &[String]) -> bool {
-    fs::read_to_string(stamp(tree)).is_ok_and(|text| text == commands.join("\n"))
+    fs::read_to_string(beside(tree, STAMP)).is_ok_and(|text| text == wanted(tree, commands))
 }
 
 pub(super) fn set_up(tree: &Path, commands: &[String]) -> Result<(), WorkspaceError> {
-    let stamp = stamp(tree);
-    files::write_atomic(&stamp, commands.join("\n").as_bytes()).map_err(|e| file(&stamp, &e))
+    let stamp = beside(tree, STAMP);
+    files::write_atomic(&stamp, wanted(tree, commands).as_bytes()).map_err(|e| file(&stamp, &e))
 }
 
 /// Removes what is more than the next mission is likely to want, and what has not been used for long.

@@ -1,5 +1,6 @@
 //! The core against a scripted world: literal expectations, no time but virtual time, and after every step the
 //! promises that hold always (see `world.rs`).
+mod ahead;
 mod approval;
 mod asks;
 mod budget;

@@ -79,7 +79,7 @@ fn created() -> impl Strategy<Value = Created> {
             of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose])),
             of(whole()),
         ),
-        (of(any::<bool>()), of(any::<bool>()), of(texts()), of(texts())),
+        (of(any::<bool>()), of(any::<bool>()), of(texts()), of(texts()), of(any::<u32>())),
     )
         .prop_map(
             |(
@@ -93,7 +93,7 @@ fn created() -> impl Strategy<Value = Created> {
                 task_budget,
                 diagnostics,
                 (approval, fractal, background, toasts, permission_timeout_ms),
-                (worktrees, as_branch, worktree_links, worktree_setup),
+                (worktrees, as_branch, worktree_links, worktree_setup, worktrees_ahead),
             )| Options {
                 checks,
                 todo,
@@ -119,6 +119,7 @@ fn created() -> impl Strategy<Value = Created> {
                 as_branch,
                 worktree_links,
                 worktree_setup,
+                worktrees_ahead,
                 permission_timeout_ms,
             },
         );

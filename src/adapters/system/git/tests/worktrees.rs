@@ -91,6 +91,16 @@ async fn a_worktree_is_used_again_with_what_was_built_and_nothing_else() {
     assert!(at.join("build.log").exists() && !at.join("left.txt").exists());
     assert_eq!(git(&at, &["branch", "--list", "left"]), "");
     assert!(lab.tree.is_set_up(&at, &["npm ci".into()]) && !lab.tree.is_set_up(&at, &["make".into()]));
+    // What it was set up by is another: only then is it done again.
+    let mut tree = next;
+    for (name, again) in
+        [("web/package-lock.json", true), ("requirements-dev.txt", true), ("lock.txt", false)]
+    {
+        lab.tree.set_up(&at, &["npm ci".into()]).expect("a stamp");
+        tree = lab.tree_with(&tree, &[(name, Some("{}\n"))]).await;
+        lab.give(1, &tree, &[]).await;
+        assert_eq!(!lab.tree.is_set_up(&at, &["npm ci".into()]), again, "{name}");
+    }
     // After the mission the next one finds a few, and what nobody used for a week is gone.
     lab.give(4, &base, &[]).await;
     lab.tree.release(lab.root()).await.expect("tidied");

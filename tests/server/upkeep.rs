@@ -1,0 +1,90 @@
+//! What missions leave behind, in memory and in the store, goes while the process runs.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use gantry::adapters::memory::MemoryStore;
+use gantry::adapters::system::Uuids;
+use gantry::domain::ids::Millis;
+use gantry::domain::memory::MemoryUse;
+use gantry::engine::handle::Limits;
+use gantry::ports::Fut;
+use gantry::ports::store::Store;
+use gantry::ports::system::{Clock, MemoryGauge};
+use tokio::time::{Instant, sleep};
+
+use crate::engine::{Engine, Ground, QuickHost};
+
+const STORED: u32 = 10;
+const AT_REST: usize = 4;
+const MANY: usize = 20;
+
+/// Wall time as the runtime has it: holds on missions run out by it.
+struct RuntimeClock(Instant);
+
+impl Clock for RuntimeClock {
+    fn now(&self) -> Millis {
+        Millis(1_767_225_600_000 + self.0.elapsed().as_millis() as u64)
+    }
+}
+
+/// Counts how often memory is given back.
+#[derive(Default)]
+struct Gauge(AtomicU64);
+
+impl MemoryGauge for Gauge {
+    fn read(&self) -> Option<MemoryUse> {
+        None
+    }
+    fn give_back(&self) -> Fut<'_, ()> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// How many entries each table of the engine holds.
+async fn held(engine: &Engine) -> BTreeMap<String, u64> {
+    let gauges = engine.handle.metrics().await.gauges;
+    gauges.into_iter().filter(|(name, _)| name.starts_with("held.")).collect()
+}
+
+async fn stored(store: &MemoryStore) -> usize {
+    store.missions(None, false, 10_000).await.expect("a list").len()
+}
+
+// On a paused clock: nothing here waits for a thread, and half an hour passes.
+#[tokio::test(start_paused = true)]
+async fn tables_and_store_are_back_at_their_bounds_after_any_number_of_missions() {
+    let (store, memory) = (MemoryStore::new(), Arc::new(Gauge::default()));
+    let ground = Ground {
+        clock: Arc::new(RuntimeClock(Instant::now())),
+        ids: Arc::new(Uuids),
+        store: Arc::new(store.clone()),
+        memory: memory.clone(),
+        limits: Limits { at_rest: AT_REST, stored: STORED, ..Limits::default() },
+    };
+    let engine = Engine::start(ground, 10, Arc::new(QuickHost::new(Duration::ZERO, false)));
+    let mut rounds = Vec::new();
+    for round in 0..4 {
+        engine.missions(MANY, 5).await;
+        // Several heartbeats, and the holds on missions that have left memory run out.
+        sleep(Duration::from_secs(60)).await;
+        let tables = held(&engine).await;
+        assert_eq!(tables["held.missions"], AT_REST as u64);
+        rounds.push((tables, stored(&store).await));
+        assert!(memory.0.load(Ordering::Relaxed) > round, "memory is given back with each round");
+    }
+    // The newest are kept, and those of the last round were still held when the rest went.
+    assert!(rounds[1].1 <= STORED as usize + MANY, "{}", rounds[1].1);
+    assert_eq!(rounds[1], rounds[2]);
+    assert_eq!(rounds[1], rounds[3]);
+    let forgotten = engine.handle.metrics().await.counters["store.missions_forgotten"];
+    assert_eq!(forgotten as usize + rounds[3].1, 4 * MANY, "what is not in the store was forgotten");
+    sleep(Duration::from_secs(31 * 60)).await;
+    let mut left = held(&engine).await;
+    // What was learned of providers stays; there are as many of those as there are.
+    assert_eq!(left.remove("held.providers"), Some(2), "the one, and that of which nothing was known yet");
+    left.retain(|_, n| *n > 0);
+    assert_eq!(left, BTreeMap::new());
+}
