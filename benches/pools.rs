@@ -37,6 +37,7 @@ fn attempt() -> Attempt {
         closed_at: None,
         session: Some(HostSessionId::new("ses_5f4e3d2c1b0a")),
         node: None,
+        revises: false,
         prompts: Vec::with_capacity(2),
         submission: None,
         outcome: None,

@@ -27,7 +27,7 @@ pub fn session_title(mission: &Mission, attempt: &Attempt) -> String {
             let (task, title) = node(mission, attempt);
             format!("Plan {task}: {title}")
         }
-        AttemptKind::Planning if mission.revises(attempt) => format!("Plan anew: {title}"),
+        AttemptKind::Planning if attempt.revises => format!("Plan anew: {title}"),
         AttemptKind::Planning => format!("Plan: {title}"),
         AttemptKind::Work(task) => format!("{task}: {}", task_title(mission, task)),
         AttemptKind::Review(Subject::Task(task)) => format!("Review {task}: {}", task_title(mission, task)),
@@ -114,9 +114,7 @@ fn subject_line(mission: &Mission, attempt: &Attempt) -> String {
             let (task, title) = node(mission, attempt);
             format!("Your work: Plan task {task} further: {title}.")
         }
-        AttemptKind::Planning if mission.revises(attempt) => {
-            "Your work: Plan the rest of the mission anew.".into()
-        }
+        AttemptKind::Planning if attempt.revises => "Your work: Plan the rest of the mission anew.".into(),
         AttemptKind::Planning => "Your work: Plan the mission.".into(),
         AttemptKind::Work(task) => {
             format!(
@@ -140,7 +138,7 @@ fn first(mission: &Mission, attempt: &Attempt) -> String {
     match &attempt.kind {
         AttemptKind::Planning => match attempt.node.as_ref().and_then(|task| mission.task(task)) {
             Some(task) => parts(mission, task),
-            None if mission.revises(attempt) => revising(mission),
+            None if attempt.revises => revising(mission),
             None => planning(mission),
         },
         AttemptKind::Work(task) => {

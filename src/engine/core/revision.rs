@@ -182,11 +182,11 @@ impl Core {
 impl Mission {
     /// Planners of the revision that is wanted.
     fn revisers(&self) -> impl Iterator<Item = &Attempt> {
-        self.attempts.values().filter(|a| a.plans_the_mission() && a.token >= self.revision.from)
+        self.attempts.values().filter(|a| a.revises && a.token >= self.revision.from)
     }
 
-    pub fn revises(&self, attempt: &Attempt) -> bool {
-        self.revision.wanted && attempt.plans_the_mission() && attempt.token >= self.revision.from
+    pub(super) fn revises(&self, attempt: &Attempt) -> bool {
+        self.revision.wanted && attempt.revises && attempt.token >= self.revision.from
     }
 
     /// Nobody has worked on it, or planned it further: it may still become another task, or none.

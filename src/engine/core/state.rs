@@ -121,6 +121,8 @@ pub struct Attempt {
     pub session: Option<HostSessionId>,
     /// The task a planner plans further.
     pub node: Option<TaskId>,
+    /// A planner of what has not begun, for a mission that has a plan.
+    pub revises: bool,
     /// Prompts by reason, in order.
     pub prompts: Vec<PromptReason>,
     pub submission: Option<Submission>,
@@ -390,7 +392,10 @@ impl Mission {
             Event::Reopened { task } => self.apply_reopened(task)?,
             Event::AttemptOpened { attempt, kind, token, ordinal, session, node } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
-                self.attempt_mut(attempt)?.node.clone_from(node);
+                let planned = self.plan.is_some();
+                let opened = self.attempt_mut(attempt)?;
+                opened.node.clone_from(node);
+                opened.revises = planned && opened.plans_the_mission();
             }
             Event::AttemptSession { attempt, session } => {
                 self.attempt_mut(attempt)?.session = Some(session.clone());
@@ -655,6 +660,7 @@ impl Mission {
                 closed_at: None,
                 session: session.clone(),
                 node: None,
+                revises: false,
                 prompts: Vec::new(),
                 submission: None,
                 outcome: None,

@@ -180,3 +180,18 @@ fn a_crash_at_any_moment_leaves_one_new_plan() {
         }
     }
 }
+
+#[test]
+fn a_planner_that_has_handed_in_is_known_by_its_prompt_all_the_same() {
+    let (mut w, m) = begun();
+    let handed_in = Step::Call(ToolInput::Plan(anew(vec![task("T5", "e", "")], "")));
+    w.outside.script("Plan anew", vec![vec![(1_000, handed_in), (60_000, Step::EndUnseen("x"))]]);
+    say(&mut w, &m, "and a fifth");
+    w.run_until(|w| w.core.missions().any(|m| m.tasks.len() == 5));
+    // Another process takes it over, and looks what became of the planner's turn.
+    let events = w.log[&m].len();
+    let mut next = w.take_over(w.now.plus(1_000), events, &w.outside.clone(), false);
+    next.run();
+    assert_eq!(next.state(&m), "completed");
+    assert_eq!(next.turns_of("Plan anew").len(), 1, "{}", next.story());
+}
