@@ -218,7 +218,7 @@ export class Workspace implements Tenant {
 
   private readonly handlers: { [M in keyof HostMethods]: (params: HostMethods[M]["params"]) => Promise<HostMethods[M]["result"]> } = {
     "host/session.create": async (p: SessionCreateParams) => {
-      const session = await this.port.createSession({ parent: p.parent, title: p.title, agent: p.agent, key: p.key, adopt: p.adopt, folder: p.folder })
+      const session = await this.port.createSession({ parent: p.parent, title: p.title, agent: p.agent, model: p.model, key: p.key, adopt: p.adopt, folder: p.folder })
       this.pool.children.set(session, this)
       return { session }
     },

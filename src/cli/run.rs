@@ -14,6 +14,9 @@ pub struct Args {
     /// Most the mission may spend: tokens, as in 50k or 2m, or dollars, as in '$2'
     #[arg(long, value_name = "BUDGET")]
     budget: Option<String>,
+    /// So many tries at each task side by side, of which the best is taken
+    #[arg(long, value_name = "N", value_parser = config::tries)]
+    race: Option<u32>,
     /// Each task works in a working tree of its own; your files change when all of it is checked
     #[arg(long)]
     worktree: bool,
@@ -38,6 +41,9 @@ pub fn run(args: &Args) -> u8 {
         Some(budget) => format!("--budget={budget} {}", args.text),
         None => args.text.clone(),
     };
+    if let Some(tries) = args.race {
+        text.insert_str(0, &format!("--race={tries} "));
+    }
     if args.worktree {
         text.insert_str(0, "--worktree ");
     }

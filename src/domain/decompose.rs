@@ -329,7 +329,7 @@ mod tests {
                 let plan = decompose(title, brief);
                 assert!(plan.tasks.len() <= 50);
                 assert_eq!(plan, decompose(title, brief));
-                let rules = PlanRules { max_tasks: 50, checks: Vec::new() };
+                let rules = PlanRules { max_tasks: 50, ..PlanRules::default() };
                 let (read, remarks) = validate(draft(&plan), &rules).expect("a sound plan");
                 assert_eq!((read, remarks), (plan, Vec::new()));
             }

@@ -2,6 +2,7 @@
 use super::ids::TaskId;
 use super::lease::Pattern;
 use super::plan::{Draft, MAX_TASKS, Mode, PlanRules, TaskSpec, is_task_id, validate};
+use super::race::Races;
 use std::collections::BTreeMap;
 
 /// Levels below a task of the plan.
@@ -34,8 +35,9 @@ pub fn above<'a>(task: &'a TaskSpec, all: &'a [TaskSpec]) -> Vec<&'a TaskSpec> {
 pub fn room(task: &TaskSpec, all: &[TaskSpec]) -> usize {
     let root = |t: &TaskSpec| above(t, all).last().map_or_else(|| t.id.clone(), |t| t.id.clone());
     let mine = root(task);
-    let lineage = all.iter().filter(|t| t.parent.is_some() && root(t) == mine).count();
-    MAX_WIDTH.min(MAX_LINEAGE.saturating_sub(lineage)).min(MAX_TASKS.saturating_sub(all.len()))
+    let planned = || all.iter().filter(|t| !t.is_try());
+    let lineage = planned().filter(|t| t.parent.is_some() && root(t) == mine).count();
+    MAX_WIDTH.min(MAX_LINEAGE.saturating_sub(lineage)).min(MAX_TASKS.saturating_sub(planned().count()))
 }
 
 /// The parts of a task, called after it (`T3.1`), and remarks for their author; or all that is wrong. One part is none: the
@@ -45,8 +47,9 @@ pub fn expand(
     all: &[TaskSpec],
     draft: Draft,
     checks: Vec<String>,
+    races: Races,
 ) -> Result<(Vec<TaskSpec>, Vec<String>), Vec<String>> {
-    let (plan, mut remarks) = validate(draft, &PlanRules { max_tasks: room(task, all), checks })
+    let (plan, mut remarks) = validate(draft, &PlanRules { max_tasks: room(task, all), checks, races })
         .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     if plan.tasks.len() == 1 {
         return Ok((Vec::new(), remarks));
@@ -102,7 +105,7 @@ mod tests {
 
     fn root() -> TaskSpec {
         let one = draft(&[("T1", "src/a lib", "", true)]);
-        validate(one, &PlanRules { max_tasks: 9, checks: Vec::new() }).expect("a plan").0.tasks.remove(0)
+        validate(one, &PlanRules { max_tasks: 9, ..PlanRules::default() }).expect("a plan").0.tasks.remove(0)
     }
 
     fn parts(
@@ -110,7 +113,9 @@ mod tests {
         all: &[TaskSpec],
         tasks: &[(&str, &str, &str, bool)],
     ) -> Result<Vec<TaskSpec>, String> {
-        expand(task, all, draft(tasks), Vec::new()).map(|(parts, _)| parts).map_err(|f| f.join("; "))
+        expand(task, all, draft(tasks), Vec::new(), Races::Asked)
+            .map(|(parts, _)| parts)
+            .map_err(|f| f.join("; "))
     }
 
     #[test]
@@ -137,7 +142,7 @@ mod tests {
         for level in 0..MAX_DEPTH {
             let task = all.last().expect("a task").clone();
             assert_eq!(depth(&task, &all), level);
-            let (made, remarks) = expand(&task, &all, draft(&two), Vec::new()).expect("parts");
+            let (made, remarks) = expand(&task, &all, draft(&two), Vec::new(), Races::Asked).expect("parts");
             let deepest = level + 1 == MAX_DEPTH;
             assert_eq!(remarks.len(), if deepest { 2 } else { 0 });
             assert!(made.iter().all(|p| p.mode.is_none() == deepest));

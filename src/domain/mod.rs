@@ -17,6 +17,7 @@ pub mod merge;
 pub mod mission;
 pub mod permits;
 pub mod plan;
+pub mod race;
 pub mod rate;
 pub mod retry;
 pub mod rollback;

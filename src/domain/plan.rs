@@ -46,11 +46,18 @@ impl Priority {
 pub enum Mode {
     /// Planned further when its turn comes.
     Fractal,
+    /// Several tries side by side, of which one is taken.
+    Race,
+    /// Such a try. No plan asks for one.
+    Try,
 }
 
 impl Mode {
     pub fn parse(name: &str) -> Option<Self> {
-        (name == "fractal").then_some(Mode::Fractal)
+        [("fractal", Mode::Fractal), ("race", Mode::Race)]
+            .into_iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, m)| m)
     }
 }
 
@@ -68,8 +75,15 @@ pub struct TaskSpec {
     pub estimate_minutes: f64,
     /// None: the usual way.
     pub mode: Option<Mode>,
-    /// The task it is a part of.
+    /// The task it is a part of, or a try at.
     pub parent: Option<TaskId>,
+}
+
+impl TaskSpec {
+    /// One of several tries at the same task: nothing that people planned or count.
+    pub fn is_try(&self) -> bool {
+        self.mode == Some(Mode::Try)
+    }
 }
 
 /// A plan that has passed `validate`.

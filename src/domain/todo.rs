@@ -133,9 +133,9 @@ impl Document {
         self.section(mission).map(|section| section.version)
     }
 
-    /// The missions that have a section.
-    pub fn missions(&self) -> Vec<String> {
-        sections(&self.lines).into_iter().map(|section| section.mission).collect()
+    /// The missions that have a section, with the version at which it was last written.
+    pub fn sections(&self) -> Vec<(String, u64)> {
+        sections(&self.lines).into_iter().map(|section| (section.mission, section.version)).collect()
     }
 
     /// The items of a mission as they stand, those that people added included; empty without a section.

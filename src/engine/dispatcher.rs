@@ -688,6 +688,9 @@ impl Dispatcher {
         self.lanes.report(&mut metrics);
         metrics.count("reports.late", self.core.late_reports);
         metrics.count("looks.that_found_missed_events", self.core.events_missed);
+        metrics.count("sessions.hits", self.core.pool.hits);
+        metrics.count("sessions.misses", self.core.pool.misses);
+        metrics.count("sessions.evicted", self.core.pool.evicted);
         metrics.count("folders.hits", self.core.folders.hits);
         metrics.count("folders.misses", self.core.folders.misses);
         // Said also where there was none: that is how it should be.
@@ -735,6 +738,7 @@ fn seed_of(identity: &OwnerIdentity) -> u64 {
 fn mission_of(action: &Action) -> Option<MissionId> {
     match action {
         Action::CreateSession { mission, .. }
+        | Action::CheckSession { mission, .. }
         | Action::OpenFolder { mission, .. }
         | Action::Prompt { mission, .. }
         | Action::Look { mission, .. }

@@ -93,17 +93,39 @@ impl Effects {
             })
         };
         match action {
-            Action::CreateSession { mission, attempt, directory, folder, parent, title, role, adopt } => {
+            Action::CreateSession {
+                mission,
+                attempt,
+                directory,
+                folder,
+                parent,
+                title,
+                role,
+                model,
+                adopt,
+            } => {
                 let key = attempt.0.clone();
                 let broken = Input::SessionCreated {
                     mission: mission.clone(),
                     attempt: attempt.clone(),
                     result: Err(failed()),
                 };
-                let new = NewSession { directory, folder, parent: Some(parent), title, role, key, adopt };
+                let parent = Some(parent);
+                let new = NewSession { directory, folder, parent, title, role, model, key, adopt };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let result = host.create(new).await;
                     Some(Input::SessionCreated { mission, attempt, result })
+                })
+            }
+            Action::CheckSession { mission, directory, session } => {
+                let told = {
+                    let (mission, session) = (mission.clone(), session.clone());
+                    move |result| Input::SessionChecked { mission, session, result }
+                };
+                let broken = told.clone()(Err(failed()));
+                let effects = self.clone();
+                work(Some(&mission), Some(broken), async move {
+                    Some(told(effects.look(directory, session, true, 1).await))
                 })
             }
             Action::OpenFolder { mission, directory, folder } => {
@@ -422,10 +444,8 @@ impl Effects {
                 };
                 work(Some(&mission.clone()), Some(broken), async move {
                     let plan = TodoPlan { mission: mission.0.clone(), title, items };
-                    let result = todo
-                        .publish(Path::new(&root).join(file), plan, seen)
-                        .await
-                        .map_err(|e| e.to_string());
+                    let written = todo.publish(PathBuf::from(root), file, plan, seen).await;
+                    let result = written.map_err(|e| e.to_string());
                     Some(Input::TodoWritten { mission, result })
                 })
             }

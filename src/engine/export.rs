@@ -32,7 +32,7 @@ pub fn markdown(mission: &Mission, facts: &[(Millis, Event)]) -> String {
     if let Some(plan) = &mission.plan {
         let _ = writeln!(out, "## Plan\n\n{}\n", plan.summary);
     }
-    for task in &mission.tasks {
+    for task in mission.in_order() {
         of_task(&mut out, mission, task, diff(facts, &Subject::Task(task.spec.id.clone())));
     }
     whole(&mut out, mission);
@@ -64,6 +64,9 @@ fn of_task(out: &mut String, mission: &Mission, task: &Task, diff: &str) {
     }
     if !spec.files.is_empty() {
         let _ = writeln!(out, "- files: `{}`", spec.files.join("`, `"));
+    }
+    if let Some(race) = report::race(mission, task) {
+        let _ = writeln!(out, "- race: {race}");
     }
     if let Some(note) = &task.note {
         let _ = writeln!(out, "- {note}");

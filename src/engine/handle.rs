@@ -143,6 +143,7 @@ impl MissionView {
                 Some(acceptance) if t.state == TaskState::Completed => {
                     Some(format!("accepted by {}: {}", acceptance.by, acceptance.reason))
                 }
+                _ if t.state == TaskState::Completed || t.note.is_none() => report::race(mission, t),
                 _ => t.note.clone(),
             },
             budget_spent: below.get(&t.spec.id).map_or(Spent::default(), |(spent, _)| *spent),
@@ -155,7 +156,7 @@ impl MissionView {
             awaits_approval: mission.awaits_approval(),
             report: mission.report.clone(),
             asks: mission.asks.iter().map(|ask| AskView::of(mission, ask)).collect(),
-            checkpoints: mission.checkpoints.iter().cloned().collect(),
+            checkpoints: mission.checkpoints.iter().map(|c| mission.without_tries(c)).collect(),
             summary: mission.plan.as_ref().map(|plan| plan.summary.clone()),
             attempts: views::attempts(mission),
             findings: views::findings(mission),

@@ -1,9 +1,10 @@
 //! What agents are told. Pure text from a mission's state; every part is bounded.
 use super::core::MAX_ATTEMPTS;
 use super::core::event::{AttemptKind, PromptReason, Subject};
-use super::core::state::{Attempt, Mission, Steer, Task};
+use super::core::state::{Attempt, Mission, RaceEnd, Steer, Task};
 use crate::domain::fractal;
 use crate::domain::ids::{MissionId, TaskId};
+use crate::domain::race::Races;
 use crate::domain::verdict::{CheckOutcome, CheckResult, Finding};
 use std::fmt::Write;
 
@@ -17,6 +18,8 @@ const MAX_NOTE: usize = 500;
 const MAX_NOTES: usize = 4_000;
 /// Longest report of one dependency.
 const MAX_DEPENDENCY: usize = 2_000;
+/// Longest diffs of all tries that are compared.
+const MAX_DIFFS: usize = 60_000;
 /// Longest output of one check.
 const MAX_OUTPUT: usize = 3_000;
 
@@ -30,7 +33,10 @@ pub fn session_title(mission: &Mission, attempt: &Attempt) -> String {
         AttemptKind::Planning if attempt.revises => format!("Plan anew: {title}"),
         AttemptKind::Planning => format!("Plan: {title}"),
         AttemptKind::Work(task) => format!("{task}: {}", task_title(mission, task)),
-        AttemptKind::Review(Subject::Task(task)) => format!("Review {task}: {}", task_title(mission, task)),
+        AttemptKind::Review(Subject::Task(task)) => {
+            let verb = if mission.compares(task) { "Compare" } else { "Review" };
+            format!("{verb} {task}: {}", task_title(mission, task))
+        }
         AttemptKind::Review(Subject::Whole) => format!("Integration review: {title}"),
     }
 }
@@ -123,6 +129,9 @@ fn subject_line(mission: &Mission, attempt: &Attempt) -> String {
                 attempt.ordinal
             )
         }
+        AttemptKind::Review(Subject::Task(task)) if mission.compares(task) => {
+            format!("Your work: Comparison of the tries at task {task}: {}.", task_title(mission, task))
+        }
         AttemptKind::Review(Subject::Task(task)) => {
             format!(
                 "Your work: Review of task {task}: {} (Attempt {} of {MAX_ATTEMPTS}).",
@@ -143,6 +152,9 @@ fn first(mission: &Mission, attempt: &Attempt) -> String {
         },
         AttemptKind::Work(task) => {
             mission.task(task).map(|t| work(mission, t, attempt.ordinal)).unwrap_or_default()
+        }
+        AttemptKind::Review(Subject::Task(task)) if mission.compares(task) => {
+            mission.task(task).map(|t| comparison(mission, t, attempt)).unwrap_or_default()
         }
         AttemptKind::Review(Subject::Task(task)) => {
             mission.task(task).map(|t| task_review(mission, t, attempt)).unwrap_or_default()
@@ -226,6 +238,17 @@ fn planning(mission: &Mission) -> String {
              fractal: it is planned further when its turn comes.\n",
         );
     }
+    out.push_str(match mission.created.options.races() {
+        Races::NoWorktrees | Races::Off => "",
+        Races::Asked => {
+            "A hard task whose best solution is open may have `mode` race: several workers try it side by side and the best \
+             try is taken, at several times the cost.\n"
+        }
+        Races::All => {
+            "The user wants each task raced: several workers try it side by side and the best try is taken. `mode` normal is \
+             for a task where that would be a waste.\n"
+        }
+    });
     out
 }
 
@@ -311,7 +334,14 @@ fn work(mission: &Mission, task: &Task, ordinal: u32) -> String {
     let _ = writeln!(out, "Task {}: {}", task.spec.id, task.spec.title);
     let _ = writeln!(out, "Attempt {} of {MAX_ATTEMPTS}", ordinal);
     if ordinal > 1 && !task.findings.is_empty() {
-        out.push_str("\nThe last attempt was sent back. Mend all of this:\n");
+        // The race counts as the first attempt; nothing of it is left in the files.
+        out.push_str(match &task.race {
+            Some(RaceEnd::Lost) if ordinal == 2 => {
+                "\nSeveral workers have tried this before you, each in files of their own that are gone. What was wrong with \
+                 their tries:\n"
+            }
+            _ => "\nThe last attempt was sent back. Mend all of this:\n",
+        });
         findings(&mut out, &task.findings);
     } else if ordinal > 1
         && let Some(note) = &task.note
@@ -327,7 +357,13 @@ fn work(mission: &Mission, task: &Task, ordinal: u32) -> String {
         let _ = writeln!(out, "These must pass at the end: {}", task.spec.checks.join("; "));
     }
     if let Some(whole) = task.spec.parent.as_ref().and_then(|p| mission.task(p)) {
-        let _ = writeln!(out, "\nIt is a part of {}: {}", whole.spec.id, whole.spec.title);
+        if task.spec.is_try() {
+            out.push_str(
+                "\nOthers try the same at the same time, each in files of their own; the best try is taken.\n",
+            );
+        } else {
+            let _ = writeln!(out, "\nIt is a part of {}: {}", whole.spec.id, whole.spec.title);
+        }
     }
     out.push_str("\nThe mission this belongs to, for context only:\n");
     brief(&mut out, mission);
@@ -351,8 +387,10 @@ fn wording(out: &mut String, task: &Task) {
 }
 
 fn dependencies(out: &mut String, mission: &Mission, task: &Task) {
-    for dep in task.spec.depends_on.iter().filter_map(|d| mission.task(d)) {
-        if let Some(summary) = &dep.summary {
+    // A try waits for nothing itself.
+    let of = task.spec.parent.as_ref().filter(|_| task.spec.is_try()).and_then(|of| mission.task(of));
+    for dep in of.unwrap_or(task).spec.depends_on.iter().filter_map(|d| mission.task(d)) {
+        if let Some(summary) = mission.summary_of(dep) {
             let _ = writeln!(
                 out,
                 "\nDone before, {} ({}): {}",
@@ -378,7 +416,7 @@ fn task_review(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
         findings(&mut out, &task.findings);
     }
     notes(&mut out, mission, Some(task));
-    gate_text(&mut out, &task.gate);
+    gate_text(&mut out, &task.gate, usize::MAX);
     out.push_str("\nThe mission this belongs to, for context only:\n");
     brief(&mut out, mission);
     out.push_str(
@@ -388,15 +426,46 @@ fn task_review(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
     out
 }
 
+/// What the reviewer of several tries is told. The diffs share the room that one has elsewhere.
+fn comparison(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "Comparison of the tries at task {}: {}", task.spec.id, task.spec.title);
+    let _ = writeln!(out, "Round {}", attempt.ordinal);
+    wording(&mut out, task);
+    notes(&mut out, mission, Some(task));
+    let passed = mission.passed_tries(&task.spec.id);
+    let tries: Vec<_> = passed.iter().filter_map(|one| mission.task(one)).collect();
+    let each = MAX_DIFFS / tries.len().max(1);
+    for one in &tries {
+        let _ = writeln!(out, "\n## {}", one.spec.id);
+        if let Some(summary) = &one.summary {
+            let _ = writeln!(out, "\nThe worker says: {}", clip(summary, MAX_DEPENDENCY));
+        }
+        gate_text(&mut out, &one.gate, each);
+    }
+    out.push_str("\nThe mission this belongs to, for context only:\n");
+    brief(&mut out, mission);
+    let names = tries.iter().map(|one| one.spec.id.as_str()).collect::<Vec<_>>().join(", ");
+    let first = tries.first().map_or("", |one| one.spec.id.as_str());
+    let _ = writeln!(
+        out,
+        "\nAll of these tries passed their checks; one is taken, the others are thrown away. You are in the files of {first}. \
+         Choose the one that does the task best: correct, complete, simple, fitting to the code around it. Hand in \
+         submit_review with `choice` one of {names}, and say in the summary why that one; approve it, or ask for changes \
+         to it with findings that can be acted on."
+    );
+    out
+}
+
 fn whole_review(mission: &Mission) -> String {
     let mut out = String::from("Integration review\n\n");
     brief(&mut out, mission);
     out.push_str("\nThe tasks:\n");
-    for task in &mission.tasks {
+    for task in mission.planned() {
         let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name(), task.title());
     }
     notes(&mut out, mission, None);
-    gate_text(&mut out, &mission.whole);
+    gate_text(&mut out, &mission.whole, usize::MAX);
     steers(&mut out, mission.steers.iter());
     out.push_str(
         "\nJudge the work as a whole against the brief: do the parts fit together, is anything missing, is anything \
@@ -405,7 +474,7 @@ fn whole_review(mission: &Mission) -> String {
     out
 }
 
-fn gate_text(out: &mut String, gate: &super::core::state::Gate) {
+fn gate_text(out: &mut String, gate: &super::core::state::Gate, max_diff: usize) {
     if let Some(checks) = &gate.checks
         && !checks.is_empty()
     {
@@ -414,7 +483,7 @@ fn gate_text(out: &mut String, gate: &super::core::state::Gate) {
     }
     if let Some(inspection) = &gate.inspection {
         let _ = writeln!(out, "\nChanged: {}", clip(&inspection.changed.join(", "), 4_000));
-        let _ = writeln!(out, "\n```diff\n{}\n```", inspection.diff.trim_end());
+        let _ = writeln!(out, "\n```diff\n{}\n```", clip(inspection.diff.trim_end(), max_diff));
     }
 }
 

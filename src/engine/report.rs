@@ -1,7 +1,7 @@
 //! What people are told of a mission: its report, its status, its live title. Pure text from the state.
 use super::core::branch_name;
 use super::core::pace;
-use super::core::state::{Mission, Task};
+use super::core::state::{Mission, RaceEnd, Task};
 use super::core::{Answer, RollbackView};
 use super::prompts::{clip, duration};
 use crate::domain::budget::{Mean, Spent};
@@ -23,8 +23,8 @@ pub struct Counts {
 }
 
 pub fn counts(mission: &Mission) -> Counts {
-    let mut counts = Counts { total: mission.tasks.len() as u32, ..Counts::default() };
-    for task in &mission.tasks {
+    let mut counts = Counts { total: mission.planned().count() as u32, ..Counts::default() };
+    for task in mission.planned() {
         match task.state {
             TaskState::Completed => counts.done += 1,
             TaskState::Failed | TaskState::Skipped | TaskState::Cancelled => counts.failed += 1,
@@ -47,8 +47,8 @@ pub fn report(mission: &Mission) -> String {
     }
     if !mission.tasks.is_empty() {
         out.push_str("\nTasks:\n");
-        for task in &mission.tasks {
-            task_line(&mut out, task);
+        for task in mission.in_order() {
+            task_line(&mut out, mission, task);
         }
     }
     checks(&mut out, mission);
@@ -93,27 +93,46 @@ fn result(out: &mut String, mission: &Mission) {
 }
 
 /// In words: the host's terminal draws `[x]` and `[ ]` alike.
-fn task_line(out: &mut String, task: &Task) {
+fn task_line(out: &mut String, mission: &Mission, task: &Task) {
     let state = match (task.state, &task.accepted) {
         (TaskState::Completed, Some(acceptance)) => format!("accepted by {}, not by its gate", acceptance.by),
         (TaskState::Completed, None) => "done".to_owned(),
         (state, _) => state.name().replace('_', " "),
     };
-    let _ = write!(out, "- {} {state}: {}", task.spec.id, task.title());
+    if task.spec.is_try() {
+        let _ = write!(out, "  - {} {state}", task.spec.id);
+    } else {
+        let _ = write!(out, "- {} {state}: {}", task.spec.id, task.title());
+    }
     if task.attempts > 1 {
         let _ = write!(out, " ({} attempts)", task.attempts);
     }
-    if let Some(note) = told(task) {
-        let _ = write!(out, " — {}", clip(note, 300));
+    if let Some(note) = told(mission, task) {
+        let _ = write!(out, " — {}", clip(&note, 300));
     }
     out.push('\n');
 }
 
-/// Why a task is what it is: the user's reason, or what its last attempt came to.
-pub fn told(task: &Task) -> Option<&str> {
+/// Why a task is what it is: the user's reason, which try was taken and why, or what its last attempt came to.
+pub fn told(mission: &Mission, task: &Task) -> Option<String> {
     match (task.state, &task.accepted) {
-        (TaskState::Completed, acceptance) => acceptance.as_ref().map(|a| a.reason.as_str()),
-        _ => task.note.as_deref(),
+        (TaskState::Completed, Some(acceptance)) => Some(acceptance.reason.clone()),
+        (TaskState::Completed, None) => race(mission, task),
+        _ => task.note.clone().or_else(|| race(mission, task)),
+    }
+}
+
+/// How a race stands, or which try was taken.
+pub fn race(mission: &Mission, task: &Task) -> Option<String> {
+    let tries = mission.parts_of(&task.spec.id).filter(|t| t.spec.is_try()).count();
+    match &task.race {
+        Some(RaceEnd::Won { taken, why }) => Some(format!("{taken} of {tries} tries is taken: {why}")),
+        Some(RaceEnd::Lost) => Some(format!("none of {tries} tries was good enough")),
+        None if mission.races(&task.spec.id) => {
+            let passed = mission.passed_tries(&task.spec.id).len();
+            Some(format!("{tries} tries side by side, {passed} passed their checks"))
+        }
+        None => None,
     }
 }
 
@@ -193,6 +212,7 @@ pub fn status(mission: &Mission) -> String {
 /// The newest checkpoint of each number of completed tasks: going back to another would undo the same work.
 fn checkpoints(mission: &Mission) -> String {
     let of_edition = mission.checkpoints.iter().filter(|c| c.edition == mission.edition);
+    let of_edition = of_edition.map(|c| mission.without_tries(c));
     let newest: BTreeMap<_, _> = of_edition.map(|c| (c.completed(), (c.sequence, c.tasks.len()))).collect();
     let before = mission.checkpoints.iter().rfind(|c| c.edition == 0);
     if newest.is_empty() && before.is_none() {
@@ -221,8 +241,8 @@ pub struct Forecast {
 /// None without a plan, and once it has ended. `means`: what turns cost, by role.
 pub fn forecast(mission: &Mission, means: &BTreeMap<Role, Mean>) -> Option<Forecast> {
     let plan = mission.plan.as_ref().filter(|_| mission.state.is_open())?;
-    let to_come = |state: TaskState| !state.is_over() && state != TaskState::InReview;
-    let open: Vec<_> = mission.tasks.iter().filter(|t| to_come(t.state)).map(|t| t.spec.clone()).collect();
+    let to_come = |task: &&Task| mission.turns_to_come(task) > 0;
+    let open: Vec<_> = mission.planned().filter(to_come).map(|t| t.spec.clone()).collect();
     let pace = pace(mission);
     let remaining = plan.remaining_by(|t| pace.minutes(t));
     let rank = |i: usize| {
@@ -231,8 +251,8 @@ pub fn forecast(mission: &Mission, means: &BTreeMap<Role, Mean>) -> Option<Forec
     };
     let minutes: Vec<_> = open.iter().map(|t| pace.minutes(t)).collect();
     let minutes = makespan(&open, &minutes, mission.created.options.workers as usize, rank);
-    let reviews = mission.tasks.iter().filter(|t| !t.state.is_over()).count() as u32 + 1;
-    let work = open.len() as u32;
+    let reviews = mission.planned().filter(|t| !t.state.is_over()).count() as u32 + 1;
+    let work = mission.planned().map(|t| mission.turns_to_come(t)).sum();
     let of = |role: Role, turns: u32| match (turns, means.get(&role).and_then(Mean::value)) {
         (0, _) => Some(Spent::default()),
         (n, mean) => {
@@ -271,8 +291,10 @@ fn stand(mission: &Mission) -> String {
     }
     let mut out = format!("Mission {}: {}\n{}\n", mission.id, progress(mission), mission.created.title);
     out.push_str(&spending(mission));
-    for task in &mission.tasks {
-        let _ = writeln!(out, "- {} {}: {}", task.spec.id, task.state.name().replace('_', " "), task.title());
+    for task in mission.planned() {
+        let state = task.state.name().replace('_', " ");
+        let _ = write!(out, "- {} {state}: {}", task.spec.id, task.title());
+        out.push_str(&race(mission, task).map_or("\n".into(), |race| format!(" — {race}\n")));
     }
     out
 }

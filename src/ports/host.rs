@@ -10,6 +10,8 @@ pub struct NewSession {
     pub parent: Option<HostSessionId>,
     pub title: String,
     pub role: Role,
+    /// What it runs on, as `provider/model`, when that is not what its parent does.
+    pub model: Option<String>,
     /// Kept with the host session so that it can be found again.
     pub key: String,
     /// Look for one with this key before making a new one.

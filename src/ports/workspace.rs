@@ -72,9 +72,15 @@ pub struct TodoPlan {
 /// The plan file, `TODO.md`: compare-and-write under a lock, text that is not Gantry's kept byte for byte. A write
 /// leaves the edits of people in place that are not among those the caller has `seen`.
 pub trait Todo: Send + Sync {
-    /// Writes the section of a mission (replacing that of an earlier one); answers with the file's new version.
-    fn publish(&self, file: PathBuf, plan: TodoPlan, seen: Vec<Edit>)
-    -> Fut<'_, Result<u64, WorkspaceError>>;
+    /// Writes the section of a mission (replacing that of an earlier one); answers with the file's new version. `file` is
+    /// relative to `root`; folders between them are made.
+    fn publish(
+        &self,
+        root: PathBuf,
+        file: String,
+        plan: TodoPlan,
+        seen: Vec<Edit>,
+    ) -> Fut<'_, Result<u64, WorkspaceError>>;
     /// Sets the states of some items; the others are left as they are on disk.
     fn update(
         &self,

@@ -59,7 +59,8 @@ pub struct PlanTask {
     /// Expected working time in minutes.
     #[serde(default)]
     pub estimate_minutes: Option<f64>,
-    /// fractal: too large for one worker, to be planned further when its turn comes.
+    /// fractal: too large for one worker, to be planned further when its turn comes. race: several workers try it side by
+    /// side and the best try is taken. normal: neither.
     #[serde(default)]
     pub mode: Option<PlanMode>,
 }
@@ -69,6 +70,7 @@ pub struct PlanTask {
 pub enum PlanMode {
     Normal,
     Fractal,
+    Race,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -104,6 +106,9 @@ pub struct SubmitReviewArgs {
     pub summary: String,
     #[serde(default)]
     pub findings: Vec<FindingArg>,
+    /// Only where several tries at one task are compared: the one to take, as in T1.r2.
+    #[serde(default)]
+    pub choice: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -480,6 +480,10 @@ wire! {
         pub parent: Option<String>,
         pub title: String,
         pub agent: String,
+        /// What it runs on, as `provider/model`; what its parent does when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub model: Option<String>,
         /// Kept with the host session, so that it can be found again.
         pub key: String,
         /// Look for a child of `parent` with this key first (after a restart).

@@ -26,7 +26,7 @@ pub async fn turn(me: &Speaker, role: Role, text: &str) {
         Role::Commander => commander(me, text).await,
         Role::Planner => planner(me, text).await,
         Role::Worker => worker(me, text).await,
-        Role::Reviewer => reviewer(me).await,
+        Role::Reviewer => reviewer(me, text).await,
     }
 }
 
@@ -132,6 +132,7 @@ async fn planner(me: &Speaker, text: &str) {
 }
 
 fn plan(me: &Speaker) -> Draft {
+    let seed = me.sim.seed;
     let mut world = me.sim.world.lock();
     let rng = &mut world.rng;
     let count = rng.range(1, 6);
@@ -142,7 +143,11 @@ fn plan(me: &Speaker) -> Draft {
         files: (0..rng.range(0, 2)).map(|_| (*rng.pick(PATTERNS)).to_owned()).collect(),
         depends_on: (1..n).filter(|_| rng.chance(300)).map(|d| format!("T{d}")).collect(),
         priority: Some((*rng.pick(&["high", "normal", "low"])).to_owned()),
-        mode: rng.chance(120).then(|| "fractal".into()),
+        // Races are not drawn, so that the other seeds keep their course.
+        mode: rng
+            .chance(120)
+            .then(|| "fractal".into())
+            .or((seed % 5 == 3 && n % 2 == 1).then(|| "race".into())),
         checks: if rng.chance(300) { vec![CHECK.into()] } else { Vec::new() },
         ..DraftTask::default()
     });
@@ -272,12 +277,18 @@ fn surroundings(me: &Speaker, text: &str) -> Option<(String, Vec<String>)> {
     Some((place, files))
 }
 
-async fn reviewer(me: &Speaker) {
+async fn reviewer(me: &Speaker, text: &str) {
+    // Told only once, and forgotten by who is reminded: so there are comparisons that end without a choice.
+    let choice = text.split_once("`choice` one of ").and_then(|(_, names)| {
+        let names: Vec<_> = names.split(", and say").next()?.split(", ").collect();
+        Some(names[me.sim.seed as usize % names.len()].to_owned())
+    });
     me.think(1_000, 20_000).await;
     let review = |approved| ToolInput::Review {
         approved,
         summary: format!("seen by {}", me.session),
         findings: if approved { Vec::new() } else { vec![Finding::of("high", "not good enough")] },
+        choice: choice.clone(),
     };
     match roll(me, 0, 19) {
         0 => return me.say("Looks fine to me.").await,
@@ -307,6 +318,7 @@ pub fn salvage(role: Role, text: &str) -> Option<ToolInput> {
             approved: true,
             summary: text.strip_prefix("APPROVE by ").map(|s| format!("seen by {s}"))?,
             findings: Vec::new(),
+            choice: None,
         }),
         Role::Commander | Role::Planner => None,
     }

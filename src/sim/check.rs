@@ -10,7 +10,7 @@ use crate::domain::ids::{HostSessionId, Role};
 use crate::domain::lease::Pattern;
 use crate::domain::verdict::TreeId;
 use crate::engine::core::event::{AttemptKind, HandBack};
-use crate::engine::core::state::{Mission, Task};
+use crate::engine::core::state::{Attempt, Mission, Task};
 use crate::engine::{core, journal};
 use crate::ports::store::Store;
 use std::sync::Arc;
@@ -75,9 +75,12 @@ fn may_have_written(
 /// A worktree is brought to another tree: nobody may be at work in it.
 pub fn given(sim: &Sim, worktree: &str) {
     let mut world = sim.world.lock();
+    let sessions = &world.sessions;
     let there = |kept: &&Kept| {
         let mut at_work = kept.mission.open_attempts().filter(|a| !a.prompts.is_empty());
-        at_work.any(|a| kept.mission.worktree_of(&a.kind).is_some_and(|w| w.path == worktree))
+        let sits =
+            |a: &Attempt| a.session.as_ref().and_then(|s| sessions.get(s)).and_then(|c| c.folder.as_deref());
+        at_work.any(|a| sits(a) == Some(worktree))
     };
     let taken = world.mirror.missions.values().find(there).map(|kept| kept.mission.id.clone());
     if let Some(mission) = taken {
@@ -103,6 +106,25 @@ pub fn applied(sim: &Sim, place: &str, tree: &TreeId) {
     if let Some(breach) = found {
         world.breach(sim.elapsed(), breach);
     }
+}
+
+/// What a try wrote that was not taken is in no result.
+fn losers(world: &World) -> Vec<String> {
+    let lost = |session: &HostSessionId| {
+        let (kept, attempt) = world.mirror.attempt_of(session)?;
+        let AttemptKind::Work(one) = &attempt.kind else { return None };
+        kept.mission.task(one).filter(|t| t.spec.is_try())?;
+        (!kept.taken.contains(attempt.id.as_str())).then(|| format!("{one} of {}", kept.mission.id))
+    };
+    let here = |place: &&str| world.mirror.missions.values().any(|k| k.mission.place() == *place);
+    let places = world.places.iter().filter(|(name, _)| here(&name.as_str()));
+    let files = places.flat_map(|(name, place)| place.files.iter().map(move |(path, c)| (name, path, c)));
+    files
+        .filter_map(|(name, path, content)| {
+            let loser = lost(world.writers.get(&content.id)?)?;
+            Some(format!("{path} in {name} is what {loser} wrote, which was not taken"))
+        })
+        .collect()
 }
 
 /// A file of the user's was replaced: what stood there must have been as it was before, or as it is to be.
@@ -228,6 +250,7 @@ fn leftovers(sim: &Sim) {
             .filter(|m| !world.mirror.missions.contains_key(*m))
             .map(|m| format!("{m} was accepted and is lost")),
     );
+    found.extend(losers(&world));
     for breach in found {
         world.breach(at, breach);
     }

@@ -7,10 +7,10 @@ use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
 use crate::domain::verdict::TreeId;
 use crate::engine::core::event::{AttemptKind, Event, Subject, Submission};
-use crate::engine::core::state::{Attempt, Mission};
+use crate::engine::core::state::{Attempt, Mission, RaceEnd};
 use crate::engine::journal;
 use crate::ports::store::{Append, MissionRow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 pub struct Mirror {
@@ -39,6 +39,10 @@ pub struct Kept {
     pub moved: bool,
     /// When each attempt was closed, in virtual time.
     pub closed: BTreeMap<String, u64>,
+    /// Attempts at tries that were taken, whatever the user has taken back since.
+    pub taken: BTreeSet<String>,
+    /// The first token of the newest race of each task.
+    raced_from: BTreeMap<TaskId, u64>,
 }
 
 impl Mirror {
@@ -145,6 +149,8 @@ impl Kept {
             owner_since: at,
             moved: false,
             closed: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            raced_from: BTreeMap::new(),
         }
     }
 
@@ -199,6 +205,24 @@ impl Kept {
                 self.closed.insert(attempt.0.clone(), at);
                 None
             }
+            Event::RaceBegun { task, .. } => {
+                self.raced_from.insert(task.clone(), self.mission.next_token);
+                None
+            }
+            Event::RaceWon { task, taken, .. } => {
+                let from = self.raced_from.get(task).copied().unwrap_or_default();
+                let of = |a: &&Attempt| a.kind == AttemptKind::Work(taken.clone()) && a.token >= from;
+                self.taken.extend(self.mission.attempts.values().filter(of).map(|a| a.id.0.clone()));
+                None
+            }
+            Event::AttemptOpened { attempt, kind: AttemptKind::Work(task), .. } => {
+                if self.not_taken(task).is_none() {
+                    self.taken.insert(attempt.0.clone());
+                }
+                None
+            }
+            Event::TaskChanged { task, to: TaskState::Completed, .. } => self.finished_try(task),
+            Event::BatchMade { steps, .. } => steps.iter().find_map(|step| self.not_taken(&step.task)),
             Event::Reported { text, .. } => {
                 self.reports.push(text.clone());
                 None
@@ -219,9 +243,25 @@ impl Kept {
         (!signed.contains(own.as_str())).then(|| format!("{attempt} in {own} handed in what says: {signed}"))
     }
 
+    /// Of the tries at a task only the one that was taken is merged, and the others are over by then.
+    fn finished_try(&self, task: &TaskId) -> Option<String> {
+        let task = self.mission.task(task)?;
+        let of = task.spec.parent.as_ref().filter(|_| task.spec.is_try())?;
+        let at_work = self.mission.parts_of(of).find(|t| !t.state.is_over());
+        let late = at_work.map(|t| format!("{} goes on though {} is done", t.spec.id, task.spec.id));
+        self.not_taken(&task.spec.id).or(late)
+    }
+
+    fn not_taken(&self, task: &TaskId) -> Option<String> {
+        let task = self.mission.task(task)?;
+        let of = self.mission.task(task.spec.parent.as_ref().filter(|_| task.spec.is_try())?)?;
+        let taken = matches!(&of.race, Some(RaceEnd::Won { taken, .. }) if *taken == task.spec.id);
+        (!taken).then(|| format!("{} is merged and was not taken: {:?}", task.spec.id, of.race))
+    }
+
     fn completed(&self, tree: &impl Fn(&str) -> Option<(TreeId, bool)>) -> Option<String> {
         let mission = &self.mission;
-        if let Some(task) = mission.tasks.iter().find(|t| t.state != TaskState::Completed) {
+        if let Some(task) = mission.planned().find(|t| t.state != TaskState::Completed) {
             return Some(format!("completed while {} is {}", task.spec.id, task.state.name()));
         }
         if let Some(open) = mission.open_attempts().find(|a| matches!(a.kind, AttemptKind::Work(_))) {

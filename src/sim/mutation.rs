@@ -42,5 +42,6 @@ mutations! {
     TaskBudgetIgnored "task-budget-ignored" "the engine does not hear of the budget of tasks and their parts",
     EditsOverwritten "edits-overwritten" "a result is put into the user's files without a look at them",
     AbortsLost "aborts-lost" "turns that are over for the engine are not ended in the host",
+    WorktreeNotCleared "worktree-not-cleared" "a worktree keeps files of who worked there before",
     EditsUnseen "edits-unseen" "a rollback does not see what the user has edited since",
 }

@@ -163,11 +163,12 @@ impl Checks for Machine {
 impl Todo for Machine {
     fn publish(
         &self,
-        file: PathBuf,
+        root: PathBuf,
+        file: String,
         plan: TodoPlan,
         seen: Vec<Edit>,
     ) -> Fut<'_, Result<u64, WorkspaceError>> {
-        self.written(file, plan.mission, plan.items.len(), seen)
+        self.written(root.join(file), plan.mission, plan.items.len(), seen)
     }
     fn update(
         &self,

@@ -200,7 +200,8 @@ impl Speaker {
             super::check::written(&self.sim, place, &self.session, path);
             self.sim.pause(1, 50).await;
             let mut world = self.sim.world.lock();
-            world.write(place, path, broken);
+            let content = world.write(place, path, broken);
+            world.writers.insert(content, self.session.clone());
             let at = self.sim.elapsed();
             world.note(at, format!("{} wrote {path}{}", self.session, if broken { " (broken)" } else { "" }));
         } else {

@@ -31,6 +31,8 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
             // Not drawn, so that older seeds keep their course up to here.
             background: Some((sim.seed + n as u64).is_multiple_of(5)),
             worktrees: isolated(sim.seed, n as u64),
+            race: raced(sim.seed, n as u64),
+            follow: Some((sim.seed + n as u64).is_multiple_of(3)),
             ..Options::default()
         };
         (process, directory, session, options)
@@ -81,6 +83,11 @@ fn task_budget(seed: u64, n: u64) -> Option<u64> {
 /// Some missions work in worktrees; not drawn either.
 fn isolated(seed: u64, n: u64) -> Option<bool> {
     (seed / 2 + n).is_multiple_of(3).then_some(true)
+}
+
+/// In some each task is raced; not drawn either.
+fn raced(seed: u64, n: u64) -> Option<u32> {
+    (seed % 11 + n == 4).then_some(2 + (seed % 2) as u32)
 }
 
 /// Second thoughts at random moments.

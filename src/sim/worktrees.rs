@@ -68,7 +68,13 @@ impl Worktrees for Machine {
             if world.rng.chance(odds) {
                 return Err(WorkspaceError::File { path, reason: "no space left".into() });
             }
-            let files = known(&world, &files)?;
+            let mut files = known(&world, &files)?;
+            if world.mutated(Mutation::WorktreeNotCleared) {
+                let old = world.place(&path).files.clone();
+                for (path, content) in old {
+                    files.entry(path).or_insert(content);
+                }
+            }
             world.place(&path).files = files;
             Ok(path.into())
         })

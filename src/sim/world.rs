@@ -30,6 +30,8 @@ pub struct World {
     /// Permissions that turns wait for, by their id.
     pub asks: BTreeMap<String, WaitingAsk>,
     pub places: BTreeMap<String, Place>,
+    /// Which agent wrote a content.
+    pub writers: BTreeMap<u64, HostSessionId>,
     /// Contents that the user wrote, and no agent.
     pub by_user: BTreeSet<u64>,
     pub markers: BTreeSet<Directory>,
@@ -120,6 +122,7 @@ impl World {
             turns: BTreeMap::new(),
             asks: BTreeMap::new(),
             places: BTreeMap::new(),
+            writers: BTreeMap::new(),
             by_user: BTreeSet::new(),
             markers: BTreeSet::new(),
             prompts: BTreeMap::new(),

@@ -23,6 +23,7 @@ planApproval        \"auto\"   default
 planners            10   default
 resume              \"report\"   ~/.config/gantry/gantry.json:1
 reviewers           10   default
+sessionReuse        \"off\"   default
 toasts              \"normal\"   default
 todo                \"PLAN.md\"   the plugin's options in OpenCode's configuration
 turnTimeoutSeconds  600   default

@@ -14,7 +14,7 @@ use crate::script::{self, TASK};
 use crate::support::{BEAT, PATIENCE, Stage, Told, sidecar, wait};
 
 /// With the host on the path, and Gantry in its configuration.
-fn stage(stage: Stage) -> Stage {
+pub fn stage(stage: Stage) -> Stage {
     let folder = host::find().unwrap().parent().unwrap().display().to_string();
     let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
     stage.adjust(|env| env.env("PATH", &path))

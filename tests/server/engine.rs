@@ -149,9 +149,12 @@ fn submission(role: Role) -> ToolInput {
             files: Vec::new(),
             notes: None,
         },
-        Role::Reviewer | Role::Commander => {
-            ToolInput::Review { approved: true, summary: "well done".into(), findings: Vec::new() }
-        }
+        Role::Reviewer | Role::Commander => ToolInput::Review {
+            approved: true,
+            summary: "well done".into(),
+            findings: Vec::new(),
+            choice: None,
+        },
     }
 }
 

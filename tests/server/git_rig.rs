@@ -225,7 +225,8 @@ impl Team {
                     self.reviews.acquire().await.expect("open").forget();
                 }
                 (self.step)("review");
-                ToolInput::Review { approved: true, summary: "well done".into(), findings: Vec::new() }
+                let (summary, findings) = ("well done".into(), Vec::new());
+                ToolInput::Review { approved: true, summary, findings, choice: choice(&session.messages) }
             }
         };
         let engine = self.engine.get().expect("it runs").clone();
@@ -241,6 +242,12 @@ impl Team {
             HostInput::Status { session: id, state: TurnState::Idle, retry_at: None },
         ]);
     }
+}
+
+/// The last of the tries that a comparison names.
+fn choice(messages: &[HostMessage]) -> Option<String> {
+    let (_, names) = messages.last()?.text.split_once("`choice` one of ")?;
+    names.split(", and say").next()?.split(", ").last().map(str::to_owned)
 }
 
 fn now<'a, T: Send + 'a>(value: T) -> Fut<'a, T> {

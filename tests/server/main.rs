@@ -12,6 +12,7 @@ mod missions;
 mod models;
 mod opening;
 mod parts;
+mod races;
 mod rig;
 mod slow;
 mod upkeep;

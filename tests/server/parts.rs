@@ -147,7 +147,13 @@ impl Project {
 }
 
 impl Todo for Project {
-    fn publish(&self, _: PathBuf, plan: TodoPlan, _: Vec<Edit>) -> Fut<'_, Result<u64, WorkspaceError>> {
+    fn publish(
+        &self,
+        _: PathBuf,
+        _: String,
+        plan: TodoPlan,
+        _: Vec<Edit>,
+    ) -> Fut<'_, Result<u64, WorkspaceError>> {
         now(self.write_todo(plan.items.into_iter().map(|i| (i.id, i.state))))
     }
     fn update(

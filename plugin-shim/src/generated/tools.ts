@@ -186,11 +186,12 @@ export const TOOLS = [
                 "type": "number"
               },
               "mode": {
-                "description": "fractal: too large for one worker, to be planned further when its turn comes.",
+                "description": "fractal: too large for one worker, to be planned further when its turn comes. race: several workers try it side by\nside and the best try is taken. normal: neither.",
                 "type": "string",
                 "enum": [
                   "normal",
-                  "fractal"
+                  "fractal",
+                  "race"
                 ]
               }
             },
@@ -296,6 +297,10 @@ export const TOOLS = [
               "message"
             ]
           }
+        },
+        "choice": {
+          "description": "Only where several tries at one task are compared: the one to take, as in T1.r2.",
+          "type": "string"
         }
       },
       "required": [

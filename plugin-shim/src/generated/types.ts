@@ -345,6 +345,8 @@ export type RollbackFile = { path: string,
 export type SessionCreateParams = { directory: string,
   /** Where the conversation works, when that is not the directory. */
   folder?: string, parent?: string, title: string, agent: string,
+  /** What it runs on, as `provider/model`; what its parent does when absent. */
+  model?: string,
   /** Kept with the host session, so that it can be found again. */
   key: string,
   /** Look for a child of `parent` with this key first (after a restart). */
@@ -365,6 +367,8 @@ export type SessionParams = { directory: string, session: string, };
 export type SessionPromptParams = { directory: string, session: string, agent: string, text: string,
   /** Store the text in the conversation without starting a turn. */
   noReply: boolean, };
+
+export type SessionReuse = "off" | "follow";
 
 export type SessionState = "busy" | "retry" | "idle" | "absent";
 
@@ -473,6 +477,10 @@ export type WorkspaceOptions = {
   planApproval?: PlanApproval,
   /** Whether tasks that a planner calls fractal are planned further (default auto). */
   fractal?: FractalPolicy,
+  /** Tries at each task side by side, 1 to 5; of tasks that a planner says, in missions with worktrees, when absent. */
+  race?: number,
+  /** What the tries at one task run on, one after the other, as `provider/model`. */
+  raceModels?: Array<string>,
   /** How much toasts tell (default normal). */
   toasts?: Toasts,
   /** Whether tasks share the user's files or each has a working tree of its own (default shared). */
@@ -483,6 +491,8 @@ export type WorkspaceOptions = {
   worktreeLinks?: Array<string>,
   /** Commands that make a new worktree ready (default none). */
   worktreeSetup?: Array<string>,
+  /** Whether a worker goes on in the conversation of a task that its own depends on (default off). */
+  sessionReuse?: SessionReuse,
   /** Worktrees made ready and opened while the plan is being made, 0 to 50 (default 4). */
   worktreesAhead?: number, };
 

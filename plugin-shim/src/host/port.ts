@@ -7,8 +7,16 @@ export interface NewSession {
   parent: string | undefined
   title: string
   agent: string
+  /** What it runs on, as provider/model; what its parent does when absent. */
+  model?: string | undefined
   key: string
   adopt: boolean
+}
+
+/** As hosts keep it with a session: the name of a model may have slashes. */
+export function modelNamed(name: string): { id: string; providerID: string } {
+  const slash = name.indexOf("/")
+  return { id: name.slice(slash + 1), providerID: name.slice(0, slash) }
 }
 
 export interface Toast {

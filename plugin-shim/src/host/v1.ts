@@ -2,7 +2,7 @@
 // names is not listening in the TUI and in `run`; this client works everywhere.
 import type { HostInfo, Message, OpenAsk, SessionState } from "../generated/types"
 import { hostError, messageOf as textOf } from "../errors"
-import type { HostPort, NewSession, Toast } from "./port"
+import { type HostPort, modelNamed, type NewSession, type Toast } from "./port"
 import { V1Progress, type ToolPart } from "./v1-progress"
 import { V1Toasts } from "./v1-toasts"
 import { type InertText, type Parts, ScriptProgress, readByProgram } from "./v1-script"
@@ -44,7 +44,7 @@ export class V1Host implements HostPort {
     this.progressOf = new V1Progress((part) => this.writePart(part), script)
   }
 
-  async createSession({ parent, title, agent, key, adopt, folder }: NewSession): Promise<string> {
+  async createSession({ parent, title, agent, model: named, key, adopt, folder }: NewSession): Promise<string> {
     if (parent !== undefined && adopt) {
       const children = (await ask(this.client.session.children({ path: { id: parent } }))) as SessionInfo[]
       const known = children.find((child) => child.metadata?.gantry === key)
@@ -57,7 +57,7 @@ export class V1Host implements HostPort {
     if (parent !== undefined) {
       body.parentID = parent
       // A child begins with the configured model; the user may have chosen another one in this conversation.
-      const { model } = (await ask(this.client.session.get({ path: { id: parent } }))) as SessionInfo
+      const model = named ? modelNamed(named) : ((await ask(this.client.session.get({ path: { id: parent } }))) as SessionInfo).model
       if (model) body.model = model
     }
     const created = (await ask(this.client.session.create({ body, ...at(folder) }))) as SessionInfo

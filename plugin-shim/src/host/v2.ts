@@ -4,7 +4,7 @@ import type { HostInfo, Message, MessageCall, OpenAsk, SessionState } from "../g
 import { RpcError, hostError, messageOf } from "../errors"
 import { log } from "../log"
 import { type Loose, faultOf, loose, modelOf, text, texts, usageOf } from "./loose"
-import type { HostPort, NewSession, Toast } from "./port"
+import { type HostPort, modelNamed, type NewSession, type Toast } from "./port"
 import { type V2Event, V2Events } from "./v2-events"
 
 export type V2Rule = { action: string; resource: string; effect: "allow" | "ask" | "deny" }
@@ -165,14 +165,14 @@ export class V2Host implements HostPort {
 
   // The host port.
 
-  async createSession({ parent, title, agent, key, adopt, folder }: NewSession): Promise<string> {
+  async createSession({ parent, title, agent, model: named, key, adopt, folder }: NewSession): Promise<string> {
     if (folder !== undefined) throw noFolders()
     const known = adopt ? await this.knownSession(key) : undefined
     if (known !== undefined) return known
     const body: Loose = { title, agent, metadata: { gantry: key } }
     if (parent !== undefined) {
       body.parentID = parent
-      const { model } = loose(await ask(this.ctx.session.get({ sessionID: parent })))
+      const model = named ? modelNamed(named) : loose(await ask(this.ctx.session.get({ sessionID: parent }))).model
       if (model) body.model = model
     }
     const child = loose(await ask(this.ctx.session.create(body)))

@@ -64,6 +64,7 @@ impl Host for StdioHost {
                 parent: new.parent.map(|p| p.0),
                 title: new.title,
                 agent: new.role.name().into(),
+                model: new.model,
                 key: new.key,
                 adopt: new.adopt,
             };

@@ -35,14 +35,21 @@ impl<'a> Bases<'a> {
         std::fs::rename(unfinished, self.path(mission, version))
     }
 
-    /// Drops what no section of the file needs any more. A reader that has the file before it reads both again.
-    pub(super) fn drop_old(&self, mission: &str, version: u64, missions: &[String]) {
-        let (mine, named): (_, Vec<_>) = (name_of(mission), missions.iter().map(|m| name_of(m)).collect());
-        for (name, of) in self.all().collect::<Vec<_>>() {
-            if (name == mine && of != version) || !named.contains(&name) {
-                // Left behind it is read by nobody, and dropped by the next write.
-                let _ = std::fs::remove_file(self.folder.join(format!("{name}.{of}.base")));
-            }
+    /// Drops what no section of the file needs any more, but for versions that are still to come into it. A reader
+    /// that has the file before it reads both again.
+    pub(super) fn drop_old(&self, sections: &[(String, u64)], published: u64) {
+        let needed: Vec<_> = sections.iter().map(|(mission, version)| (name_of(mission), *version)).collect();
+        self.retain(|base| base.1 > published || needed.contains(base));
+    }
+
+    pub(super) fn drop_after(&self, version: u64) {
+        self.retain(|(_, of)| *of <= version);
+    }
+
+    fn retain(&self, keep: impl Fn(&(String, u64)) -> bool) {
+        for base in self.all().filter(|base| !keep(base)).collect::<Vec<_>>() {
+            // Left behind it is read by nobody, and dropped by the next write.
+            let _ = std::fs::remove_file(self.folder.join(format!("{}.{}.base", base.0, base.1)));
         }
     }
 

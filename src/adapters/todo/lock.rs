@@ -1,74 +1,79 @@
-//! One writer at a time, across processes, and each in its turn.
+//! Advisory locks of the operating system, across processes: they end with the process, however that ends.
+//!
+//! The system's call cannot be given up. So it is made on a thread that may be left behind (`files`), and a lock that
+//! comes after the deadline is dropped at once. Asking again and again in pauses was tried: the longest waits were
+//! five times the usual. So was a thread of its own for each wait: on a busy machine every thread that has to be woken
+//! costs as much as a flush.
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::sync::mpsc;
-use std::time::Duration;
+use tokio::time::Instant;
 
-/// A write takes a few milliseconds; whoever holds a lock this long has been stopped, or its disk has.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// An advisory lock of the operating system: it ends with the process, however that ends.
 pub(super) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Through a turnstile: whoever is next holds `turn` while it waits for `lock`, so a writer that comes back
-    /// at once cannot overtake it (with one lock it did, and the unlucky waited a hundred times the usual).
-    pub(super) fn take(folder: &Path) -> io::Result<Self> {
-        let _turn = wait(&folder.join("turn"), PATIENCE)?;
-        Ok(Self { _file: wait(&folder.join("lock"), PATIENCE)? })
+    pub(super) fn take(path: &Path, deadline: Instant) -> io::Result<Self> {
+        let file = open(path)?;
+        if !taken(file.try_lock())? {
+            file.lock()?;
+            in_time(deadline)?;
+        }
+        Ok(Self { _file: file })
+    }
+
+    /// None while somebody else has it.
+    pub(super) fn try_take(path: &Path) -> io::Result<Option<Self>> {
+        let file = open(path)?;
+        let free = taken(file.try_lock())?;
+        Ok(free.then_some(Self { _file: file }))
+    }
+
+    /// Together with others that take it like this. When it gets free all of them go on at once, where those that want it
+    /// for themselves are woken one after another.
+    pub(super) fn shared(path: &Path, deadline: Instant) -> io::Result<Self> {
+        let file = open(path)?;
+        if !taken(file.try_lock_shared())? {
+            file.lock_shared()?;
+            in_time(deadline)?;
+        }
+        Ok(Self { _file: file })
     }
 }
 
-/// The system wakes those that wait in the order in which they came, but its call cannot be given up. So it is
-/// made by a thread of its own, on which nothing depends: when the wait is over first, the lock that it gets
-/// later is dropped at once. (Asking again and again in pauses was tried: the longest waits were five times
-/// the usual.)
-fn wait(path: &Path, patience: Duration) -> io::Result<File> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-    match file.try_lock() {
-        Ok(()) => return Ok(file),
-        Err(TryLockError::Error(error)) => return Err(error),
-        Err(TryLockError::WouldBlock) => {}
+fn taken(tried: Result<(), TryLockError>) -> io::Result<bool> {
+    match tried {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
-    let (answer, locked) = mpsc::channel();
-    std::thread::Builder::new()
-        .name("todo-lock".into())
-        .spawn(move || answer.send(file.lock().map(|()| file)))?;
-    locked.recv_timeout(patience).unwrap_or_else(|_| {
-        let text = format!("another process has held {} for too long; end it and try again", path.display());
-        Err(io::Error::new(io::ErrorKind::TimedOut, text))
-    })
+}
+
+fn in_time(deadline: Instant) -> io::Result<()> {
+    if Instant::now() < deadline { Ok(()) } else { Err(ErrorKind::TimedOut.into()) }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).open(path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
-    fn a_wait_ends_with_a_sentence_and_leaves_nothing_locked() {
+    fn one_holder_at_a_time_and_none_after_its_deadline() {
         let folder = tempfile::tempdir().expect("a scratch folder");
-        let path = folder.path().join("lock");
-        let first = wait(&path, PATIENCE).expect("free");
-        let error = wait(&path, Duration::from_millis(20)).expect_err("held");
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(error.to_string().ends_with("for too long; end it and try again"), "{error}");
-        drop(first);
-        wait(&path, PATIENCE).expect("free again: the wait that was given up keeps nothing");
-    }
-
-    #[test]
-    fn one_holder_at_a_time() {
-        let folder = tempfile::tempdir().expect("a scratch folder");
-        let count = folder.path().join("count");
+        let (path, count) = (folder.path().join("lock"), folder.path().join("count"));
         std::fs::write(&count, "0").expect("written");
+        let soon = || Instant::now() + Duration::from_secs(60);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..50 {
-                        let _lock = Lock::take(folder.path()).expect("a turn");
+                        let _lock = Lock::take(&path, soon()).expect("a turn");
                         let seen: u32 =
                             std::fs::read_to_string(&count).expect("text").parse().expect("a number");
                         std::fs::write(&count, (seen + 1).to_string()).expect("written");
@@ -77,5 +82,20 @@ mod tests {
             }
         });
         assert_eq!(std::fs::read_to_string(&count).expect("text"), "200");
+
+        let held = Lock::take(&path, soon()).expect("free");
+        assert!(Lock::try_take(&path).expect("asked").is_none());
+        std::thread::scope(|scope| {
+            let (path, late) = (&path, Instant::now());
+            let alone = scope.spawn(move || Lock::take(path, late).map(drop));
+            let shared = scope.spawn(move || Lock::shared(path, late).map(drop));
+            std::thread::sleep(Duration::from_millis(20));
+            drop(held);
+            for wait in [alone, shared] {
+                let error = wait.join().expect("no panic").expect_err("too late");
+                assert_eq!(error.kind(), ErrorKind::TimedOut);
+            }
+        });
+        assert!(Lock::try_take(&path).expect("asked").is_some(), "who gave up keeps nothing");
     }
 }

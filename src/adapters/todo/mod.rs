@@ -3,6 +3,8 @@ mod base;
 mod change;
 mod files;
 mod lock;
+mod shelf;
+mod target;
 mod versions;
 mod watch;
 

@@ -1,5 +1,7 @@
 use super::TodoFiles;
-use super::change::{IfMissing, change, fault};
+use super::change::{IfMissing, change};
+use super::lock::Lock;
+use super::target::fault;
 use crate::domain::todo::{Document, TodoItem, TodoState};
 use crate::ports::workspace::{Todo, TodoPlan, WorkspaceError};
 use std::io::{self, ErrorKind};
@@ -36,11 +38,27 @@ impl Lab {
     }
 
     async fn publish(&self, ids: &[&str]) -> Result<u64, WorkspaceError> {
-        self.todo.publish(self.file(), plan("m1", ids), Vec::new()).await
+        self.publish_at("TODO.md", ids).await
+    }
+
+    async fn publish_at(&self, file: &str, ids: &[&str]) -> Result<u64, WorkspaceError> {
+        let root = self.folder.path().join("project");
+        self.todo.publish(root, file.into(), plan("m1", ids), Vec::new()).await
     }
 
     async fn update(&self, id: &str, state: TodoState) -> Result<u64, WorkspaceError> {
         self.todo.update(self.file(), "m1".into(), vec![(id.into(), state)], Vec::new()).await
+    }
+
+    /// Of which there is a copy.
+    fn versions(&self) -> Vec<u64> {
+        let number = |name: &str| name.strip_prefix('v')?.strip_suffix(".md")?.parse().ok();
+        let mut versions: Vec<u64> = std::fs::read_dir(self.kept())
+            .expect("the versions")
+            .filter_map(|entry| number(entry.ok()?.file_name().to_str()?))
+            .collect();
+        versions.sort_unstable();
+        versions
     }
 
     fn project(&self) -> Vec<String> {
@@ -86,6 +104,15 @@ async fn a_plan_is_written_and_ticked() {
 }
 
 #[tokio::test]
+async fn the_folder_of_a_plan_file_is_made() {
+    let lab = Lab::new();
+    assert_eq!(lab.publish_at("docs/plans/PLAN.md", &["T1"]).await, Ok(1));
+    let text = std::fs::read_to_string(lab.folder.path().join("project/docs/plans/PLAN.md"));
+    assert!(text.expect("a plan file").contains("- [ ] T1: Title of T1"));
+    assert_eq!(lab.project(), ["docs"]);
+}
+
+#[tokio::test]
 async fn the_last_twenty_versions_stay_readable() {
     let lab = Lab::new();
     lab.publish(&["T1"]).await.expect("written");
@@ -93,12 +120,7 @@ async fn the_last_twenty_versions_stay_readable() {
         let state = if turn % 2 == 0 { TodoState::Running } else { TodoState::Review };
         lab.update("T1", state).await.expect("written");
     }
-    let mut versions: Vec<u64> = std::fs::read_dir(lab.kept())
-        .expect("the versions")
-        .filter_map(|e| e.ok()?.file_name().to_str()?.strip_prefix('v')?.strip_suffix(".md")?.parse().ok())
-        .collect();
-    versions.sort_unstable();
-    assert_eq!(versions, (7..=26).collect::<Vec<u64>>());
+    assert_eq!(lab.versions(), (7..=26).collect::<Vec<u64>>());
     assert_eq!(std::fs::read_to_string(lab.kept().join("v26.md")).expect("a version"), lab.text());
     let earlier = std::fs::read_to_string(lab.kept().join("v25.md")).expect("a version");
     assert_eq!(
@@ -150,6 +172,7 @@ async fn what_an_editor_saves_meanwhile_is_kept() {
         &lab.file(),
         "m1",
         IfMissing::Restore,
+        tokio::time::Instant::now() + Duration::from_secs(60),
         |document, _, version| {
             let changed = document.set_states("m1", &[("T1".into(), TodoState::Done)], version);
             if saves > 0 {
@@ -177,6 +200,7 @@ async fn a_program_that_never_stops_writing_is_named() {
         &lab.file(),
         "m1",
         IfMissing::Restore,
+        tokio::time::Instant::now() + Duration::from_secs(60),
         |document, _, version| {
             count += 1;
             std::fs::write(
@@ -243,15 +267,13 @@ async fn what_cannot_be_written_is_said_and_left_alone() {
     assert!(reason(lab.publish(&["T1"]).await).starts_with("is read-only; make it writable"));
     assert_eq!((lab.text().as_str(), lab.project().len()), ("mine\n", 1));
 
-    let nowhere = lab.folder.path().join("no/such/TODO.md");
+    let nowhere = lab.folder.path().join("no/such");
+    let gone = lab.todo.publish(nowhere.clone(), "docs/TODO.md".into(), plan("m1", &["T1"]), Vec::new());
+    assert_eq!(reason(gone.await), "its folder does not exist; create it");
+    assert!(!nowhere.exists(), "a project that is gone is not made again");
     assert_eq!(
-        reason(lab.todo.publish(nowhere, plan("m1", &["T1"]), Vec::new()).await),
-        "its folder does not exist; create it"
-    );
-    let below = lab.file().join("TODO.md");
-    assert_eq!(
-        reason(lab.todo.publish(below, plan("m1", &["T1"]), Vec::new()).await),
-        "its folder does not exist; create it"
+        reason(lab.publish_at("TODO.md/PLAN.md", &["T1"]).await),
+        "a file is in the way of its folder; move it away or set another path for the plan file"
     );
 }
 
@@ -272,6 +294,92 @@ fn every_kind_of_failure_says_what_to_do() {
     for (kind, text) in rows {
         assert_eq!(fault(Path::new("/p/TODO.md"), &io::Error::from(kind)).to_string(), text);
     }
+}
+
+/// The lock of the only plan file, as another process would hold it.
+fn locked(lab: &Lab, name: &str) -> Lock {
+    let soon = tokio::time::Instant::now() + Duration::from_secs(10);
+    Lock::take(&lab.kept().join(name), soon).expect("free")
+}
+
+#[tokio::test]
+async fn a_process_that_keeps_others_waiting_is_told_of_and_the_next_change_is_made() {
+    let mut lab = Lab::new();
+    lab.publish(&["T1", "T2"]).await.expect("written");
+    lab.todo = TodoFiles::new(lab.folder.path().join("data")).patient_for(Duration::from_millis(100));
+    for name in ["lock", "writer"] {
+        let held = locked(&lab, name);
+        assert_eq!(
+            reason(lab.update("T1", TodoState::Running).await),
+            "another process has kept it locked for too long; end that process and try again",
+            "{name}"
+        );
+        drop(held);
+    }
+    lab.todo = TodoFiles::new(lab.folder.path().join("data"));
+    lab.update("T2", TodoState::Done).await.expect("written");
+    lab.update("T1", TodoState::Running).await.expect("written");
+    assert!(lab.text().contains("[~] T1") && lab.text().contains("[x] T2"), "{}", lab.text());
+}
+
+/// Both changes are versions before either is in the file: the one that comes to write takes the other with it.
+#[tokio::test]
+async fn changes_that_wait_come_into_the_file_together() {
+    let lab = Lab::new();
+    lab.publish(&["T1", "T2"]).await.expect("written");
+    let busy = locked(&lab, "writer");
+    let both = async { tokio::join!(lab.update("T1", TodoState::Done), lab.update("T2", TodoState::Failed)) };
+    let free = async {
+        while lab.versions().last() != Some(&3) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(lab.text().contains("version=1"), "nobody else writes the file meanwhile");
+        drop(busy);
+    };
+    let ((one, two), ()) = tokio::join!(both, free);
+    let mut versions = [one.expect("written"), two.expect("written")];
+    versions.sort_unstable();
+    assert_eq!((versions, Document::parse(&lab.text()).version()), ([2, 3], 3));
+    assert!(lab.text().contains("[x] T1") && lab.text().contains("[!] T2"), "{}", lab.text());
+}
+
+/// A change that was told to have failed must not come into the file later, with somebody else's.
+#[tokio::test]
+async fn a_change_that_failed_stays_out() {
+    let lab = Lab::new();
+    lab.publish(&["T1", "T2"]).await.expect("written");
+    let read_only = |on: bool| {
+        let mut permissions = std::fs::metadata(lab.file()).expect("meta").permissions();
+        permissions.set_readonly(on);
+        std::fs::set_permissions(lab.file(), permissions).expect("its rights");
+    };
+    read_only(true);
+    assert!(reason(lab.update("T1", TodoState::Done).await).starts_with("is read-only"));
+    read_only(false);
+    lab.update("T2", TodoState::Done).await.expect("written");
+    assert!(lab.text().contains("[ ] T1") && lab.text().contains("[x] T2"), "{}", lab.text());
+    assert_eq!(lab.versions(), [1, 2]);
+}
+
+/// As a process leaves it that is killed between the file's new name and its mark.
+#[tokio::test]
+async fn a_version_that_is_in_the_file_without_the_mark_counts_as_written() {
+    let lab = Lab::new();
+    lab.publish(&["T1", "T2"]).await.expect("written");
+    let mark = std::fs::read(lab.kept().join("mark")).expect("a mark");
+    lab.update("T1", TodoState::Done).await.expect("written");
+    std::fs::write(lab.kept().join("mark"), &mark).expect("as it was before");
+    assert_eq!(lab.update("T1", TodoState::Done).await, Ok(2), "nothing is to be done");
+    assert_eq!(lab.update("T2", TodoState::Done).await, Ok(3));
+    // A person has saved it, and no process was there since.
+    std::fs::write(lab.kept().join("mark"), mark).expect("as it was before");
+    lab.save("[x] T2", "[ ] T2");
+    assert_eq!(lab.update("T1", TodoState::Failed).await, Ok(4));
+    assert_eq!(lab.edits(&[]).await, [marked("T2", TodoState::Open)], "told from what was written last");
+    // A power cut may take what is not the plan file itself.
+    std::fs::write(lab.kept().join("mark"), "").expect("spoilt");
+    assert_eq!(lab.update("T1", TodoState::Review).await, Ok(5));
+    assert_eq!(lab.versions(), [1, 2, 3, 4, 5]);
 }
 
 /// Runs `child` of this file as a process of its own.
@@ -301,16 +409,12 @@ async fn child() {
         (TodoFiles::new(format!("{folder}/data")), PathBuf::from(format!("{folder}/project/TODO.md")));
     match job.as_str() {
         "tick" => {
-            let mut times = String::new();
             for i in 0..CHANGES {
                 // Each item is changed eight times; its last state is done.
                 let state = [TodoState::Done, TodoState::Running][(i / ITEMS + 1) % 2];
                 let states = vec![(format!("P{number}.{}", i % ITEMS), state)];
-                let began = tokio::time::Instant::now();
                 todo.update(file.clone(), "m1".into(), states, Vec::new()).await.expect("written");
-                times += &format!("{}\n", began.elapsed().as_micros());
             }
-            std::fs::write(format!("{folder}/times-{number}"), times).expect("written");
         }
         _ => {
             for turn in 0.. {
@@ -350,13 +454,6 @@ async fn eight_processes_lose_no_change_of_each_other() {
     assert_eq!(open, Vec::<String>::new(), "lost changes");
     assert_eq!(document.version(), 1 + (PROCESSES * CHANGES) as u64);
     assert_eq!(lab.project(), ["TODO.md"]);
-    let mut times: Vec<u64> = (0..PROCESSES)
-        .map(|n| std::fs::read_to_string(lab.folder.path().join(format!("times-{n}"))).expect("its times"))
-        .flat_map(|text| text.lines().map(|line| line.parse().expect("a number")).collect::<Vec<_>>())
-        .collect();
-    times.sort_unstable();
-    let at = |percent: usize| times[times.len() * percent / 100];
-    println!("{} changes: p50 {} us, p95 {} us, p99 {} us", times.len(), at(50), at(95), at(99));
 }
 
 /// The version of a file of which nothing is missing and whose last change was made in full.

@@ -1,4 +1,5 @@
-//! The last versions of one plan file, `v12.md` and so on, for people who want one back.
+//! The last versions of one plan file, `v12.md` and so on: for people who want one back, and the newest of them for
+//! whoever changes the plan next, whether the file has it yet or not.
 use std::io;
 use std::path::PathBuf;
 
@@ -29,12 +30,17 @@ impl Versions {
     }
 
     pub(super) fn newest_text(&self) -> Option<String> {
-        std::fs::read_to_string(self.path(*self.numbers.last()?)).ok()
+        self.text(*self.numbers.last()?)
+    }
+
+    pub(super) fn text(&self, number: u64) -> Option<String> {
+        std::fs::read_to_string(self.path(number)).ok()
     }
 
     /// Not synced: a copy that a power cut takes is worth less than the time of every write. Renamed all the
-    /// same, so that a killed process leaves no half of one.
-    pub(super) fn keep(&mut self, number: u64, text: &str) -> io::Result<()> {
+    /// same, so that a killed process leaves no half of one. Those beyond the last twenty go, as long as they are
+    /// older than what the file has.
+    pub(super) fn keep(&mut self, number: u64, text: &str, published: u64) -> io::Result<()> {
         let unfinished = self.folder.join("unfinished");
         std::fs::write(&unfinished, text)?;
         std::fs::rename(&unfinished, self.path(number))?;
@@ -42,10 +48,17 @@ impl Versions {
             self.numbers.insert(place, number);
         }
         let surplus = self.numbers.len().saturating_sub(KEPT);
-        for old in self.numbers.drain(..surplus).collect::<Vec<_>>() {
-            std::fs::remove_file(self.path(old))?;
-        }
-        Ok(())
+        let old = self.numbers[..surplus].partition_point(|number| *number < published);
+        self.numbers.drain(..old).collect::<Vec<_>>().into_iter().try_for_each(|old| self.remove(old))
+    }
+
+    pub(super) fn drop_after(&mut self, number: u64) -> io::Result<()> {
+        let kept = self.numbers.partition_point(|at| *at <= number);
+        self.numbers.drain(kept..).collect::<Vec<_>>().into_iter().try_for_each(|later| self.remove(later))
+    }
+
+    fn remove(&self, number: u64) -> io::Result<()> {
+        std::fs::remove_file(self.path(number))
     }
 
     fn path(&self, number: u64) -> PathBuf {

@@ -3,7 +3,7 @@
 //! The system tells of changes in the file's folder; a look every two seconds makes up for file systems that tell
 //! nothing (shares of a network), and one every fifth of a second stands in where no watcher can be had.
 use super::base::Bases;
-use super::change::{key, read, resolve};
+use super::target::{key, read, resolve};
 use crate::domain::todo::{Document, Edit, TodoItem};
 use notify::{RecursiveMode, Watcher};
 use std::io;

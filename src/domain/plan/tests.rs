@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::race::Races;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +7,7 @@ fn rules() -> PlanRules {
     PlanRules {
         max_tasks: MAX_TASKS,
         checks: vec!["npm test".into(), "make check".into(), "pytest -q".into()],
+        races: Races::Asked,
     }
 }
 
@@ -38,7 +40,7 @@ fn plan(tasks: &[(&str, f64, &[&str])]) -> Plan {
     for (task, (_, minutes, _)) in draft.tasks.iter_mut().zip(tasks) {
         task.estimate_minutes = Some(*minutes);
     }
-    validate(draft, &PlanRules { max_tasks: 20_000, checks: Vec::new() }).expect("a sound plan").0
+    validate(draft, &PlanRules { max_tasks: 20_000, ..PlanRules::default() }).expect("a sound plan").0
 }
 
 fn names(ids: &[TaskId]) -> String {
@@ -227,7 +229,11 @@ fn checks_are_the_projects_own_or_narrowed_to_paths() {
 
 #[test]
 fn a_check_with_shell_syntax_stands_as_it_is() {
-    let rules = PlanRules { max_tasks: 1, checks: vec!["npm test | tee log.txt".into(), " ".into()] };
+    let rules = PlanRules {
+        max_tasks: 1,
+        checks: vec!["npm test | tee log.txt".into(), " ".into()],
+        ..PlanRules::default()
+    };
     let mut draft = draft(&[("T1", &[])]);
     draft.tasks[0].checks =
         ["npm test | tee log.txt", "npm test | tee log.txt src/a.js", "id"].map(String::from).to_vec();
@@ -351,7 +357,7 @@ fn ten_thousand_tasks_are_quick() {
         ..DraftTask::default()
     };
     let draft = Draft { summary: String::new(), tasks: (0..10_000).map(task).collect(), ..Draft::default() };
-    let rules = PlanRules { max_tasks: 10_000, checks: Vec::new() };
+    let rules = PlanRules { max_tasks: 10_000, ..PlanRules::default() };
     let mut best = std::time::Duration::MAX;
     for _ in 0..3 {
         let draft = draft.clone();
@@ -376,7 +382,7 @@ fn a_cycle_of_ten_thousand_is_found_and_shown_short() {
         ..DraftTask::default()
     };
     let draft = Draft { summary: String::new(), tasks: (0..10_000).map(task).collect(), ..Draft::default() };
-    let rules = PlanRules { max_tasks: 10_000, checks: Vec::new() };
+    let rules = PlanRules { max_tasks: 10_000, ..PlanRules::default() };
     let faults = validate(draft, &rules).expect_err("one circle");
     let text = faults[0].to_string();
     assert!(faults.len() == 1 && text.len() < 400, "{text}");

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::domain::ids::TaskId;
 use crate::domain::lease::Pattern;
+use crate::domain::race::Races;
 use std::collections::HashSet;
 
 pub(super) const MAX_ESTIMATE_MINUTES: f64 = 10_000.0;
@@ -16,11 +17,12 @@ const MAX_FAULTS: usize = 30;
 /// Unknown dependencies that are compared with every id of the plan to find what was meant.
 const MAX_SUGGESTIONS: usize = 20;
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct PlanRules {
     pub max_tasks: usize,
     /// The project's own check commands: the only ones a task may name.
     pub checks: Vec<String>,
+    pub races: Races,
 }
 
 /// Whether a task may be called so: a letter, then at most 31 letters, digits, `_`, `.` or `-`.
@@ -164,14 +166,22 @@ impl Reader<'_> {
         minutes
     }
 
-    /// A mode that is not known is no reason to plan anew.
+    /// A mode that is not known, or not to be had, is no reason to plan anew.
     fn mode(&mut self, mode: Option<String>, task: &str) -> Option<Mode> {
-        let name = mode.map(|m| m.trim().to_lowercase()).filter(|m| !m.is_empty() && m != "normal")?;
-        let known = Mode::parse(&name);
-        if known.is_none() {
-            self.remarks.push(format!("{task}: there is no mode {name:?}; it is worked in the usual way."));
-        }
-        known
+        let name = mode.map(|m| m.trim().to_lowercase()).filter(|m| !m.is_empty());
+        let Some(name) = name else { return (self.rules.races == Races::All).then_some(Mode::Race) };
+        let (mode, remark) = match (name.as_str(), Mode::parse(&name)) {
+            ("normal", _) => (None, None),
+            (_, None) => (None, Some(format!("there is no mode {name:?}"))),
+            (_, Some(Mode::Race)) => match self.rules.races {
+                Races::Asked | Races::All => (Some(Mode::Race), None),
+                Races::Off => (None, Some("the user wants no races".into())),
+                Races::NoWorktrees => (None, Some("there are races only in missions with worktrees".into())),
+            },
+            (_, known) => (known, None),
+        };
+        self.remarks.extend(remark.map(|why| format!("{task}: {why}; it is worked in the usual way.")));
+        mode
     }
 
     fn ids(&mut self, tasks: &[TaskSpec], labels: &[String]) {

@@ -75,6 +75,7 @@ impl Core {
             parent: mission.parent.clone(),
             title: prompts::session_title(mission, attempt),
             role: attempt.role(),
+            model: mission.model_of(attempt).map(str::to_owned),
             // One that was asked for by an earlier process may exist; its key tells.
             adopt: self.pulse(id, &attempt.id).inherited,
         };
@@ -294,8 +295,7 @@ impl Core {
             self.task_changed(id, task, TaskState::InProgress, None);
         }
         self.task_changed(id, task, TaskState::Failed, Some(reason.clone()));
-        let failed = self.missions[id].task(task).map_or(0, |t| t.attempts);
-        if failed < super::MAX_ATTEMPTS {
+        if self.missions[id].may_be_tried_again(task) {
             self.task_changed(id, task, TaskState::Ready, Some(reason));
         } else {
             self.task_given_up(id, task, &reason);
@@ -303,6 +303,10 @@ impl Core {
     }
 
     pub(super) fn task_given_up(&mut self, id: &MissionId, task: &crate::domain::ids::TaskId, reason: &str) {
+        if self.missions[id].task(task).is_some_and(|t| t.spec.is_try()) {
+            // What comes of its race is what the user hears.
+            return;
+        }
         let (title, message) = (format!("Task {task} failed"), prompts::clip(reason, 160));
         self.notify(id, Toasts::Normal, ToastKind::Error, title, message);
     }

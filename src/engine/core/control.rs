@@ -101,9 +101,10 @@ impl Core {
         let mission = &self.missions[id];
         let created = &mission.created;
         let fault = mission.survey.as_ref().filter(|s| s.tree.is_none()).map(|s| s.remark.clone());
-        if let (Some(fault), Some(true)) = (fault, created.options.worktrees) {
+        if let (Some(fault), true) = (fault, created.options.wants_worktrees()) {
             // They were asked for: to work in the user's own files instead is not for Gantry to decide.
-            let why = format!("there can be no worktrees: {}", fault.unwrap_or_default());
+            let needs = if created.options.worktrees == Some(true) { "" } else { ", which a race needs" };
+            let why = format!("there can be no worktrees{needs}: {}", fault.unwrap_or_default());
             self.recover(id);
             return self.end_work(id, MissionState::Failed, why);
         }
@@ -324,12 +325,12 @@ impl Core {
     /// All tasks are over and the gate of the whole has spoken.
     pub(super) fn finish(&mut self, id: &MissionId, reason: impl Into<String>) {
         let mission = &self.missions[id];
-        let done = mission.tasks.iter().filter(|t| t.state == TaskState::Completed).count();
+        let done = mission.planned().filter(|t| t.state == TaskState::Completed).count();
         let approved = mission.whole.verdict.as_ref().is_some_and(|v| v.approved);
         let fits = mission.isolation.as_ref().is_none_or(|i| i.clashes.is_empty());
         let end = if done == 0 {
             MissionState::Failed
-        } else if done == mission.tasks.len() && approved && fits {
+        } else if done == mission.planned().count() && approved && fits {
             MissionState::Completed
         } else {
             MissionState::PartiallyCompleted

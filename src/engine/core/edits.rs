@@ -199,10 +199,10 @@ impl Core {
     ) -> Option<String> {
         let mission = &self.missions[id];
         let title: String = title.chars().take(MAX_TITLE_CHARS).collect();
-        if title.is_empty() || mission.tasks.iter().any(|t| t.title() == title) {
+        if title.is_empty() || mission.planned().any(|t| t.title() == title) {
             return None;
         }
-        if mission.tasks.len() >= MAX_TASKS {
+        if mission.planned().count() >= MAX_TASKS {
             return Some(format!(
                 "\"{}\" is one too many: a plan has at most {MAX_TASKS} tasks",
                 clip(&title, 60)

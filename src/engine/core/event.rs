@@ -6,6 +6,7 @@ use crate::domain::merge::Step;
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::permits::Key;
 use crate::domain::plan::{Plan, TaskSpec};
+use crate::domain::race::{DEFAULT_TRIES, Races};
 use crate::domain::task::TaskState;
 use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
 
@@ -50,6 +51,21 @@ pub enum Event {
     ModeChosen {
         task: TaskId,
         fractal: bool,
+    },
+    /// Tries at a task begin side by side; without any it is worked by one worker.
+    RaceBegun {
+        task: TaskId,
+        tries: Vec<TaskSpec>,
+    },
+    /// One of the tries is taken; it passes its gate as any task does.
+    RaceWon {
+        task: TaskId,
+        taken: TaskId,
+        why: String,
+    },
+    /// None was good enough: the task is worked by one worker, who is told what was found.
+    RaceLost {
+        task: TaskId,
     },
     /// The user's word on a plan that waited for it; with what is to be different, when it was refused.
     PlanJudged {
@@ -323,13 +339,36 @@ pub struct Options {
     pub worktree_links: Option<Vec<String>>,
     /// Commands that make a new worktree ready.
     pub worktree_setup: Option<Vec<String>>,
+    /// Tries at a task side by side: of each task when more than one, of none when one; of those that the plan says
+    /// when not said.
+    pub race: Option<u32>,
+    /// What the tries run on in turn, as `provider/model`; what all workers do when not said.
+    pub race_models: Option<Vec<String>>,
     /// Worktrees made ready while the plan is being made; four when not said.
     pub worktrees_ahead: Option<u32>,
+    /// Whether a worker goes on in the conversation of a task that its own depends on; no when not said.
+    pub follow: Option<bool>,
     /// Time after which an unanswered permission counts as refused.
     pub permission_timeout_ms: Option<u64>,
 }
 
 impl Options {
+    /// Tries side by side have no other way to keep apart.
+    pub fn wants_worktrees(&self) -> bool {
+        self.worktrees == Some(true) || self.race.is_some_and(|tries| tries > 1)
+    }
+    pub fn races(&self) -> Races {
+        match self.race {
+            Some(tries) if tries > 1 => Races::All,
+            Some(_) => Races::Off,
+            None if self.wants_worktrees() => Races::Asked,
+            None => Races::NoWorktrees,
+        }
+    }
+    /// At a task that is raced.
+    pub fn tries(&self) -> u32 {
+        self.race.unwrap_or(DEFAULT_TRIES)
+    }
     pub fn permission_timeout_ms(&self) -> u64 {
         self.permission_timeout_ms.unwrap_or(600_000)
     }
@@ -402,7 +441,10 @@ impl Default for Options {
             as_branch: None,
             worktree_links: None,
             worktree_setup: None,
+            race: None,
+            race_models: None,
             worktrees_ahead: None,
+            follow: None,
             permission_timeout_ms: None,
         }
     }
@@ -581,6 +623,9 @@ impl Event {
             Event::PlanRefused { .. } => "plan_refused",
             Event::Expanded { .. } => "expanded",
             Event::ModeChosen { .. } => "mode_chosen",
+            Event::RaceBegun { .. } => "race_begun",
+            Event::RaceWon { .. } => "race_won",
+            Event::RaceLost { .. } => "race_lost",
             Event::PlanJudged { .. } => "plan_judged",
             Event::Planned { .. } => "planned",
             Event::PlanRevised { .. } => "plan_revised",

@@ -23,6 +23,9 @@ impl Core {
         for task in ids {
             let mission = &self.missions[id];
             let Some(t) = mission.task(&task) else { continue };
+            if t.spec.mode == Some(Mode::Race) {
+                continue;
+            }
             if mission.is_whole_of_parts(&task) {
                 self.advance_parts(id, &task);
             } else if mission.wants_parts(t) && !mission.waits_for_plan(t) {
@@ -90,7 +93,7 @@ impl Core {
         };
         let checks = mission.survey.as_ref().map(|s| s.checks.clone()).unwrap_or_default();
         let specs: Vec<_> = mission.tasks.iter().map(|t| t.spec.clone()).collect();
-        match fractal::expand(&t.spec, &specs, draft, checks) {
+        match fractal::expand(&t.spec, &specs, draft, checks, mission.created.options.races()) {
             Ok((parts, remarks)) => {
                 let names: Vec<_> = parts.iter().map(|p| p.id.0.clone()).collect();
                 self.emit(id, Event::Submitted { attempt: attempt.id.clone(), submission: Submission::Plan });
@@ -139,7 +142,8 @@ impl Core {
         if mission.created.options.fractal == Some(false) {
             return conflict("the option fractal is off for this mission".into());
         }
-        if !matches!(t.state, TaskState::Pending | TaskState::Ready) || mission.is_whole_of_parts(task) {
+        let whole = mission.is_whole_of_parts(task) || t.spec.is_try();
+        if !matches!(t.state, TaskState::Pending | TaskState::Ready) || whole {
             return conflict(format!("task {task} has begun already"));
         }
         if fractal::depth(&t.spec, &specs) >= MAX_DEPTH || fractal::room(&t.spec, &specs) < 2 {
@@ -158,9 +162,9 @@ impl Mission {
         self.tasks.iter().filter(move |t| t.spec.parent.as_ref() == Some(task))
     }
 
-    /// Its work is done by its parts.
+    /// Its work is done by its parts, or by tries at it.
     pub fn is_whole_of_parts(&self, task: &TaskId) -> bool {
-        self.parts_of(task).next().is_some()
+        self.parts_of(task).next().is_some() && self.task(task).is_some_and(|t| !t.as_one)
     }
 
     /// It is to be planned further now.

@@ -16,7 +16,7 @@ use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
 use crate::engine::prompts;
 
 /// Review attempts of one round before the gate refuses for want of a review.
-const MAX_LOST_REVIEWS: u32 = 2;
+pub(super) const MAX_LOST_REVIEWS: u32 = 2;
 
 impl Core {
     pub(super) fn advance_task_gates(&mut self, id: &MissionId) {
@@ -56,6 +56,16 @@ impl Core {
         } else if let Some(findings) = objections(mission, &subject, gate) {
             let summary = "the checks object".to_owned();
             self.judge(id, subject, Verdict { approved: false, tree: None, summary, findings });
+        } else if matches!(&subject, Subject::Task(task) if mission.in_race(task)) {
+            // Which of the tries is reviewed is for the race to say; one that cannot be read is none.
+            if gate.inspection.as_ref().is_none_or(|i| i.tree.is_none()) {
+                let summary = "its change could not be read".to_owned();
+                self.judge(
+                    id,
+                    subject,
+                    Verdict { approved: false, tree: None, summary, findings: Vec::new() },
+                );
+            }
         } else if gate.lost_reviews >= MAX_LOST_REVIEWS {
             let findings = vec![Finding::of("high", "no review could be had")];
             let summary = format!("{MAX_LOST_REVIEWS} reviewers ended without a verdict");
@@ -262,7 +272,7 @@ impl Mission {
 }
 
 /// What the first two stages hold against the change; none when there is nothing.
-fn objections(mission: &Mission, subject: &Subject, gate: &Gate) -> Option<Vec<Finding>> {
+pub(super) fn objections(mission: &Mission, subject: &Subject, gate: &Gate) -> Option<Vec<Finding>> {
     let mut findings = gate.inspection.as_ref().map(|i| i.findings.clone()).unwrap_or_default();
     if let Subject::Task(task) = subject {
         findings.extend(mission.task(task).into_iter().flat_map(|t| t.trespasses.clone()));

@@ -109,6 +109,9 @@ impl Core {
             // Why the last attempt failed stays with the task until its next worker has been told.
             self.task_changed(id, task, TaskState::Assigned, note);
         }
+        if let AttemptKind::Work(task) = &kind {
+            self.count_reuse(id, task, session.is_some());
+        }
         self.open_attempt(id, kind, ordinal, session, node);
         true
     }

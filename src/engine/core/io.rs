@@ -27,6 +27,7 @@ pub struct Ground {
 pub struct ReplyTo(pub u64);
 
 #[derive(Clone, PartialEq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "the large one comes once in a mission")]
 pub enum Input {
     /// `mission` was chosen by the caller, so that a repeat can be told from a new request.
     Create {
@@ -67,6 +68,12 @@ pub enum Input {
         mission: MissionId,
         attempt: AttemptId,
         result: Result<HostSessionId, HostError>,
+    },
+    /// A conversation that is to be used again was looked at.
+    SessionChecked {
+        mission: MissionId,
+        session: HostSessionId,
+        result: Result<Look, HostError>,
     },
     /// A folder that turns are to begin in is open in the host.
     FolderOpened {
@@ -343,6 +350,8 @@ pub enum ToolInput {
         approved: bool,
         summary: String,
         findings: Vec<Finding>,
+        /// Which of several tries is to be taken, where they are compared.
+        choice: Option<String>,
     },
     /// The arguments did not fit the tool; the text says how.
     Malformed {
@@ -416,7 +425,15 @@ pub enum Action {
         parent: HostSessionId,
         title: String,
         role: Role,
+        /// What it runs on, when that is not what its parent does.
+        model: Option<String>,
         adopt: bool,
+    },
+    /// Whether a conversation is there, and rests.
+    CheckSession {
+        mission: MissionId,
+        directory: Directory,
+        session: HostSessionId,
     },
     /// Opens a folder in the host ahead of its first turn, which would take a second longer.
     OpenFolder {
@@ -597,6 +614,7 @@ impl Action {
         match self {
             Action::Answer { .. } => "answer",
             Action::CreateSession { .. } => "create_session",
+            Action::CheckSession { .. } => "check_session",
             Action::OpenFolder { .. } => "open_folder",
             Action::Prompt { .. } => "prompt",
             Action::Abort { .. } => "abort",

@@ -92,7 +92,7 @@ impl Isolation {
 
 impl Mission {
     pub(super) fn isolate(&mut self, tree: Option<&TreeId>) {
-        if self.created.options.worktrees == Some(true) {
+        if self.created.options.wants_worktrees() {
             self.isolation = tree.cloned().map(Isolation::new);
         }
     }
@@ -188,7 +188,7 @@ impl Mission {
         let (worktree, base) = match subject {
             Subject::Whole => (isolation.whole.as_ref(), Some(&isolation.user)),
             Subject::Task(task) => {
-                let worktree = self.task(task).and_then(|t| t.worktree.as_ref());
+                let worktree = self.place_of(task);
                 (worktree, worktree.map(|w| &w.base))
             }
         };
@@ -204,9 +204,7 @@ impl Mission {
     pub fn worktree_of(&self, kind: &AttemptKind) -> Option<&Worktree> {
         match kind {
             AttemptKind::Planning => None,
-            AttemptKind::Work(task) | AttemptKind::Review(Subject::Task(task)) => {
-                self.task(task)?.worktree.as_ref()
-            }
+            AttemptKind::Work(task) | AttemptKind::Review(Subject::Task(task)) => self.place_of(task),
             AttemptKind::Review(Subject::Whole) => self.isolation.as_ref()?.whole.as_ref(),
         }
     }

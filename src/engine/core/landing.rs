@@ -54,7 +54,7 @@ impl Core {
             return true;
         };
         if isolation.landed.as_ref() == Some(&to) || mission.created.options.as_branch == Some(true) {
-            let all = mission.tasks.iter().all(|t| t.state == TaskState::Completed);
+            let all = mission.planned().all(|t| t.state == TaskState::Completed);
             self.finish(id, if all { "all gates passed" } else { "what was completed passed its gates" });
             return true;
         }

@@ -3,6 +3,7 @@
 use super::ahead::Ahead;
 use super::event::{Moment, PromptReason, Spent, Subject};
 use super::io::ReplyTo;
+use super::pool::Health;
 use super::rollback::Asked;
 use super::worktrees::TreeJob;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, TaskId};
@@ -35,6 +36,8 @@ pub struct Live {
     pub jobs: BTreeMap<Job, u64>,
     pub next_round: u64,
     pub ahead: Ahead,
+    /// Conversations that are kept for the tasks that follow.
+    pub health: BTreeMap<HostSessionId, Health>,
     /// Failures in a row of work on trees.
     pub tree_faults: u32,
     /// What the checks said of the smallest part of the batch that is known to fail.

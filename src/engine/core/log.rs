@@ -86,6 +86,10 @@ pub fn words(event: &Event) -> Option<String> {
         }
         Event::Expanded { task, parts, .. } if parts.is_empty() => format!("{task} is worked as it is"),
         Event::Expanded { task, parts, .. } => format!("{task} planned further: {} parts", parts.len()),
+        Event::RaceBegun { task, tries } if tries.is_empty() => format!("{task} is worked by one worker"),
+        Event::RaceBegun { task, tries } => format!("{task} is raced: {} tries", tries.len()),
+        Event::RaceWon { taken, why, .. } => format!("{taken} is taken: {why}"),
+        Event::RaceLost { task } => format!("no try at {task} was good enough"),
         Event::ModeChosen { task, .. } => format!("{task} is to be planned further"),
         Event::ContextPut { key, value: Some(value), .. } => format!("note {key}: {value}"),
         Event::ContextPut { key, value: None, .. } => format!("note {key} taken away"),

@@ -31,8 +31,10 @@ pub mod log;
 mod notices;
 mod overrule;
 mod plan;
+mod pool;
 mod provider;
 mod queue;
+mod race;
 mod recover;
 mod revision;
 mod rollback;
@@ -134,6 +136,8 @@ pub struct Core {
     trusted: BTreeMap<Directory, Millis>,
     /// Looks that found what no event had told.
     pub events_missed: u64,
+    /// Conversations that were used again.
+    pub pool: pool::PoolCounts,
     /// Worktrees that the host has open.
     pub folders: ahead::Folders,
     now: Millis,
@@ -170,6 +174,7 @@ impl Core {
             means: BTreeMap::new(),
             trusted: BTreeMap::new(),
             events_missed: 0,
+            pool: pool::PoolCounts::default(),
             folders: ahead::Folders::default(),
             now: Millis::default(),
             turn: Turn::default(),
@@ -188,6 +193,9 @@ impl Core {
             Input::Host { event } => self.host_event(event),
             Input::SessionCreated { mission, attempt, result } => {
                 self.session_created(&mission, &attempt, result)
+            }
+            Input::SessionChecked { mission, session, result } => {
+                self.session_checked(&mission, &session, result)
             }
             Input::FolderOpened { mission, folder, result } => self.folder_opened(&mission, folder, result),
             Input::PromptTaken { mission, attempt, result } => self.prompt_taken(&mission, &attempt, result),

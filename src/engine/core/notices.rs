@@ -80,7 +80,7 @@ impl Core {
                 self.notify(id, Toasts::Normal, ToastKind::Info, "Mission started", title);
             }
             Phase::Executing => {
-                let tasks = mission.tasks.len();
+                let tasks = mission.planned().count();
                 let message = format!("{title}: {tasks} {}", if tasks == 1 { "task" } else { "tasks" });
                 self.notify(id, Toasts::Verbose, ToastKind::Info, "Work begins", message);
             }
@@ -92,7 +92,8 @@ impl Core {
     }
 
     pub(super) fn notify_task(&mut self, id: &MissionId, task: &TaskId, to: TaskState) {
-        let Some(title) = self.missions[id].task(task).map(|t| clip(&t.spec.title, 60)) else { return };
+        let known = self.missions[id].task(task).filter(|t| !t.spec.is_try());
+        let Some(title) = known.map(|t| clip(&t.spec.title, 60)) else { return };
         if to == TaskState::Completed {
             self.notify(id, Toasts::Verbose, ToastKind::Success, format!("Task {task} completed"), title);
         }

@@ -51,7 +51,7 @@ impl Core {
         let state = mission.state;
         match mission.task(task).map(|t| t.state) {
             None => {
-                let ids: Vec<_> = mission.tasks.iter().map(|t| t.spec.id.as_str()).collect();
+                let ids: Vec<_> = mission.planned().map(|t| t.spec.id.as_str()).collect();
                 let text = format!("the mission has no task {task}; it has {}", ids.join(", "));
                 return Err(Refusal::NotFound(clip(&text, 1_000)));
             }
@@ -70,7 +70,7 @@ impl Core {
                 return Err(Refusal::Conflict(text));
             }
         }
-        let rest = mission.tasks.iter().filter(|t| t.state != TaskState::Completed).count() - 1;
+        let rest = mission.planned().filter(|t| t.state != TaskState::Completed).count() - 1;
         let goes_on = !state.is_open() && rest == 0;
         if goes_on {
             self.may_retry(id, state)?;
@@ -94,7 +94,7 @@ impl Core {
         use MissionState::*;
         let mission = &self.missions[id];
         let at_gate = matches!(mission.phase, Some(Phase::Reviewing | Phase::Integrating));
-        if let Some(task) = mission.tasks.iter().find(|t| t.state != TaskState::Completed) {
+        if let Some(task) = mission.planned().find(|t| t.state != TaskState::Completed) {
             return Err(Refusal::Conflict(format!(
                 "task {} is {}: accept or retry it first, for a mission is complete only with all its tasks",
                 task.spec.id,
@@ -169,14 +169,15 @@ impl Mission {
 
     /// Tasks that were skipped wait again; those that still cannot be done are skipped again.
     pub(super) fn wake_skipped(&mut self) {
-        for task in self.tasks.iter_mut().filter(|t| t.state == TaskState::Skipped) {
+        let skipped = |t: &&mut super::state::Task| t.state == TaskState::Skipped && !t.spec.is_try();
+        for task in self.tasks.iter_mut().filter(skipped) {
             *task = task.again();
         }
     }
 
     /// Why it ends well, with what passed no gate named.
     pub(super) fn passed(&self) -> String {
-        let all = self.tasks.iter().all(|t| t.state == TaskState::Completed);
+        let all = self.planned().all(|t| t.state == TaskState::Completed);
         let accepted: Vec<_> = self
             .tasks
             .iter()

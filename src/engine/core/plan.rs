@@ -6,7 +6,8 @@ use super::io::*;
 use crate::domain::decompose::decompose;
 use crate::domain::ids::MissionId;
 use crate::domain::mission::{MissionState, Phase};
-use crate::domain::plan::{Draft, PlanRules, Priority, validate};
+use crate::domain::plan::{Draft, Mode, PlanRules, Priority, validate};
+use crate::domain::race::Races;
 use crate::domain::schedule;
 use crate::domain::task::TaskState;
 use crate::domain::todo::{TodoItem, TodoState};
@@ -54,7 +55,7 @@ impl Core {
         self.publish_todo(id);
         self.state(id, MissionState::Paused, "the plan waits for the user");
         let mission = &self.missions[id];
-        let (tasks, todo) = (mission.tasks.len(), &mission.created.options.todo);
+        let (tasks, todo) = (mission.planned().count(), &mission.created.options.todo);
         let message = format!(
             "{tasks} {} in {todo}{}. /task-approve begins the work, /task-refuse has it planned anew.",
             if tasks == 1 { "task" } else { "tasks" },
@@ -81,7 +82,8 @@ impl Core {
             return "A plan has been accepted already. Stop here.".into();
         }
         let checks = mission.survey.as_ref().map(|s| s.checks.clone()).unwrap_or_default();
-        match validate(draft, &PlanRules { max_tasks: self.limits.tasks, checks }) {
+        let races = mission.created.options.races();
+        match validate(draft, &PlanRules { max_tasks: self.limits.tasks, checks, races }) {
             Ok((plan, remarks)) => {
                 let source =
                     if mission.plan_refusals == 0 { PlanSource::Planner } else { PlanSource::Repaired };
@@ -130,7 +132,10 @@ impl Core {
     fn plan_by_rules(&mut self, id: &MissionId) {
         let mission = &self.missions[id];
         let text = mission.brief.as_ref().map_or(mission.created.text.as_str(), |b| b.text.as_str());
-        let plan = decompose(&mission.created.title, text);
+        let mut plan = decompose(&mission.created.title, text);
+        if mission.created.options.races() == Races::All {
+            plan.tasks.iter_mut().for_each(|task| task.mode = Some(Mode::Race));
+        }
         let why = match mission.plan_faults.first() {
             Some(fault) => format!("The planner's plan had faults ({}); ", prompts::clip(fault, 120)),
             None => "The planner handed in no plan; ".into(),
@@ -155,6 +160,7 @@ impl Core {
         let items = mission
             .in_order()
             .into_iter()
+            .filter(|t| !t.spec.is_try())
             .map(|t| TodoItem {
                 id: t.spec.id.0.clone(),
                 title: t.title().to_owned(),
@@ -186,6 +192,7 @@ impl Core {
         let states = dirty
             .iter()
             .filter_map(|t| mission.task(t))
+            .filter(|t| !t.spec.is_try())
             .map(|t| (t.spec.id.0.clone(), todo_state(t.state)))
             .collect();
         let (root, file) = (mission.created.worktree.clone(), mission.created.options.todo.clone());

@@ -3,7 +3,7 @@
 use super::event::*;
 use super::isolation::{INTEGRATION, Isolation};
 use super::live::Job;
-use super::state::{Mission, Task};
+use super::state::{Attempt, Mission, Task};
 use super::worktrees::*;
 use super::{Action, Core, gate};
 use crate::domain::ids::{MissionId, TaskId};
@@ -22,8 +22,11 @@ impl Core {
         // A reviewer who has handed in its verdict may still be reading.
         let reads = |subject: &Subject| at_work(&self.missions[id], subject);
         let waits = match &work {
+            TreeWork::Prepare { .. } => self.worktrees_are_anothers(id),
             TreeWork::Give { task: None, .. } | TreeWork::Try { .. } => reads(&Subject::Whole),
-            TreeWork::Give { task: Some(task), .. } => reads(&Subject::Task(task.clone())),
+            TreeWork::Give { task: Some(task), .. } => {
+                reads(&Subject::Task(task.clone())) || self.worktrees_are_anothers(id)
+            }
             _ => false,
         };
         if waits {
@@ -32,6 +35,13 @@ impl Core {
         let Some(round) = self.live(id).begin(Job::Trees(work.job())) else { return };
         let project = self.missions[id].created.worktree.clone();
         self.act(Action::Trees { mission: id.clone(), round, project, work });
+    }
+
+    /// An ended mission of the place has not given its worktrees up: the last turns in them may still go on.
+    fn worktrees_are_anothers(&self, id: &MissionId) -> bool {
+        let place = self.missions[id].place();
+        let others = self.missions.values().filter(|m| m.id != *id && m.place() == place);
+        others.filter(|m| !m.state.is_open()).any(|m| m.isolation.as_ref().is_some_and(|i| !i.released))
     }
 
     pub(super) fn tree_news(&mut self, news: TreeNews) {
@@ -89,8 +99,10 @@ impl Core {
             _ => None,
         });
         let coming: Vec<u32> = coming.collect();
-        let at_work = mission.tasks.iter().filter(|t| t.worktree.is_some() && !t.state.is_over());
-        let at_work = at_work.filter(|t| t.state != TaskState::InReview).count();
+        // Not one that has to wait again for others, who could not be given any.
+        let works =
+            |t: &&Task| matches!(t.state, TaskState::Ready | TaskState::Assigned | TaskState::InProgress);
+        let at_work = mission.tasks.iter().filter(|t| t.worktree.is_some()).filter(works).count();
         if at_work + coming.len() >= mission.created.options.workers as usize {
             return None;
         }
@@ -101,7 +113,10 @@ impl Core {
                 || prepared(number)
                 || mission.tasks.iter().any(|t| keeps(mission, t, *number))
         };
-        (INTEGRATION + 1..).find(|number| !used(number))
+        // One it depends on has built there what it needs, and the host knows the place.
+        let before = task.spec.depends_on.iter().rev().filter_map(|dep| mission.task(dep)?.worktree.as_ref());
+        let mut near = before.map(|worktree| worktree.number);
+        near.find(|number| !used(number)).or_else(|| (INTEGRATION + 1..).find(|number| !used(number)))
     }
 
     fn given(
@@ -271,7 +286,9 @@ fn keeps(mission: &Mission, task: &Task, number: u32) -> bool {
 
 /// Whether a turn goes on, or may, that works on the subject or reads it.
 fn at_work(mission: &Mission, subject: &Subject) -> bool {
-    mission.attempts.values().any(|a| (a.open() || a.given_up) && a.works_on(subject))
+    let task = if let Subject::Task(task) = subject { mission.task(task) } else { None };
+    let is = |a: &Attempt| a.works_on(subject) || task.is_some_and(|task| a.compares(task));
+    mission.attempts.values().any(|a| (a.open() || a.given_up) && is(a))
 }
 
 fn candidate(task: &Task, base: &TreeId) -> Option<Candidate> {

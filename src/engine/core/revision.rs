@@ -90,7 +90,8 @@ impl Core {
     pub(super) fn revision_submitted(&mut self, id: &MissionId, attempt: &Attempt, draft: Draft) -> String {
         let mission = &self.missions[id];
         let checks = mission.survey.as_ref().map(|s| s.checks.clone()).unwrap_or_default();
-        let rules = PlanRules { max_tasks: self.limits.tasks, checks };
+        let races = mission.created.options.races();
+        let rules = PlanRules { max_tasks: self.limits.tasks, checks, races };
         match mission.revised(draft, &rules) {
             Ok(revised) => {
                 self.emit(id, Event::Submitted { attempt: attempt.id.clone(), submission: Submission::Plan });
@@ -134,7 +135,7 @@ impl Core {
         change(&mut draft);
         // Checks and the like are not in the file, and stay as they are.
         let draft = Draft { tasks: vec![draft], ..Draft::default() };
-        let rules = PlanRules { max_tasks: self.limits.tasks, checks: Vec::new() };
+        let rules = PlanRules { max_tasks: self.limits.tasks, ..PlanRules::default() };
         let revised = mission.revised(draft, &rules).map_err(|faults| faults.join("; "))?;
         let Some(made) = revised.tasks.into_iter().find(|made| made.id == *task) else { return Ok(false) };
         let spec = TaskSpec { title: made.title, files: made.files, depends_on: made.depends_on, ..spec };
@@ -145,7 +146,7 @@ impl Core {
     /// A task of a plan that waits is not wanted; who depended on it depends on what it waited for.
     pub(super) fn drop_from_plan(&mut self, id: &MissionId, task: &TaskId) -> Result<(), String> {
         self.may_edit_plan(id)?;
-        let rules = PlanRules { max_tasks: self.limits.tasks, checks: Vec::new() };
+        let rules = PlanRules { max_tasks: self.limits.tasks, ..PlanRules::default() };
         let draft = Draft { drop: vec![task.0.clone()], ..Draft::default() };
         let Revised { tasks, dropped, remarks } =
             self.missions[id].revised(draft, &rules).map_err(|faults| faults.join("; "))?;
@@ -268,7 +269,13 @@ impl Mission {
             }
         }
         if let Some(plan) = &mut self.plan {
-            plan.tasks = self.tasks.iter().map(|t| t.spec.clone()).collect();
+            plan.tasks.retain(|t| !dropped.contains(&t.id));
+            for spec in tasks {
+                match plan.tasks.iter_mut().find(|t| t.id == spec.id) {
+                    Some(known) => *known = spec.clone(),
+                    None => plan.tasks.push(spec.clone()),
+                }
+            }
         }
         // Checkpoints know tasks by their places.
         if !dropped.is_empty() {

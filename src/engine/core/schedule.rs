@@ -2,6 +2,7 @@
 use super::event::*;
 use super::grants::Want;
 use super::io::*;
+use super::pool::Placed;
 use super::state::{Mission, Task};
 use super::{Core, MAX_ATTEMPTS};
 use crate::domain::ids::{HostSessionId, MissionId, TaskId};
@@ -21,6 +22,7 @@ impl Core {
         self.unlock(id);
         self.advance_revision(id);
         self.advance_fractal(id);
+        self.advance_races(id);
         self.end_spent_tasks(id);
         self.want_work(id);
         self.advance_task_gates(id);
@@ -46,6 +48,11 @@ impl Core {
             };
             // A part waits for the whole to have its turn, and is over with it.
             let whole = task.spec.parent.as_ref();
+            if task.spec.is_try() && whole.and_then(state_of) == Some(TaskState::Completed) {
+                let note = "the race is over";
+                changes.push((task.spec.id.clone(), TaskState::Skipped, Some(note.to_owned())));
+                continue;
+            }
             if whole.is_some_and(|w| state_of(w) != Some(TaskState::InProgress) && !dead(state_of(w))) {
                 continue;
             }
@@ -78,6 +85,7 @@ impl Core {
                 && !mission.waits_for_plan(t)
                 && self.held_back(t).is_none()
                 && !mission.wants_parts(t)
+                && !mission.wants_race(t)
                 && !mission.is_whole_of_parts(&t.spec.id)
         };
         let waiting: Vec<_> = mission.tasks.iter().enumerate().filter(|(_, t)| ready(t) || idle(t)).collect();
@@ -106,11 +114,18 @@ impl Core {
             })
             .collect();
         ranked.sort_by(|a, b| a.0.cmp(&b.0));
-        for (_, want) in ranked {
-            let placed = !matches!(&want.kind, AttemptKind::Work(task) if !self.has_place(id, task));
-            if placed {
-                self.want(id, want);
+        for (_, mut want) in ranked {
+            if let AttemptKind::Work(task) = &want.kind {
+                if !self.has_place(id, task) {
+                    continue;
+                }
+                match self.placed(id, task) {
+                    Placed::In(session) => want.session = Some(session),
+                    Placed::Waits => continue,
+                    Placed::Anew => {}
+                }
             }
+            self.want(id, want);
         }
     }
 
@@ -144,8 +159,10 @@ impl Core {
 
     /// Changes wanted: the same task once more with the findings, or its end.
     pub(super) fn send_back(&mut self, id: &MissionId, task: &TaskId, why: &str) {
-        if self.missions[id].task(task).is_some_and(|t| t.attempts < MAX_ATTEMPTS) {
+        if self.missions[id].may_be_tried_again(task) {
             self.task_changed(id, task, TaskState::InProgress, Some(prompts::clip(why, 300)));
+        } else if self.missions[id].in_race(task) {
+            self.task_changed(id, task, TaskState::Failed, Some(prompts::clip(why, 300)));
         } else {
             let note = format!("not approved after {MAX_ATTEMPTS} attempts: {}", prompts::clip(why, 300));
             self.task_changed(id, task, TaskState::Failed, Some(note.clone()));

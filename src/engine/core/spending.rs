@@ -113,6 +113,25 @@ impl Core {
         mission.lineage(task).all(|whole| accounts[&whole.spec.id].admits(&limit, next))
     }
 
+    /// How many turns of the role at a task what is left of the budgets covers, by what such turns have cost so far: one at
+    /// least.
+    pub(super) fn covered(&self, id: &MissionId, task: &TaskId, role: Role, most: u32) -> u32 {
+        let mission = &self.missions[id];
+        let (each, accounts) = (self.mean(mission, role), self.task_accounts(mission));
+        let limit = mission.created.options.task_budget();
+        let of_tasks = mission.task(task).into_iter().flat_map(|t| mission.lineage(t));
+        let of_tasks = of_tasks.filter_map(|t| Some((limit, *accounts.get(&t.spec.id)?)));
+        let limits: Vec<_> = of_tasks.chain([(budget(mission), self.account(id))]).collect();
+        let fits = |turns: &u32| {
+            limits.iter().all(|(limit, account)| {
+                let mut account = *account;
+                (1..*turns).for_each(|_| account.reserve(each));
+                account.admits(limit, each)
+            })
+        };
+        (2..=most).rev().find(fits).unwrap_or(1)
+    }
+
     /// Whether the turn that is to begin now has to stay undone.
     pub(super) fn spent_out(&self, id: &MissionId, attempt: &Attempt) -> Option<String> {
         if let Standing::Over(most) = self.standing(id) {
@@ -248,8 +267,8 @@ impl Mission {
     /// A task and all that it is a part of, the nearest first.
     pub fn lineage<'a>(&'a self, task: &'a Task) -> impl Iterator<Item = &'a Task> {
         let above = |t: &&'a Task| t.spec.parent.as_ref().and_then(|parent| self.task(parent));
-        // A foreign journal may go in a circle.
-        std::iter::successors(Some(task), above).take(MAX_DEPTH + 1)
+        // A foreign journal may go in a circle. Below the deepest part there are only tries at it.
+        std::iter::successors(Some(task), above).take(MAX_DEPTH + 2)
     }
 
     /// What turns that are over have used of each task's budget and its workers' time of it, parts and their planners

@@ -21,7 +21,7 @@ use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
 use std::collections::BTreeMap;
 
 mod task;
-pub use task::{Acceptance, Gate, Task};
+pub use task::{Acceptance, Gate, RaceEnd, Task};
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Mission {
@@ -350,6 +350,12 @@ impl Mission {
                 plan.filter(|t| t.id == *task).for_each(|t| t.mode = mode);
             }
             Event::PlanRefused { task: None, .. } if self.revision.wanted => self.revision.refusals += 1,
+            Event::RaceBegun { task, tries } => self.apply_race_begun(task, tries)?,
+            Event::RaceWon { task, taken, why } => {
+                let end = RaceEnd::Won { taken: taken.clone(), why: why.clone() };
+                self.task_mut(task)?.race = Some(end);
+            }
+            Event::RaceLost { task } => self.apply_race_lost(task)?,
             Event::PlanRefused { faults, task: None } => {
                 self.plan_refusals += 1;
                 self.plan_faults.clone_from(faults);
@@ -520,6 +526,10 @@ impl Mission {
             task.context = Context::default();
         }
         task.ended_at = to.is_over().then_some(at);
+        if to.is_over() {
+            // Of a try that was not taken nobody has judged it, and nobody is going to read it again.
+            task.gate.inspection.iter_mut().for_each(|i| i.diff = String::new());
+        }
         if to == TaskState::InProgress {
             task.began_at = task.began_at.or(Some(at));
         }
@@ -617,8 +627,11 @@ impl Mission {
                 (TaskState::Completed, TaskState::Completed) => {}
                 // Taken back once before, and now forward again.
                 (_, TaskState::Completed) => task.state = state,
-                // Whose word completed it is to be known when it is taken forward again.
-                _ => *task = Task { accepted: task.accepted.take(), ..task.again() },
+                // Whose word or try completed it is to be known when it is taken forward again.
+                _ => {
+                    let (accepted, race) = (task.accepted.take(), task.race.take());
+                    *task = Task { accepted, race, ..task.again() };
+                }
             }
         }
         self.whole = Gate::default();

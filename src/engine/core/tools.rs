@@ -119,7 +119,14 @@ impl Core {
                 self.emit(id, Event::Submitted { attempt: attempt.id.clone(), submission });
                 "The report is taken. Change nothing more, and end your turn now.".into()
             }
-            (AttemptKind::Review(subject), ToolInput::Review { approved, summary, findings }) => {
+            (
+                AttemptKind::Review(Subject::Task(task)),
+                ToolInput::Review { approved, summary, findings, choice },
+            ) if self.missions[id].races(task) => {
+                let verdict = Verdict { approved, tree: None, summary, findings };
+                self.compared(id, attempt, &task.clone(), verdict, choice.as_deref())
+            }
+            (AttemptKind::Review(subject), ToolInput::Review { approved, summary, findings, .. }) => {
                 let submission =
                     Submission::Review { approved, summary: summary.clone(), findings: findings.clone() };
                 self.emit(id, Event::Submitted { attempt: attempt.id.clone(), submission });

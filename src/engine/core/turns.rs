@@ -379,6 +379,7 @@ impl Core {
             .chain(self.checkpoint_at(id))
             .chain(self.ask_wakes(mission))
             .chain(self.standstill_at(id))
+            .chain(self.race_at(mission))
             .min()
     }
 

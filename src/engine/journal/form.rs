@@ -140,7 +140,7 @@ names! {
         Pending, Ready, Assigned, InProgress, InReview, Blocked, Paused, Completed, Failed, Cancelled, Skipped,
     }
     enum Priority for plan::Priority { Low, Normal, High }
-    enum Mode for plan::Mode { Fractal }
+    enum Mode for plan::Mode { Fractal, Race, Try }
     enum BriefSource for event::BriefSource { Commander, User }
     enum Toasts for event::Toasts { Quiet, Normal, Verbose }
     enum PlanSource for event::PlanSource { Planner, Repaired, Rules }
@@ -159,7 +159,7 @@ objects! {
     struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, max_duration_ms: u64, auto_resume: bool }
         maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, planners: u32, reviewers: u32, budget_minutes: u32, task_budget_tokens: u64, task_budget_dollars: f64,
             task_budget_minutes: u32, diagnostics: bool, approval: bool, fractal: bool, background: bool, toasts: Toasts,
-            worktrees: bool, as_branch: bool, worktree_links: Vec<String>, worktree_setup: Vec<String>, worktrees_ahead: u32, permission_timeout_ms: u64 }
+            worktrees: bool, as_branch: bool, worktree_links: Vec<String>, worktree_setup: Vec<String>, race: u32, race_models: Vec<String>, worktrees_ahead: u32, follow: bool, permission_timeout_ms: u64 }
         lists { providers: Ceiling }
     struct Ceiling for event::Ceiling { name: String, most: u32 }
     struct Brief for event::Brief { text: String }

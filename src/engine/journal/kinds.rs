@@ -86,6 +86,9 @@ kinds! {
     "plan_refused" PlanRefused { faults: Vec<String> } maybe { task: String }
     "expanded" Expanded { task: String, parts: Vec<TaskSpec> } lists { remarks: String }
     "mode_chosen" ModeChosen { task: String, fractal: bool }
+    "race_begun" RaceBegun { task: String, tries: Vec<TaskSpec> }
+    "race_won" RaceWon { task: String, taken: String, why: String }
+    "race_lost" RaceLost { task: String }
     "plan_judged" PlanJudged { approved: bool } maybe { reason: String }
     "planned" Planned { plan: Plan, source: PlanSource } lists { remarks: String }
     "plan_revised" PlanRevised {} lists { tasks: TaskSpec, dropped: String, remarks: String }

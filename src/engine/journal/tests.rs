@@ -35,6 +35,9 @@ kinds! {
     Surveyed "surveyed"
     Baselined "baselined"
     PlanRefused "plan_refused"
+    RaceBegun "race_begun"
+    RaceWon "race_won"
+    RaceLost "race_lost"
     PlanJudged "plan_judged"
     Planned "planned"
     TaskAdded "task_added"
@@ -115,6 +118,11 @@ fn worktree_corpus() -> Vec<Record> {
     records(include_str!("../../../tests/journals/v1-worktrees.jsonl"))
 }
 
+/// Two tasks that are raced: a try at one is taken, none at the other is any good.
+fn race_corpus() -> Vec<Record> {
+    records(include_str!("../../../tests/journals/v1-races.jsonl"))
+}
+
 /// A mission that is steered and suspended.
 fn steered_corpus() -> Vec<Record> {
     records(include_str!("../../../tests/journals/v1-steering.jsonl"))
@@ -149,9 +157,8 @@ fn mission_after(count: usize) -> Mission {
 fn the_corpus_has_every_kind_and_each_of_its_facts_fits() {
     let records = corpus();
     assert!(records.iter().map(|r| r.seq).eq(1..=records.len() as u64));
-    let (worktrees, steered) = (worktree_corpus(), steered_corpus());
-    let seen: BTreeSet<_> =
-        records.iter().chain(&worktrees).chain(&steered).map(|r| r.kind.as_str()).collect();
+    let others = [worktree_corpus(), race_corpus(), steered_corpus()].concat();
+    let seen: BTreeSet<_> = records.iter().chain(&others).map(|r| r.kind.as_str()).collect();
     assert_eq!(seen, BTreeSet::from_iter(KINDS.iter().copied()));
     let events = events(&records);
     let mut mission = mission_after(1);
@@ -206,6 +213,24 @@ fn the_corpus_of_worktrees_fits_and_is_what_would_be_written_today() {
         (mission.whole_rounds, mission.checkpoints.last().and_then(|c| c.tree.clone())),
         (2, Some(crate::domain::verdict::TreeId("t12".into())))
     );
+}
+
+#[test]
+fn races_are_read_as_they_were_written() {
+    let records = race_corpus();
+    let events = events(&records);
+    for (record, (_, event)) in records.iter().zip(&events) {
+        assert_eq!(encode(event), (record.kind.clone(), record.body.clone()), "record {}", record.seq);
+    }
+    let mut mission = replay(&MissionId::from(MISSION), &events[..1]).expect("it begins with `created`");
+    for ((at, event), record) in events.iter().zip(&records).skip(1) {
+        assert_eq!(mission.apply(*at, event), Ok(()), "record {}", record.seq);
+    }
+    let told = |id: &str| mission.task(&id.into()).and_then(|t| crate::engine::report::race(&mission, t));
+    assert_eq!(told("T1").as_deref(), Some("T1.r2 of 2 tries is taken: the shortest"));
+    assert_eq!(told("T2").as_deref(), Some("none of 2 tries was good enough"));
+    let t2 = mission.task(&"T2".into()).expect("a task");
+    assert_eq!((t2.attempts, t2.findings.len(), mission.planned().count()), (1, 2, 2));
 }
 
 #[test]

@@ -82,6 +82,14 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub fractal: Option<FractalPolicy>,
+        /// Tries at each task side by side, 1 to 5; of tasks that a planner says, in missions with worktrees, when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub race: Option<u32>,
+        /// What the tries at one task run on, one after the other, as `provider/model`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub race_models: Option<Vec<String>>,
         /// How much toasts tell (default normal).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
@@ -102,6 +110,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub worktree_setup: Option<Vec<String>>,
+        /// Whether a worker goes on in the conversation of a task that its own depends on (default off).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub session_reuse: Option<SessionReuse>,
         /// Worktrees made ready and opened while the plan is being made, 0 to 50 (default 4).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
@@ -113,6 +125,14 @@ wire! {
         /// Where a plan, or the user, says so.
         Auto,
         Off,
+    }
+
+    #[derive(Copy, Eq)]
+    pub enum SessionReuse {
+        /// Each attempt has a clean conversation.
+        Off,
+        /// The first worker of a task goes on where one that it depends on was done.
+        Follow,
     }
 
     #[derive(Copy, Eq)]

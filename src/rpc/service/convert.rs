@@ -3,6 +3,7 @@ use crate::domain::budget::Budget;
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
 use crate::domain::inside::is_inside;
+use crate::domain::race::{MAX_TRIES, is_model};
 use crate::engine::handle::{
     self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note, Notice,
     Options, Refusal, RollbackStep, RollbackView, Scope, Spent, Subject, TaskView,
@@ -68,9 +69,23 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     }
     options.worktree_links.clone_from(&wire.worktree_links);
     options.worktree_setup.clone_from(&wire.worktree_setup);
+    if let Some(tries) = wire.race.filter(|tries| !(1..=MAX_TRIES).contains(tries)) {
+        return invalid(format!("option race is {tries}: it must be 1 to {MAX_TRIES}"));
+    }
+    if let Some(models) = &wire.race_models {
+        let few = (1..=MAX_TRIES as usize).contains(&models.len());
+        if !few || !models.iter().all(|model| is_model(model)) {
+            return invalid(format!(
+                "option raceModels is {models:?}: it must be 1 to {MAX_TRIES} models with their provider, as in anthropic/claude-sonnet-4-5"
+            ));
+        }
+    }
+    options.race = wire.race;
+    options.race_models.clone_from(&wire.race_models);
     if let Some(ahead) = wire.worktrees_ahead.filter(|ahead| *ahead > 50) {
         return invalid(format!("option worktreesAhead is {ahead}: it must be 0 to 50"));
     }
+    options.follow = wire.session_reuse.map(|policy| policy == SessionReuse::Follow);
     options.worktrees_ahead = wire.worktrees_ahead;
     options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
     if let Some(todo) = &wire.todo {

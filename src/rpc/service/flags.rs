@@ -1,4 +1,5 @@
 //! Flags before the words of `/task`.
+use crate::domain::race::tries;
 
 /// What the flags say, and the text without them.
 #[derive(Debug, PartialEq, Default)]
@@ -10,6 +11,8 @@ pub struct Flags<'a> {
     pub background: bool,
     /// Each task is to work in a working tree of its own.
     pub worktree: bool,
+    /// So many tries at each task side by side.
+    pub race: Option<u32>,
     pub text: &'a str,
 }
 
@@ -34,21 +37,27 @@ pub fn parse(text: &str) -> Result<Flags<'_>, String> {
             "--background" if value.is_none() => flags.background = true,
             "--worktree" if value.is_none() => flags.worktree = true,
             "--budget" => {
-                let value = value.unwrap_or_else(|| {
-                    let (value, rest) = next(flags.text);
-                    flags.text = rest;
-                    value
-                });
+                let value = value.unwrap_or_else(|| value_of(&mut flags));
                 flags.budget = Some(budget(value).ok_or(BUDGET)?);
+            }
+            "--race" => {
+                let value = value.unwrap_or_else(|| value_of(&mut flags));
+                flags.race = Some(tries(value)?);
             }
             other => {
                 return Err(format!(
-                    "/task has no flag {other}; there is --approve (the plan waits for you), --background (the conversation goes on meanwhile), --budget 50k (tokens) or --budget $2, --worktree (each task in a working tree of its own), and -- before words that begin with --"
+                    "/task has no flag {other}; there is --approve (the plan waits for you), --background (the conversation goes on meanwhile), --budget 50k (tokens) or --budget $2, --race 3 (tries at each task, the best is taken), --worktree (each task in a working tree of its own), and -- before words that begin with --"
                 ));
             }
         }
     }
     Ok(flags)
+}
+
+fn value_of<'a>(flags: &mut Flags<'a>) -> &'a str {
+    let (value, rest) = next(flags.text);
+    flags.text = rest;
+    value
 }
 
 fn next(text: &str) -> (&str, &str) {
@@ -91,8 +100,23 @@ mod tests {
         for (given, budget, text) in good {
             assert_eq!(parse(given), Ok(Flags { budget, text, ..Flags::default() }), "{given}");
         }
-        let all = Flags { budget: tokens(3_000), text: "x", approve: true, background: true, worktree: true };
-        assert_eq!(parse("--approve --background --budget 3k --worktree x"), Ok(all));
+        let all = Flags {
+            budget: tokens(3_000),
+            text: "x",
+            approve: true,
+            background: true,
+            worktree: true,
+            race: Some(3),
+        };
+        assert_eq!(parse("--approve --background --budget 3k --race 3 --worktree x"), Ok(all));
+        assert_eq!(parse("--race=5 x").map(|flags| flags.race), Ok(Some(5)));
+        for given in ["--race x", "--race", "--race 1 x", "--race 6 x", "--race=-2 x"] {
+            assert_eq!(
+                parse(given),
+                Err("--race takes how many tries at each task: 2 to 5".into()),
+                "{given}"
+            );
+        }
         for given in [
             "--budget",
             "--budget x",

@@ -252,6 +252,7 @@ impl Service {
         if flags.worktree {
             layered.isolation = Some(IsolationPolicy::Worktree);
         }
+        layered.race = flags.race.or(layered.race);
         match flags.budget {
             Some(Budget::Tokens(tokens)) => layered.budget_tokens = Some(tokens),
             Some(Budget::Dollars(dollars)) => layered.budget_dollars = Some(dollars),

@@ -107,6 +107,7 @@ fn draft(a: t::SubmitPlanArgs) -> Draft {
         mode: task.mode.map(|m| match m {
             t::PlanMode::Normal => "normal".into(),
             t::PlanMode::Fractal => "fractal".into(),
+            t::PlanMode::Race => "race".into(),
         }),
     };
     Draft { summary: a.summary, tasks: a.tasks.into_iter().map(task).collect(), drop: a.drop }
@@ -128,6 +129,7 @@ fn review(a: t::SubmitReviewArgs) -> ToolInput {
         approved: a.verdict == t::ReviewVerdict::Approve,
         summary: a.summary,
         findings: a.findings.into_iter().map(finding).collect(),
+        choice: a.choice,
     }
 }
 

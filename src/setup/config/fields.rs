@@ -1,6 +1,7 @@
 //! Every option: its name, what it takes, and what it is for. Validation, the JSON Schema and the reference in
 //! docs/configuration.md come from this table.
 use crate::domain::inside::is_inside;
+use crate::domain::race::{MAX_TRIES, is_model};
 use serde_json::{Map, Value, json};
 
 pub struct Field {
@@ -36,12 +37,14 @@ pub enum Kind {
     /// A path below the project's root.
     InsidePath,
     InsidePaths,
+    /// Models by their names in OpenCode, with their provider.
+    Models,
 }
 
 /// Of a `Ceilings`.
 const MAX_NAMES: usize = 50;
 
-pub const FIELDS: [Field; 25] = [
+pub const FIELDS: [Field; 28] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -134,6 +137,20 @@ pub const FIELDS: [Field; 25] = [
         default: None,
     },
     Field {
+        name: "race",
+        env: "GANTRY_RACE",
+        kind: Kind::Whole { least: 1, most: MAX_TRIES as u64, unit: "tries" },
+        about: "Tries at each task side by side, of which the best is taken; more than one brings isolation worktree with it, 1 means no races. When not set, tasks that a planner calls race have 3, in missions with worktrees (/task --race N asks for one mission)",
+        default: None,
+    },
+    Field {
+        name: "raceModels",
+        env: "GANTRY_RACE_MODELS",
+        kind: Kind::Models,
+        about: "What the tries at one task run on, one after the other; the model of the conversation when not set",
+        default: None,
+    },
+    Field {
         name: "resume",
         env: "GANTRY_RESUME",
         kind: Kind::Choice(&["auto", "report"]),
@@ -146,6 +163,13 @@ pub const FIELDS: [Field; 25] = [
         kind: Kind::Whole { least: 1, most: 50, unit: "reviewers" },
         about: "Most reviewers at one time",
         default: Some("10"),
+    },
+    Field {
+        name: "sessionReuse",
+        env: "GANTRY_SESSION_REUSE",
+        kind: Kind::Choice(&["off", "follow"]),
+        about: "Whether a worker goes on in the conversation of a task that its own depends on: it need not read again what was read there, and its prompts are longer. off gives each task a clean one",
+        default: Some("\"off\""),
     },
     Field {
         name: "taskBudgetDollars",
@@ -247,6 +271,10 @@ impl Kind {
             Self::Commands => value.as_array().is_some_and(|list| {
                 list.iter().all(|item| item.as_str().is_some_and(|text| !text.trim().is_empty()))
             }),
+            Self::Models => value.as_array().is_some_and(|list| {
+                (1..=MAX_TRIES as usize).contains(&list.len())
+                    && list.iter().all(|item| item.as_str().is_some_and(is_model))
+            }),
             Self::InsidePath => value.as_str().is_some_and(is_inside),
             Self::InsidePaths => value
                 .as_array()
@@ -266,6 +294,11 @@ impl Kind {
                 )
             }
             Self::Commands => "a list of commands, as in [\"npm test\"]".into(),
+            Self::Models => {
+                format!(
+                    "1 to {MAX_TRIES} models with their provider, as in [\"anthropic/claude-sonnet-4-5\"]"
+                )
+            }
             Self::InsidePath => "a path inside the project, such as \"TODO.md\"".into(),
             Self::InsidePaths => "a list of paths inside the project, as in [\"node_modules\"]".into(),
         }
@@ -278,6 +311,7 @@ impl Kind {
             | Self::Amount { .. }
             | Self::Ceilings { .. }
             | Self::Commands
+            | Self::Models
             | Self::InsidePaths => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
             Self::Choice(_) | Self::InsidePath => json!(text),
         }
@@ -300,6 +334,12 @@ impl Kind {
                 "additionalProperties": {"type": "integer", "minimum": 1, "maximum": most},
             }),
             Self::Commands => json!({"type": "array", "items": {"type": "string", "pattern": "\\S"}}),
+            Self::Models => json!({
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MAX_TRIES,
+                "items": {"type": "string", "pattern": "^[^/\\s]+/\\S+$"},
+            }),
             Self::InsidePath => inside_path(),
             Self::InsidePaths => json!({"type": "array", "items": inside_path()}),
         }

@@ -5,5 +5,6 @@ mod layers;
 #[cfg(test)]
 mod tests;
 
+pub use crate::domain::race::tries;
 pub use fields::{FIELDS, Field, Kind, schema};
 pub use layers::{Fault, Flag, Layers, Origin, Resolved, flag};

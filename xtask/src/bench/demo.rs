@@ -31,7 +31,9 @@ pub(super) fn measure(built: &Built) -> Result<Table> {
     let finished = env.run_command("task", TASK)?.wait(LONGEST)?;
     let wall = started.elapsed();
     ensure!(finished.code == Some(0), "the host said {finished:?}");
-    let mission = newest(built, &env)?;
+    let mut all = missions(built, &env)?;
+    ensure!(all.len() == 1, "one mission was asked for, {} are there", all.len());
+    let mission = all.remove(0);
     ensure!(mission["state"] == "completed", "the mission ended so: {mission}\n{:?}", model.misses());
     let at = |name: &str| mission[name].as_u64().with_context(|| format!("no {name} in {mission}"));
     let makespan = Duration::from_millis(at("endedAt")? - at("createdAt")?);
@@ -52,12 +54,11 @@ pub(super) fn measure(built: &Built) -> Result<Table> {
         )))
 }
 
-fn newest(built: &Built, env: &HostEnv) -> Result<Value> {
+/// Rows of `gantry missions --json`, newest first.
+pub(super) fn missions(built: &Built, env: &HostEnv) -> Result<Vec<Value>> {
     let mut command = env.command(&built.gantry)?;
     command.args(["missions", "--json", "--directory"]).arg(env.project()).stdin(Stdio::null());
     let output = command.output()?;
     ensure!(output.status.success(), "`gantry missions` failed: {}", String::from_utf8_lossy(&output.stderr));
-    let mut missions: Vec<Value> = serde_json::from_slice(&output.stdout)?;
-    ensure!(missions.len() == 1, "one mission was asked for, {} are there", missions.len());
-    missions.pop().context("a mission that was just counted")
+    Ok(serde_json::from_slice(&output.stdout)?)
 }

@@ -13,7 +13,7 @@ use super::table::{Row, Stat, Table};
 const SIZES: [usize; 3] = [1, 10, 50];
 const RUNS: usize = 3;
 /// The sidecar's default.
-const WORKERS: usize = 10;
+pub(super) const WORKERS: usize = 10;
 const TURN: Duration = Duration::from_secs(1);
 const FILES: usize = 1_000;
 
@@ -42,8 +42,12 @@ pub(super) fn measure(built: &Built) -> Result<Table> {
 /// Commander, planner, the workers in as many rounds as they need, the review of the last round, the review of the
 /// whole: turns that have to wait for each other whatever the engine does.
 fn bound(tasks: usize) -> Duration {
-    let rounds = u32::try_from(tasks.div_ceil(WORKERS)).unwrap_or(u32::MAX);
-    TURN * (2 + rounds + 2)
+    TURN * (2 + rounds(tasks) + 2)
+}
+
+/// Times that all workers begin anew.
+pub(super) fn rounds(tasks: usize) -> u32 {
+    u32::try_from(tasks.div_ceil(WORKERS)).unwrap_or(u32::MAX)
 }
 
 /// From the request to the report.

@@ -10,6 +10,7 @@ mod host;
 mod idle;
 mod machine;
 mod makespan;
+mod missions;
 mod plugin;
 mod rpc;
 pub mod scratch;
@@ -43,6 +44,8 @@ pub enum Part {
     Turnaround,
     /// Whole missions against the sum of their turns.
     Makespan,
+    /// Missions in the real host, beside the same turns without Gantry.
+    Missions,
     /// The code tools against ripgrep, fd and ast-grep.
     Search,
     /// Load time and size of the shim.
@@ -70,6 +73,7 @@ pub fn measure(part: Part, built: &Built) -> Result<Table> {
         Part::Rpc => rpc::measure(built),
         Part::Turnaround => turnaround::measure(built),
         Part::Makespan => makespan::measure(built),
+        Part::Missions => missions::measure(built),
         Part::Search => search::measure(built),
         Part::Shim => plugin::shim(built),
         Part::Host => plugin::host(built),

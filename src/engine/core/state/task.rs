@@ -8,6 +8,13 @@ pub struct Acceptance {
     pub reason: String,
 }
 
+/// How the tries at a task ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RaceEnd {
+    Won { taken: TaskId, why: String },
+    Lost,
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct Task {
     pub spec: TaskSpec,
@@ -27,8 +34,9 @@ pub struct Task {
     pub recorded: bool,
     /// Notes for its own attempts and reviews, until it is over.
     pub context: Context,
-    /// It was to be planned further and is worked as it is after all.
+    /// It was to be planned further, or raced, and is worked as it is after all.
     pub as_one: bool,
+    pub race: Option<RaceEnd>,
     /// Plans of it that were refused.
     pub refusals: u32,
     pub gate: Gate,
@@ -78,6 +86,7 @@ impl Task {
             recorded: false,
             context: Context::default(),
             as_one: false,
+            race: None,
             refusals: 0,
             gate: Gate::default(),
             worktree: None,

@@ -159,6 +159,7 @@ fn work_that_the_review_of_the_whole_added_later_is_gone_with_it() {
         approved: false,
         summary: "one thing is missing".into(),
         findings: vec![Finding::of("high", "the other half")],
+        choice: None,
     };
     w.outside.script("Integration review", vec![vec![(10, Step::Call(changes)), (1, Step::Say("x"))]]);
     let m = w.task("do it");

@@ -8,6 +8,25 @@ use crate::engine::core::event::*;
 use crate::engine::core::{Action, Answer, Control, Input, Refusal};
 use std::collections::BTreeSet;
 
+/// The same with conversations that are handed on, after a look at them.
+fn following() -> World {
+    let mut w = diamond();
+    w.outside.script("Review T1", vec![vec![(90_000, Step::Call(approve())), (100, Step::Say("seen"))]]);
+    w.outside.script("Review T2", vec![does(changes("b is wrong"))]);
+    let options = Options { follow: Some(true), ..w.options() };
+    w.task_in("u0", "/p", "do it", options);
+    w.run();
+    assert_eq!(w.core.pool.hits, 2);
+    w
+}
+
+#[test]
+fn killed_after_any_commit_with_conversations_handed_on() {
+    let w = following();
+    let wrong: Vec<_> = w.moments.iter().flat_map(|m| each_way(&w, m, m.events)).collect();
+    assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
+
 /// A diamond in which T2 is sent back once.
 fn mission() -> World {
     let mut w = diamond();

@@ -228,7 +228,7 @@ impl Outside {
         let subject = subject(&self.session(id).title);
         self.turns.push((now, subject.clone(), text.to_owned()));
         let steps = self.script.get_mut(&subject).and_then(VecDeque::pop_front);
-        let steps = steps.unwrap_or_else(|| self.usual(&subject));
+        let steps = steps.unwrap_or_else(|| self.usual(&subject, &self.sessions[id].messages, text));
         let session = self.session(id);
         let n = session.messages.len();
         session.messages.push(user(&format!("{id}/{n}"), text));
@@ -243,7 +243,7 @@ impl Outside {
         self.go_on(now, id);
     }
 
-    fn usual(&self, subject: &str) -> Steps {
+    fn usual(&self, subject: &str, said: &[HostMessage], text: &str) -> Steps {
         match subject {
             "Commander" => vec![(200, Step::Call(brief("the brief"))), (100, Step::Say("told the user"))],
             "Plan" => {
@@ -251,6 +251,14 @@ impl Outside {
             }
             "Plan anew" => {
                 vec![(1_000, Step::Call(ToolInput::Plan(self.anew.clone()))), (100, Step::Say("x"))]
+            }
+            s if s.starts_with("Compare ") => {
+                let (summary, findings) = ("it is shorter".into(), Vec::new());
+                // Taken up again, it remembers what it was told first.
+                let said = said.iter().map(|m| m.text.as_str()).chain([text]);
+                let choice = said.filter_map(first_choice).next();
+                let review = ToolInput::Review { approved: true, summary, findings, choice };
+                vec![(2_000, Step::Call(review)), (100, Step::Say("compared"))]
             }
             s if s.contains("eview") => vec![(2_000, Step::Call(approve())), (100, Step::Say("reviewed"))],
             task => vec![(10_000, Step::Call(report(task))), (100, Step::Say("worked"))],
@@ -529,6 +537,12 @@ pub fn brief(text: &str) -> ToolInput {
     ToolInput::Mission { brief: text.into(), acceptance: Vec::new(), constraints: Vec::new() }
 }
 
+/// Of the tries that a prompt names.
+fn first_choice(text: &str) -> Option<String> {
+    let (_, names) = text.split_once("`choice` one of ")?;
+    names.split([',', ' ']).next().map(str::to_owned)
+}
+
 pub fn report(task: &str) -> ToolInput {
     reported(ReportStatus::Done, &format!("{task} is done"))
 }
@@ -538,10 +552,10 @@ pub fn reported(status: ReportStatus, summary: &str) -> ToolInput {
 }
 
 pub fn approve() -> ToolInput {
-    ToolInput::Review { approved: true, summary: "fine".into(), findings: Vec::new() }
+    ToolInput::Review { approved: true, summary: "fine".into(), findings: Vec::new(), choice: None }
 }
 
 pub fn changes(message: &str) -> ToolInput {
     let findings = vec![crate::domain::verdict::Finding::of("high", message)];
-    ToolInput::Review { approved: false, summary: "not yet".into(), findings }
+    ToolInput::Review { approved: false, summary: "not yet".into(), findings, choice: None }
 }

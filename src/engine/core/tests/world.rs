@@ -1,14 +1,17 @@
 //! Plays a scripted world against the core in virtual time, and checks after every step what always has to hold.
 use super::outside::{Happening, Made, Outside, Session, subject};
 use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, Role, TaskId};
+use crate::domain::merge::Step;
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
 use crate::domain::todo::{Edit, TodoItem};
 use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use crate::engine::core::event::*;
 use crate::engine::core::state::{Mission, Task};
+use crate::engine::core::worktrees::{Candidate, Stacked, TreeDone, TreeNews, TreeWork};
 use crate::engine::core::*;
 use crate::ports::host::TurnState;
+use crate::ports::worktrees::{Merged, Move};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Virtual time after which a mission that has not settled never will.
@@ -298,7 +301,8 @@ impl World {
             self.core.missions().filter(|m| m.running() || m.state == MissionState::Paused).collect();
         let places: BTreeSet<_> = at_work.iter().map(|m| m.place()).collect();
         assert_eq!(places.len(), at_work.len(), "two missions at work in one place");
-        for mission in at_work {
+        // In worktrees nobody meets another.
+        for mission in at_work.into_iter().filter(|m| m.isolation.is_none()) {
             let active: Vec<_> = mission
                 .tasks
                 .iter()
@@ -345,6 +349,10 @@ impl World {
                     look.messages.clear();
                 }
                 self.later(ms, Input::Looked { mission, attempt, result });
+            }
+            Action::CheckSession { mission, session, .. } => {
+                let result = self.outside.look(&session);
+                self.later(ms, Input::SessionChecked { mission, session, result });
             }
             Action::LookAtParent { mission, session, .. } => {
                 let result = self.outside.look(&session);
@@ -425,7 +433,39 @@ impl World {
             Action::WatchTodo { mission, round, known, .. } => {
                 self.watches.insert(mission, (round, known));
             }
+            Action::OpenFolder { mission, folder, .. } => {
+                self.later(self.host_ms, Input::FolderOpened { mission, folder, result: Ok(()) });
+            }
+            Action::Trees { mission, round, work, .. } => {
+                let done = self.tree_work(work);
+                self.later(30, Input::Trees(TreeNews { mission, round, done }));
+            }
             other => panic!("{other:?} is carried out elsewhere"),
+        }
+    }
+
+    /// Worktrees all have the project's one content, and nothing contradicts anything.
+    fn tree_work(&mut self, work: TreeWork) -> TreeDone {
+        match work {
+            TreeWork::Give { task, number, onto, .. } => {
+                TreeDone::Given { task, number, base: onto, result: Ok(format!("/w/{number}")) }
+            }
+            TreeWork::Prepare { number, .. } => {
+                TreeDone::Prepared { number, result: Ok(format!("/w/{number}")) }
+            }
+            TreeWork::Merge { candidates, .. } => {
+                let step = |c: Candidate| Step { task: c.task, tree: c.tree };
+                let steps = candidates.into_iter().map(step).collect();
+                TreeDone::Merged(Ok(Stacked { steps, refused: Vec::new() }))
+            }
+            TreeWork::Try { changes, commands, .. } => {
+                TreeDone::Tried { changes, result: Ok(self.run_checks(&commands)) }
+            }
+            TreeWork::TakeIn { user, integration, .. } => {
+                TreeDone::TakenIn(Ok((user, Merged { tree: integration, conflicts: Vec::new() })))
+            }
+            TreeWork::Land { to, .. } => TreeDone::Landed { tree: to, result: Ok(Move::Done) },
+            TreeWork::Release { .. } => TreeDone::Released(Ok(None)),
         }
     }
 
@@ -593,6 +633,7 @@ fn is_work(input: &Input, of: &MissionId) -> bool {
         | Input::Recorded { mission, .. }
         | Input::RollbackPlanned { mission, .. }
         | Input::Checked { mission, .. } => mission == of,
+        Input::Trees(news) => news.mission == *of,
         _ => false,
     }
 }

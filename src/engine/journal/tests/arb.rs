@@ -79,7 +79,15 @@ fn created() -> impl Strategy<Value = Created> {
             of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose])),
             of(whole()),
         ),
-        (of(any::<bool>()), of(any::<bool>()), of(texts()), of(texts()), of(any::<u32>())),
+        (
+            of(any::<bool>()),
+            of(any::<bool>()),
+            of(texts()),
+            of(texts()),
+            of(any::<u32>()),
+            of(any::<bool>()),
+            (of(any::<u32>()), of(texts())),
+        ),
     )
         .prop_map(
             |(
@@ -93,7 +101,15 @@ fn created() -> impl Strategy<Value = Created> {
                 task_budget,
                 diagnostics,
                 (approval, fractal, background, toasts, permission_timeout_ms),
-                (worktrees, as_branch, worktree_links, worktree_setup, worktrees_ahead),
+                (
+                    worktrees,
+                    as_branch,
+                    worktree_links,
+                    worktree_setup,
+                    worktrees_ahead,
+                    follow,
+                    (race, race_models),
+                ),
             )| Options {
                 checks,
                 todo,
@@ -119,7 +135,10 @@ fn created() -> impl Strategy<Value = Created> {
                 as_branch,
                 worktree_links,
                 worktree_setup,
+                race,
+                race_models,
                 worktrees_ahead,
+                follow,
                 permission_timeout_ms,
             },
         );
@@ -139,7 +158,7 @@ fn created() -> impl Strategy<Value = Created> {
 fn spec() -> impl Strategy<Value = TaskSpec> {
     let lists = (texts(), vec(task_id(), 0..3), texts(), texts());
     let priority = select(vec![Priority::Low, Priority::Normal, Priority::High]);
-    let way = (of(Just(Mode::Fractal)), of(task_id()));
+    let way = (of(select(vec![Mode::Fractal, Mode::Race, Mode::Try])), of(task_id()));
     (task_id(), text(), text(), lists, priority, number(), way).prop_map(
         |(
             id,
@@ -250,6 +269,9 @@ fn of_mission() -> BoxedStrategy<Event> {
             remarks
         }),
         (task_id(), any::<bool>()).prop_map(|(task, fractal)| Event::ModeChosen { task, fractal }),
+        (task_id(), vec(spec(), 0..3)).prop_map(|(task, tries)| Event::RaceBegun { task, tries }),
+        (task_id(), task_id(), text()).prop_map(|(task, taken, why)| Event::RaceWon { task, taken, why }),
+        task_id().prop_map(|task| Event::RaceLost { task }),
         (any::<bool>(), of(text())).prop_map(|(approved, reason)| Event::PlanJudged { approved, reason }),
         (plan, plan_source, texts()).prop_map(|(plan, source, remarks)| Event::Planned {
             plan,

@@ -11,8 +11,8 @@ use super::process::HostProcess;
 
 /// A cold start boots the host and migrates a new database.
 const START: Duration = Duration::from_secs(60);
-/// A call may boot an instance for its directory first, or wait for a whole turn.
-const CALL: Duration = Duration::from_secs(60);
+/// A call may boot an instance for its directory first, or wait for a whole turn, be it one with a mission in it.
+const CALL: Duration = Duration::from_secs(180);
 
 /// A listening `opencode serve`.
 pub struct Server {

@@ -1,0 +1,285 @@
+//! Missions in the real host: what they take beyond the scripted thinking, beside the very same turns begun by nothing
+//! but a loop, so that the host's own cost can be told from what the sidecar adds.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::Built;
+use super::demo::missions;
+use super::makespan::{WORKERS, rounds};
+use super::scratch;
+use super::stats::Samples;
+use super::table::{Row, Stat, Table};
+use crate::lab::host::{Client, HostEnv};
+use crate::lab::model::{Model, Recorded, Role, Rule, Script, Turn};
+
+/// Tasks side by side, and how often.
+const SIZES: [(usize, usize); 3] = [(1, 3), (10, 3), (50, 2)];
+const THINK: Duration = Duration::from_secs(1);
+const FILES: usize = 100;
+/// Tasks that begin together in worktrees, and how often.
+const ABREAST: usize = 4;
+const STARTS: usize = 3;
+/// Tasks in a row, and the files that each has to know.
+const CHAIN: usize = 5;
+const READ: usize = 4;
+/// Longer than opening the worktrees takes, and shorter than any real planner.
+const PLANNING: Duration = Duration::from_secs(8);
+
+pub(super) fn measure(built: &Built) -> Result<Table> {
+    let mut table = side_by_side(built)?;
+    for ahead in [0, ABREAST] {
+        let waits = (0..STARTS).map(|_| in_worktrees(built, ahead)).collect::<Result<Vec<_>>>()?;
+        let what = format!(
+            "plan handed in → all {ABREAST} workers at work, each in a worktree of its own, {ahead} made ready ahead"
+        );
+        table = table.row(Row::new(what, "ms", Samples::millis(waits)));
+    }
+    for reuse in ["off", "follow"] {
+        let runs = (0..STARTS).map(|_| in_a_row(built, reuse)).collect::<Result<Vec<_>>>()?;
+        let (took, sent): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        let what =
+            format!("mission of {CHAIN} tasks in a row about the same {READ} files, `sessionReuse` {reuse}");
+        table = table
+            .row(Row::new(what, "s", Samples::new(took.iter().map(Duration::as_secs_f64).collect())))
+            .row(Row::new("… sent to the model by its workers", "KB", Samples::new(sent)));
+    }
+    Ok(table)
+}
+
+fn side_by_side(built: &Built) -> Result<Table> {
+    let folder = scratch::folder()?;
+    let root = folder.path().join("host");
+    let project = scratch::project(folder.path(), FILES)?;
+    std::fs::create_dir(&root)?;
+    let model = Model::start(Script::new())?;
+    let env =
+        HostEnv::new(&root, &project)?.model(&model).plugin(&built.shim, json!({})).gantry(&built.gantry);
+    let server = env.serve()?;
+    let client = server.client();
+    model.replace(Script::new().rule(Rule::new(Role::Other).contains("opening").say("Done.")));
+    // Only the first turn of a directory loads what all need.
+    turn(client, "opening")?;
+    let mut table = Table::default();
+    let (mut reviews, mut bare_reviews) = (Vec::new(), Vec::new());
+    for (tasks, runs) in SIZES {
+        let bound = bound(tasks);
+        let (mut ratios, mut bare_ratios, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..runs {
+            model.replace(script(&project, tasks, Duration::ZERO));
+            let from = model.requests().len();
+            let took = mission(built, &env, client)?;
+            reviews.extend(turnarounds(&model.requests()[from..], tasks)?);
+            model.replace(bare_script(tasks));
+            let from = model.requests().len();
+            let bare = bare(client, tasks)?;
+            bare_reviews.extend(turnarounds(&model.requests()[from..], tasks)?);
+            ratios.push(took.as_secs_f64() / bound.as_secs_f64());
+            bare_ratios.push(bare.as_secs_f64() / bound.as_secs_f64());
+            beside.push(took.as_secs_f64() / bare.as_secs_f64());
+        }
+        ensure!(model.misses().is_empty(), "the script missed a turn: {:?}", model.misses());
+        let what =
+            format!("real host: mission of {tasks} tasks side by side ÷ its bound of {} s", bound.as_secs());
+        table = table
+            .row(Row::new(what, "×", Samples::new(ratios)))
+            .row(Row::new(
+                "… the same turns by a loop without Gantry ÷ the bound",
+                "×",
+                Samples::new(bare_ratios),
+            ))
+            .row(Row::new("… mission ÷ loop, run by run", "×", Samples::new(beside)).below(Stat::P50, 1.05));
+    }
+    Ok(table
+        .row(Row::new("worker's last word → its reviewer's first request", "ms", Samples::millis(reviews)))
+        .row(Row::new("… by the loop (no look at the tree)", "ms", Samples::millis(bare_reviews))))
+}
+
+/// Turns that wait for each other whatever anybody does: the Commander's, the planner's, two answers of as many workers as
+/// it takes, the last review, and that of the whole.
+fn bound(tasks: usize) -> Duration {
+    THINK * (2 + 2 * rounds(tasks) + 2)
+}
+
+/// One mission, from the request to the report.
+fn mission(built: &Built, env: &HostEnv, client: &Client) -> Result<Duration> {
+    let session = session(client)?;
+    client.post(
+        &format!("/session/{session}/command"),
+        &json!({"command": "task", "arguments": "Do it all"}),
+    )?;
+    let newest = missions(built, env)?.into_iter().next().context("no mission")?;
+    ensure!(newest["state"] == "completed", "the mission ended so: {newest}");
+    let at = |name: &str| newest[name].as_u64().with_context(|| format!("no {name} in {newest}"));
+    Ok(Duration::from_millis(at("endedAt")? - at("createdAt")?))
+}
+
+/// The same turns in the same order, each in a session of its own, and nothing else.
+fn bare(client: &Client, tasks: usize) -> Result<Duration> {
+    let began = Instant::now();
+    turn(client, "Commander's turn")?;
+    turn(client, "planner's turn")?;
+    let next = AtomicUsize::new(1);
+    std::thread::scope(|scope| {
+        let worker = || -> Result<()> {
+            let mut reviews = Vec::new();
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                if n > tasks {
+                    break;
+                }
+                turn(client, &format!("Task T{n}: go"))?;
+                reviews.push(scope.spawn(move || turn(client, &format!("Review of task T{n}: look"))));
+            }
+            reviews.into_iter().try_for_each(|review| joined(review.join()))
+        };
+        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().try_for_each(|worker| joined(worker.join()))
+    })?;
+    turn(client, "Integration review")?;
+    Ok(began.elapsed())
+}
+
+fn joined(ended: std::thread::Result<Result<()>>) -> Result<()> {
+    ended.unwrap_or_else(|_| Err(anyhow::anyhow!("a thread broke down")))
+}
+
+fn session(client: &Client) -> Result<String> {
+    let made = client.post("/session", &json!({ "title": "bench" }))?;
+    made["id"].as_str().map(str::to_owned).context("a session without an id")
+}
+
+fn turn(client: &Client, text: &str) -> Result<()> {
+    let body = json!({ "agent": "build", "parts": [{ "type": "text", "text": text }] });
+    client.post(&format!("/session/{}/message", session(client)?), &body)?;
+    Ok(())
+}
+
+/// From the end of the last answer to each worker to the first request of its reviewer.
+fn turnarounds(requests: &[Recorded], tasks: usize) -> Result<Vec<Duration>> {
+    let of =
+        |text: String| requests.iter().filter(move |r| r.role != Role::Title && r.prompt.contains(&text));
+    let one = |n: usize| {
+        let ended =
+            of(format!("Task T{n}: ")).filter(|r| r.role != Role::Reviewer).filter_map(|r| r.ended).max();
+        let begun = of(format!("Review of task T{n}: ")).map(|r| r.started).min();
+        let (ended, begun) = ended.zip(begun).with_context(|| format!("T{n} was not worked and reviewed"))?;
+        Ok(begun.saturating_sub(ended))
+    };
+    (1..=tasks).map(one).collect()
+}
+
+/// From the plan to the first request of the last of its workers, in a host that has just been started.
+fn in_worktrees(built: &Built, ahead: usize) -> Result<Duration> {
+    let folder = scratch::folder()?;
+    let root = folder.path().join("host");
+    let project = scratch::project(folder.path(), FILES)?;
+    std::fs::create_dir(&root)?;
+    let model = Model::start(script(Path::new(""), ABREAST, PLANNING))?;
+    let env = HostEnv::new(&root, &project)?
+        .model(&model)
+        .plugin(&built.shim, json!({"isolation": "worktree", "worktreesAhead": ahead}))
+        .gantry(&built.gantry);
+    let server = env.serve()?;
+    mission(built, &env, server.client())?;
+    let requests = model.requests();
+    let planned = requests.iter().find(|r| r.role == Role::Planner).and_then(|r| r.ended);
+    let begun = (1..=ABREAST).map(|n| {
+        let text = format!("Task T{n}: ");
+        requests.iter().find(|r| r.role == Role::Worker && r.prompt.contains(&text)).map(|r| r.started)
+    });
+    let last = begun.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
+    let (last, planned) = last.zip(planned).context("not all tasks were worked")?;
+    Ok(last - planned)
+}
+
+/// The makespan, and what was sent to the model by workers, in kilobytes. A worker reads what it does not know from its
+/// conversation, one file at a time.
+fn in_a_row(built: &Built, reuse: &str) -> Result<(Duration, f64)> {
+    let folder = scratch::folder()?;
+    let root = folder.path().join("host");
+    let project = scratch::project(folder.path(), FILES)?;
+    std::fs::create_dir(&root)?;
+    let mut script =
+        script(&project, 0, Duration::ZERO).first(planner(super::host::plan(CHAIN, true), THINK));
+    for n in (1..=CHAIN).rev() {
+        let read = if n == 1 || reuse == "off" { READ } else { 0 };
+        let glance = |rule: Rule, file: usize| {
+            let file = project.join(format!("src/part0/file{file}.js"));
+            rule.turn(Turn::call("read", json!({"filePath": file})).after(THINK))
+        };
+        let worker = (0..read).fold(Rule::new(Role::Worker).contains(&format!("Task T{n}: ")), glance);
+        script = script.rule(works(worker, &project, n)).rule(reviewer(&format!("Review of task T{n}: ")));
+    }
+    let model = Model::start(script)?;
+    let env = HostEnv::new(&root, &project)?
+        .model(&model)
+        .plugin(&built.shim, json!({"sessionReuse": reuse}))
+        .gantry(&built.gantry);
+    let server = env.serve()?;
+    let took = mission(built, &env, server.client())?;
+    let sent = model.requests().iter().filter(|r| r.role == Role::Worker).map(|r| r.raw.len()).sum::<usize>();
+    Ok((took, sent as f64 / 1e3))
+}
+
+fn script(project: &Path, tasks: usize, planning: Duration) -> Script {
+    let brief = json!({"brief": "Write every file that the plan names."});
+    let commander = Rule::new(Role::Commander).contains("Call the tool `mission`");
+    let mut script = Script::new()
+        .rule(commander.turn(Turn::call("mission", brief).after(THINK)).turn(Turn::echo()))
+        .rule(planner(super::host::plan(tasks, false), THINK.max(planning)))
+        .rule(reviewer("Integration review"));
+    for n in 1..=tasks {
+        let worker = Rule::new(Role::Worker).contains(&format!("Task T{n}: "));
+        script = script.rule(reviewer(&format!("Review of task T{n}: "))).rule(works(worker, project, n));
+    }
+    script
+}
+
+fn planner(plan: Value, thinks: Duration) -> Rule {
+    let rule = Rule::new(Role::Planner).contains("Plan the mission");
+    rule.turn(Turn::call("submit_plan", plan).after(thinks))
+}
+
+/// Writes its file and reports.
+fn works(worker: Rule, project: &Path, n: usize) -> Rule {
+    let write = json!({"filePath": project.join(format!("work/T{n}.txt")), "content": "done\n"});
+    let report = json!({"status": "done", "summary": "The file is written."});
+    let worker = worker.turn(Turn::call("write", write).after(THINK));
+    worker.turn(Turn::call("submit_report", report).after(THINK))
+}
+
+fn reviewer(opening: &str) -> Rule {
+    let verdict = json!({"verdict": "approve", "summary": "As it should be.", "findings": []});
+    Rule::new(Role::Reviewer).contains(opening).turn(Turn::call("submit_review", verdict).after(THINK))
+}
+
+/// As many requests for each turn, with a tool of the host in the place of Gantry's.
+fn bare_script(tasks: usize) -> Script {
+    let glance = || Turn::call("glob", json!({"pattern": "src/part0/*1.js"})).after(THINK);
+    let rule = |text: &str, answers: usize| {
+        let rule = Rule::new(Role::Other).contains(text);
+        (0..answers).fold(rule, |rule, _| rule.turn(glance())).say("Done.")
+    };
+    let once = ["Commander's turn", "planner's turn", "Integration review"].map(|text| rule(text, 1));
+    let mut script = once.into_iter().fold(Script::new(), Script::rule);
+    for n in 1..=tasks {
+        script =
+            script.rule(rule(&format!("Review of task T{n}: "), 1)).rule(rule(&format!("Task T{n}: "), 2));
+    }
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bound_counts_the_answers_that_wait_for_each_other() {
+        assert_eq!(SIZES.map(|(tasks, _)| bound(tasks).as_secs()), [6, 6, 14]);
+    }
+}
