@@ -266,7 +266,7 @@ fn revising(mission: &Mission) -> String {
     let (open, begun): (Vec<_>, Vec<_>) = mission.tasks.iter().partition(|task| mission.not_begun(task));
     let mut budget = MAX_BRIEF;
     out.push_str("\nTasks that have begun or are over. They stay as they are:\n");
-    for task in begun {
+    for task in begun.into_iter().filter(|task| !task.spec.is_try()) {
         let _ =
             writeln!(out, "- {} ({}): {}", task.spec.id, task.state.name().replace('_', " "), task.title());
     }
