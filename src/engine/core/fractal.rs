@@ -33,7 +33,7 @@ impl Core {
             }
             if mission.is_whole_of_parts(&task) {
                 self.advance_parts(id, &task);
-            } else if mission.wants_parts(t) {
+            } else if mission.wants_parts(t) && !mission.waits_for_plan(t) {
                 self.plan_parts(id, &task);
             }
         }

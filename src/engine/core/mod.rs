@@ -36,6 +36,7 @@ mod provider;
 mod queue;
 mod race;
 mod recover;
+mod revision;
 mod rollback;
 mod schedule;
 mod spending;

@@ -6,6 +6,7 @@ pub use super::asks::{Ask, AskVerdict};
 use super::event::*;
 use super::isolation::{Isolation, Worktree};
 use super::log::Log;
+use super::revision::Revision;
 use super::rollback::Rollback;
 pub use super::steering::Steer;
 use super::trees::{Recorded, Span};
@@ -50,6 +51,8 @@ pub struct Mission {
     pub plan_wishes: Vec<String>,
     /// Planners up to this token have planned what was refused.
     pub planned_up_to: u64,
+    /// The user has said something, and what has not begun is planned anew with it.
+    pub revision: Revision,
     pub plan: Option<Plan>,
     pub plan_source: Option<PlanSource>,
     /// In the order of the plan.
@@ -120,6 +123,8 @@ pub struct Attempt {
     pub session: Option<HostSessionId>,
     /// The task a planner plans further.
     pub node: Option<TaskId>,
+    /// A planner of what has not begun, for a mission that has a plan.
+    pub revises: bool,
     /// Prompts by reason, in order.
     pub prompts: Vec<PromptReason>,
     pub submission: Option<Submission>,
@@ -146,6 +151,7 @@ impl Attempt {
             closed_at: None,
             session: None,
             node: None,
+            revises: false,
             prompts: Vec::new(),
             submission: None,
             outcome: None,
@@ -228,6 +234,7 @@ impl Mission {
             plan_approved: false,
             plan_wishes: Vec::new(),
             planned_up_to: 0,
+            revision: Revision::default(),
             plan: None,
             plan_source: None,
             tasks: Vec::new(),
@@ -340,6 +347,9 @@ impl Mission {
                 if let Some(isolation) = self.isolation.as_mut().filter(|_| ended == self.state.is_open()) {
                     isolation.begin_or_end(ended);
                 }
+                if !self.state.is_open() {
+                    self.revision.wanted = false;
+                }
                 if self.state.is_open() {
                     self.report = None;
                     self.handed_back = None;
@@ -383,6 +393,7 @@ impl Mission {
                 let plan = self.plan.iter_mut().flat_map(|p| &mut p.tasks);
                 plan.filter(|t| t.id == *task).for_each(|t| t.mode = mode);
             }
+            Event::PlanRefused { task: None, .. } if self.revision.wanted => self.revision.refusals += 1,
             Event::RaceBegun { task, tries } => self.apply_race_begun(task, tries)?,
             Event::RaceWon { task, taken, why } => {
                 let end = RaceEnd::Won { taken: taken.clone(), why: why.clone() };
@@ -410,6 +421,7 @@ impl Mission {
                 self.plan = Some(plan.clone());
                 self.plan_source = Some(*source);
             }
+            Event::PlanRevised { tasks, dropped, .. } => self.apply_revised(tasks, dropped)?,
             Event::TaskAdded { spec } => {
                 self.rework += 1;
                 self.tasks.push(Task::new(spec.clone()));
@@ -427,7 +439,10 @@ impl Mission {
             Event::Reopened { task } => self.apply_reopened(task)?,
             Event::AttemptOpened { attempt, kind, token, ordinal, session, node } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
-                self.attempt_mut(attempt)?.node.clone_from(node);
+                let planned = self.plan.is_some();
+                let opened = self.attempt_mut(attempt)?;
+                opened.node.clone_from(node);
+                opened.revises = planned && opened.plans_the_mission();
             }
             Event::AttemptSession { attempt, session } => {
                 self.attempt_mut(attempt)?.session = Some(session.clone());
@@ -489,8 +504,11 @@ impl Mission {
             Event::ContextPut { task, key, value, by } => {
                 self.apply_note(at, task.as_ref(), key, value.as_ref(), by.as_str())?;
             }
-            Event::Steered { text, task } => {
+            Event::Steered { text, task, replan } => {
                 self.steers.push(Steer { text: text.clone(), task: task.clone() });
+                if *replan == Some(true) {
+                    self.revision.want(self.next_token);
+                }
             }
             Event::Told { attempt, steers, call } => self.apply_told(attempt, *steers, call.as_deref())?,
             Event::Asked { ask, attempt, permission, patterns } => {
@@ -621,6 +639,7 @@ impl Mission {
     }
 
     fn drop_plan(&mut self) {
+        self.revision.wanted = false;
         self.plan = None;
         self.plan_source = None;
         self.plan_refusals = 0;
