@@ -8,6 +8,7 @@
 mod demo;
 mod host;
 mod idle;
+mod lease;
 mod machine;
 mod makespan;
 mod missions;
@@ -41,6 +42,8 @@ pub enum Part {
     Idle,
     /// Round trips and lease checks.
     Rpc,
+    /// Lease checks through the plugin's tool hook.
+    Lease,
     /// From the end of a turn to the next call to the host.
     Turnaround,
     /// Whole missions against the sum of their turns.
@@ -74,6 +77,7 @@ pub fn measure(part: Part, built: &Built) -> Result<Table> {
         Part::Start => start::measure(built),
         Part::Idle => idle::measure(built),
         Part::Rpc => rpc::measure(built),
+        Part::Lease => lease::measure(built),
         Part::Turnaround => turnaround::measure(built),
         Part::Makespan => makespan::measure(built),
         Part::Missions => missions::measure(built),
