@@ -1,7 +1,7 @@
 //! `gantry show ID`
 use super::{exit, output};
 use crate::app;
-use crate::protocol::types::MissionDetail;
+use crate::protocol::types::{MissionDetail, TaskDetail};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -50,6 +50,7 @@ fn text(view: &MissionDetail) -> String {
             .as_ref()
             .map(|f| format!("Still to come: about {:.0} min, {} turns", f.minutes, f.turns)),
     );
-    lines.extend(view.tasks.iter().map(|t| format!("- {} {}: {}", t.id, t.state, t.title)));
+    let note = |t: &TaskDetail| t.note.as_ref().map_or(String::new(), |note| format!(" — {note}"));
+    lines.extend(view.tasks.iter().map(|t| format!("- {} {}: {}{}", t.id, t.state, t.title, note(t))));
     lines.join("\n")
 }

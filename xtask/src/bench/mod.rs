@@ -22,6 +22,7 @@ mod stats;
 mod table;
 mod turnaround;
 pub mod wire;
+mod worktree;
 
 use std::path::PathBuf;
 
@@ -57,6 +58,8 @@ pub enum Part {
     Host,
     /// New sessions, used sessions and new directories of the real host.
     Sessions,
+    /// New worktrees against used ones, in the real host.
+    Worktree,
     /// The demo mission in the real host.
     Demo,
 }
@@ -82,6 +85,7 @@ pub fn measure(part: Part, built: &Built) -> Result<Table> {
         Part::Shim => plugin::shim(built),
         Part::Host => plugin::host(built),
         Part::Sessions => sessions::measure(),
+        Part::Worktree => worktree::measure(built),
         Part::Demo => demo::measure(built),
     }
 }
