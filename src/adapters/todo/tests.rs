@@ -561,6 +561,42 @@ async fn an_edit_is_told_within_300_ms_however_the_editor_saves() {
     assert!(slowest < Duration::from_millis(300), "{slowest:?}");
 }
 
+/// The folder cannot be watched before it is there, so the file is looked at.
+#[tokio::test]
+async fn an_edit_is_told_where_no_watcher_can_be_had() {
+    let lab = Lab::new();
+    let file = lab.folder.path().join("project/docs/PLAN.md");
+    let waiting = lab.todo.edited(file.clone(), "m1".into(), Vec::new());
+    tokio::pin!(waiting);
+    let early = tokio::time::timeout(Duration::from_millis(20), &mut waiting).await;
+    assert!(early.is_err(), "there is no file: {early:?}");
+    lab.publish_at("docs/PLAN.md", &["T1"]).await.expect("written");
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
+    assert!(early.is_err(), "nobody has edited it: {early:?}");
+    let text = std::fs::read_to_string(&file).expect("a plan file");
+    let began = tokio::time::Instant::now();
+    std::fs::write(&file, text.replace("[ ] T1", "[x] T1")).expect("saved");
+    assert_eq!(waiting.await, [marked("T1", TodoState::Done)]);
+    assert!(began.elapsed() < Duration::from_millis(1_000), "five looks a second: {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_plan_of_ten_thousand_items_is_written_ticked_and_read_back() {
+    let lab = Lab::new();
+    let ids: Vec<String> = (0..10_000).map(|i| format!("T{i}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    lab.publish(&ids).await.expect("written");
+    lab.update("T1", TodoState::Done).await.expect("written");
+    lab.save("[ ] T9999:", "[x] T9999:");
+    assert_eq!(lab.edits(&[]).await, [marked("T9999", TodoState::Done)]);
+    lab.update("T1000", TodoState::Failed).await.expect("written");
+    let items = Document::parse(&lab.text()).items("m1");
+    let closed = items.iter().filter(|item| item.state != TodoState::Open);
+    let closed: Vec<_> = closed.map(|item| (item.id.as_str(), item.state)).collect();
+    let wanted = [("T1", TodoState::Done), ("T1000", TodoState::Failed), ("T9999", TodoState::Done)];
+    assert_eq!((items.len(), closed), (10_000, wanted.to_vec()));
+}
+
 #[tokio::test]
 async fn a_file_or_a_section_that_went_away_removes_no_task() {
     let lab = Lab::new();
