@@ -20,6 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 fn detail() -> MissionDetail {
     let task = |n: u32| TaskDetail {
+        checks: Vec::new(),
         id: format!("T{n}"),
         title: "Round the totals".into(),
         state: "running".into(),

@@ -9,7 +9,7 @@ import { ERROR, type MissionDetail, type TaskDetail } from "../src/generated/typ
 import { Door } from "../src/tui/door"
 import { lines, statusText } from "../src/tui/lines"
 
-const task = (id: string, state: string, more: Partial<TaskDetail> = {}): TaskDetail => ({ id, title: `Part ${id}`, state, dependsOn: [], files: [], attempts: 1, ...more })
+const task = (id: string, state: string, more: Partial<TaskDetail> = {}): TaskDetail => ({ id, title: `Part ${id}`, state, dependsOn: [], files: [], checks: [], attempts: 1, ...more })
 
 function detail(state: string, tasks: TaskDetail[], more: { phase?: string; endedAt?: number; tokens?: number; cost?: number } = {}): MissionDetail {
   const { tokens = 0, cost = 0, ...rest } = more

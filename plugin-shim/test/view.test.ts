@@ -13,7 +13,7 @@ import { missionView } from "../src/tui/view"
 import { leave, size, textOf } from "./solid"
 
 const START = 1_700_000_000_000
-const task = (id: string, state: string, dependsOn: string[] = [], more: Partial<TaskDetail> = {}): TaskDetail => ({ id, title: `Part ${id}`, state, dependsOn, files: [`${id}.txt`], attempts: 1, ...more })
+const task = (id: string, state: string, dependsOn: string[] = [], more: Partial<TaskDetail> = {}): TaskDetail => ({ id, title: `Part ${id}`, state, dependsOn, files: [`${id}.txt`], checks: [], attempts: 1, ...more })
 
 function view(state = "running", more: Partial<MissionViewResult> = {}, awaitsApproval = false): MissionViewResult {
   const tasks = [task("T1", "completed", [], { beganAt: START, endedAt: START + 5_000 }), task("T2", "in_progress", ["T1"], { beganAt: START + 5_000, attempts: 2 }), task("T3", "failed", ["T1"], { note: "the checks object" }), task("T4", "pending", ["T2", "T3"])]

@@ -51,6 +51,26 @@ fn text(view: &MissionDetail) -> String {
             .map(|f| format!("Still to come: about {:.0} min, {} turns", f.minutes, f.turns)),
     );
     let note = |t: &TaskDetail| t.note.as_ref().map_or(String::new(), |note| format!(" — {note}"));
-    lines.extend(view.tasks.iter().map(|t| format!("- {} {}: {}{}", t.id, t.state, t.title, note(t))));
+    for task in &view.tasks {
+        lines.push(format!("- {} {}: {}{}", task.id, task.state, task.title, note(task)));
+        if view.awaits_approval {
+            lines.extend(terms(task));
+        }
+    }
+    if view.awaits_approval {
+        lines.push(format!(
+            "The plan waits for you: gantry approve {0}, gantry refuse {0} \"what is to be different\", or edit it in the plan file",
+            row.id
+        ));
+    }
     lines.join("\n")
+}
+
+/// What a task may change, when its turn comes, and how it is proved.
+fn terms(task: &TaskDetail) -> Option<String> {
+    let named =
+        |name: &str, list: &[String]| (!list.is_empty()).then(|| format!("{name} {}", list.join(", ")));
+    let all = [named("files", &task.files), named("after", &task.depends_on), named("checks", &task.checks)];
+    let all: Vec<_> = all.into_iter().flatten().collect();
+    (!all.is_empty()).then(|| format!("  {}", all.join("; ")))
 }

@@ -349,6 +349,10 @@ mod tests {
             estimate_minutes: Some(t.estimate_minutes),
             mode: None,
         };
-        Draft { summary: plan.summary.clone(), tasks: plan.tasks.iter().map(task).collect() }
+        Draft {
+            summary: plan.summary.clone(),
+            tasks: plan.tasks.iter().map(task).collect(),
+            ..Draft::default()
+        }
     }
 }

@@ -100,7 +100,7 @@ mod tests {
             mode: fractal.then(|| "fractal".into()),
             ..DraftTask::default()
         };
-        Draft { summary: String::new(), tasks: tasks.iter().map(task).collect() }
+        Draft { summary: String::new(), tasks: tasks.iter().map(task).collect(), ..Draft::default() }
     }
 
     fn root() -> TaskSpec {

@@ -2,9 +2,11 @@
 mod checks;
 mod fault;
 mod graph;
+mod revise;
 mod validate;
 
 pub use fault::Fault;
+pub use revise::without;
 pub use validate::{PlanRules, is_task_id, one_line, validate};
 
 use super::ids::TaskId;
@@ -96,6 +98,8 @@ pub struct Plan {
 pub struct Draft {
     pub summary: String,
     pub tasks: Vec<DraftTask>,
+    /// Of a plan that is made anew: what is not wanted any more.
+    pub drop: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]

@@ -77,6 +77,8 @@ pub struct TaskView {
     pub part_of: Option<String>,
     pub depends_on: Vec<String>,
     pub files: Vec<String>,
+    /// Commands that have to pass for it.
+    pub checks: Vec<String>,
     pub attempts: u32,
     /// Of what a worker of it is told at its start, as things stand.
     pub brief_bytes: u32,
@@ -137,6 +139,7 @@ impl MissionView {
             part_of: t.spec.parent.as_ref().map(|of| of.0.clone()),
             depends_on: t.spec.depends_on.iter().map(|d| d.0.clone()).collect(),
             files: t.spec.files.clone(),
+            checks: t.spec.checks.clone(),
             attempts: t.attempts,
             brief_bytes: super::prompts::brief_bytes(mission, t),
             note: match &t.accepted {

@@ -34,6 +34,7 @@ pub fn session_title(mission: &Mission, attempt: &Attempt) -> String {
             let (task, title) = node(mission, attempt);
             format!("Plan {task}: {title}")
         }
+        AttemptKind::Planning if attempt.revises => format!("Plan anew: {title}"),
         AttemptKind::Planning => format!("Plan: {title}"),
         AttemptKind::Work(task) => format!("{task}: {}", task_title(mission, task)),
         AttemptKind::Review(Subject::Task(task)) => {
@@ -123,6 +124,7 @@ fn subject_line(mission: &Mission, attempt: &Attempt) -> String {
             let (task, title) = node(mission, attempt);
             format!("Your work: Plan task {task} further: {title}.")
         }
+        AttemptKind::Planning if attempt.revises => "Your work: Plan the rest of the mission anew.".into(),
         AttemptKind::Planning => "Your work: Plan the mission.".into(),
         AttemptKind::Work(task) => {
             format!(
@@ -149,6 +151,7 @@ fn first(mission: &Mission, attempt: &Attempt) -> String {
     match &attempt.kind {
         AttemptKind::Planning => match attempt.node.as_ref().and_then(|task| mission.task(task)) {
             Some(task) => parts(mission, task),
+            None if attempt.revises => revising(mission),
             None => planning(mission),
         },
         AttemptKind::Work(task) => {
@@ -250,6 +253,54 @@ fn planning(mission: &Mission) -> String {
              for a task where that would be a waste.\n"
         }
     });
+    out
+}
+
+/// What the planner is told when the user has said something to a mission at work.
+fn revising(mission: &Mission) -> String {
+    let mut out = String::from(
+        "Plan the rest of the mission anew: the user has said something since it was planned.\n\n",
+    );
+    brief(&mut out, mission);
+    let whole: Vec<_> = mission.steers.iter().filter(|steer| steer.task.is_none()).collect();
+    if let Some(newest) = whole.last() {
+        let _ = writeln!(out, "\nThe user has just said, and this comes first: {}", newest.text);
+    }
+    steers(&mut out, whole.iter().rev().skip(1).rev().copied());
+    let (open, begun): (Vec<_>, Vec<_>) = mission.tasks.iter().partition(|task| mission.not_begun(task));
+    let mut budget = MAX_BRIEF;
+    out.push_str("\nTasks that have begun or are over. They stay as they are:\n");
+    for task in begun.into_iter().filter(|task| !task.spec.is_try()) {
+        let _ =
+            writeln!(out, "- {} ({}): {}", task.spec.id, task.state.name().replace('_', " "), task.title());
+    }
+    out.push_str("\nTasks that have not begun:\n");
+    for task in open {
+        let spec = &task.spec;
+        let about = clip(&spec.description, MAX_NODE_BRIEF.min(budget));
+        budget -= about.len().min(budget);
+        let after = spec.depends_on.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(
+            out,
+            "- {}: {}\n  files: {}\n  after: {after}",
+            spec.id,
+            task.title(),
+            spec.files.join(", ")
+        );
+        if !about.is_empty() {
+            let _ = writeln!(out, "  {}", about.replace('\n', "\n  "));
+        }
+    }
+    if let Some(survey) = mission.survey.as_ref().filter(|s| !s.checks.is_empty()) {
+        list(&mut out, "\nThe project's own checks", &survey.checks);
+    }
+    notes(&mut out, mission, None);
+    out.push_str(
+        "\nLook at the code first. Then hand in, with submit_plan, what is to be otherwise: in `tasks` those that change, whole and \
+         under their ids (an empty description leaves that as it was), and new ones under ids of their own; in `drop` the ids of \
+         those that are not wanted any more. What you do not name stays as it is, so where nothing has to change, both lists are \
+         empty. Change no more than the user's words ask for.\n",
+    );
     out
 }
 

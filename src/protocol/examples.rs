@@ -316,6 +316,7 @@ fn task() -> Value {
         "state": "running",
         "dependsOn": ["T1"],
         "files": ["src/invoice.js"],
+        "checks": ["npm test"],
         "attempts": 1,
     })
 }

@@ -28,8 +28,11 @@ pub struct SubmitPlanArgs {
     /// One or two sentences on how the work is cut.
     #[serde(default)]
     pub summary: String,
-    /// 1 to 200 tasks.
+    /// 1 to 200 tasks. When the rest of a mission is planned anew: only those that are new or change.
     pub tasks: Vec<PlanTask>,
+    /// Only when the rest of a mission is planned anew: ids of tasks that are not wanted any more.
+    #[serde(default)]
+    pub drop: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -352,6 +352,9 @@ wire! {
         pub part_of: Option<String>,
         pub depends_on: Vec<String>,
         pub files: Vec<String>,
+        /// Commands that have to pass for it.
+        #[serde(default)]
+        pub checks: Vec<String>,
         pub attempts: u32,
         /// Bytes of what a worker of the task is told at its start, as things stand.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -24,7 +24,7 @@ pub async fn turn(me: &Speaker, role: Role, text: &str) {
     }
     match role {
         Role::Commander => commander(me, text).await,
-        Role::Planner => planner(me).await,
+        Role::Planner => planner(me, text).await,
         Role::Worker => worker(me, text).await,
         Role::Reviewer => reviewer(me, text).await,
     }
@@ -102,8 +102,13 @@ async fn commander(me: &Speaker, text: &str) {
     }
 }
 
-async fn planner(me: &Speaker) {
+async fn planner(me: &Speaker, text: &str) {
     me.think(1_000, 20_000).await;
+    if text.starts_with("Plan the rest") && roll(me, 0, 4) > 0 {
+        let draft = anew(me, text);
+        let _ = me.tool("submit_plan", ToolInput::Plan(draft)).await;
+        return me.say("Planned anew.").await;
+    }
     match roll(me, 0, 11) {
         0 => return me.say("Here is the plan: do it well.").await,
         1 => {
@@ -146,7 +151,34 @@ fn plan(me: &Speaker) -> Draft {
         checks: if rng.chance(300) { vec![CHECK.into()] } else { Vec::new() },
         ..DraftTask::default()
     });
-    Draft { summary: "in parts".into(), tasks: tasks.collect() }
+    Draft { summary: "in parts".into(), tasks: tasks.collect(), ..Draft::default() }
+}
+
+/// Some of the tasks that have not begun otherwise, some dropped, and some new.
+fn anew(me: &Speaker, text: &str) -> Draft {
+    let open = text.split("that have not begun:\n").nth(1).unwrap_or_default();
+    let ids = open.lines().filter_map(|line| Some(line.strip_prefix("- ")?.split_once(':')?.0.to_owned()));
+    let mut world = me.sim.world.lock();
+    let n = world.id();
+    let rng = &mut world.rng;
+    let mut draft = Draft { summary: "otherwise".into(), ..Draft::default() };
+    let task = |id: String, file: &str| DraftTask {
+        title: format!("Part {id}, otherwise"),
+        id,
+        files: vec![file.into()],
+        ..DraftTask::default()
+    };
+    for id in ids {
+        match rng.range(0, 3) {
+            0 => draft.drop.push(id),
+            1 => draft.tasks.push(task(id, rng.pick::<&str>(PATTERNS))),
+            _ => {}
+        }
+    }
+    if rng.chance(400) {
+        draft.tasks.push(task(format!("N{n}"), rng.pick::<&str>(PATTERNS)));
+    }
+    draft
 }
 
 fn bad_plan(me: &Speaker) -> Draft {

@@ -156,6 +156,10 @@ fn line(act: u64) -> Edit {
     let id = format!("T{}", act % 4 + 1);
     match act % 6 {
         0 => Edit::Marked { id, state: TodoState::Done },
+        1 if act > 6 => {
+            let depends_on = if act % 2 == 1 { vec!["T1".into()] } else { Vec::new() };
+            Edit::Rearranged { id, files: vec!["b.js".into()], depends_on }
+        }
         1 | 2 => Edit::Marked { id, state: TodoState::Open },
         3 => Edit::Marked { id, state: TodoState::Skipped },
         4 => Edit::Reworded { id, title: format!("Part {act}, otherwise") },

@@ -33,6 +33,7 @@ pub fn diamond(project: &Path) -> Script {
     let mut script = Script::new()
         .rule(script::commander())
         .rule(script::planner(script::plan(&tasks)))
+        .rule(script::plan_stays())
         .rule(script::integration(script::approve()))
         .rule(script::plain());
     for (id, file, _) in TASKS {

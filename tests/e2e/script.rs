@@ -19,6 +19,7 @@ pub fn one_task(project: &Path) -> Script {
         .rule(commander())
         .rule(no_mission())
         .rule(planner(plan(&[task("T1", &["hello.txt"], &[])])))
+        .rule(plan_stays())
         .rule(integration(approve()))
         .rule(worker(project, "T1", "hello.txt"))
         .rule(reviewer("T1", approve()))
@@ -36,6 +37,16 @@ pub fn no_mission() -> Rule {
 
 pub fn planner(plan: Value) -> Rule {
     Rule::new(Role::Planner).contains("Plan the mission").call("submit_plan", plan)
+}
+
+/// What the user says to the whole mission leaves its plan as it is.
+pub fn plan_stays() -> Rule {
+    anew(json!({"summary": "Nothing changes.", "tasks": []}))
+}
+
+/// The rest of the mission planned anew.
+pub fn anew(plan: Value) -> Rule {
+    Rule::new(Role::Planner).contains("Plan the rest of the mission anew").call("submit_plan", plan)
 }
 
 /// Writes one file and reports.

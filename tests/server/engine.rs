@@ -137,7 +137,11 @@ fn submission(role: Role) -> ToolInput {
                 files: vec![format!("src/{n}.rs")],
                 ..DraftTask::default()
             };
-            ToolInput::Plan(Draft { summary: "a plan".into(), tasks: (1..=TASKS).map(task).collect() })
+            ToolInput::Plan(Draft {
+                summary: "a plan".into(),
+                tasks: (1..=TASKS).map(task).collect(),
+                ..Draft::default()
+            })
         }
         Role::Worker => ToolInput::Report {
             status: ReportStatus::Done,

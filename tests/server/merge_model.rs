@@ -159,7 +159,7 @@ fn plan() -> Draft {
         task("T2", &["b.txt"], &[]),
         task("T3", &["a.txt", "c.txt"], &["T1"]),
     ];
-    Draft { summary: "three parts".into(), tasks }
+    Draft { summary: "three parts".into(), tasks, ..Draft::default() }
 }
 
 /// One task's first attempt is broken, where there is one.

@@ -20,7 +20,11 @@ fn plan() -> Draft {
         depends_on: after.iter().map(|t| (*t).into()).collect(),
         ..DraftTask::default()
     };
-    Draft { summary: "a race".into(), tasks: vec![task("T1", "race", &[]), task("T2", "normal", &["T1"])] }
+    Draft {
+        summary: "a race".into(),
+        tasks: vec![task("T1", "race", &[]), task("T2", "normal", &["T1"])],
+        ..Draft::default()
+    }
 }
 
 /// Each try writes the same file and leaves one of its own; the first breaks the check.

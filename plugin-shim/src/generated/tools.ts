@@ -130,7 +130,7 @@ export const TOOLS = [
           "type": "string"
         },
         "tasks": {
-          "description": "1 to 200 tasks.",
+          "description": "1 to 200 tasks. When the rest of a mission is planned anew: only those that are new or change.",
           "type": "array",
           "items": {
             "type": "object",
@@ -199,6 +199,13 @@ export const TOOLS = [
               "id",
               "title"
             ]
+          }
+        },
+        "drop": {
+          "description": "Only when the rest of a mission is planned anew: ids of tasks that are not wanted any more.",
+          "type": "array",
+          "items": {
+            "type": "string"
           }
         }
       },

@@ -174,6 +174,7 @@ function details(view: MissionViewResult, look: Look, columns: number, rows: num
 function aboutTask(task: TaskDetail, columns: number): Span[][] {
   const rows = [[text(`${task.id} ${words(task.state)}`, (MARKS[task.state] ?? WAITING)[1])], ...wrap(task.title, columns, 2).map((line) => [text(line)])]
   if (task.dependsOn.length > 0) rows.push([text(clip(`after ${task.dependsOn.join(", ")}`, columns), "textMuted")])
+  if (task.checks.length > 0) rows.push(...wrap(`must pass: ${task.checks.join(", ")}`, columns, 2).map((line) => [text(line, "textMuted")]))
   if (task.files.length > 0) rows.push(...wrap(task.files.join(", "), columns, 2).map((line) => [text(line, "textMuted")]))
   if (task.note) rows.push(...wrap(task.note, columns, 3).map((line) => [text(line, "warning")]))
   return rows

@@ -18,7 +18,7 @@ fn draft(tasks: &[(&str, &[&str])]) -> Draft {
         depends_on: depends_on.iter().map(|d| d.to_string()).collect(),
         ..DraftTask::default()
     };
-    Draft { summary: "s".into(), tasks: tasks.iter().map(task).collect() }
+    Draft { summary: "s".into(), tasks: tasks.iter().map(task).collect(), ..Draft::default() }
 }
 
 fn faults(draft: Draft) -> Vec<String> {
@@ -269,7 +269,7 @@ fn dag(most: usize) -> impl Strategy<Value = Draft> {
                 estimate_minutes: Some(minutes[i].into()),
                 ..DraftTask::default()
             };
-            Draft { summary: String::new(), tasks: (0..n).map(task).collect() }
+            Draft { summary: String::new(), tasks: (0..n).map(task).collect(), ..Draft::default() }
         })
 }
 
@@ -356,7 +356,7 @@ fn ten_thousand_tasks_are_quick() {
             .collect(),
         ..DraftTask::default()
     };
-    let draft = Draft { summary: String::new(), tasks: (0..10_000).map(task).collect() };
+    let draft = Draft { summary: String::new(), tasks: (0..10_000).map(task).collect(), ..Draft::default() };
     let rules = PlanRules { max_tasks: 10_000, ..PlanRules::default() };
     let mut best = std::time::Duration::MAX;
     for _ in 0..3 {
@@ -381,7 +381,7 @@ fn a_cycle_of_ten_thousand_is_found_and_shown_short() {
         depends_on: vec![format!("T{}", (i + 1) % 10_000)],
         ..DraftTask::default()
     };
-    let draft = Draft { summary: String::new(), tasks: (0..10_000).map(task).collect() };
+    let draft = Draft { summary: String::new(), tasks: (0..10_000).map(task).collect(), ..Draft::default() };
     let rules = PlanRules { max_tasks: 10_000, ..PlanRules::default() };
     let faults = validate(draft, &rules).expect_err("one circle");
     let text = faults[0].to_string();

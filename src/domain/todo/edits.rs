@@ -1,8 +1,8 @@
 //! What a person changed in the items of a mission, told from what Gantry wrote there last (the base), and how a new
 //! write leaves in place what nobody has taken notice of yet.
 //!
-//! Only marks, titles and lines that came or went are edits. Files and dependencies in a line are shown, not read, for
-//! work that has begun holds its files; everything that is no item is text of people.
+//! Marks, titles, files, dependencies and lines that came or went are edits; whether the work may still be otherwise is for
+//! the engine to say. Everything that is no item is text of people.
 use super::item::{Bare, Line};
 use super::{Document, NoSection, TodoItem, TodoState};
 use crate::domain::plan::one_line;
@@ -17,6 +17,12 @@ pub enum Edit {
     Reworded {
         id: String,
         title: String,
+    },
+    /// Other files, or another place in the order.
+    Rearranged {
+        id: String,
+        files: Vec<String>,
+        depends_on: Vec<String>,
     },
     Removed {
         id: String,
@@ -58,8 +64,18 @@ impl Document {
                 }
                 continue;
             };
-            if item.title != one_line(&before.title) {
+            let reworded = item.title != one_line(&before.title);
+            if reworded {
                 edits.push(Edit::Reworded { id: item.id.clone(), title: item.title });
+            }
+            // Who writes a line anew in other words may leave the rest of it away; who takes only that out means it.
+            let said = |now: Vec<String>, before: &Vec<String>| {
+                if now.is_empty() && reworded { before.clone() } else { now }
+            };
+            let files = said(item.files, &before.files);
+            let depends_on = said(item.depends_on, &before.depends_on);
+            if files != before.files || depends_on != before.depends_on {
+                edits.push(Edit::Rearranged { id: item.id.clone(), files, depends_on });
             }
             if item.state != before.state {
                 edits.push(Edit::Marked { id: item.id, state: item.state });
@@ -108,7 +124,13 @@ impl Document {
         let before: HashMap<&str, &TodoItem> = base.iter().map(|item| (item.id.as_str(), item)).collect();
         let mut items = items.to_vec();
         let mut both = Vec::new();
-        for edit in self.edits(mission, base).iter().filter(|edit| !seen.contains(edit)) {
+        let edits = self.edits(mission, base);
+        let unseen = || edits.iter().filter(|edit| !seen.contains(edit));
+        let meant: HashSet<&str> = unseen().filter_map(Edit::id).collect();
+        let left = |id: &str| before.contains_key(id) && !meant.contains(id);
+        let dropped = |id: &str| left(id) && items.iter().all(|item| item.id != id);
+        self.remove_lines(mission, dropped);
+        for edit in unseen() {
             let Some(at) = items.iter().position(|item| Some(item.id.as_str()) == edit.id()) else {
                 continue;
             };
@@ -119,6 +141,10 @@ impl Document {
                     if ours != *title && before.get(id.as_str()).is_some_and(|item| item.title != ours) {
                         both.push((id.clone(), ours));
                     }
+                }
+                Edit::Rearranged { files, depends_on, .. } => {
+                    items[at].files.clone_from(files);
+                    items[at].depends_on.clone_from(depends_on);
                 }
                 Edit::Removed { .. } => {
                     items.remove(at);
@@ -137,6 +163,16 @@ impl Document {
         self.set_section(mission, title, &items, version);
         for (id, ours) in both {
             self.note_below(mission, &id, &format!("  - Gantry's plan says: {ours}"));
+        }
+    }
+
+    /// Lines that Gantry wrote of what is in the plan no more.
+    fn remove_lines(&mut self, mission: &str, which: impl Fn(&str) -> bool) {
+        let Some(section) = self.section(mission) else { return };
+        for at in section.body().rev() {
+            if Line::parse(&self.lines[at]).is_some_and(|line| which(line.id)) {
+                self.lines.remove(at);
+            }
         }
     }
 
@@ -172,7 +208,10 @@ impl Edit {
     /// The item it is about.
     pub fn id(&self) -> Option<&str> {
         match self {
-            Edit::Marked { id, .. } | Edit::Reworded { id, .. } | Edit::Removed { id } => Some(id),
+            Edit::Marked { id, .. }
+            | Edit::Reworded { id, .. }
+            | Edit::Rearranged { id, .. }
+            | Edit::Removed { id } => Some(id),
             Edit::Added { id, .. } => id.as_deref(),
         }
     }

@@ -69,6 +69,9 @@ impl Core {
         match edit {
             Edit::Marked { id: task, state } => self.marked(id, &TaskId::new(task), *state),
             Edit::Removed { id: task } => self.removed(id, &TaskId::new(task)),
+            Edit::Rearranged { id: task, files, depends_on } => {
+                self.rearranged(id, &TaskId::new(task), files, depends_on)
+            }
             Edit::Reworded { id: task, title } => self.reworded(id, &TaskId::new(task), title),
             Edit::Added { id: task, title, files, depends_on } => {
                 self.added(id, task.as_deref(), title, files, depends_on)
@@ -100,6 +103,7 @@ impl Core {
                 self.live(id).todo_dirty.extend(all);
                 Some(format!("{task} is to be done again (it was {was})"))
             }
+            TodoState::Skipped if self.missions[id].awaits_approval() => self.left_out(id, task),
             TodoState::Skipped if !state.is_over() => {
                 self.call_off(id, task, "crossed out in the plan file");
                 Some(format!("{task} is called off (it was {was})"))
@@ -112,8 +116,46 @@ impl Core {
         if self.missions[id].task(task)?.state.is_over() {
             return None;
         }
+        if self.missions[id].awaits_approval() {
+            return self.left_out(id, task);
+        }
         self.call_off(id, task, "removed from the plan file");
         Some(format!("{task} is called off"))
+    }
+
+    /// The plan still waits: it is as if the task had never been in it.
+    fn left_out(&mut self, id: &MissionId, task: &TaskId) -> Option<String> {
+        self.live(id).todo_published = false;
+        Some(match self.drop_from_plan(id, task) {
+            Ok(()) => format!("{task} is left out of the plan"),
+            Err(why) => why,
+        })
+    }
+
+    /// Whatever comes of it, the line shows it afterwards.
+    fn rearranged(
+        &mut self,
+        id: &MissionId,
+        task: &TaskId,
+        files: &[String],
+        depends_on: &[String],
+    ) -> Option<String> {
+        let spec = &self.missions[id].task(task)?.spec;
+        let same = spec.files == files && spec.depends_on.iter().map(TaskId::as_str).eq(depends_on);
+        self.live(id).todo_published = false;
+        if same {
+            return None;
+        }
+        let (files, depends_on) = (files.to_vec(), depends_on.to_vec());
+        let edited = self.edit_plan(id, task, |draft| {
+            draft.files = files;
+            draft.depends_on = depends_on;
+        });
+        match edited {
+            Ok(true) => Some(format!("{task} has other files, or another place in the order")),
+            Ok(false) => None,
+            Err(why) => Some(why),
+        }
     }
 
     fn call_off(&mut self, id: &MissionId, task: &TaskId, why: &str) {
@@ -130,13 +172,21 @@ impl Core {
         if old == title || title.is_empty() {
             return None;
         }
+        if self.missions[id].awaits_approval() {
+            self.live(id).todo_published = false;
+            return Some(match self.edit_plan(id, task, |draft| draft.title = title) {
+                Ok(_) => format!("{task} has another title"),
+                Err(why) => why,
+            });
+        }
         let text = format!("Task {task} was reworded in the plan file, from \"{old}\" to \"{title}\".");
         self.emit(id, Event::TaskReworded { task: task.clone(), title });
         self.live(id).todo_published = false;
-        match self.apply_control(id, Control::Steer { text, task: None, now: false }) {
-            Ok(()) => Some(format!("the workers are told that {task} was reworded")),
-            Err(refusal) => Some(refusal.to_string()),
-        }
+        // One that is done is the affair of those that build on it, and of the review of the whole.
+        let of_task = self.missions[id].task(task).is_some_and(|t| !t.state.is_over());
+        self.take_words(id, &text, of_task.then(|| task.clone()), false);
+        self.call_back(id, task);
+        Some(format!("the workers are told that {task} was reworded"))
     }
 
     fn added(

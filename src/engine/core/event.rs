@@ -78,6 +78,13 @@ pub enum Event {
         source: PlanSource,
         remarks: Vec<String>,
     },
+    /// Tasks that had not begun are otherwise, new or gone, because the user said something; nothing of each when the plan
+    /// stays as it is.
+    PlanRevised {
+        tasks: Vec<TaskSpec>,
+        dropped: Vec<TaskId>,
+        remarks: Vec<String>,
+    },
     /// The plan grew: work that the review of the whole asked for.
     TaskAdded {
         spec: TaskSpec,
@@ -214,6 +221,8 @@ pub enum Event {
     Steered {
         text: String,
         task: Option<TaskId>,
+        /// What has not begun is planned anew with it.
+        replan: Option<bool>,
     },
     /// An agent was told the first so many of these words. `call` is the tool call that was answered with the newest; none
     /// where a prompt says them.
@@ -621,6 +630,7 @@ impl Event {
             Event::RaceLost { .. } => "race_lost",
             Event::PlanJudged { .. } => "plan_judged",
             Event::Planned { .. } => "planned",
+            Event::PlanRevised { .. } => "plan_revised",
             Event::TaskAdded { .. } => "task_added",
             Event::TaskRequested { .. } => "task_requested",
             Event::TaskReworded { .. } => "task_reworded",

@@ -1,6 +1,6 @@
 //! What happened in a mission, in words: the newest lines for who follows it, all of them for its document.
 use super::event::*;
-use crate::domain::ids::Millis;
+use crate::domain::ids::{Millis, TaskId};
 use crate::domain::task::TaskState;
 use crate::engine::prompts::clip;
 use std::collections::VecDeque;
@@ -61,6 +61,20 @@ pub fn words(event: &Event) -> Option<String> {
             };
             format!("planned: {} tasks{by}", plan.tasks.len())
         }
+        Event::PlanRevised { tasks, dropped, remarks } if tasks.is_empty() && dropped.is_empty() => {
+            let why = remarks.first().map_or(String::new(), |why| format!(": {why}"));
+            format!("the plan stays as it is{why}")
+        }
+        Event::PlanRevised { tasks, dropped, .. } => {
+            let names = |ids: Vec<&str>| ids.join(", ");
+            let changed = names(tasks.iter().map(|t| t.id.as_str()).collect());
+            let dropped = names(dropped.iter().map(TaskId::as_str).collect());
+            match (changed.as_str(), dropped.as_str()) {
+                (changed, "") => format!("planned anew: {changed}"),
+                ("", dropped) => format!("planned anew: without {dropped}"),
+                (changed, dropped) => format!("planned anew: {changed}; without {dropped}"),
+            }
+        }
         Event::TaskAdded { spec } => format!("{} added: {}", spec.id, spec.title),
         Event::PlanJudged { approved: true, .. } => "plan approved by the user".into(),
         Event::PlanJudged { reason, .. } => {
@@ -91,8 +105,8 @@ pub fn words(event: &Event) -> Option<String> {
                 (all, failed) => format!("checks of {}: {failed} of {all} failed", of(subject)),
             }
         }
-        Event::Steered { text, task: Some(task) } => format!("{task} steered: {text}"),
-        Event::Steered { text, task: None } => format!("steered: {text}"),
+        Event::Steered { text, task: Some(task), .. } => format!("{task} steered: {text}"),
+        Event::Steered { text, .. } => format!("steered: {text}"),
         Event::RollbackBegun { scope, files, .. } => {
             format!("taking back {}: {files}", super::scope_text(scope))
         }
@@ -125,7 +139,7 @@ mod tests {
         let mut log = Log::default();
         for n in 0..KEPT as u64 + 5 {
             let text = format!("word {n}\n  more {}", "x".repeat(400));
-            log.take(Millis(n), &Event::Steered { text, task: None });
+            log.take(Millis(n), &Event::Steered { text, task: None, replan: None });
         }
         log.take(Millis(0), &Event::Baselined { results: Vec::new() });
         assert_eq!(log.iter().count(), KEPT);

@@ -75,6 +75,9 @@ impl Core {
             return self.parts_submitted(id, attempt, &task, draft);
         }
         let mission = &self.missions[id];
+        if mission.revises(attempt) {
+            return self.revision_submitted(id, attempt, draft);
+        }
         if mission.plan.is_some() {
             return "A plan has been accepted already. Stop here.".into();
         }
@@ -109,6 +112,9 @@ impl Core {
     ) -> String {
         if let Some(task) = attempt.node.clone() {
             return self.parts_refused(id, attempt, &task, faults);
+        }
+        if self.missions[id].revises(attempt) {
+            return self.revision_refused(id, attempt, faults);
         }
         let list = faults.iter().take(40).map(|f| format!("- {f}")).collect::<Vec<_>>().join("\n");
         self.emit(id, Event::PlanRefused { faults, task: None });

@@ -28,7 +28,9 @@ impl Core {
         for task in ids {
             let mission = &self.missions[id];
             let Some(t) = mission.task(&task) else { continue };
-            if mission.wants_race(t) {
+            if mission.wants_race(t) && mission.waits_for_plan(t) {
+                // What it is to be is still being planned.
+            } else if mission.wants_race(t) {
                 self.begin_race(id, &task);
             } else if t.state.is_over() {
                 self.end_tries(id, &task, None, "the race is over");

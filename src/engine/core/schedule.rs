@@ -20,6 +20,7 @@ impl Core {
     pub(super) fn advance_tasks(&mut self, id: &MissionId) {
         self.publish_todo(id);
         self.unlock(id);
+        self.advance_revision(id);
         self.advance_fractal(id);
         self.advance_races(id);
         self.end_spent_tasks(id);
@@ -27,7 +28,7 @@ impl Core {
         self.advance_task_gates(id);
         self.advance_queue(id);
         let mission = &self.missions[id];
-        if mission.tasks.iter().all(|t| t.state.is_over()) {
+        if mission.tasks.iter().all(|t| t.state.is_over()) && !mission.revision.wanted {
             if mission.tasks.iter().any(|t| t.state == TaskState::Completed) {
                 self.phase(id, Phase::Reviewing);
             } else {
@@ -76,11 +77,14 @@ impl Core {
         let mission = &self.missions[id];
         let idle = |t: &Task| {
             matches!(t.state, TaskState::Assigned | TaskState::InProgress)
-                && !mission.open_attempts().any(|a| a.kind == AttemptKind::Work(t.spec.id.clone()))
+                && !mission
+                    .open_attempts()
+                    .any(|a| matches!(&a.kind, AttemptKind::Work(of) if *of == t.spec.id))
                 && !mission.is_whole_of_parts(&t.spec.id)
         };
         let ready = |t: &Task| {
             t.state == TaskState::Ready
+                && !mission.waits_for_plan(t)
                 && self.held_back(t).is_none()
                 && !mission.wants_parts(t)
                 && !mission.wants_race(t)

@@ -6,6 +6,7 @@ pub use super::asks::{Ask, AskVerdict};
 use super::event::*;
 use super::isolation::{Isolation, Worktree};
 use super::log::Log;
+use super::revision::Revision;
 use super::rollback::Rollback;
 pub use super::steering::Steer;
 use super::trees::{Recorded, Span};
@@ -50,6 +51,8 @@ pub struct Mission {
     pub plan_wishes: Vec<String>,
     /// Planners up to this token have planned what was refused.
     pub planned_up_to: u64,
+    /// The user has said something, and what has not begun is planned anew with it.
+    pub revision: Revision,
     pub plan: Option<Plan>,
     pub plan_source: Option<PlanSource>,
     /// In the order of the plan.
@@ -89,6 +92,8 @@ pub struct Mission {
     pub rollback: Option<Rollback>,
     /// The user's word that took the place of the gate of the whole.
     pub accepted: Option<Acceptance>,
+    /// One that was used before, for the attempt that is opened next; none but in that moment.
+    pub(super) spare: Option<Attempt>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -118,6 +123,8 @@ pub struct Attempt {
     pub session: Option<HostSessionId>,
     /// The task a planner plans further.
     pub node: Option<TaskId>,
+    /// A planner of what has not begun, for a mission that has a plan.
+    pub revises: bool,
     /// Prompts by reason, in order.
     pub prompts: Vec<PromptReason>,
     pub submission: Option<Submission>,
@@ -134,6 +141,47 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    pub fn blank() -> Self {
+        Self {
+            id: AttemptId(String::new()),
+            kind: AttemptKind::Planning,
+            token: 0,
+            ordinal: 0,
+            opened_at: Millis::default(),
+            closed_at: None,
+            session: None,
+            node: None,
+            revises: false,
+            prompts: Vec::new(),
+            submission: None,
+            outcome: None,
+            given_up: false,
+            interrupted: false,
+            told: 0,
+            told_before: 0,
+            told_in: None,
+        }
+    }
+
+    /// A new attempt in the place of an old one, whose memory it uses again.
+    pub fn begin(
+        &mut self,
+        at: Millis,
+        id: &AttemptId,
+        kind: &AttemptKind,
+        token: u64,
+        ordinal: u32,
+        session: Option<&HostSessionId>,
+    ) {
+        let Self { id: own, prompts, .. } = self;
+        let (mut own, mut prompts) =
+            (std::mem::replace(own, AttemptId(String::new())), std::mem::take(prompts));
+        own.0.clone_from(&id.0);
+        prompts.clear();
+        let (kind, session) = (kind.clone(), session.cloned());
+        *self = Self { id: own, kind, token, ordinal, opened_at: at, session, prompts, ..Self::blank() };
+    }
+
     pub fn open(&self) -> bool {
         self.outcome.is_none()
     }
@@ -186,6 +234,7 @@ impl Mission {
             plan_approved: false,
             plan_wishes: Vec::new(),
             planned_up_to: 0,
+            revision: Revision::default(),
             plan: None,
             plan_source: None,
             tasks: Vec::new(),
@@ -211,6 +260,7 @@ impl Mission {
             spans: Vec::new(),
             rollback: None,
             accepted: None,
+            spare: None,
         }
     }
 
@@ -297,6 +347,9 @@ impl Mission {
                 if let Some(isolation) = self.isolation.as_mut().filter(|_| ended == self.state.is_open()) {
                     isolation.begin_or_end(ended);
                 }
+                if !self.state.is_open() {
+                    self.revision.wanted = false;
+                }
                 if self.state.is_open() {
                     self.report = None;
                     self.handed_back = None;
@@ -340,6 +393,7 @@ impl Mission {
                 let plan = self.plan.iter_mut().flat_map(|p| &mut p.tasks);
                 plan.filter(|t| t.id == *task).for_each(|t| t.mode = mode);
             }
+            Event::PlanRefused { task: None, .. } if self.revision.wanted => self.revision.refusals += 1,
             Event::RaceBegun { task, tries } => self.apply_race_begun(task, tries)?,
             Event::RaceWon { task, taken, why } => {
                 let end = RaceEnd::Won { taken: taken.clone(), why: why.clone() };
@@ -367,6 +421,7 @@ impl Mission {
                 self.plan = Some(plan.clone());
                 self.plan_source = Some(*source);
             }
+            Event::PlanRevised { tasks, dropped, .. } => self.apply_revised(tasks, dropped)?,
             Event::TaskAdded { spec } => {
                 self.rework += 1;
                 self.tasks.push(Task::new(spec.clone()));
@@ -384,7 +439,10 @@ impl Mission {
             Event::Reopened { task } => self.apply_reopened(task)?,
             Event::AttemptOpened { attempt, kind, token, ordinal, session, node } => {
                 self.apply_opened(at, attempt, kind, *token, *ordinal, session)?;
-                self.attempt_mut(attempt)?.node.clone_from(node);
+                let planned = self.plan.is_some();
+                let opened = self.attempt_mut(attempt)?;
+                opened.node.clone_from(node);
+                opened.revises = planned && opened.plans_the_mission();
             }
             Event::AttemptSession { attempt, session } => {
                 self.attempt_mut(attempt)?.session = Some(session.clone());
@@ -446,8 +504,11 @@ impl Mission {
             Event::ContextPut { task, key, value, by } => {
                 self.apply_note(at, task.as_ref(), key, value.as_ref(), by.as_str())?;
             }
-            Event::Steered { text, task } => {
+            Event::Steered { text, task, replan } => {
                 self.steers.push(Steer { text: text.clone(), task: task.clone() });
+                if *replan == Some(true) {
+                    self.revision.want(self.next_token);
+                }
             }
             Event::Told { attempt, steers, call } => self.apply_told(attempt, *steers, call.as_deref())?,
             Event::Asked { ask, attempt, permission, patterns } => {
@@ -578,6 +639,7 @@ impl Mission {
     }
 
     fn drop_plan(&mut self) {
+        self.revision.wanted = false;
         self.plan = None;
         self.plan_source = None;
         self.plan_refusals = 0;
@@ -642,27 +704,9 @@ impl Mission {
         }
         self.next_token = token.saturating_add(1);
         self.next_attempt = self.next_attempt.saturating_add(1);
-        self.attempts.insert(
-            id.clone(),
-            Attempt {
-                id: id.clone(),
-                kind: kind.clone(),
-                token,
-                ordinal,
-                opened_at: at,
-                closed_at: None,
-                session: session.clone(),
-                node: None,
-                prompts: Vec::new(),
-                submission: None,
-                outcome: None,
-                given_up: false,
-                interrupted: false,
-                told: 0,
-                told_before: 0,
-                told_in: None,
-            },
-        );
+        let mut attempt = self.spare.take().unwrap_or_else(Attempt::blank);
+        attempt.begin(at, id, kind, token, ordinal, session.as_ref());
+        self.attempts.insert(id.clone(), attempt);
         Ok(())
     }
 

@@ -44,9 +44,12 @@ impl Core {
         if let Some(task) = &task {
             mission.may_be_steered(task)?;
         }
-        self.emit(id, Event::Steered { text: clip(text, MAX_STEER), task: task.clone() });
+        let replan = task.is_none() && self.may_revise(id)?;
+        self.take_words(id, text, task.clone(), replan);
         if let Some(task) = &task {
             self.call_back(id, task);
+        } else if replan {
+            self.lay_down_whole(id);
         }
         if now {
             let mission = &self.missions[id];
@@ -59,11 +62,19 @@ impl Core {
         Ok(())
     }
 
+    pub(super) fn take_words(&mut self, id: &MissionId, text: &str, task: Option<TaskId>, replan: bool) {
+        let replan = replan.then_some(true);
+        self.emit(id, Event::Steered { text: clip(text, MAX_STEER), task, replan });
+    }
+
     /// A task whose report waits for its verdict, and whose worker has not heard what the user wants of it, is worked on
     /// once more.
     pub(super) fn call_back(&mut self, id: &MissionId, task: &TaskId) {
         let mission = &self.missions[id];
-        let Some(t) = mission.task(task).filter(|t| t.state == TaskState::InReview) else { return };
+        let Some(t) = mission.task(task).filter(|t| t.state == TaskState::InReview && !t.spec.is_try())
+        else {
+            return;
+        };
         let worker = mission.newest_work(task);
         if t.attempts >= super::MAX_ATTEMPTS
             || worker.is_none_or(|a| mission.untold(a).iter().all(|s| s.task.is_none()))

@@ -91,6 +91,7 @@ kinds! {
     "race_lost" RaceLost { task: String }
     "plan_judged" PlanJudged { approved: bool } maybe { reason: String }
     "planned" Planned { plan: Plan, source: PlanSource } lists { remarks: String }
+    "plan_revised" PlanRevised {} lists { tasks: TaskSpec, dropped: String, remarks: String }
     "task_added" TaskAdded { spec: TaskSpec }
     "task_requested" TaskRequested { spec: TaskSpec }
     "task_reworded" TaskReworded { task: String, title: String }
@@ -118,7 +119,7 @@ kinds! {
     "user_tree_taken" UserTreeTaken { seen: String } maybe { merged: String } lists { clashes: String }
     "landed" Landed { tree: String }
     "worktrees_released" WorktreesReleased {} maybe { left_at: String }
-    "steered" Steered { text: String } maybe { task: String }
+    "steered" Steered { text: String } maybe { task: String, replan: bool }
     "told" Told { attempt: String, steers: u32 } maybe { call: String }
     "asked" Asked { ask: String, attempt: String, permission: String } lists { patterns: String }
     "ask_judged" AskJudged { ask: String, allow: bool, by: Judge } maybe { reason: String }

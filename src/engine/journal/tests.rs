@@ -65,6 +65,7 @@ kinds! {
     UserTreeTaken "user_tree_taken"
     Landed "landed"
     WorktreesReleased "worktrees_released"
+    PlanRevised "plan_revised"
     Steered "steered"
     Told "told"
     Asked "asked"
@@ -194,7 +195,9 @@ fn the_corpus_of_steering_fits_and_is_what_would_be_written_today() {
     let worker = mission.attempts.values().next().expect("a worker");
     assert_eq!((worker.told_before, worker.told, worker.told_in.as_deref()), (1, 2, Some("call_1")));
     assert!(!worker.given_up && !worker.interrupted);
-    assert_eq!(mission.steers.iter().map(|s| s.task.is_some()).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(mission.steers.iter().map(|s| s.task.is_some()).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!(mission.tasks.iter().map(|t| t.spec.id.as_str()).collect::<Vec<_>>(), ["T1", "T3"]);
+    assert!(!mission.revision.wanted && mission.revision.made == 1 && mission.restorable(1).is_err());
     assert_eq!(mission.task(&"T1".into()).map(|t| t.attempts), Some(1));
 }
 

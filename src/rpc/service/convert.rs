@@ -257,6 +257,7 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         part_of: t.part_of.clone(),
         depends_on: t.depends_on.clone(),
         files: t.files.clone(),
+        checks: t.checks.clone(),
         attempts: t.attempts,
         brief_bytes: Some(t.brief_bytes),
         note: t.note.clone(),

@@ -110,7 +110,7 @@ fn draft(a: t::SubmitPlanArgs) -> Draft {
             t::PlanMode::Race => "race".into(),
         }),
     };
-    Draft { summary: a.summary, tasks: a.tasks.into_iter().map(task).collect() }
+    Draft { summary: a.summary, tasks: a.tasks.into_iter().map(task).collect(), drop: a.drop }
 }
 
 fn report(a: t::SubmitReportArgs) -> ToolInput {

@@ -38,6 +38,10 @@ use TodoState::*;
 fn marked(id: &str, state: TodoState) -> Edit {
     Edit::Marked { id: id.into(), state }
 }
+fn rearranged(id: &str, files: &str, after: &str) -> Edit {
+    let list = |text: &str| text.split_whitespace().map(String::from).collect();
+    Edit::Rearranged { id: id.into(), files: list(files), depends_on: list(after) }
+}
 fn added(id: Option<&str>, title: &str) -> Edit {
     Edit::Added { id: id.map(String::from), title: title.into(), files: Vec::new(), depends_on: Vec::new() }
 }
@@ -51,13 +55,20 @@ fn what_counts_as_an_edit() {
     let rows: &[(&str, &str, Vec<Edit>)] = &[
         (one, one, vec![]),
         (one, "- [x] T1: Part 1 (files: src/a.rs)\n", vec![marked("T1", Done)]),
-        (one, "* [-] T1: Part 1\n", vec![marked("T1", Skipped)]),
+        (one, "* [-] T1: Part 1 (files: src/a.rs)\n", vec![marked("T1", Skipped)]),
+        (one, "- [ ] T1: Part 1\n", vec![rearranged("T1", "", "")]),
+        (one, "- [ ] T1: Part 1 (files: b, c) (after: T3)\n", vec![rearranged("T1", "b c", "T3")]),
+        (
+            one,
+            "- [ ] T1: Other words (after: T3)\n",
+            vec![reworded.clone(), rearranged("T1", "src/a.rs", "T3")],
+        ),
         ("- [x] T3", "- [ ] T3", vec![marked("T3", Open)]),
         (two, "- [x] T2: Part 2 (files: src/a.rs) (running)\n", vec![marked("T2", Done)]),
         (one, "- [ ] T1: Other words (files: src/a.rs)\n", vec![reworded.clone()]),
         (one, "- [x] T1: Other words\n", vec![reworded, marked("T1", Done)]),
         (one, "", vec![Edit::Removed { id: "T1".into() }]),
-        (two, "- [~] T2: Part 2 (running)\n", vec![]),
+        (two, "- [~] T2: Part 2 (files: src/a.rs)\n", vec![]),
         (one, &format!("{one}- [ ] Write the docs\n"), vec![added(None, "Write the docs")]),
         (one, &format!("{one}- [ ] see: the docs\n"), vec![added(Some("see"), "the docs")]),
         (one, &format!("{one}+ [ ] T9: Docs\n"), vec![added(Some("T9"), "Docs")]),
@@ -128,10 +139,21 @@ fn a_plan_that_is_written_anew_keeps_both_sides_of_a_conflict() {
 }
 
 #[test]
+fn what_is_in_the_plan_no_more_goes_from_the_file_unless_somebody_has_just_changed_it() {
+    let base = items(&[Open, Open, Open]);
+    let mut document = edited(&written(&base), &[("T3: Part 3", "T3: Part 3, mine")]);
+    document.merge_section("m1", "A mission", &base[..1], 2, &base, &[]);
+    let text = document.render();
+    assert!(text.contains("T1") && !text.contains("T2") && text.contains("T3: Part 3, mine"), "{text}");
+}
+
+#[test]
 fn a_box_without_an_id_becomes_the_item_with_its_words() {
     let base = items(&[Open]);
-    let mut document =
-        edited(&written(&base), &[("(files: src/a.rs)\n", "\n* [ ] Docs \\(x) (files: a)  \r\n")]);
+    let mut document = edited(
+        &written(&base),
+        &[("(files: src/a.rs)\n", "(files: src/a.rs)\n* [ ] Docs \\(x) (files: a)  \r\n")],
+    );
     let [Edit::Added { title, .. }] = &document.edits("m1", &base)[..] else { panic!("one new box") };
     let plan = [base[0].clone(), item("U1", title, Running)];
     document.merge_section("m1", "A mission", &plan, 2, &base, &[]);

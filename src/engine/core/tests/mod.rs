@@ -22,6 +22,7 @@ mod provider;
 mod race;
 mod reports;
 mod resources;
+mod revision;
 mod rollback;
 mod steering;
 mod subtree_budget;
@@ -47,7 +48,7 @@ fn task(id: &str, files: &str, after: &str) -> DraftTask {
 }
 
 fn draft(tasks: Vec<DraftTask>) -> Draft {
-    Draft { summary: "a plan".into(), tasks }
+    Draft { summary: "a plan".into(), tasks, ..Draft::default() }
 }
 
 /// A world whose planner hands in these tasks.

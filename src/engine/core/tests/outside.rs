@@ -88,6 +88,8 @@ pub struct Outside {
     /// `Commander`); what is not scripted is done well.
     pub script: BTreeMap<String, VecDeque<Steps>>,
     pub plan: Draft,
+    /// What is handed in when the rest is planned anew.
+    pub anew: Draft,
     /// Every turn that began: what it was for, and its prompt.
     pub turns: Vec<(Millis, String, String)>,
     /// Turns a second that the provider bears, over all of them.
@@ -246,6 +248,9 @@ impl Outside {
             "Commander" => vec![(200, Step::Call(brief("the brief"))), (100, Step::Say("told the user"))],
             "Plan" => {
                 vec![(1_000, Step::Call(ToolInput::Plan(self.plan.clone()))), (100, Step::Say("planned"))]
+            }
+            "Plan anew" => {
+                vec![(1_000, Step::Call(ToolInput::Plan(self.anew.clone()))), (100, Step::Say("x"))]
             }
             s if s.starts_with("Compare ") => {
                 let (summary, findings) = ("it is shorter".into(), Vec::new());

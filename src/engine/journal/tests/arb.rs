@@ -278,7 +278,13 @@ fn of_mission() -> BoxedStrategy<Event> {
             source,
             remarks
         }),
-        (text(), of(task_id())).prop_map(|(text, task)| Event::Steered { text, task }),
+        (text(), of(task_id()), of(any::<bool>())).prop_map(|(text, task, replan)| Event::Steered {
+            text,
+            task,
+            replan
+        }),
+        (vec(spec(), 0..3), vec(task_id(), 0..3), texts())
+            .prop_map(|(tasks, dropped, remarks)| { Event::PlanRevised { tasks, dropped, remarks } }),
         (attempt_id(), 0..9u32, of(text())).prop_map(|(attempt, steers, call)| Event::Told {
             attempt,
             steers,
