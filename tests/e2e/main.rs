@@ -9,6 +9,7 @@
 
 mod code_tools;
 mod command_line;
+mod conversations;
 mod commands;
 mod directories;
 mod faults;
