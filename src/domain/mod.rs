@@ -15,6 +15,7 @@ pub mod mask;
 pub mod memory;
 pub mod merge;
 pub mod mission;
+pub mod permission;
 pub mod permits;
 pub mod plan;
 pub mod race;

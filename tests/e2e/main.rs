@@ -9,8 +9,8 @@
 
 mod code_tools;
 mod command_line;
-mod conversations;
 mod commands;
+mod conversations;
 mod directories;
 mod faults;
 mod fractal;
