@@ -91,7 +91,7 @@ fn what_the_user_deletes_ends_or_is_done_again_and_the_report_stays_readable() {
     let known: Vec<Value> = serde_json::from_value(host.get("/session").unwrap()).unwrap();
     assert!(!known.iter().any(|s| s["id"] == second.as_str()), "the host deletes its children with it");
     let shown = stage.cli(&["show", &told.row.id.0]);
-    assert!(shown.contains("its conversation was deleted"), "{shown}");
+    assert!(shown.contains("Its conversation was deleted"), "{shown}");
     let (before, facts) = (asked(), told.facts.len());
     stage.model.open(&gate("Task T1: ", 1));
     // Nothing is tried again: longer than any look at a conversation takes to come round.
