@@ -24,6 +24,7 @@ fn detail() -> MissionDetail {
         id: format!("T{n}"),
         title: "Round the totals".into(),
         state: "running".into(),
+        part_of: None,
         depends_on: vec!["T1".into()],
         files: vec!["src/invoice.js".into()],
         attempts: 1,

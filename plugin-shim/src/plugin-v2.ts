@@ -28,16 +28,12 @@ export async function setupV2(ctx: V2Context, pool: Pool<Workspace>): Promise<()
   await host.addAgents(changeAgents)
   await host.addTools(TOOLS.map((tool) => toolV2(tool, workspace, host, pool)))
   await host.hideTools((tool, agent) => ROLES_OF.get(tool)?.includes(agent) ?? true)
-  await host.addCommand({
-    name: COMMAND,
-    description: COMMAND_DESCRIPTION,
-    execute: (invocation) => runCommand(invocation, workspace, host),
-  })
-  for (const [order, description] of Object.entries(ORDERS)) {
+  const orders = Object.entries(ORDERS).map(([order, description]) => {
     const name = `${COMMAND}-${order}`
-    const execute = (invocation: V2Invocation) => runOrder(invocation, name, order as Command, workspace, host)
-    await host.addCommand({ name, description, execute })
-  }
+    return { name, description, execute: (invocation: V2Invocation) => runOrder(invocation, name, order as Command, workspace, host) }
+  })
+  const task = { name: COMMAND, description: COMMAND_DESCRIPTION, execute: (invocation: V2Invocation) => runCommand(invocation, workspace, host) }
+  await host.addCommands([task, ...orders])
   await host.beforeTools(async (call) => {
     const owner = pool.children.get(call.sessionID)
     if (owner) await owner.checkWrite(call.sessionID, call.id, call.tool, call.input)

@@ -71,14 +71,16 @@ test("a chosen task far down is on the screen", () => {
 test("a graph as a list: below what is waited for last, once each, cycles and strangers passed over", () => {
   const drawn = (tasks: TaskDetail[]) => tree(tasks).map(({ task, stem, also }) => `${stem}${task.id}${also.length > 0 ? `+${also.join("+")}` : ""}`)
   assert.deepEqual(drawn([task("A", "pending"), task("B", "pending", ["A"]), task("C", "pending", ["A"]), task("D", "pending", ["B", "C"]), task("E", "pending", ["B"])]), ["A", "├─B", "│ └─E", "└─C", "  └─D+B"])
+  const tries = ["A.r1", "A.r2"].map((id) => ({ ...task(id, "in_progress"), partOf: "A" }))
+  assert.deepEqual(drawn([task("A", "in_progress"), ...tries, task("B", "pending", ["A"])]), ["A", "├─A.r1", "├─A.r2", "└─B"])
   assert.deepEqual(drawn([task("A", "pending", ["B"]), task("B", "pending", ["A", "gone"])]), ["A+B", "└─B"])
 })
 
 test("orders are those the state allows", () => {
   const keys = (given: MissionViewResult) => allowed(given).map(([key, order]) => `${key} ${order}`)
-  assert.deepEqual(keys(view()), ["p pause", "s steer", "c cancel"])
+  assert.deepEqual(keys(view()), ["p pause", "u suspend", "s steer", "c cancel"])
   assert.deepEqual(keys(view("paused", {}, true)), ["a accept plan", "x another plan", "s steer", "c cancel"])
-  assert.deepEqual(keys(view("paused")), ["p resume", "s steer", "c cancel"])
+  assert.deepEqual(keys(view("paused")), ["p resume", "u suspend", "s steer", "c cancel"])
   assert.deepEqual(keys(view("partially_completed")), ["r retry"])
   assert.deepEqual(keys(view("completed")), [])
   const failed = entries(view()).find((entry) => entry.node?.task.id === "T3")
@@ -161,9 +163,18 @@ test("keys order what the state allows, and are gone with the view", async () =>
   terminal.answer = "Use pnpm"
   terminal.pressed.p?.()
   terminal.pressed.s?.()
+  terminal.pressed.up?.()
+  terminal.pressed.s?.()
+  terminal.pressed.u?.()
   terminal.pressed.c?.()
   await settle()
-  assert.deepEqual(asked.filter(([name]) => name === "mission/control").map(([, { action, text }]) => [action, text]), [["pause", undefined], ["steer", "Use pnpm"], ["cancel", undefined]])
+  assert.deepEqual(asked.filter(([name]) => name === "mission/control").map(([, { action, text, task }]) => [action, text, task]), [
+    ["pause", undefined, undefined],
+    ["suspend", undefined, undefined],
+    ["steer", "Use pnpm", "T2"],
+    ["steer", "Use pnpm", undefined],
+    ["cancel", undefined, undefined],
+  ])
   const before = count("mission/view")
   given = view("completed")
   await pass(3_000)

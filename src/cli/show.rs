@@ -50,8 +50,9 @@ fn text(view: &MissionDetail) -> String {
             .as_ref()
             .map(|f| format!("Still to come: about {:.0} min, {} turns", f.minutes, f.turns)),
     );
+    let note = |t: &TaskDetail| t.note.as_ref().map_or(String::new(), |note| format!(" — {note}"));
     for task in &view.tasks {
-        lines.push(format!("- {} {}: {}", task.id, task.state, task.title));
+        lines.push(format!("- {} {}: {}{}", task.id, task.state, task.title, note(task)));
         if view.awaits_approval {
             lines.extend(terms(task));
         }

@@ -13,7 +13,10 @@ static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
         r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}",
         r"\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}",
         r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[A-Za-z0-9_-]{30,}",
-        r"\bxox[abprs]-[A-Za-z0-9-]{10,}|\bnpm_[A-Za-z0-9]{30,}|\bhf_[A-Za-z0-9]{20,}",
+        r"\b(?:xox[abprs]|xapp)-[A-Za-z0-9-]{10,}|\bnpm_[A-Za-z0-9]{30,}|\bhf_[A-Za-z0-9]{20,}",
+        r"\b(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{16,}|\bwhsec_[A-Za-z0-9]{16,}|\bshpat_[a-fA-F0-9]{20,}",
+        r"\bya29\.[A-Za-z0-9_-]{20,}|\bGOCSPX-[A-Za-z0-9_-]{20,}|\bdop_v1_[a-f0-9]{32,}|\bpypi-AgE[A-Za-z0-9_-]{30,}",
+        r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|\b\d{8,10}:AA[A-Za-z0-9_-]{30,}",
         // Three parts of base 64 with dots between: a signed token.
         r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
@@ -43,7 +46,14 @@ mod tests {
             ("ghp_abcdefghijklmnopqrstuvwxyz0123456789", "[masked]"),
             ("github_pat_11ABCDEFG0123456789_abc", "[masked]"),
             ("AKIAIOSFODNN7EXAMPLE.", "[masked]."),
-            ("xoxb-1234567890-abc", "[masked]"),
+            ("xoxb-1234567890-abc and xapp-1-A0123456-abc", "[masked] and [masked]"),
+            ("sk_live_abcdefghijklmnop1234; whsec_abcdefghijklmnop", "[masked]; [masked]"),
+            ("shpat_0123456789abcdef0123456789abcdef", "[masked]"),
+            ("ya29.a0AfH6SMBabcdefghijklmnop, GOCSPX-abcdefghijklmnopqrstuv", "[masked], [masked]"),
+            ("dop_v1_0123456789abcdef0123456789abcdef", "[masked]"),
+            ("pypi-AgEIcHlwaS5vcmcCJDEyMzQ1Njc4LTkwYWItY2RlZi0xMjM0", "[masked]"),
+            ("SG.abcdefghijklmnopqrst.uvwxyzABCDEFGHIJKLMN", "[masked]"),
+            ("123456789:AAabcdefghijklmnopqrstuvwxyz0123456", "[masked]"),
             ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl", "[masked]"),
             ("Authorization: Bearer abcdef123456", "Authorization: Bearer [masked]"),
             ("{\"apiKey\":\"abcdef123\"}", "{\"apiKey\":\"[masked]\"}"),
@@ -68,6 +78,7 @@ mod tests {
             "the task-runner is risk-averse",
             "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904",
             "tokens: 123456789",
+            "task_test_runner, SG.1 and 12345678:AA",
         ];
         for text in plain {
             assert!(matches!(masked(text), Cow::Borrowed(_)), "{text}: {}", masked(text));

@@ -8,6 +8,7 @@ use super::inspect::{inspect, new_errors, plan_files};
 use super::lanes::Job;
 use super::rollback;
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
+use crate::domain::mask::masked;
 use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use crate::ports::host::{Host, HostAsk, HostError, NewSession, TurnState};
 use crate::ports::workspace::{Checks, TodoPlan, WorkspaceError};
@@ -477,7 +478,11 @@ impl Effects {
 /// One check; one that fails is run once more, so that a flaky one is told from one that fails. A run that took all
 /// its time is not repeated.
 async fn check(checks: &dyn Checks, root: &Path, command: &str, failed_before: bool) -> CheckResult {
-    let run = || checks.run(root.to_path_buf(), command.to_owned(), CHECK_TIMEOUT_MS);
+    // Its output goes into prompts and the report; what looks like a secret does not.
+    let run = async || {
+        let result = checks.run(root.to_path_buf(), command.to_owned(), CHECK_TIMEOUT_MS).await;
+        CheckResult { tail: masked(&result.tail).into_owned(), ..result }
+    };
     let first = run().await;
     if failed_before || !matches!(first.outcome, CheckOutcome::Failed(_)) {
         return first;
@@ -551,7 +556,7 @@ mod tests {
         }
         fn run(&self, _root: PathBuf, command: String, _timeout_ms: u64) -> Fut<'_, CheckResult> {
             let outcome = self.0.lock().pop_front().expect("one run too many");
-            let tail = format!("{outcome:?}");
+            let tail = format!("{outcome:?} with PASSWORD=correct-horse");
             Box::pin(std::future::ready(CheckResult { command, outcome, millis: 10, tail }))
         }
     }
@@ -572,8 +577,8 @@ mod tests {
             let told = Told(Mutex::new(runs.clone().into()));
             let result = check(&told, Path::new("/p"), "test", failed_before).await;
             assert_eq!(
-                (result.outcome, result.millis, result.tail.as_str()),
-                (outcome, millis, tail),
+                (result.outcome, result.millis, result.tail),
+                (outcome, millis, format!("{tail} with PASSWORD=[masked]")),
                 "{runs:?}"
             );
             assert!(told.0.lock().is_empty(), "{runs:?}");

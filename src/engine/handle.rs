@@ -74,6 +74,8 @@ pub struct TaskView {
     pub id: String,
     pub title: String,
     pub state: String,
+    /// The task that this one is a part of, or a try at.
+    pub part_of: Option<String>,
     pub depends_on: Vec<String>,
     pub files: Vec<String>,
     /// Commands that have to pass for it.
@@ -135,6 +137,7 @@ impl MissionView {
             id: t.spec.id.0.clone(),
             title: t.title().to_owned(),
             state: t.state.name().into(),
+            part_of: t.spec.parent.as_ref().map(|of| of.0.clone()),
             depends_on: t.spec.depends_on.iter().map(|d| d.0.clone()).collect(),
             files: t.spec.files.clone(),
             checks: t.spec.checks.clone(),

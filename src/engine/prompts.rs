@@ -16,8 +16,12 @@ const MAX_ABOVE: usize = 1_500;
 /// Longest text of one note, and of all of them.
 const MAX_NOTE: usize = 500;
 const MAX_NOTES: usize = 4_000;
-/// Longest report of one dependency.
+/// Longest report of one dependency, and of all of them.
 const MAX_DEPENDENCY: usize = 2_000;
+const MAX_DEPENDENCIES: usize = 16_000;
+/// Longest finding, and all of them.
+const MAX_FINDING: usize = 3_000;
+const MAX_FINDINGS: usize = 24_000;
 /// Longest diffs of all tries that are compared.
 const MAX_DIFFS: usize = 60_000;
 /// Longest output of one check.
@@ -313,15 +317,10 @@ fn notes(out: &mut String, mission: &Mission, task: Option<&Task>) {
     }
     all.sort_by_key(|(key, note, _)| (std::cmp::Reverse(note.at), *key));
     out.push_str("\nNotes of the others (context_get has them whole, context_put adds to them):\n");
-    let full = out.len() + MAX_NOTES;
-    for (n, (key, note, scope)) in all.iter().enumerate() {
-        let line = format!("- {key}{scope}: {}\n", clip(&note.value.replace('\n', " "), MAX_NOTE));
-        if out.len() + line.len() > full {
-            let _ = writeln!(out, "- and {} more", all.len() - n);
-            return;
-        }
-        out.push_str(&line);
-    }
+    let lines = all.iter().map(|(key, note, scope)| {
+        format!("- {key}{scope}: {}\n", clip(&note.value.replace('\n', " "), MAX_NOTE))
+    });
+    as_far_as_there_is_room(out, lines, MAX_NOTES, "can be asked for");
 }
 
 /// Bytes of what a worker of the task is told at its start.
@@ -389,16 +388,32 @@ fn wording(out: &mut String, task: &Task) {
 fn dependencies(out: &mut String, mission: &Mission, task: &Task) {
     // A try waits for nothing itself.
     let of = task.spec.parent.as_ref().filter(|_| task.spec.is_try()).and_then(|of| mission.task(of));
-    for dep in of.unwrap_or(task).spec.depends_on.iter().filter_map(|d| mission.task(d)) {
-        if let Some(summary) = mission.summary_of(dep) {
-            let _ = writeln!(
-                out,
-                "\nDone before, {} ({}): {}",
-                dep.spec.id,
-                dep.spec.title,
-                clip(summary, MAX_DEPENDENCY)
-            );
+    let done = of.unwrap_or(task).spec.depends_on.iter().filter_map(|d| mission.task(d));
+    let lines = done.filter_map(|dep| {
+        let summary = clip(mission.summary_of(dep)?, MAX_DEPENDENCY);
+        Some(format!("\nDone before, {} ({}): {summary}\n", dep.spec.id, dep.spec.title))
+    });
+    as_far_as_there_is_room(out, lines, MAX_DEPENDENCIES, "of what was done before is in the files");
+}
+
+/// Whole lines, and at the end how many there was no room for.
+fn as_far_as_there_is_room(
+    out: &mut String,
+    lines: impl Iterator<Item = String>,
+    max: usize,
+    where_the_rest_is: &str,
+) {
+    let full = out.len() + max;
+    let mut left_out = 0;
+    for line in lines {
+        if left_out > 0 || out.len() + line.len() > full {
+            left_out += 1;
+        } else {
+            out.push_str(&line);
         }
+    }
+    if left_out > 0 {
+        let _ = writeln!(out, "- and {left_out} more: the rest {where_the_rest_is}");
     }
 }
 
@@ -510,9 +525,8 @@ fn steers<'a>(out: &mut String, said: impl Iterator<Item = &'a Steer>) {
 }
 
 fn findings(out: &mut String, findings: &[Finding]) {
-    for finding in findings {
-        let _ = writeln!(out, "- {}", clip(&finding.line_text(), MAX_OUTPUT));
-    }
+    let lines = findings.iter().map(|finding| format!("- {}\n", clip(&finding.line_text(), MAX_FINDING)));
+    as_far_as_there_is_room(out, lines, MAX_FINDINGS, "comes when these are mended");
 }
 
 fn results(out: &mut String, results: &[CheckResult], with_output: bool) {

@@ -346,6 +346,10 @@ wire! {
         pub id: String,
         pub title: String,
         pub state: String,
+        /// The task that this one is a part of, or a try at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub part_of: Option<String>,
         pub depends_on: Vec<String>,
         pub files: Vec<String>,
         /// Commands that have to pass for it.

@@ -25,6 +25,8 @@ fn stubborn(project: &Path) -> Script {
         .call("bash", bash("first"))
         .call("bash", bash("second"))
         .turn(Turn::call("write", write).gate("told"))
+        // What it is told is the answer to the first.
+        .call("submit_report", script::report())
         .call("submit_report", script::report());
     let blocked = json!({"status": "blocked", "summary": "the text is nowhere to be found"});
     Script::new()

@@ -90,7 +90,7 @@ fn a_mission_is_read_and_steered_on_the_whole_screen() {
     tui.resize(140, 45).unwrap();
 
     tui.text("s").unwrap();
-    tui.wait_text("What should the workers know?", PATIENCE).unwrap();
+    tui.wait_text("What should the worker of T2 know?", PATIENCE).unwrap();
     // Letters that are keys of the view are letters in a dialog.
     say(&mut tui, "cap sizes");
     wait_view(&tui, &["steered: cap sizes"]);

@@ -1,6 +1,6 @@
 //! The engine on a real repository: git and checks as they are, agents that do what the test says, and a place for the
 //! test to step in before anything is done to trees.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -79,7 +79,7 @@ impl GitRig {
         Self { engine, store, project, team, task: tokio::spawn(run), _folder: folder }
     }
 
-    /// Accepts a mission in worktrees; it runs to its end by itself.
+    /// Accepts a mission, in worktrees if nothing else is said; it runs to its end by itself.
     pub async fn begin(&self, options: Options) -> (MissionId, JoinHandle<()>) {
         let parent = HostSessionId::new("user");
         let place = self.project.display().to_string();
@@ -90,7 +90,11 @@ impl GitRig {
             text: "do it".into(),
             key: "key".into(),
             title: "do it".into(),
-            options: Options { worktrees: Some(true), checks: Some(vec!["sh check.sh".into()]), ..options },
+            options: Options {
+                worktrees: options.worktrees.or(Some(true)),
+                checks: Some(vec!["sh check.sh".into()]),
+                ..options
+            },
         };
         let (mission, _) = self.engine.create(created).await.expect("accepted");
         let engine = self.engine.clone();
@@ -156,6 +160,8 @@ pub struct Team {
     /// Reviewers of tasks take one each before they say anything.
     pub reviews: Semaphore,
     pub waiting: AtomicU64,
+    /// Conversations that want changes, by the first words of their title.
+    pub objects: Mutex<BTreeSet<String>>,
     sessions: Mutex<BTreeMap<HostSessionId, Session>>,
 }
 
@@ -192,6 +198,7 @@ impl Team {
             step,
             reviews: Semaphore::new(Semaphore::MAX_PERMITS / 2),
             waiting: AtomicU64::new(0),
+            objects: Mutex::default(),
             sessions: Mutex::default(),
         }
     }
@@ -225,8 +232,9 @@ impl Team {
                     self.reviews.acquire().await.expect("open").forget();
                 }
                 (self.step)("review");
+                let approved = !self.objects.lock().contains(&subject);
                 let (summary, findings) = ("well done".into(), Vec::new());
-                ToolInput::Review { approved: true, summary, findings, choice: choice(&session.messages) }
+                ToolInput::Review { approved, summary, findings, choice: choice(&session.messages) }
             }
         };
         let engine = self.engine.get().expect("it runs").clone();

@@ -203,3 +203,107 @@ async fn what_was_left_on_a_branch_is_in_no_file_that_could_be_taken_back() {
     assert_eq!(why, format!("it has changed no files of yours: its result is on the branch gantry/{m}"));
     assert_eq!(rig.read("list.txt"), Some(list("head", "middle", "end")));
 }
+
+/// T2 is never approved (`refused`), or breaks the check; T3 waits for it. To its end, with T1 alone done.
+async fn without_t2(refused: bool) -> (GitRig, MissionId) {
+    let plan = Draft { summary: "three".into(), tasks: vec![task(1, &[]), task(2, &[]), task(3, &["T2"])] };
+    let work = move |task: &str, _: u32, folder: &std::path::Path| {
+        let text = if task == "T2" && !refused { "broken\n" } else { "whole\n" };
+        write(&folder.join(format!("parts/{task}.txt")), text);
+    };
+    let files = [CHECK, ("parts/T0.txt", "whole\n")];
+    let rig = GitRig::new(&files, plan, Box::new(work), Box::new(|_| {}));
+    if refused {
+        rig.team.objects.lock().insert("Review T2".into());
+    }
+    let (m, done) = rig.begin(many(3)).await;
+    rig.ended(&m, done).await;
+    assert_eq!(state(&rig, &m).await, ("partially_completed".into(), vec!["completed", "failed", "skipped"]));
+    assert!(rig.read("parts/T1.txt").is_some() && rig.read("parts/T2.txt").is_none());
+    (rig, m)
+}
+
+async fn state(rig: &GitRig, m: &MissionId) -> (String, Vec<&'static str>) {
+    let view = rig.engine.view(m.clone()).await.expect("there");
+    let names = ["completed", "failed", "skipped", "in_progress", "in_review"];
+    let known = |state: &str| names.into_iter().find(|name| *name == state).unwrap_or("open");
+    (view.row.state, view.tasks.iter().map(|t| known(&t.state)).collect())
+}
+
+/// The mission is begun again, and T2 is taken as done while its worker or reviewer is at it; to the next end.
+async fn accepted(rig: &GitRig, m: &MissionId) -> String {
+    let word =
+        || Control::Accept { subject: Subject::Task("T2".into()), by: "the user", reason: "fine".into() };
+    let why = rig.engine.control(m.clone(), word()).await.expect_err("it has ended");
+    assert!(why.to_string().contains("retry the mission, and accept T2 then; the change is kept"), "{why}");
+    rig.team.hold_reviews();
+    let ends = |facts: &[(Millis, Event)]| {
+        facts.iter().filter(|(_, e)| matches!(e, Event::WorktreesReleased { .. })).count()
+    };
+    rig.until(m, "the worktrees given up", |facts| ends(facts) == 1).await;
+    rig.engine.control(m.clone(), Control::Retry).await.expect("begun again");
+    rig.engine.control(m.clone(), word()).await.expect("its change is known");
+    rig.team.release_reviews();
+    rig.until(m, "the next end", |facts| ends(facts) == 2).await;
+    rig.engine.view(m.clone()).await.expect("there").report.expect("a report")
+}
+
+#[tokio::test]
+async fn a_task_in_a_worktree_is_accepted_with_the_change_that_its_gate_has_seen() {
+    let (rig, m) = without_t2(true).await;
+    let report = accepted(&rig, &m).await;
+    assert_eq!(state(&rig, &m).await, ("completed".into(), vec!["completed"; 3]), "{report}");
+    assert!(report.contains("- T2 accepted by the user, not by its gate"), "{report}");
+    for n in 1..=3 {
+        assert_eq!(rig.read(&format!("parts/T{n}.txt")).as_deref(), Some("whole\n"));
+    }
+}
+
+#[tokio::test]
+async fn the_users_word_takes_the_place_of_a_review_and_not_of_the_checks() {
+    let (rig, m) = without_t2(false).await;
+    let report = accepted(&rig, &m).await;
+    let (ended, tasks) = state(&rig, &m).await;
+    assert_eq!((ended.as_str(), tasks[1]), ("partially_completed", "failed"), "{report}");
+    assert!(report.contains("T2 failed") && !report.contains("not by its gate"), "{report}");
+    let facts = rig.facts(&m).await;
+    let word =
+        facts.iter().position(|(_, e)| matches!(e, Event::Accepted { tree: Some(_), .. })).expect("his word");
+    let refused = |e: &Event| matches!(e, Event::Judged { subject: Subject::Task(t), verdict } if *t == "T2".into() && !verdict.approved);
+    let refusal = facts[word..].iter().map(|(_, e)| e).find(|e| refused(e)).expect("the queue refuses it");
+    assert!(
+        format!("{refusal:?}").contains("the checks fail with it on top of what was accepted"),
+        "{refusal:?}"
+    );
+    assert!(rig.read("parts/T2.txt").is_none(), "what fails its check is in no file of the user's");
+}
+
+/// In one tree nobody looks at a task's verdict again: the gate of the whole does.
+#[tokio::test]
+async fn what_is_edited_in_the_files_of_an_accepted_task_comes_before_the_gate_of_the_whole() {
+    let plan = Draft { summary: "two".into(), tasks: vec![task(1, &[]), task(2, &["T1"])] };
+    let work = |task: &str, _: u32, folder: &std::path::Path| {
+        if task == "T2" {
+            // The user, while T2 is at work.
+            write(&folder.join("parts/T1.txt"), "broken\n");
+        }
+        let mended = if task == "R1" { "T1" } else { task };
+        write(&folder.join(format!("parts/{mended}.txt")), "whole\n");
+    };
+    let files = [CHECK, ("parts/T0.txt", "whole\n")];
+    let rig = GitRig::new(&files, plan, Box::new(work), Box::new(|_| {}));
+    let (m, done) = rig.begin(Options { worktrees: Some(false), ..many(2) }).await;
+    rig.ended(&m, done).await;
+    let facts = rig.facts(&m).await;
+    let whole: Vec<_> = facts
+        .iter()
+        .filter_map(|(_, e)| match e {
+            Event::Judged { subject: Subject::Whole, verdict } => Some(verdict),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(whole.iter().map(|v| v.approved).collect::<Vec<_>>(), [false, true]);
+    assert!(whole[0].findings[0].message.contains("parts/T1.txt"), "{:?}", whole[0]);
+    assert_eq!(state(&rig, &m).await, ("completed".into(), vec!["completed"; 3]));
+    assert_eq!(rig.read("parts/T1.txt").as_deref(), Some("whole\n"));
+}

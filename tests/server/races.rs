@@ -2,6 +2,7 @@
 use gantry::domain::plan::{Draft, DraftTask};
 use gantry::engine::core::event::{AttemptKind, Event, Options, Subject};
 use gantry::engine::core::replay;
+use gantry::engine::handle::Control;
 use gantry::engine::report;
 use gantry::ports::store::Store;
 use xtask::lab::sample::git;
@@ -78,6 +79,10 @@ async fn the_users_files_are_those_of_the_try_that_was_taken() {
         _ => None,
     });
     assert_eq!(looks.collect::<Vec<_>>(), [2, 2, 2]);
+    let word =
+        Control::Accept { subject: Subject::Task("T1.r1".into()), by: "the user", reason: "mine".into() };
+    let why = rig.engine.control(mission.clone(), word).await.expect_err("one was taken").to_string();
+    assert!(why.contains("task T1.r1 is raced"), "{why}");
     // The mission is read from the store as it was.
     assert!(
         rig.store.mission(mission).await.expect("a row").is_some_and(|row| row.done == 2 && row.total == 2)

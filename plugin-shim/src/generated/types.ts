@@ -378,7 +378,9 @@ export type SessionStatusParams = { directory: string, sessions: Array<string>, 
 
 export type SessionStatusResult = { sessions: Array<SessionStatus>, };
 
-export type TaskDetail = { id: string, title: string, state: string, dependsOn: Array<string>, files: Array<string>,
+export type TaskDetail = { id: string, title: string, state: string,
+  /** The task that this one is a part of, or a try at. */
+  partOf?: string, dependsOn: Array<string>, files: Array<string>,
   /** Commands that have to pass for it. */
   checks: Array<string>, attempts: number,
   /** Bytes of what a worker of the task is told at its start, as things stand. */

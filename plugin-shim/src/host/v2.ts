@@ -113,8 +113,8 @@ export class V2Host implements HostPort {
     else log("this host takes no agents from plugins")
   }
 
-  async addCommand(command: V2Command): Promise<void> {
-    if (this.ctx.command) await this.ctx.command.transform((editor) => editor.add(command))
+  async addCommands(commands: V2Command[]): Promise<void> {
+    if (this.ctx.command) await this.ctx.command.transform((editor) => commands.forEach((command) => editor.add(command)))
     else log("this host takes no commands from plugins")
   }
 

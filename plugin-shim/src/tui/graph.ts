@@ -1,4 +1,5 @@
-// The graph of tasks as a list: each task stands below one that it waits for, and names the others.
+// The graph of tasks as a list: each task stands below one that it waits for, and names the others; parts of a task, and tries
+// at it, stand below that.
 import type { TaskDetail } from "../generated/types"
 
 export interface Node {
@@ -33,10 +34,11 @@ export function tree(tasks: TaskDetail[]): Node[] {
   return nodes
 }
 
-/** The last of those it waits for that come before it: a plan lists what comes first, first, and so none is its own ancestor. */
+/** What it is a part of where it waits for no other part, else the last of those it waits for that come before it: a plan lists what comes first, first, and so none is its own ancestor. */
 function parentOf(task: TaskDetail, place: Map<string, number>): string | undefined {
   const own = place.get(task.id) ?? 0
   const before = task.dependsOn.map((id) => place.get(id)).filter((at): at is number => at !== undefined && at < own)
   const last = Math.max(-1, ...before)
-  return task.dependsOn.find((id) => place.get(id) === last)
+  const whole = task.partOf !== undefined && (place.get(task.partOf) ?? own) < own ? task.partOf : undefined
+  return task.dependsOn.find((id) => place.get(id) === last) ?? whole
 }

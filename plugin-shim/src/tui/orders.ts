@@ -31,9 +31,11 @@ export class Orders {
     if (await this.terminal.confirm("Cancel the mission?", meant.title)) await this.control(mission, "cancel", "The mission is cancelled.")
   }
 
-  async steer(mission: string): Promise<void> {
-    const text = await this.terminal.ask("What should the workers know?", "Use the existing date helper")
-    if (text?.trim()) await this.control(mission, "steer", "The workers are told.", steerOf(text))
+  /** Of a task, to its worker alone. */
+  async steer(mission: string, task?: string): Promise<void> {
+    const [who, told] = task === undefined ? ["the workers", "The workers are"] : [`the worker of ${task}`, `The worker of ${task} is`]
+    const text = await this.terminal.ask(`What should ${who} know?`, "Use the existing date helper")
+    if (text?.trim()) await this.control(mission, "steer", `${told} told.`, { ...(task === undefined ? {} : { task }), ...steerOf(text) })
   }
 
   async refuse(mission: string): Promise<void> {
@@ -104,15 +106,15 @@ export class Orders {
   }
 }
 
+/** The host's dialog has room for so much of a title beside the rest. */
+const CHOICE = 32
+
 /** `--task T2` and `--now` before the text, as in the command. */
 export function steerOf(words: string): Partial<MissionControlParams> {
   const [, flags = "", text = ""] = /^((?:--now\s+|--task\s+\S+\s+)*)([\s\S]*)$/.exec(words.trim()) ?? []
   const task = /--task\s+(\S+)/.exec(flags)?.[1]
   return { text, ...(task ? { task } : {}), ...(flags.includes("--now") ? { now: true } : {}) }
 }
-
-/** The host's dialog has room for so much of a title beside the rest. */
-const CHOICE = 32
 
 function choice(mission: MissionSummary) {
   const about = `${standing({ mission, awaitsApproval: false, asks: [] })} · ${mission.done}/${mission.total}`

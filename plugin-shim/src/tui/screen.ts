@@ -26,6 +26,7 @@ const BAR = 24
 /** As much of an id as tells missions apart, and as the command line takes. */
 export const SHORT_ID = 13
 const ATTEMPTS = 6
+const OVER = new Set(["completed", "failed", "cancelled", "skipped"])
 
 export function entries(view: MissionViewResult): Entry[] {
   const sessionOf = (task: string | undefined) => view.attempts.findLast((one) => one.task === task && one.session !== undefined)?.session
@@ -45,12 +46,19 @@ export function allowed(view: MissionViewResult, chosen?: Entry): [string, strin
     ["n", "refuse", asked],
     ["p", "pause", mission.state === "running"],
     ["p", "resume", mission.state === "paused" && !awaitsApproval],
+    ["u", "suspend", mission.state === "running" || (mission.state === "paused" && mission.running > 0 && !awaitsApproval)],
     ["s", "steer", open],
     ["c", "cancel", open],
     ["t", "take as done", chosen?.node?.task.state === "failed"],
     ["r", "retry", ["failed", "timeout", "partially_completed"].includes(mission.state)],
   ]
   return orders.flatMap(([key, order, may]) => (may ? [[key, order] as [string, string]] : []))
+}
+
+/** The task whose worker alone is to be told something: the chosen one, unless it is over. */
+export function steered(chosen: Entry | undefined): string | undefined {
+  const task = chosen?.node?.task
+  return task === undefined || OVER.has(task.state) ? undefined : task.id
 }
 
 export function screen(view: MissionViewResult | undefined, look: Look): Span[][] {
@@ -104,7 +112,7 @@ function header(view: MissionViewResult, look: Look): Span[][] {
 }
 
 function footer(view: MissionViewResult, chosen: Entry | undefined, columns: number): Span[][] {
-  const keys: [string, string][] = [["↑↓", "choose"], ...(chosen?.session === undefined ? [] : [["enter", "its conversation"] as [string, string]]), ...allowed(view, chosen), ["esc", "back"]]
+  const keys: [string, string][] = [["↑↓", "choose"], ...(chosen?.session === undefined ? [] : [["enter", "conversation"] as [string, string]]), ...allowed(view, chosen), ["esc", "back"]]
   const rows: Span[][] = [[]]
   let used = 0
   for (const [key, order] of keys) {

@@ -6,7 +6,7 @@ import { reasonOf } from "../errors"
 import type { Door } from "./door"
 import { column } from "./draw"
 import type { Orders } from "./orders"
-import { allowed, entries, screen } from "./screen"
+import { allowed, entries, screen, steered } from "./screen"
 import type { Terminal } from "./terminal"
 
 const EVERY_MS = 1_000
@@ -50,8 +50,9 @@ export function missionView(terminal: Terminal, door: Door, orders: Orders, miss
       allow: (id) => orders.answer(id, "allow"),
       refuse: (id) => orders.answer(id, "deny"),
       pause: orders.pause,
+      suspend: orders.suspend,
       resume: orders.resume,
-      steer: (id) => orders.steer(id),
+      steer: (id) => orders.steer(id, steered(chosen())),
       cancel: (id) => orders.cancel(id),
       "take as done": (id) => orders.accept(id, chosen()?.node?.task.id),
       retry: orders.retry,
@@ -59,7 +60,7 @@ export function missionView(terminal: Terminal, door: Door, orders: Orders, miss
     const run = what === undefined ? undefined : orderOf[what]
     if (run) orders.tell(run(mission).then(look))
   }
-  const keys = Object.fromEntries(["a", "x", "y", "n", "p", "s", "c", "t", "r"].map((key) => [key, order(key)]))
+  const keys = Object.fromEntries(["a", "x", "y", "n", "p", "u", "s", "c", "t", "r"].map((key) => [key, order(key)]))
   const release = terminal.keys({
     ...keys,
     up: () => move(-1),

@@ -110,6 +110,8 @@ pub enum Event {
         /// Who said so, in words.
         by: String,
         reason: String,
+        /// Of a task in a worktree: its change, which is put on what is accepted like one that its gate approved.
+        tree: Option<TreeId>,
     },
     /// The user wants a task that is over to be done again.
     Reopened {

@@ -2,11 +2,12 @@
 //! and how far the result has come into the user's files.
 use super::event::{AttemptKind, Event, Subject};
 use super::io::Ground;
-use super::state::Mission;
+use super::state::{Acceptance, Change, Gate, Mission};
 use super::trees::{By, Span};
 use crate::domain::ids::{Millis, TaskId};
 use crate::domain::merge::{Batch, Step};
-use crate::domain::verdict::TreeId;
+use crate::domain::task::TaskState;
+use crate::domain::verdict::{TreeId, Verdict};
 
 /// The number of the worktree in which accepted work is put together.
 pub const INTEGRATION: u32 = 0;
@@ -104,9 +105,34 @@ impl Mission {
         isolation.queue.retain(|id| id != task);
         if approved {
             isolation.queue.push(task.clone());
-        } else if queued {
+            return Ok(());
+        }
+        self.task_mut(task)?.accepted = None;
+        if queued {
             self.task_mut(task)?.worktree.iter_mut().for_each(|worktree| worktree.stale = true);
         }
+        Ok(())
+    }
+
+    pub(super) fn change_seen(&mut self, id: &TaskId, tree: Option<&TreeId>) -> Result<(), String> {
+        if self.isolation.is_none() {
+            return Ok(());
+        }
+        let base = self.place_of(id).map(|w| w.base.clone());
+        self.task_mut(id)?.seen = base.zip(tree.cloned()).map(|(base, tree)| Change { base, tree });
+        Ok(())
+    }
+
+    /// Its change waits for the queue as if its gate had approved it.
+    pub(super) fn queue_accepted(&mut self, id: &TaskId, acceptance: Acceptance) -> Result<(), String> {
+        self.isolated()?.queue.push(id.clone());
+        let task = self.task_mut(id)?;
+        let tree = acceptance.tree.clone();
+        let summary = format!("accepted by {}, not by its gate", acceptance.by);
+        let verdict = Verdict { approved: true, tree, summary, findings: Vec::new() };
+        task.gate = Gate { checks: Some(Vec::new()), verdict: Some(verdict), ..Gate::default() };
+        task.state = TaskState::InReview;
+        task.accepted = Some(acceptance);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{Millis, MissionId, TaskId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::task::TaskState;
+use crate::domain::verdict::TreeId;
 use crate::engine::prompts::clip;
 
 /// Longest reason that is kept, in bytes.
@@ -21,10 +22,6 @@ impl Core {
         by: &str,
         reason: &str,
     ) -> Result<(), Refusal> {
-        if matches!(subject, Subject::Task(_)) && self.missions[id].isolation.is_some() {
-            let text = "its work is in a worktree and not in what is accepted: steer or retry the mission, or take over by hand what it left";
-            return Err(Refusal::Conflict(text.into()));
-        }
         if self.is_landing(id) {
             let text = "its result is just being put into your files; look again in a moment";
             return Err(Refusal::Conflict(text.into()));
@@ -58,6 +55,12 @@ impl Core {
             Some(TaskState::Completed) => {
                 return Err(Refusal::Conflict(format!("task {task} is done already")));
             }
+            Some(_) if mission.is_raced(task) => {
+                let text = format!(
+                    "task {task} is raced, and which of the tries counts is not for a word to say: steer or retry the mission, or take over by hand what it left"
+                );
+                return Err(Refusal::Conflict(text));
+            }
             Some(_) if mission.is_whole_of_parts(task) => {
                 let parts: Vec<_> = mission.parts_of(task).map(|t| t.spec.id.as_str()).collect();
                 let text = format!("task {task} is done by its parts: accept {}", parts.join(", "));
@@ -72,15 +75,33 @@ impl Core {
         }
         let rest = mission.planned().filter(|t| t.state != TaskState::Completed).count() - 1;
         let goes_on = !state.is_open() && rest == 0;
+        let tree = mission.change_to_merge(task).map_err(Refusal::Conflict)?;
+        if tree.is_some() && !state.is_open() && !goes_on {
+            let text = format!(
+                "the change of {task} is in a worktree, to be merged while the mission is at work: retry the mission, and accept {task} then; the change is kept"
+            );
+            return Err(Refusal::Conflict(text));
+        }
         if goes_on {
             self.may_retry(id, state)?;
         }
         self.lay_down(id, &Subject::Task(task.clone()));
-        self.emit(id, Event::Accepted { task: Some(task.clone()), by, reason });
+        // Who is begun anew is not in the queue.
+        let merged = tree.is_some();
+        let task_of = self.missions[id].task(task);
+        let reason = if !merged && task_of.is_some_and(|t| t.worktree.is_some()) {
+            format!("{reason} (nothing of its worktree was merged: its gate has seen no change)")
+        } else {
+            reason
+        };
+        if goes_on && merged {
+            self.retry(id, state)?;
+        }
+        self.emit(id, Event::Accepted { task: Some(task.clone()), by, reason, tree });
         let changed: Vec<_> = self.missions[id].tasks.iter().map(|t| t.spec.id.clone()).collect();
         self.live(id).todo_dirty.extend(changed);
         if goes_on {
-            return self.retry(id, state);
+            return if merged { Ok(()) } else { self.retry(id, state) };
         }
         if state.is_open() {
             self.lay_down_whole(id);
@@ -120,7 +141,7 @@ impl Core {
         }
         self.recover(id);
         let text = format!("accepted by {by}, not by its gate: {}", clip(&reason, 300));
-        self.emit(id, Event::Accepted { task: None, by, reason });
+        self.emit(id, Event::Accepted { task: None, by, reason, tree: None });
         self.state(id, Completed, text);
         Ok(())
     }
@@ -159,12 +180,32 @@ impl Mission {
         if task.state == TaskState::Completed {
             return Err(format!("task {id} is done already"));
         }
-        task.state = TaskState::Completed;
         task.note = None;
-        task.accepted = Some(acceptance);
+        if acceptance.tree.is_some() {
+            self.queue_accepted(id, acceptance)?;
+        } else {
+            task.state = TaskState::Completed;
+            task.accepted = Some(acceptance);
+        }
         self.wake_skipped();
         self.checkpoint(at, Trigger::TaskState, None);
         Ok(())
+    }
+
+    /// One of several tries at a task, or a task with such.
+    fn is_raced(&self, id: &TaskId) -> bool {
+        self.task(id).is_some_and(|t| t.spec.is_try()) || self.compares(id) && self.is_whole_of_parts(id)
+    }
+
+    /// What of a task in a worktree is to be put on what is accepted, when the user takes it as done.
+    fn change_to_merge(&self, id: &TaskId) -> Result<Option<TreeId>, String> {
+        let (Some(isolation), Some(task)) = (&self.isolation, self.task(id)) else { return Ok(None) };
+        if isolation.queue.contains(id) {
+            return Err(format!(
+                "{id} is approved, and waits to be put together with the others: wait a moment"
+            ));
+        }
+        Ok(task.seen.as_ref().map(|change| change.tree.clone()))
     }
 
     /// Tasks that were skipped wait again; those that still cannot be done are skipped again.

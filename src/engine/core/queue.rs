@@ -79,7 +79,7 @@ impl Core {
         if self.live.get(id).is_some_and(|live| live.jobs.keys().any(comes)) {
             return false;
         }
-        let carry = t.worktree.as_ref().and_then(|w| candidate(t, &w.base));
+        let carry = candidate(t);
         let onto = isolation.integration.clone();
         let Some(number) = self.number_for(id, t) else { return false };
         let outfit = mission.outfit();
@@ -291,9 +291,10 @@ fn at_work(mission: &Mission, subject: &Subject) -> bool {
     mission.attempts.values().any(|a| (a.open() || a.given_up) && is(a))
 }
 
-fn candidate(task: &Task, base: &TreeId) -> Option<Candidate> {
+fn candidate(task: &Task) -> Option<Candidate> {
     let tree = task.gate.verdict.as_ref()?.tree.clone()?;
-    Some(Candidate { task: task.spec.id.clone(), base: base.clone(), tree })
+    let base = task.seen.as_ref().filter(|seen| seen.tree == tree)?.base.clone();
+    Some(Candidate { task: task.spec.id.clone(), base, tree })
 }
 
 /// One change on what it was made on, whose own gate ran all the checks: its tree has its verdict.
@@ -316,8 +317,7 @@ fn conflict(conflict: &Conflict) -> Finding {
 
 impl Mission {
     fn candidate(&self, task: &TaskId) -> Option<Candidate> {
-        let task = self.task(task)?;
-        candidate(task, &task.worktree.as_ref()?.base)
+        candidate(self.task(task)?)
     }
 
     pub(super) fn outfit(&self) -> Outfit {

@@ -21,7 +21,7 @@ use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
 use std::collections::BTreeMap;
 
 mod task;
-pub use task::{Acceptance, Gate, RaceEnd, Task};
+pub use task::{Acceptance, Change, Gate, RaceEnd, Task};
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Mission {
@@ -388,12 +388,9 @@ impl Mission {
             Event::TaskRequested { spec } => self.apply_requested(spec)?,
             Event::TaskReworded { task, title } => self.apply_reworded(task, title)?,
             Event::TaskChanged { task, to, note } => self.apply_task(at, task, *to, note)?,
-            Event::Accepted { task, by, reason } => {
-                self.apply_accepted(
-                    at,
-                    task.as_ref(),
-                    Acceptance { by: by.clone(), reason: reason.clone() },
-                )?;
+            Event::Accepted { task, by, reason, tree } => {
+                let (by, reason, tree) = (by.clone(), reason.clone(), tree.clone());
+                self.apply_accepted(at, task.as_ref(), Acceptance { by, reason, tree })?;
             }
             Event::Reopened { task } => self.apply_reopened(task)?,
             Event::AttemptOpened { attempt, kind, token, ordinal, session, node } => {
@@ -443,6 +440,7 @@ impl Mission {
                 self.gate_mut(subject)?.inspection = Some(inspection.clone());
                 if let Subject::Task(task) = subject {
                     let tree = inspection.tree.clone();
+                    self.change_seen(task, tree.as_ref())?;
                     self.end_span(task, tree.map(|tree| Recorded { at, tree }));
                 }
             }
@@ -536,7 +534,7 @@ impl Mission {
         task.since = at;
         match to {
             TaskState::InReview => task.gate = Gate::default(),
-            TaskState::Completed => task.accepted = None,
+            TaskState::Completed if !task.accepted_as_merged() => task.accepted = None,
             _ => {}
         }
         let verified = task.gate.verdict.as_ref().filter(|_| to == TaskState::Completed);

@@ -4,7 +4,8 @@ use super::event::*;
 use super::io::*;
 use super::state::Attempt;
 use crate::domain::ids::{HostSessionId, MissionId};
-use crate::domain::verdict::Verdict;
+use crate::domain::mask::masked;
+use crate::domain::verdict::{Finding, Verdict};
 use crate::engine::report;
 
 impl Core {
@@ -109,7 +110,7 @@ impl Core {
         let wrong = |tool: &str| {
             format!("{tool} is not yours to call; your work ends with {}.", attempt.submit_tool())
         };
-        match (&attempt.kind, tool) {
+        match (&attempt.kind, without_secrets(tool)) {
             (AttemptKind::Planning, ToolInput::Plan(draft)) => self.plan_submitted(id, attempt, draft),
             (AttemptKind::Planning, ToolInput::Malformed { tool, fault }) if tool == "submit_plan" => {
                 self.plan_refused(id, attempt, vec![fault])
@@ -152,5 +153,22 @@ impl Core {
                 | ToolInput::ContextGet { .. },
             ) => wrong("that tool"),
         }
+    }
+}
+
+/// What is handed in goes into the prompts of others, the report and the journal. A plan keeps its words: they are those
+/// of the user's brief, which a worker may need to the letter.
+fn without_secrets(tool: ToolInput) -> ToolInput {
+    let clean = |text: String| masked(&text).into_owned();
+    match tool {
+        ToolInput::Report { status, summary, files, notes } => {
+            ToolInput::Report { status, summary: clean(summary), files, notes: notes.map(clean) }
+        }
+        ToolInput::Review { approved, summary, findings, choice } => {
+            let finding = |f: Finding| Finding { message: clean(f.message), ..f };
+            let findings = findings.into_iter().map(finding).collect();
+            ToolInput::Review { approved, summary: clean(summary), findings, choice }
+        }
+        other => other,
     }
 }

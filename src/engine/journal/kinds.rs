@@ -96,7 +96,7 @@ kinds! {
     "task_requested" TaskRequested { spec: TaskSpec }
     "task_reworded" TaskReworded { task: String, title: String }
     "task_changed" TaskChanged { task: String, to: TaskState } maybe { note: String }
-    "accepted" Accepted { by: String, reason: String } maybe { task: String }
+    "accepted" Accepted { by: String, reason: String } maybe { task: String, tree: String }
     "reopened" Reopened { task: String }
     "attempt_opened" AttemptOpened { attempt: String, kind: AttemptKind, token: u64, ordinal: u32 }
         maybe { session: String, node: String }

@@ -261,6 +261,7 @@ pub fn detail(view: &MissionView) -> MissionDetail {
         id: t.id.clone(),
         title: t.title.clone(),
         state: t.state.clone(),
+        part_of: t.part_of.clone(),
         depends_on: t.depends_on.clone(),
         files: t.files.clone(),
         checks: t.checks.clone(),

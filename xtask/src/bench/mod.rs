@@ -8,6 +8,7 @@
 mod demo;
 mod host;
 mod idle;
+mod lease;
 mod machine;
 mod makespan;
 mod missions;
@@ -21,6 +22,7 @@ mod stats;
 mod table;
 mod turnaround;
 pub mod wire;
+mod worktree;
 
 use std::path::PathBuf;
 
@@ -40,6 +42,8 @@ pub enum Part {
     Idle,
     /// Round trips and lease checks.
     Rpc,
+    /// Lease checks through the plugin's tool hook.
+    Lease,
     /// From the end of a turn to the next call to the host.
     Turnaround,
     /// Whole missions against the sum of their turns.
@@ -54,6 +58,8 @@ pub enum Part {
     Host,
     /// New sessions, used sessions and new directories of the real host.
     Sessions,
+    /// New worktrees against used ones, in the real host.
+    Worktree,
     /// The demo mission in the real host.
     Demo,
 }
@@ -71,6 +77,7 @@ pub fn measure(part: Part, built: &Built) -> Result<Table> {
         Part::Start => start::measure(built),
         Part::Idle => idle::measure(built),
         Part::Rpc => rpc::measure(built),
+        Part::Lease => lease::measure(built),
         Part::Turnaround => turnaround::measure(built),
         Part::Makespan => makespan::measure(built),
         Part::Missions => missions::measure(built),
@@ -78,6 +85,7 @@ pub fn measure(part: Part, built: &Built) -> Result<Table> {
         Part::Shim => plugin::shim(built),
         Part::Host => plugin::host(built),
         Part::Sessions => sessions::measure(),
+        Part::Worktree => worktree::measure(built),
         Part::Demo => demo::measure(built),
     }
 }

@@ -6,6 +6,15 @@ use super::*;
 pub struct Acceptance {
     pub by: String,
     pub reason: String,
+    /// The change that counts, of a task in a worktree.
+    pub tree: Option<TreeId>,
+}
+
+/// The change of a task in a worktree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    pub base: TreeId,
+    pub tree: TreeId,
 }
 
 /// How the tries at a task ended.
@@ -41,6 +50,8 @@ pub struct Task {
     pub refusals: u32,
     pub gate: Gate,
     pub worktree: Option<Worktree>,
+    /// What its gate last saw in a worktree. Stays when the task is begun anew, for the user may take it as it is.
+    pub seen: Option<Change>,
     /// Work attempts that failed (not those sent back by a review).
     pub failures: u32,
     /// When work on it first began.
@@ -90,6 +101,7 @@ impl Task {
             refusals: 0,
             gate: Gate::default(),
             worktree: None,
+            seen: None,
             failures: 0,
             began_at: None,
             ended_at: None,
@@ -105,7 +117,14 @@ impl Task {
 
     /// The same work from its beginning.
     pub(in crate::engine::core) fn again(&self) -> Self {
-        Self { words: self.words.clone(), ..Self::new(self.spec.clone()) }
+        let (words, seen) = (self.words.clone(), self.seen.clone());
+        Self { words, seen, ..Self::new(self.spec.clone()) }
+    }
+
+    /// The user took it as done, and it was the accepted change that was merged.
+    pub(in crate::engine::core) fn accepted_as_merged(&self) -> bool {
+        let tree = self.accepted.as_ref().and_then(|a| a.tree.as_ref());
+        tree.is_some() && tree == self.gate.verdict.as_ref().and_then(|v| v.tree.as_ref())
     }
 
     pub fn title(&self) -> &str {

@@ -2,7 +2,9 @@
 use super::outside::*;
 use super::*;
 use crate::domain::context::MAX_KEYS;
-use crate::engine::core::event::Event;
+use crate::domain::ids::TaskId;
+use crate::domain::verdict::Finding;
+use crate::engine::core::event::{Event, ReportStatus};
 use crate::engine::core::{NotePut, ToolInput};
 use crate::engine::prompts::brief_bytes;
 
@@ -98,4 +100,51 @@ fn what_a_worker_is_told_does_not_grow_with_the_notes() {
     let told = w.call(&session, ToolInput::ContextGet { key: None });
     assert!(told.len() < 25_000);
     assert_eq!(w.log[&m].iter().filter(|(_, e)| matches!(e, Event::ContextPut { .. })).count(), MAX_KEYS);
+}
+
+#[test]
+fn what_is_handed_in_is_passed_on_without_its_secrets() {
+    let mut w = diamond();
+    let secret = "sk-proj-abcdefghijklmnop1234";
+    let summary = format!("the client is written; it worked with {secret}");
+    let handed = ToolInput::Report {
+        status: ReportStatus::Done,
+        summary,
+        files: Vec::new(),
+        notes: Some(format!("the key is {secret}")),
+    };
+    w.outside.script("T1", vec![vec![(10, Step::Call(handed)), (1, Step::Say("x"))]]);
+    let found = Finding::of("high", format!("{secret} stands in the file"));
+    let changes =
+        ToolInput::Review { approved: false, summary: "not yet".into(), findings: vec![found], choice: None };
+    w.outside.script("Review T1", vec![vec![(10, Step::Call(changes)), (1, Step::Say("x"))]]);
+    let m = w.task("do it");
+    w.run();
+    assert_eq!(w.state(&m), "completed", "{}", w.story());
+    assert!(w.turns_of("Review T1")[0].contains("it worked with [masked]\n"));
+    assert!(w.turns_of("T1")[1].contains("- [high] [masked] stands in the file"), "{}", w.turns_of("T1")[1]);
+    assert!(w.outside.turns.iter().all(|(_, _, text)| !text.contains(secret)));
+    assert!(!format!("{:?}", w.log[&m]).contains(secret), "nor is it written down");
+}
+
+#[test]
+fn what_a_worker_is_told_is_bounded_whatever_was_handed_in() {
+    let mut w = diamond();
+    let m = w.task("do it");
+    w.run_until(|w| w.mission(&m).tasks.first().is_some_and(|t| t.state.name() == "in_progress"));
+    let mut mission = w.mission(&m).clone();
+    let bare = brief_bytes(&mission, &mission.tasks[3]);
+    for n in 0..40 {
+        let mut before = mission.tasks[0].clone();
+        before.spec.id = TaskId::new(format!("D{n}"));
+        before.summary = Some("x".repeat(10_000));
+        mission.tasks[3].spec.depends_on.push(before.spec.id.clone());
+        mission.tasks.push(before);
+    }
+    let (size, one) = (brief_bytes(&mission, &mission.tasks[3]), 2_000);
+    assert!(size > bare + 16_000 - 2 * one && size < bare + 16_000 + 200, "{bare}, {size}");
+    mission.tasks[3].attempts = 2;
+    mission.tasks[3].findings = vec![Finding::of("high", "y".repeat(10_000)); 40];
+    let (with, one) = (brief_bytes(&mission, &mission.tasks[3]), 3_000);
+    assert!(with > size + 24_000 - 2 * one && with < size + 24_000 + 200, "{size}, {with}");
 }

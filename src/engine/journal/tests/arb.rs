@@ -372,7 +372,12 @@ fn of_work() -> BoxedStrategy<Event> {
         task_id().prop_map(|task| Event::Reopened { task }),
         (task_id(), select(TaskState::ALL.to_vec()), of(text()))
             .prop_map(|(task, to, note)| { Event::TaskChanged { task, to, note } }),
-        (of(task_id()), text(), text()).prop_map(|(task, by, reason)| Event::Accepted { task, by, reason }),
+        (of(task_id()), text(), text(), tree()).prop_map(|(task, by, reason, tree)| Event::Accepted {
+            task,
+            by,
+            reason,
+            tree
+        }),
         (attempt_id(), kind(), whole(), any::<u32>(), of(session()), of(task_id())).prop_map(
             |(attempt, kind, token, ordinal, session, node)| Event::AttemptOpened {
                 attempt,
