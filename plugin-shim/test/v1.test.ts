@@ -214,7 +214,7 @@ test("a child has its parent, key and the parent's model; an adopted one is foun
   assert.deepEqual(asked.at(-1), ["create", { body: { parentID: "p", title: "T1", agent: "worker", metadata: { gantry: "k2" }, model } }])
   assert.deepEqual(asked.map(([name]) => name), ["children", "children", "get", "create"])
   await host.createSession({ ...base, model: "router/big/one", key: "k3", adopt: false })
-  assert.deepEqual(asked.at(-1)[1].body.model, { id: "big/one", providerID: "router" })
+  assert.deepEqual(asked.at(-1)?.[1].body.model, { id: "big/one", providerID: "router" })
 })
 
 test("a host that refuses or is away becomes a fault of the wire", async () => {

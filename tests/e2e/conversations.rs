@@ -3,7 +3,7 @@
 use gantry::engine::core::event::{Event, HandBack, Outcome};
 use serde_json::{Value, json};
 use xtask::lab::host::Client;
-use xtask::lab::model::Role;
+use xtask::lab::model::{Recorded, Role};
 
 use crate::kill::{diamond, gate, hold, wait_held};
 use crate::script::{PLAIN, PLAIN_ANSWER, TASK};
@@ -77,12 +77,18 @@ fn what_the_user_deletes_ends_or_is_done_again_and_the_report_stays_readable() {
         let open = told.mission.open_attempts().find_map(|a| a.session.clone()).map(|s| s.0);
         open.filter(|open| *open != first)
     });
+    wait("its first turn", PATIENCE, || {
+        let first = |r: &&Recorded| r.role == Role::Worker && r.turn == 0;
+        (stage.model.requests().iter().filter(first).count() == 2).then_some(())
+    });
     let told = stage.only();
     let deleted = |e: &Event| matches!(e, Event::AttemptClosed { outcome: Outcome::Failed { reason }, .. } if reason.contains("was deleted"));
     assert_eq!(told.facts.iter().filter(|(_, e)| deleted(e)).count(), 1, "{:#?}", told.facts);
 
     // The conversation that asked: the mission has nobody to report to.
-    let asked = || stage.model.requests().iter().filter(|r| r.role != Role::Other).count();
+    // The host lets the turn of a conversation that is deleted run on to its end; nobody is prompted anew.
+    let begun = |r: &&Recorded| r.role != Role::Other && r.turn == 0;
+    let asked = || stage.model.requests().iter().filter(begun).count();
     host.delete(&format!("/session/{session}")).unwrap();
     wait("the end", PATIENCE, || (stage.only().state() == "orphaned").then_some(()));
     let told = stage.only();
