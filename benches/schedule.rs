@@ -82,7 +82,7 @@ fn limits(c: &mut Criterion) {
         (Ceiling::Model("a/x".into()), 8),
         (Ceiling::Provider("a".into()), 12),
     ]);
-    let seat = || Seat { role: Role::Worker, model: Some("a/x".into()) };
+    let seat = || Seat { role: Role::Worker, model: Some("a/x") };
     let taken: Vec<_> = (0..7).map(|_| seat()).collect();
     c.bench_function("permit: asked for beside 7 others", |b| {
         b.iter(|| black_box(permits.admits(&seat(), &taken)))

@@ -17,7 +17,7 @@ use crate::adapters::system::watchdog::Watchdog;
 use crate::adapters::system::{self, dirs, process};
 use crate::adapters::todo::TodoFiles;
 use crate::engine::Ports;
-use crate::engine::handle;
+use crate::engine::handle::{self, Limits as EngineLimits};
 use crate::ports::code::Diagnostics;
 use crate::ports::store::{Store, StoreError};
 use crate::protocol::errors::STORE;
@@ -76,8 +76,10 @@ async fn serve() -> anyhow::Result<()> {
                 search: Arc::new(TreeSearch::with(system::give_back)),
                 diagnostics: diagnostics.clone(),
             };
-            let (engine, run) =
-                handle::start(ports(&home, Arc::new(store), host.clone(), watchdog, diagnostics));
+            let (engine, run) = handle::start_with(
+                ports(&home, Arc::new(store), host.clone(), watchdog, diagnostics),
+                limits(),
+            );
             tokio::spawn(run);
             let served = Served::new(engine.clone(), about, code, stop.clone());
             tokio::spawn(doors(home.clone(), served.clone()));
@@ -195,6 +197,15 @@ pub fn watchdog() {
 fn refusing(error: StoreError) -> Router {
     let text = error.to_string();
     Router::builder().sync(Initialize, move |_, _| Err(RpcError::new(STORE, text.clone()))).build()
+}
+
+/// `GANTRY_POOLS=on`: off as a rule, for they save nothing that anybody could see.
+fn limits() -> EngineLimits {
+    let pools = std::env::var("GANTRY_POOLS").unwrap_or_default();
+    if !matches!(pools.as_str(), "" | "on" | "off") {
+        tracing::warn!(pools, "GANTRY_POOLS is neither on nor off; they are off");
+    }
+    EngineLimits { pools: pools == "on", ..EngineLimits::default() }
 }
 
 /// `GANTRY_STORE`, else `gantry.db` in the data directory.

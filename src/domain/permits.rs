@@ -23,18 +23,18 @@ pub enum Key {
 
 impl Key {
     /// Whether one more may sit down if at most `most` of what counts for this may.
-    pub fn has_room(&self, most: u32, seat: &Seat, taken: &[Seat]) -> bool {
+    pub fn has_room(&self, most: u32, seat: &Seat<'_>, taken: &[Seat<'_>]) -> bool {
         !seat.counts_for(self) || taken.iter().filter(|s| s.counts_for(self)).count() < most as usize
     }
 }
 
 /// What one open attempt takes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Seat {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seat<'a> {
     pub role: Role,
     /// `provider/model`; none until the host has named it. Such a one counts for every model, so that no ceiling can be
     /// passed by what is not known yet.
-    pub model: Option<String>,
+    pub model: Option<&'a str>,
 }
 
 /// `provider` of `provider/model`.
@@ -42,12 +42,12 @@ pub fn provider(model: &str) -> &str {
     model.split_once('/').map_or(model, |(provider, _)| provider)
 }
 
-impl Seat {
+impl Seat<'_> {
     fn counts_for(&self, key: &Key) -> bool {
         match key {
             Key::Role(role) => self.role == *role,
-            Key::Model(model) => self.model.as_ref().is_none_or(|m| m == model),
-            Key::Provider(name) => self.model.as_ref().is_none_or(|m| provider(m) == name),
+            Key::Model(model) => self.model.is_none_or(|m| m == model),
+            Key::Provider(name) => self.model.is_none_or(|m| provider(m) == name),
         }
     }
 }
@@ -100,14 +100,14 @@ impl Permits {
     }
 
     /// Whether one more may sit down beside those that are there; else what is full.
-    pub fn admits(&self, seat: &Seat, taken: &[Seat]) -> Result<(), Key> {
+    pub fn admits(&self, seat: &Seat<'_>, taken: &[Seat<'_>]) -> Result<(), Key> {
         let full =
             |(key, limit): (&Key, &Limit)| (!key.has_room(limit.allowed, seat, taken)).then(|| key.clone());
         self.limits.iter().find_map(full).map_or(Ok(()), Err)
     }
 
     /// A turn ended well, or its provider failed.
-    pub fn settled(&mut self, seat: &Seat, well: bool) {
+    pub fn settled(&mut self, seat: &Seat<'_>, well: bool) {
         for (_, limit) in self.limits.iter_mut().filter(|(key, _)| seat.counts_for(key)) {
             if well {
                 limit.failures = 0;
@@ -175,11 +175,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn seat(role: Role, model: Option<&str>) -> Seat {
-        Seat { role, model: model.map(str::to_owned) }
+    fn seat(role: Role, model: Option<&str>) -> Seat<'_> {
+        Seat { role, model }
     }
 
-    fn worker() -> Seat {
+    fn worker() -> Seat<'static> {
         seat(Role::Worker, Some("a/x"))
     }
 
@@ -195,17 +195,9 @@ mod tests {
             (vec![], worker(), Ok(())),
             (vec![worker()], worker(), Ok(())),
             (vec![worker(), worker()], worker(), Err(Key::Model("a/x".into()))),
-            (vec![worker(), worker()], y.clone(), Ok(())),
-            (
-                vec![worker(), worker(), seat(Role::Reviewer, Some("a/y"))],
-                y.clone(),
-                Err(Key::Provider("a".into())),
-            ),
-            (
-                vec![worker(), worker(), y.clone()],
-                seat(Role::Worker, Some("b/z")),
-                Err(Key::Role(Role::Worker)),
-            ),
+            (vec![worker(), worker()], y, Ok(())),
+            (vec![worker(), worker(), seat(Role::Reviewer, Some("a/y"))], y, Err(Key::Provider("a".into()))),
+            (vec![worker(), worker(), y], seat(Role::Worker, Some("b/z")), Err(Key::Role(Role::Worker))),
             // Nothing is known of the model: it may be any.
             (vec![worker(), worker()], seat(Role::Planner, None), Err(Key::Model("a/x".into()))),
             (

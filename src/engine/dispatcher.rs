@@ -686,6 +686,10 @@ impl Dispatcher {
         self.tally.report(&mut metrics);
         self.core.report(&mut metrics.gauges);
         self.lanes.report(&mut metrics);
+        metrics.count("pools.attempts.hits", self.core.spares.hits);
+        metrics.count("pools.attempts.misses", self.core.spares.misses);
+        metrics.count("pools.names.hits", self.core.names.hits);
+        metrics.count("pools.names.misses", self.core.names.misses);
         metrics.count("reports.late", self.core.late_reports);
         metrics.count("looks.that_found_missed_events", self.core.events_missed);
         metrics.count("sessions.hits", self.core.pool.hits);

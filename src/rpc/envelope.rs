@@ -152,8 +152,13 @@ struct Outgoing<'a, I, P> {
 }
 
 /// A request, or a notification when there is no id.
-pub(super) fn message<P: Serialize>(id: Option<u64>, method: &str, params: &P) -> serde_json::Result<String> {
-    serde_json::to_string(&Outgoing { jsonrpc: "2.0", id, method, params })
+pub(super) fn message<P: Serialize>(
+    line: &mut Vec<u8>,
+    id: Option<u64>,
+    method: &str,
+    params: &P,
+) -> serde_json::Result<()> {
+    serde_json::to_writer(line, &Outgoing { jsonrpc: "2.0", id, method, params })
 }
 
 #[derive(Serialize)]

@@ -13,6 +13,7 @@
 //!
 //! Absent on purpose: batches (nobody sends them), subscriptions (a notification does it), reconnecting (the shim
 //! starts a new process and the engine re-attaches).
+pub mod buffers;
 mod calls;
 mod connection;
 mod envelope;

@@ -18,13 +18,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::buffers::Buffers;
+
 /// Charged to every line for what the queue itself spends on it.
 const OVERHEAD: usize = 64;
 /// Lines are joined into one write up to about this size.
 const BATCH: usize = 64 * 1024;
 
 struct Queued {
-    line: String,
+    line: Vec<u8>,
     room: OwnedSemaphorePermit,
 }
 
@@ -35,6 +37,7 @@ pub(super) struct Outbox {
     bytes: usize,
     waiting: Arc<AtomicUsize>,
     finish: CancellationToken,
+    pub(super) buffers: Arc<Buffers>,
 }
 
 /// The other end of the queue; belongs to the one writer.
@@ -43,6 +46,7 @@ pub(super) struct Outgoing {
     room: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     finish: CancellationToken,
+    buffers: Arc<Buffers>,
 }
 
 /// Nothing more is sent on this connection.
@@ -70,24 +74,32 @@ pub(super) enum WriteEnd {
     Stalled,
 }
 
-/// At most `bytes` wait to be written.
-pub(super) fn outbox(bytes: usize) -> (Outbox, Outgoing) {
+/// At most `bytes` wait to be written. Buffers of lines that are written are used again if `reuse` is set.
+pub(super) fn outbox(bytes: usize, reuse: bool) -> (Outbox, Outgoing) {
     let bytes = bytes.min(u32::MAX as usize);
     let (tx, lines) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(bytes));
     let waiting = Arc::new(AtomicUsize::new(0));
     let finish = CancellationToken::new();
-    let outgoing = Outgoing { lines, room: room.clone(), waiting: waiting.clone(), finish: finish.clone() };
-    (Outbox { lines: tx, room, bytes, waiting, finish }, outgoing)
+    let buffers = Arc::new(Buffers::new(reuse));
+    let outgoing = Outgoing {
+        lines,
+        room: room.clone(),
+        waiting: waiting.clone(),
+        finish: finish.clone(),
+        buffers: buffers.clone(),
+    };
+    (Outbox { lines: tx, room, bytes, waiting, finish, buffers }, outgoing)
 }
 
 impl Outbox {
-    pub(super) async fn send(&self, line: String) -> Result<(), Finished> {
+    pub(super) async fn send(&self, line: impl Into<Vec<u8>>) -> Result<(), Finished> {
         self.reserve(line).await?.send()
     }
 
     /// Waits for room. A line larger than the whole queue gets all of it.
-    pub(super) async fn reserve(&self, line: String) -> Result<Reserved<'_>, Finished> {
+    pub(super) async fn reserve(&self, line: impl Into<Vec<u8>>) -> Result<Reserved<'_>, Finished> {
+        let line = line.into();
         let cost = (line.len() + OVERHEAD).min(self.bytes) as u32;
         let room = match self.room.clone().try_acquire_many_owned(cost) {
             Ok(room) => room,
@@ -164,8 +176,9 @@ impl Outgoing {
         while let Some(Queued { line, room }) = next {
             held += room.num_permits();
             room.forget();
-            batch.extend_from_slice(line.as_bytes());
+            batch.extend_from_slice(&line);
             batch.push(b'\n');
+            self.buffers.give(line);
             next = if batch.len() < BATCH { self.lines.try_recv().ok() } else { None };
         }
         held

@@ -17,6 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    buffers::Buffers,
     calls::{Calls, Refused},
     connection::Connection,
     envelope,
@@ -38,6 +39,8 @@ pub struct Limits {
     pub pending_calls: usize,
     /// Bytes that may wait to be written.
     pub queued_bytes: usize,
+    /// Whether buffers of lines that are written are used again; see [`super::buffers`].
+    pub reuse_buffers: bool,
     /// With the queue full, how long the other end may go without reading a byte.
     pub stall: Duration,
     /// At the end of the connection: for the handlers under way to answer, and again for the last lines to be written.
@@ -51,6 +54,7 @@ impl Default for Limits {
             in_flight: 1024,
             pending_calls: 1024,
             queued_bytes: 32 * 1024 * 1024,
+            reuse_buffers: true,
             stall: Duration::from_secs(10),
             drain: Duration::from_secs(1),
         }
@@ -158,7 +162,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let (outbox, outgoing) = outbox(limits.queued_bytes);
+    let (outbox, outgoing) = outbox(limits.queued_bytes, limits.reuse_buffers);
     let peer = PeerHandle(Arc::new(Shared {
         calls: Calls::new(limits.pending_calls),
         limits,
@@ -208,9 +212,12 @@ impl PeerHandle {
         method: &'static str,
         id: Option<u64>,
         params: &P,
-    ) -> Result<String, CallError> {
-        let line = envelope::message(id, method, params)
+    ) -> Result<Vec<u8>, CallError> {
+        let buffers = &self.0.outbox.buffers;
+        let mut line = buffers.take(method);
+        envelope::message(&mut line, id, method, params)
             .map_err(|e| CallError::Unreadable { method, fault: e.to_string() })?;
+        buffers.filled(method, line.len());
         if line.len() > self.0.limits.line_bytes {
             return Err(CallError::TooLong { method, bytes: line.len() });
         }
@@ -268,5 +275,9 @@ impl PeerHandle {
 
     pub fn stats(&self) -> Stats {
         self.0.counters.snapshot()
+    }
+
+    pub fn buffers(&self) -> &Buffers {
+        &self.0.outbox.buffers
     }
 }

@@ -12,7 +12,7 @@ use rotating::Rotating;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 pub use tail::Tail;
-use tracing_appender::non_blocking::{ErrorCounter, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -20,6 +20,9 @@ use tracing_subscriber::{EnvFilter, Layer};
 const FILE: &str = "opencode-orchestrator.log";
 /// At this size the log is set aside and a new one begun; one such part is kept.
 const MAX_BYTES: u64 = 10 * 1024 * 1024;
+/// Lines that may wait to be written; further ones are dropped and counted. Room for all of them is taken at the start, 4 MB
+/// for the 128,000 that are usual.
+const LINES: usize = 4_096;
 
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
@@ -39,7 +42,7 @@ pub fn start(crashes: PathBuf) -> Option<WorkerGuard> {
     let recorder = Arc::new(Recorder::default());
     report_panics(recorder.clone(), crashes);
     let file = Rotating::open(&log_path(), MAX_BYTES).ok()?;
-    let (writer, guard) = tracing_appender::non_blocking(Masking(file));
+    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(Masking(file));
     let _ = DROPPED.set(writer.error_counter());
     let level = std::env::var("GANTRY_LOG").unwrap_or_else(|_| "info".into());
     let asked = EnvFilter::try_new(&level);

@@ -208,8 +208,8 @@ async fn what_was_left_on_a_branch_is_in_no_file_that_could_be_taken_back() {
 async fn without_t2(refused: bool) -> (GitRig, MissionId) {
     let plan = Draft {
         summary: "three".into(),
+        drop: Vec::new(),
         tasks: vec![task(1, &[]), task(2, &[]), task(3, &["T2"])],
-        ..Draft::default()
     };
     let work = move |task: &str, _: u32, folder: &std::path::Path| {
         let text = if task == "T2" && !refused { "broken\n" } else { "whole\n" };
@@ -285,8 +285,7 @@ async fn the_users_word_takes_the_place_of_a_review_and_not_of_the_checks() {
 /// In one tree nobody looks at a task's verdict again: the gate of the whole does.
 #[tokio::test]
 async fn what_is_edited_in_the_files_of_an_accepted_task_comes_before_the_gate_of_the_whole() {
-    let plan =
-        Draft { summary: "two".into(), tasks: vec![task(1, &[]), task(2, &["T1"])], ..Draft::default() };
+    let plan = Draft { summary: "two".into(), drop: Vec::new(), tasks: vec![task(1, &[]), task(2, &["T1"])] };
     let work = |task: &str, _: u32, folder: &std::path::Path| {
         if task == "T2" {
             // The user, while T2 is at work.

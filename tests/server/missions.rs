@@ -340,6 +340,9 @@ async fn the_process_says_what_it_counts_and_how_full_its_queues_are() {
         finished(&rig, &created.mission.id).await.tasks.iter().map(|t| u64::from(t.attempts)).sum::<u64>();
     let after = read().await;
     assert_eq!(after.gauges["missions.completed"], 1);
+    let calls = after.counters["pools.buffers.hits"] + after.counters["pools.buffers.misses"];
+    assert!(after.counters["pools.buffers.hits"] > calls / 2, "of {calls} calls of the host");
+    assert!((1..1 << 20).contains(&after.gauges["pools.buffers.kept_bytes"]));
     // A planner, a worker and a reviewer of each task, and the reviewer of the whole.
     assert_eq!(after.counters["actions.prompt"], 2 * prompts + 2);
     assert_eq!(after.counters["facts.prompted"], after.counters["actions.prompt"]);

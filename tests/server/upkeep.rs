@@ -53,6 +53,19 @@ async fn stored(store: &MemoryStore) -> usize {
     store.missions(None, false, 10_000).await.expect("a list").len()
 }
 
+/// What is used again was used again, and no more is kept than may be.
+async fn pools(engine: &Engine) {
+    let metrics = engine.handle.metrics().await;
+    let of = |name: &str| metrics.counters[name];
+    let attempts = 22 * 4 * MANY as u64;
+    assert_eq!(of("pools.attempts.hits") + of("pools.attempts.misses"), attempts);
+    // The first of each round find what the last of the round before has left.
+    assert!(of("pools.attempts.hits") > attempts / 2, "{} of {attempts}", of("pools.attempts.hits"));
+    assert!((1..=200).contains(&metrics.gauges["pools.attempts.kept"]));
+    assert_eq!((of("pools.names.misses"), metrics.gauges["pools.names.kept"]), (1, 1), "one model");
+    assert!(of("pools.names.hits") >= attempts - 1);
+}
+
 // On a paused clock: nothing here waits for a thread, and half an hour passes.
 #[tokio::test(start_paused = true)]
 async fn tables_and_store_are_back_at_their_bounds_after_any_number_of_missions() {
@@ -62,9 +75,9 @@ async fn tables_and_store_are_back_at_their_bounds_after_any_number_of_missions(
         ids: Arc::new(Uuids),
         store: Arc::new(store.clone()),
         memory: memory.clone(),
-        limits: Limits { at_rest: AT_REST, stored: STORED, ..Limits::default() },
+        limits: Limits { at_rest: AT_REST, stored: STORED, pools: true, ..Limits::default() },
     };
-    let engine = Engine::start(ground, 10, Arc::new(QuickHost::new(Duration::ZERO, false)));
+    let engine = Engine::start(ground, 10, Arc::new(QuickHost::new(Duration::from_millis(10), false)));
     let mut rounds = Vec::new();
     for round in 0..4 {
         engine.missions(MANY, 5).await;
@@ -81,6 +94,7 @@ async fn tables_and_store_are_back_at_their_bounds_after_any_number_of_missions(
     assert_eq!(rounds[1], rounds[3]);
     let forgotten = engine.handle.metrics().await.counters["store.missions_forgotten"];
     assert_eq!(forgotten as usize + rounds[3].1, 4 * MANY, "what is not in the store was forgotten");
+    pools(&engine).await;
     sleep(Duration::from_secs(31 * 60)).await;
     let mut left = held(&engine).await;
     // What was learned of providers stays; there are as many of those as there are.

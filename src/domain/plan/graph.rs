@@ -146,18 +146,14 @@ impl Plan {
 
     /// For each task the minutes of the longest path that begins with it: what still has to happen, one after
     /// another, from its start to the end of the plan. The task with the most is the one to start first.
-    pub fn remaining_path(&self) -> BTreeMap<TaskId, f64> {
+    pub fn remaining_path(&self) -> BTreeMap<&TaskId, f64> {
         self.remaining_by(|task| task.estimate_minutes)
     }
 
     /// The same where tasks take what `minutes` says.
-    pub fn remaining_by(&self, minutes: impl Fn(&TaskSpec) -> f64) -> BTreeMap<TaskId, f64> {
+    pub fn remaining_by(&self, minutes: impl Fn(&TaskSpec) -> f64) -> BTreeMap<&TaskId, f64> {
         let remaining = Graph::of(&self.tasks).remaining(&self.tasks, minutes);
-        self.tasks
-            .iter()
-            .zip(remaining)
-            .filter_map(|(task, minutes)| Some((task.id.clone(), minutes?)))
-            .collect()
+        self.tasks.iter().zip(remaining).filter_map(|(task, minutes)| Some((&task.id, minutes?))).collect()
     }
 
     /// The longest path by estimated minutes, and its length; the first in the plan's order among equals.

@@ -31,6 +31,10 @@ impl Core {
         let token = mission.next_token;
         let heard = session.as_ref().and_then(|s| self.live(id).heard.remove(s));
         let used_before = session.is_some();
+        let spare = self.spares.take();
+        if let Some(mission) = self.missions.get_mut(id) {
+            mission.spare = spare;
+        }
         self.emit(id, Event::AttemptOpened { attempt: attempt.clone(), kind, token, ordinal, session, node });
         let pulse = self.pulse(id, &attempt);
         pulse.counted = heard.unwrap_or_default();

@@ -19,7 +19,12 @@ const MAX_REFUSALS: u32 = 2;
 
 impl Core {
     pub(super) fn advance_fractal(&mut self, id: &MissionId) {
-        let ids: Vec<_> = self.missions[id].tasks.iter().map(|t| t.spec.id.clone()).collect();
+        let tasks = &self.missions[id].tasks;
+        // Looked at with every step, and most plans have none.
+        if tasks.iter().all(|t| t.spec.mode != Some(Mode::Fractal) && t.spec.parent.is_none()) {
+            return;
+        }
+        let ids: Vec<_> = tasks.iter().map(|t| t.spec.id.clone()).collect();
         for task in ids {
             let mission = &self.missions[id];
             let Some(t) = mission.task(&task) else { continue };

@@ -72,7 +72,7 @@ impl Core {
             self.judge(id, subject, Verdict { approved: false, tree: None, summary, findings });
         } else if !mission
             .open_attempts()
-            .any(|a| a.kind == AttemptKind::Review(subject.clone()) && a.submission.is_none())
+            .any(|a| matches!(&a.kind, AttemptKind::Review(of) if *of == subject) && a.submission.is_none())
         {
             let ordinal = match &subject {
                 Subject::Task(task) => mission.task(task).map_or(1, |t| t.attempts),

@@ -116,7 +116,7 @@ impl Core {
         true
     }
 
-    fn seats(&self) -> Vec<Seat> {
+    fn seats(&self) -> Vec<Seat<'_>> {
         let open = |mission: &Mission| {
             let live = self.live.get(&mission.id);
             let pulse = |a: &Attempt| live.and_then(|l| l.pulses.get(&a.id));
@@ -130,9 +130,9 @@ impl Core {
     }
 
     /// What an attempt takes, or would take: of the model the host was seen to use for it, or for its like before.
-    pub(super) fn seat(&self, mission: &Mission, role: Role, pulse: Option<&Pulse>) -> Seat {
-        let known = || self.models.get(&(mission.created.directory.clone(), role));
-        Seat { role, model: pulse.and_then(|p| p.model.as_ref()).or_else(known).cloned() }
+    pub(super) fn seat<'a>(&'a self, mission: &Mission, role: Role, pulse: Option<&'a Pulse>) -> Seat<'a> {
+        let known = || self.models.get(&mission.created.directory)?.get(&role).map(|m| &**m);
+        Seat { role, model: pulse.and_then(|p| p.model.as_deref()).or_else(known) }
     }
 
     /// Attempts of a role that are open, in all missions.

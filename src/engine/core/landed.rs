@@ -17,6 +17,8 @@ impl Mission {
         if !self.spans.iter().any(|s| s.by == By::Landing) {
             let place = if self.state.is_open() {
                 "its work is in worktrees until it is checked as a whole".into()
+            } else if let Some(patch) = isolation.left_at.as_ref().filter(|at| at.ends_with(".patch")) {
+                format!("its result is in {patch}")
             } else if isolation.owes_result() {
                 format!("its result is on the branch {}", branch_name(&self.id))
             } else {

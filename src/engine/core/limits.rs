@@ -19,6 +19,9 @@ pub struct Limits {
     pub tasks: usize,
     /// Missions at rest that stay in memory, however short their rest has been; their journals stay for much longer.
     pub at_rest: usize,
+    /// Whether attempts of missions that have left memory are kept for those to come, and names of models shared: see
+    /// [`crate::domain::spares`] and [`crate::domain::names`].
+    pub pools: bool,
     /// Ended missions that stay in the store, over all projects.
     pub stored: u32,
 }
@@ -34,6 +37,7 @@ impl Default for Limits {
             depth: 3,
             tasks: crate::domain::plan::MAX_TASKS,
             at_rest: 50,
+            pools: false,
             stored: 1_000,
         }
     }

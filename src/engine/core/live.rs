@@ -11,6 +11,7 @@ use crate::domain::todo::Edit;
 use crate::domain::verdict::{CheckResult, TreeId};
 use crate::ports::host::HostMessage;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Longest time between looks at a turn whose events cannot be relied on.
 pub const LOOK_MS: u64 = 5_000;
@@ -168,7 +169,7 @@ pub struct Pulse {
     /// When that was decided: a sign of life since then means that a turn runs after all.
     pub decided_at: Millis,
     /// What it runs on, as the host said last: `provider/model`.
-    pub model: Option<String>,
+    pub model: Option<Arc<str>>,
     /// Whose gate and breaker let its last prompt through.
     pub provider: String,
     /// The prompt under way is the breaker's probe.

@@ -56,8 +56,10 @@ use crate::domain::ids::{AttemptId, Directory, HostSessionId, Millis, MissionId,
 use crate::domain::lease::LeaseTable;
 use crate::domain::memory::MemoryGuard;
 use crate::domain::mission::{MissionState, Phase};
+use crate::domain::names::Names;
 use crate::domain::permits::{Line, Permits};
 use crate::domain::rate::RateGate;
+use crate::domain::spares::Spares;
 use crate::domain::task::TaskState;
 use event::{Brief, Event};
 use grants::Want;
@@ -73,6 +75,7 @@ pub(crate) use rollback::scope_text;
 pub(crate) use schedule::{STRANGER, may_write, pace, patterns as declared};
 use state::{Attempt, Mission};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Most work attempts at one task.
 pub const MAX_ATTEMPTS: u32 = 3;
@@ -80,6 +83,9 @@ pub const MAX_ATTEMPTS: u32 = 3;
 pub const MAX_REWORK: u32 = 2;
 /// Most times the whole is put before its gate because the tree moved under the verdict.
 pub const MAX_WHOLE_ROUNDS: u32 = 6;
+
+/// Attempts that are kept to be used again, where pools are on.
+const SPARE_ATTEMPTS: usize = 200;
 
 /// How long a finished mission stays in memory.
 pub const RETAIN_MS: u64 = 30 * 60_000;
@@ -125,7 +131,10 @@ pub struct Core {
     /// Notices for the user that wait to be shown together.
     notices: BTreeMap<Directory, notices::Pending>,
     /// What roles were last seen to run on, as `provider/model`.
-    models: BTreeMap<(Directory, Role), String>,
+    models: BTreeMap<Directory, BTreeMap<Role, Arc<str>>>,
+    /// Of models: each message of the host says one.
+    pub names: Names,
+    pub spares: Spares<Attempt>,
     /// By provider.
     breakers: BTreeMap<String, Breaker>,
     gates: BTreeMap<String, RateGate>,
@@ -155,6 +164,8 @@ impl Core {
         Self {
             permits: Permits::default(),
             memory: MemoryGuard::new(limits.memory),
+            spares: Spares::new(if limits.pools { SPARE_ATTEMPTS } else { 0 }, Attempt::blank),
+            names: Names::new(limits.pools),
             limits,
             seed,
             missions: BTreeMap::new(),
@@ -298,6 +309,8 @@ impl Core {
         self.report_permits(gauges);
         self.report_providers(gauges);
         self.report_spending(gauges);
+        gauges.insert("pools.attempts.kept".into(), self.spares.kept() as u64);
+        gauges.insert("pools.names.kept".into(), self.names.kept() as u64);
     }
 
     /// Entries of each table; see the dispatcher's.
@@ -315,7 +328,7 @@ impl Core {
             ("permit_line", self.line.waiting()),
             ("being_read", self.parked.len() + self.away.len()),
             ("notices", self.notices.len()),
-            ("models", self.models.len()),
+            ("models", self.models.values().map(BTreeMap::len).sum()),
             ("trusted_directories", self.trusted.len()),
             ("providers", self.breakers.len().max(self.gates.len())),
         ];
@@ -521,8 +534,9 @@ impl Core {
             let directory = &mission.created.directory;
             if !self.missions.values().any(|m| m.created.directory == *directory) {
                 self.trusted.remove(directory);
-                self.models.retain(|(d, _), _| d != directory);
+                self.models.remove(directory);
             }
+            self.spares.give(mission.attempts.into_values());
         }
         self.live.remove(id);
         self.wants.remove(id);

@@ -5,7 +5,7 @@ use super::live::DOUBT_MS;
 use crate::domain::breaker::Breaker;
 use crate::domain::ids::{AttemptId, Directory, Millis, MissionId, Role};
 use crate::domain::mission::MissionState;
-use crate::domain::permits::provider;
+use crate::domain::permits::{Seat, provider};
 use crate::domain::rate::RateGate;
 use crate::ports::host::{HostMessage, ToastKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,8 @@ impl Core {
     /// What the role last ran on in the directory, else what any role did: most have one model for all. The empty name
     /// stands for those of which nothing is known yet.
     fn usual_provider(&self, directory: &Directory, role: Role) -> &str {
-        let of = |role| self.models.get(&(directory.clone(), role));
+        let roles = self.models.get(directory);
+        let of = |role| roles.and_then(|roles| roles.get(&role));
         let model = of(role).or_else(|| Role::ALL.into_iter().find_map(of));
         model.map_or("", |model| provider(model))
     }
@@ -32,15 +33,19 @@ impl Core {
     pub(super) fn learn_model(&mut self, id: &MissionId, attempt: &AttemptId, message: &HostMessage) {
         let Some(model) = &message.model else { return };
         let Some(role) = self.open(id, attempt).map(|a| a.role()) else { return };
-        let directory = self.missions[id].created.directory.clone();
-        self.models.insert((directory, role), model.clone());
+        let shared = self.names.share(model);
+        let directory = &self.missions[id].created.directory;
+        match self.models.get_mut(directory) {
+            Some(roles) => roles.insert(role, shared.clone()),
+            None => self.models.entry(directory.clone()).or_default().insert(role, shared.clone()),
+        };
         // What was refused before the first answer came was refused by the one that answers now, as far as can be told; a
         // gate that began anew with its name would let the whole burst through once more.
         let name = provider(model);
         if let (false, Some(unknown)) = (self.gates.contains_key(name), self.gates.get("")) {
             self.gates.insert(name.to_owned(), unknown.clone());
         }
-        self.pulse(id, attempt).model = Some(model.clone());
+        self.pulse(id, attempt).model = Some(shared);
     }
 
     fn breaker(&mut self, name: &str) -> &mut Breaker {
@@ -90,8 +95,8 @@ impl Core {
         let probe = std::mem::take(&mut pulse.probe);
         let name = if probe { pulse.provider.clone() } else { known };
         let pulse = self.live.get(id).and_then(|l| l.pulses.get(attempt));
-        let seat = self.seat(&self.missions[id], role, pulse);
-        self.permits.settled(&seat, well);
+        let model = self.seat(&self.missions[id], role, pulse).model.map(str::to_owned);
+        self.permits.settled(&Seat { role, model: model.as_deref() }, well);
         let breaker = self.breaker(&name);
         if probe || breaker.is_closed() {
             if well { breaker.succeeded() } else { breaker.failed(now) }

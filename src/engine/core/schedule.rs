@@ -77,7 +77,9 @@ impl Core {
         let mission = &self.missions[id];
         let idle = |t: &Task| {
             matches!(t.state, TaskState::Assigned | TaskState::InProgress)
-                && !mission.open_attempts().any(|a| a.kind == AttemptKind::Work(t.spec.id.clone()))
+                && !mission
+                    .open_attempts()
+                    .any(|a| matches!(&a.kind, AttemptKind::Work(of) if *of == t.spec.id))
                 && !mission.is_whole_of_parts(&t.spec.id)
         };
         let ready = |t: &Task| {

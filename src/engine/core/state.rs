@@ -92,6 +92,8 @@ pub struct Mission {
     pub rollback: Option<Rollback>,
     /// The user's word that took the place of the gate of the whole.
     pub accepted: Option<Acceptance>,
+    /// One that was used before, for the attempt that is opened next; none but in that moment.
+    pub(super) spare: Option<Attempt>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -139,6 +141,47 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    pub fn blank() -> Self {
+        Self {
+            id: AttemptId(String::new()),
+            kind: AttemptKind::Planning,
+            token: 0,
+            ordinal: 0,
+            opened_at: Millis::default(),
+            closed_at: None,
+            session: None,
+            node: None,
+            revises: false,
+            prompts: Vec::new(),
+            submission: None,
+            outcome: None,
+            given_up: false,
+            interrupted: false,
+            told: 0,
+            told_before: 0,
+            told_in: None,
+        }
+    }
+
+    /// A new attempt in the place of an old one, whose memory it uses again.
+    pub fn begin(
+        &mut self,
+        at: Millis,
+        id: &AttemptId,
+        kind: &AttemptKind,
+        token: u64,
+        ordinal: u32,
+        session: Option<&HostSessionId>,
+    ) {
+        let Self { id: own, prompts, .. } = self;
+        let (mut own, mut prompts) =
+            (std::mem::replace(own, AttemptId(String::new())), std::mem::take(prompts));
+        own.0.clone_from(&id.0);
+        prompts.clear();
+        let (kind, session) = (kind.clone(), session.cloned());
+        *self = Self { id: own, kind, token, ordinal, opened_at: at, session, prompts, ..Self::blank() };
+    }
+
     pub fn open(&self) -> bool {
         self.outcome.is_none()
     }
@@ -217,6 +260,7 @@ impl Mission {
             spans: Vec::new(),
             rollback: None,
             accepted: None,
+            spare: None,
         }
     }
 
@@ -660,28 +704,9 @@ impl Mission {
         }
         self.next_token = token.saturating_add(1);
         self.next_attempt = self.next_attempt.saturating_add(1);
-        self.attempts.insert(
-            id.clone(),
-            Attempt {
-                id: id.clone(),
-                kind: kind.clone(),
-                token,
-                ordinal,
-                opened_at: at,
-                closed_at: None,
-                session: session.clone(),
-                node: None,
-                revises: false,
-                prompts: Vec::new(),
-                submission: None,
-                outcome: None,
-                given_up: false,
-                interrupted: false,
-                told: 0,
-                told_before: 0,
-                told_in: None,
-            },
-        );
+        let mut attempt = self.spare.take().unwrap_or_else(Attempt::blank);
+        attempt.begin(at, id, kind, token, ordinal, session.as_ref());
+        self.attempts.insert(id.clone(), attempt);
         Ok(())
     }
 

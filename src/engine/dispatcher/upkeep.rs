@@ -4,8 +4,7 @@ use super::*;
 
 /// Missions that leave memory between two looks at how many the store holds: so many it may hold too many.
 const PRUNE_EVERY: usize = 20;
-/// Missions forgotten in one transaction. Others wait for that: each has some hundred records, and deleting these takes
-/// about a fifth of a millisecond.
+/// Missions forgotten in one transaction. What others write meanwhile waits for that, and each has some hundred records.
 const PRUNE_AT_ONCE: u32 = 8;
 
 #[derive(Default)]

@@ -455,6 +455,11 @@ impl Service {
             metrics.count("answers.stray", stats.stray_answers);
             metrics.count("notifications.dropped", stats.dropped_notifications);
             metrics.count("handlers.panicked", stats.panics);
+            let (hits, misses) = peer.buffers().counts();
+            metrics.count("pools.buffers.hits", hits);
+            metrics.count("pools.buffers.misses", misses);
+            *metrics.gauges.entry("pools.buffers.kept_bytes".into()).or_default() +=
+                peer.buffers().kept() as u64;
             metrics.queues.extend(peer.queues());
         }
         Ok(convert::metrics(metrics))

@@ -18,40 +18,20 @@ use crate::lab::host::{Client, HostEnv};
 use crate::lab::model::{Model, Recorded, Role, Rule, Script, Turn};
 
 /// Tasks side by side, and how often.
-const SIZES: [(usize, usize); 3] = [(1, 3), (10, 3), (50, 2)];
+const SIZES: [(usize, usize); 3] = [(1, 3), (10, 2), (50, 1)];
 const THINK: Duration = Duration::from_secs(1);
 const FILES: usize = 100;
 /// Tasks that begin together in worktrees, and how often.
 const ABREAST: usize = 4;
 const STARTS: usize = 3;
 /// Tasks in a row, and the files that each has to know.
-const CHAIN: usize = 5;
+const CHAIN: usize = 4;
 const READ: usize = 4;
 /// Longer than opening the worktrees takes, and shorter than any real planner.
 const PLANNING: Duration = Duration::from_secs(8);
 
-pub(super) fn measure(built: &Built) -> Result<Table> {
-    let mut table = side_by_side(built)?;
-    for ahead in [0, ABREAST] {
-        let waits = (0..STARTS).map(|_| in_worktrees(built, ahead)).collect::<Result<Vec<_>>>()?;
-        let what = format!(
-            "plan handed in → all {ABREAST} workers at work, each in a worktree of its own, {ahead} made ready ahead"
-        );
-        table = table.row(Row::new(what, "ms", Samples::millis(waits)));
-    }
-    for reuse in ["off", "follow"] {
-        let runs = (0..STARTS).map(|_| in_a_row(built, reuse)).collect::<Result<Vec<_>>>()?;
-        let (took, sent): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
-        let what =
-            format!("mission of {CHAIN} tasks in a row about the same {READ} files, `sessionReuse` {reuse}");
-        table = table
-            .row(Row::new(what, "s", Samples::new(took.iter().map(Duration::as_secs_f64).collect())))
-            .row(Row::new("… sent to the model by its workers", "KB", Samples::new(sent)));
-    }
-    Ok(table)
-}
-
-fn side_by_side(built: &Built) -> Result<Table> {
+/// Tasks side by side, beside the same turns without Gantry.
+pub(super) fn side_by_side(built: &Built) -> Result<Table> {
     let folder = scratch::folder()?;
     let root = folder.path().join("host");
     let project = scratch::project(folder.path(), FILES)?;
@@ -97,6 +77,28 @@ fn side_by_side(built: &Built) -> Result<Table> {
     Ok(table
         .row(Row::new("worker's last word → its reviewer's first request", "ms", Samples::millis(reviews)))
         .row(Row::new("… by the loop (no look at the tree)", "ms", Samples::millis(bare_reviews))))
+}
+
+/// What is made ready ahead, and what is handed on: each with and without.
+pub(super) fn handed_on(built: &Built) -> Result<Table> {
+    let mut table = Table::default();
+    for ahead in [0, ABREAST] {
+        let waits = (0..STARTS).map(|_| in_worktrees(built, ahead)).collect::<Result<Vec<_>>>()?;
+        let what = format!(
+            "plan handed in → all {ABREAST} workers at work, each in a worktree of its own, {ahead} made ready ahead"
+        );
+        table = table.row(Row::new(what, "ms", Samples::millis(waits)));
+    }
+    for reuse in ["off", "follow"] {
+        let runs = (0..STARTS).map(|_| in_a_row(built, reuse)).collect::<Result<Vec<_>>>()?;
+        let (took, sent): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        let what =
+            format!("mission of {CHAIN} tasks in a row about the same {READ} files, `sessionReuse` {reuse}");
+        table = table
+            .row(Row::new(what, "s", Samples::new(took.iter().map(Duration::as_secs_f64).collect())))
+            .row(Row::new("… sent to the model by its workers", "KB", Samples::new(sent)));
+    }
+    Ok(table)
 }
 
 /// Turns that wait for each other whatever anybody does: the Commander's, the planner's, two answers of as many workers as

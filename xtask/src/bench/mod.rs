@@ -50,6 +50,8 @@ pub enum Part {
     Makespan,
     /// Missions in the real host, beside the same turns without Gantry.
     Missions,
+    /// Worktrees made ready ahead, and conversations handed on, in the real host.
+    HandedOn,
     /// The code tools against ripgrep, fd and ast-grep.
     Search,
     /// Load time and size of the shim.
@@ -80,7 +82,8 @@ pub fn measure(part: Part, built: &Built) -> Result<Table> {
         Part::Lease => lease::measure(built),
         Part::Turnaround => turnaround::measure(built),
         Part::Makespan => makespan::measure(built),
-        Part::Missions => missions::measure(built),
+        Part::Missions => missions::side_by_side(built),
+        Part::HandedOn => missions::handed_on(built),
         Part::Search => search::measure(built),
         Part::Shim => plugin::shim(built),
         Part::Host => plugin::host(built),

@@ -17,7 +17,7 @@ use super::table::{Row, Table};
 use crate::lab::host::{Client, HostEnv};
 use crate::lab::model::{Model, Role, Rule, Script, Turn};
 
-const PAIRS: usize = 10;
+const PAIRS: usize = 8;
 const FILES: usize = 1000;
 
 /// In milliseconds.

@@ -1,6 +1,9 @@
 //! Worktrees that are made ready before there is a plan.
 use super::{draft, task};
-use crate::domain::ids::{AttemptId, Directory, HostSessionId, Millis, MissionId};
+use crate::domain::ids::{AttemptId, Directory, HostSessionId, Millis, MissionId, TaskId};
+use crate::domain::mission::{MissionState, Phase};
+use crate::domain::plan::{Plan, Priority, TaskSpec};
+use crate::domain::task::TaskState;
 use crate::domain::verdict::TreeId;
 use crate::engine::core::event::*;
 use crate::engine::core::worktrees::{TreeDone, TreeJob, TreeNews, TreeWork};
@@ -171,4 +174,54 @@ fn conversations_in_open_folders_are_counted_apart() {
         rig.step(Input::Trees(TreeNews { mission: id(), round, done }));
     }
     assert_eq!((rig.core.folders.hits, rig.core.folders.misses), (1, 1));
+}
+
+#[test]
+fn a_task_is_given_the_worktree_of_the_one_it_depends_on() {
+    let given_to_third = |depends_on: &str| {
+        let rig = Rig::new(Options::default());
+        let created = rig.core.mission(&id()).expect("it is there").created.clone();
+        let spec = |task: &str, after: &[&str]| TaskSpec {
+            id: task.into(),
+            title: task.into(),
+            description: String::new(),
+            files: Vec::new(),
+            depends_on: after.iter().map(|id| (*id).into()).collect(),
+            capabilities: Vec::new(),
+            priority: Priority::Normal,
+            checks: Vec::new(),
+            estimate_minutes: 1.0,
+            mode: None,
+            parent: None,
+        };
+        let plan = Plan {
+            summary: String::new(),
+            tasks: vec![spec("T1", &[]), spec("T2", &[]), spec("T3", &[depends_on])],
+        };
+        let state = |to| Event::StateChanged { to, reason: String::new() };
+        let mut events = vec![
+            Event::Created(created),
+            state(MissionState::Queued),
+            state(MissionState::Running),
+            Event::Surveyed { checks: Vec::new(), tree: Some(TreeId("t0".into())), remark: None },
+            Event::Baselined { results: Vec::new() },
+            Event::Briefed { brief: Brief::default(), source: BriefSource::User },
+            Event::Planned { plan, source: PlanSource::Planner, remarks: Vec::new() },
+            Event::PhaseChanged { to: Phase::Executing },
+        ];
+        for (number, task) in [(1, "T1"), (2, "T2")] {
+            let (task, base) = (TaskId::new(task), TreeId("t0".into()));
+            let path = format!("/w/{number}/p");
+            events.push(Event::WorktreeGiven { task: Some(task.clone()), number, path, base });
+            use TaskState::{Assigned, Completed, InProgress, InReview, Ready};
+            let on_its_way = [Ready, Assigned, InProgress, InReview, Completed];
+            events.extend(on_its_way.map(|to| Event::TaskChanged { task: task.clone(), to, note: None }));
+        }
+        let mut rig = Rig { core: Core::default(), owed: Vec::new() };
+        let events = events.into_iter().map(|event| (Millis(500), event)).collect();
+        rig.step(Input::Adopt { mission: id(), events, host_restarted: false });
+        rig.under_way()
+    };
+    assert_eq!(given_to_third("T1"), [(true, 1)]);
+    assert_eq!(given_to_third("T2"), [(true, 2)]);
 }

@@ -309,3 +309,28 @@ fn a_reviewer_that_gives_no_verdict_is_replaced_once_then_the_work_is_sent_back(
     );
     assert_eq!(w.state(&m), "completed");
 }
+
+#[test]
+fn an_attempt_in_the_place_of_an_old_one_has_nothing_of_it() {
+    use crate::domain::ids::Millis;
+    use crate::engine::core::event::{AttemptKind, Outcome, PromptReason};
+    use crate::engine::core::state::Attempt;
+    let begin = |mut attempt: Attempt| {
+        let (id, kind) = ("m2/a1".into(), AttemptKind::Work("T2".into()));
+        attempt.begin(Millis(7), &id, &kind, 3, 1, Some(&"s2".into()));
+        attempt
+    };
+    let old = Attempt {
+        id: "m1/a22".into(),
+        token: 22,
+        ordinal: 2,
+        closed_at: Some(Millis(5)),
+        session: Some("s1".into()),
+        node: Some("T1".into()),
+        prompts: vec![PromptReason::First, PromptReason::Nudge],
+        outcome: Some(Outcome::Done),
+        given_up: true,
+        ..Attempt::blank()
+    };
+    assert_eq!(begin(old), begin(Attempt::blank()));
+}
