@@ -21,6 +21,7 @@ const CHECKS: Record<string, { is(value: unknown): boolean; wants: string }> = {
   raceModels: { is: isTexts, wants: 'a list of models, as in ["anthropic/claude-sonnet-4-5"]' },
   worktreeSetup: { is: isTexts, wants: "a list of commands" },
   worktreesAhead: { is: (v) => isWhole(v, 0, 50), wants: "a whole number from 0 to 50" },
+  permissions: { is: areRules, wants: 'a list of rules, as in ["allow bash npm test*", "deny webfetch"]' },
   permissionTimeoutSeconds: { is: (v) => isWhole(v, 5, 86_400), wants: "a whole number from 5 to 86400" },
   planApproval: { is: (v) => v === "auto" || v === "ask", wants: '"auto" or "ask"' },
   sessionReuse: { is: (v) => v === "off" || v === "follow", wants: '"off" or "follow"' },
@@ -64,6 +65,10 @@ function budgets(prefix: string): typeof CHECKS {
 
 function isTexts(value: unknown): boolean {
   return Array.isArray(value) && value.every((item) => typeof item === "string")
+}
+
+function areRules(value: unknown): boolean {
+  return isTexts(value) && (value as string[]).every((rule) => /^\s*(allow|ask|deny)\s+\S/.test(rule))
 }
 
 function areCeilings(value: unknown): boolean {

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod merge;
 pub mod mission;
 pub mod names;
+pub mod permission;
 pub mod permits;
 pub mod plan;
 pub mod race;

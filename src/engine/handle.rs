@@ -27,11 +27,12 @@ use crate::domain::checkpoint::Checkpoint;
 use crate::domain::contain;
 use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, Role};
 use crate::domain::mission::MissionState;
+use crate::domain::permission;
 use crate::domain::task::TaskState;
 use crate::ports::queue::Queue;
 use crate::ports::store::{MissionRow, OwnerIdentity, StoreError};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
@@ -400,6 +401,34 @@ impl Handle {
         Err(format!(
             "{project} is the user's own working tree, which changes only when all of the mission is checked. This task has the same files in {own}, where commands run: write paths relative to it. To see a file that is only in the user's tree, read it with the read tool, for which the user may be asked."
         ))
+    }
+
+    /// Whether the rules of the mission deny a tool call; `Err` is the sentence for its model. What the host asks for besides
+    /// is judged when it does.
+    pub fn rules_check(
+        &self,
+        session: &HostSessionId,
+        tool: &str,
+        paths: &[String],
+        command: Option<&str>,
+    ) -> Result<(), String> {
+        let Some(entry) = self.index.get(session).filter(|entry| !entry.rules.is_empty()) else {
+            return Ok(());
+        };
+        let relative = |path: &String| {
+            let path = entry.absolute(path);
+            let inside = Path::new(&path).strip_prefix(&entry.root);
+            inside.map_or(path.clone(), |inside| inside.to_string_lossy().into_owned())
+        };
+        let denied = match (tool, command) {
+            (_, Some(command)) => permission::denies_command(&entry.rules, command),
+            _ if !paths.is_empty() => {
+                let paths: Vec<_> = paths.iter().map(relative).collect();
+                permission::verdict(&entry.rules, "edit", &paths) == Some(permission::Action::Deny)
+            }
+            _ => permission::verdict(&entry.rules, tool, &[]) == Some(permission::Action::Deny),
+        };
+        if denied { Err(permission::REFUSED.into()) } else { Ok(()) }
     }
 
     /// Where a conversation of a mission works: the root of its working tree, and its folder in there.

@@ -5,6 +5,7 @@ use super::core::event::AttemptKind;
 use super::core::state::{Attempt, Mission};
 use crate::domain::ids::{HostSessionId, MissionId};
 use crate::domain::lease::Pattern;
+use crate::domain::permission::Rule;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +26,8 @@ pub struct Entry {
     pub todo: String,
     /// Declared files of the task the session works on; else why it may not write, said to its model.
     pub may: Result<Arc<[Pattern]>, String>,
+    /// The mission's own rules.
+    pub rules: Arc<[Rule]>,
 }
 
 pub struct Index {
@@ -138,6 +141,7 @@ fn entry(mission: &Mission, attempt: &Attempt) -> Entry {
         directory: PathBuf::from(directory),
         todo: mission.created.options.todo.clone(),
         may: super::core::may_write(mission, Some(attempt)).map(|_| declared(attempt).into()),
+        rules: mission.created.options.rules().into(),
     }
 }
 

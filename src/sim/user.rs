@@ -33,6 +33,7 @@ pub async fn request(sim: Arc<Sim>, n: usize) {
             worktrees: isolated(sim.seed, n as u64),
             race: raced(sim.seed, n as u64),
             follow: Some((sim.seed + n as u64).is_multiple_of(3)),
+            permissions: rules(sim.seed),
             ..Options::default()
         };
         (process, directory, session, options)
@@ -88,6 +89,15 @@ fn isolated(seed: u64, n: u64) -> Option<bool> {
 /// In some each task is raced; not drawn either.
 fn raced(seed: u64, n: u64) -> Option<u32> {
     (seed % 11 + n == 4).then_some(2 + (seed % 2) as u32)
+}
+
+/// Rules of the missions' own, in a quarter of the seeds; not drawn either.
+fn rules(seed: u64) -> Option<Vec<String>> {
+    match seed % 8 {
+        5 => Some(vec!["allow bash npm *".into()]),
+        6 => Some(vec!["deny bash npm publish".into()]),
+        _ => None,
+    }
 }
 
 /// Second thoughts at random moments.

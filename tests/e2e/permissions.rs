@@ -31,14 +31,20 @@ fn verdicts(told: &Told) -> Vec<(String, Judge, bool)> {
 fn a_worker_waits_for_the_users_word_and_not_for_ever() {
     let stage = asking(|write, rule| {
         vec![
-            rule.call("bash", bash("echo one"))
+            rule.call("bash", bash("echo zero"))
+                .call("bash", bash("true && git push"))
+                .call("bash", bash("echo one"))
                 .call("bash", bash("echo two"))
                 .call("bash", bash("echo three"))
                 .call("write", write)
                 .call("submit_report", script::report()),
         ]
     });
-    std::fs::write(stage.project.join("gantry.jsonc"), r#"{"permissionTimeoutSeconds": 5}"#).unwrap();
+    std::fs::write(
+        stage.project.join("gantry.jsonc"),
+        r#"{"permissionTimeoutSeconds": 5, "permissions": ["allow bash echo zero", "deny bash git push*"]}"#,
+    )
+    .unwrap();
     let server = stage.env.serve().unwrap();
     let host = server.client();
     let session = new_session(host);
@@ -61,6 +67,7 @@ fn a_worker_waits_for_the_users_word_and_not_for_ever() {
     assert_eq!(told.state(), "completed", "{}", told.report());
     let said = |command: &str, by, allow| (command.to_owned(), by, allow);
     let wanted = [
+        said("echo zero", Judge::Policy, true),
         said("echo one", Judge::User, true),
         said("echo two", Judge::User, false),
         said("echo three", Judge::Time, false),
@@ -74,8 +81,9 @@ fn a_worker_waits_for_the_users_word_and_not_for_ever() {
         .filter(|part| part["tool"] == "bash")
         .map(|part| format!("{}{}", text(&part["state"]["output"]), text(&part["state"]["error"])))
         .collect();
-    assert!(outputs[0].contains("one"), "{outputs:?}");
-    assert!(outputs[1].contains("not that") && outputs[2].contains("Nobody answered in time"), "{outputs:?}");
+    assert!(outputs[0].contains("zero") && outputs[2].contains("one"), "{outputs:?}");
+    assert!(outputs[1].contains("The rules of this mission do not allow this"), "{outputs:?}");
+    assert!(outputs[3].contains("not that") && outputs[4].contains("Nobody answered in time"), "{outputs:?}");
     assert_eq!(stage.cli(&["permissions"]).trim(), "No agent waits for a permission.");
     stage.assert_no_misses();
 }

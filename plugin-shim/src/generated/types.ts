@@ -31,7 +31,7 @@ export type AskDetail = {
   at: number,
   /** Absent while it is open. */
   allowed?: boolean,
-  /** Whose word that was: host, user, time or nobody. */
+  /** Whose word that was: host, user, policy, time or nobody. */
   by?: string, };
 
 export type AttemptDetail = {
@@ -471,6 +471,8 @@ export type WorkspaceOptions = {
   taskBudgetDollars?: number,
   /** Minutes of work on one task after which it gets no further turn. */
   taskBudgetMinutes?: number,
+  /** The mission's own rules for what its agents do, such as `allow bash npm test*`; the last that fits counts. */
+  permissions?: Array<string>,
   /** Seconds after which an unanswered permission is refused, 5 to 86400 (default 600). */
   permissionTimeoutSeconds?: number,
   /** Whether new errors that language servers find send a change back (default auto). */

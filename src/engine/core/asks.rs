@@ -6,6 +6,7 @@ use super::io::*;
 use super::live::AskView;
 use super::state::Mission;
 use crate::domain::ids::{AttemptId, Millis, MissionId, TaskId};
+use crate::domain::permission::{self, Action as Word};
 use crate::engine::prompts::{clip, duration};
 use crate::ports::host::{HostAsk, ToastKind};
 
@@ -45,7 +46,15 @@ impl Core {
         if self.missions[id].ask(&ask.id).is_none() {
             let patterns = ask.patterns.iter().take(MAX_PATTERNS).map(|p| clip(p, MAX_TEXT)).collect();
             let permission = clip(&ask.permission, MAX_TEXT);
-            self.emit(id, Event::Asked { ask: ask.id, attempt: attempt.clone(), permission, patterns });
+            let rules = self.missions[id].created.options.rules();
+            let verdict = permission::verdict(&rules, &ask.permission, &ask.patterns);
+            let (name, attempt) = (ask.id.clone(), attempt.clone());
+            self.emit(id, Event::Asked { ask: ask.id, attempt, permission, patterns });
+            match verdict {
+                Some(Word::Allow) => self.judge_ask(id, &name, true, Judge::Policy, None),
+                Some(Word::Deny) => self.judge_ask(id, &name, false, Judge::Policy, None),
+                Some(Word::Ask) | None => {}
+            }
         }
     }
 
@@ -53,7 +62,8 @@ impl Core {
     pub(super) fn ask_over(&mut self, id: &MissionId, attempt: &AttemptId, ask: &str, allow: bool) {
         // A refusal of ours carries a sentence, with which the turn goes on.
         let ours = self.missions[id].ask(ask).and_then(|a| a.verdict.as_ref());
-        let ends_turn = !allow && !ours.is_some_and(|v| matches!(v.by, Judge::User | Judge::Time));
+        let ends_turn =
+            !allow && !ours.is_some_and(|v| matches!(v.by, Judge::User | Judge::Policy | Judge::Time));
         let pulse = self.pulse(id, attempt);
         pulse.refused |= ends_turn;
         pulse.open_asks.remove(ask);
@@ -113,6 +123,7 @@ impl Core {
         let directory = mission.created.directory.clone();
         let refusal = (!verdict.allow).then(|| match (&verdict.reason, verdict.by) {
             (Some(reason), _) => format!("The user refused this: {reason}"),
+            (None, Judge::Policy) => permission::REFUSED.to_owned(),
             (None, Judge::Time) => "Nobody answered in time, so this was refused. Do the work without it; if it cannot be done without, say so in your report.".to_owned(),
             (None, _) => "The user refused this. Do the work without it; if it cannot be done without, say so in your report.".to_owned(),
         });

@@ -4,6 +4,7 @@ use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{AttemptId, Directory, HostSessionId, Role, TaskId};
 use crate::domain::merge::Step;
 use crate::domain::mission::{MissionState, Phase};
+use crate::domain::permission::Rule;
 use crate::domain::permits::Key;
 use crate::domain::plan::{Plan, TaskSpec};
 use crate::domain::race::{DEFAULT_TRIES, Races};
@@ -350,6 +351,8 @@ pub struct Options {
     pub worktrees_ahead: Option<u32>,
     /// Whether a worker goes on in the conversation of a task that its own depends on; no when not said.
     pub follow: Option<bool>,
+    /// The mission's own rules for what its agents do, in words; see `rules`.
+    pub permissions: Option<Vec<String>>,
     /// Time after which an unanswered permission counts as refused.
     pub permission_timeout_ms: Option<u64>,
 }
@@ -370,6 +373,10 @@ impl Options {
     /// At a task that is raced.
     pub fn tries(&self) -> u32 {
         self.race.unwrap_or(DEFAULT_TRIES)
+    }
+    /// Those that can be read; faults were told when the mission was accepted.
+    pub fn rules(&self) -> Vec<Rule> {
+        self.permissions.iter().flatten().filter_map(|text| Rule::parse(text)).collect()
     }
     pub fn permission_timeout_ms(&self) -> u64 {
         self.permission_timeout_ms.unwrap_or(600_000)
@@ -447,6 +454,7 @@ impl Default for Options {
             race_models: None,
             worktrees_ahead: None,
             follow: None,
+            permissions: None,
             permission_timeout_ms: None,
         }
     }
@@ -585,6 +593,8 @@ pub enum Judge {
     Host,
     /// Given through Gantry.
     User,
+    /// The mission's own rules.
+    Policy,
     /// Nobody's: the time was up.
     Time,
     /// None was needed any more: its turn is over.
@@ -596,6 +606,7 @@ impl Judge {
         match self {
             Judge::Host => "host",
             Judge::User => "user",
+            Judge::Policy => "policy",
             Judge::Time => "time",
             Judge::Nobody => "nobody",
         }

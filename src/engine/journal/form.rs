@@ -147,7 +147,7 @@ names! {
     enum Trigger for checkpoint::Trigger { Periodic, TaskState, Manual, BeforeRisky }
     enum PromptReason for event::PromptReason { First, Nudge, Continue, Retry, Denied, Steered, Resumed }
     enum ReportStatus for event::ReportStatus { Done, Partial, Blocked }
-    enum Judge for event::Judge { Host, User, Time, Nobody }
+    enum Judge for event::Judge { Host, User, Policy, Time, Nobody }
     enum HandBack for event::HandBack { ToolResult, Message, Nobody }
 }
 
@@ -159,7 +159,7 @@ objects! {
     struct Options for event::Options { todo: String, workers: u32, turn_timeout_ms: u64, max_duration_ms: u64, auto_resume: bool }
         maybe { checks: Vec<String>, budget_tokens: u64, budget_dollars: f64, planners: u32, reviewers: u32, budget_minutes: u32, task_budget_tokens: u64, task_budget_dollars: f64,
             task_budget_minutes: u32, diagnostics: bool, approval: bool, fractal: bool, background: bool, toasts: Toasts,
-            worktrees: bool, as_branch: bool, worktree_links: Vec<String>, worktree_setup: Vec<String>, race: u32, race_models: Vec<String>, worktrees_ahead: u32, follow: bool, permission_timeout_ms: u64 }
+            worktrees: bool, as_branch: bool, worktree_links: Vec<String>, worktree_setup: Vec<String>, race: u32, race_models: Vec<String>, worktrees_ahead: u32, follow: bool, permissions: Vec<String>, permission_timeout_ms: u64 }
         lists { providers: Ceiling }
     struct Ceiling for event::Ceiling { name: String, most: u32 }
     struct Brief for event::Brief { text: String }

@@ -66,6 +66,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub task_budget_minutes: Option<u32>,
+        /// The mission's own rules for what its agents do, such as `allow bash npm test*`; the last that fits counts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub permissions: Option<Vec<String>>,
         /// Seconds after which an unanswered permission is refused, 5 to 86400 (default 600).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]

@@ -24,7 +24,7 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub allowed: Option<bool>,
-        /// Whose word that was: host, user, time or nobody.
+        /// Whose word that was: host, user, policy, time or nobody.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub by: Option<String>,

@@ -3,6 +3,7 @@ use crate::domain::budget::Budget;
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
 use crate::domain::inside::is_inside;
+use crate::domain::permission::Rule;
 use crate::domain::race::{MAX_TRIES, is_model};
 use crate::engine::handle::{
     self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note, Notice,
@@ -48,6 +49,12 @@ pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
     (options.task_budget_tokens, options.task_budget_dollars, options.task_budget_minutes) =
         (wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes);
     options.fractal = wire.fractal.map(|policy| policy == FractalPolicy::Auto);
+    if let Some(rule) = wire.permissions.iter().flatten().find(|rule| Rule::parse(rule).is_none()) {
+        return invalid(format!(
+            "option permissions has {rule:?}: write rules as in \"allow bash npm test*\""
+        ));
+    }
+    options.permissions.clone_from(&wire.permissions);
     if let Some(seconds) = wire.permission_timeout_seconds {
         if !(5..=86_400).contains(&seconds) {
             return invalid(format!("option permissionTimeoutSeconds is {seconds}: it must be 5 to 86400"));

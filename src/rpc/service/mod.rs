@@ -467,8 +467,10 @@ impl Service {
 
     async fn lease_check(&self, p: LeaseCheckParams, _: CallContext) -> Result<LeaseCheckResult, RpcError> {
         let session = HostSessionId(p.session);
+        let own = TOOLS.iter().any(|tool| tool.name == p.tool);
+        let rules = || self.engine.rules_check(&session, &p.tool, &p.paths, p.command.as_deref());
         let command = p.command.as_deref().map_or(Ok(()), |c| self.engine.command_check(&session, c));
-        let checked = match command {
+        let checked = match command.and_then(|()| if own { Ok(()) } else { rules() }) {
             Ok(()) => self.engine.lease_check(&session, &p.tool, &p.paths).await,
             Err(why) => Err(why),
         };

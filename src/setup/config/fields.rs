@@ -1,6 +1,7 @@
 //! Every option: its name, what it takes, and what it is for. Validation, the JSON Schema and the reference in
 //! docs/configuration.md come from this table.
 use crate::domain::inside::is_inside;
+use crate::domain::permission::Rule;
 use crate::domain::race::{MAX_TRIES, is_model};
 use serde_json::{Map, Value, json};
 
@@ -34,6 +35,8 @@ pub enum Kind {
     },
     /// A list of shell commands.
     Commands,
+    /// A list of rules for permissions.
+    Rules,
     /// A path below the project's root.
     InsidePath,
     InsidePaths,
@@ -44,7 +47,7 @@ pub enum Kind {
 /// Of a `Ceilings`.
 const MAX_NAMES: usize = 50;
 
-pub const FIELDS: [Field; 28] = [
+pub const FIELDS: [Field; 29] = [
     Field {
         name: "budgetDollars",
         env: "GANTRY_BUDGET_DOLLARS",
@@ -114,6 +117,13 @@ pub const FIELDS: [Field; 28] = [
         kind: Kind::Whole { least: 5, most: 86_400, unit: "seconds" },
         about: "Time after which a permission that an agent asks for, and nobody answers, is refused; the agent is told and goes on",
         default: Some("600"),
+    },
+    Field {
+        name: "permissions",
+        env: "GANTRY_PERMISSIONS",
+        kind: Kind::Rules,
+        about: "Rules of a mission's own, in order, the last that fits counts: ACTION PERMISSION [PATTERN], with OpenCode's names of permissions. What is allowed is not asked of you, what is denied is refused to the agents at once; what OpenCode itself denies stays denied",
+        default: None,
     },
     Field {
         name: "planApproval",
@@ -275,6 +285,9 @@ impl Kind {
                 (1..=MAX_TRIES as usize).contains(&list.len())
                     && list.iter().all(|item| item.as_str().is_some_and(is_model))
             }),
+            Self::Rules => value.as_array().is_some_and(|list| {
+                list.iter().all(|item| item.as_str().is_some_and(|text| Rule::parse(text).is_some()))
+            }),
             Self::InsidePath => value.as_str().is_some_and(is_inside),
             Self::InsidePaths => value
                 .as_array()
@@ -299,6 +312,9 @@ impl Kind {
                     "1 to {MAX_TRIES} models with their provider, as in [\"anthropic/claude-sonnet-4-5\"]"
                 )
             }
+            Self::Rules => {
+                "a list of rules (allow, ask or deny, a permission, a pattern), as in [\"allow bash npm test*\", \"deny webfetch\"]".into()
+            }
             Self::InsidePath => "a path inside the project, such as \"TODO.md\"".into(),
             Self::InsidePaths => "a list of paths inside the project, as in [\"node_modules\"]".into(),
         }
@@ -312,6 +328,7 @@ impl Kind {
             | Self::Ceilings { .. }
             | Self::Commands
             | Self::Models
+            | Self::Rules
             | Self::InsidePaths => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
             Self::Choice(_) | Self::InsidePath => json!(text),
         }
@@ -340,6 +357,9 @@ impl Kind {
                 "maxItems": MAX_TRIES,
                 "items": {"type": "string", "pattern": "^[^/\\s]+/\\S+$"},
             }),
+            Self::Rules => {
+                json!({"type": "array", "items": {"type": "string", "pattern": "^\\s*(allow|ask|deny)\\s+\\S"}})
+            }
             Self::InsidePath => inside_path(),
             Self::InsidePaths => json!({"type": "array", "items": inside_path()}),
         }

@@ -2,7 +2,7 @@
 use super::outside::*;
 use super::*;
 use crate::domain::ids::MissionId;
-use crate::engine::core::event::{Judge, PromptReason};
+use crate::engine::core::event::{Judge, Options, PromptReason};
 use crate::engine::core::{Control, Refusal};
 
 /// One task, whose worker asks after a second and reports when it may go on.
@@ -134,4 +134,34 @@ fn an_answer_without_an_ask_is_refused() {
     w.control(&m, answer(true, None)).unwrap();
     let again = Control::Answer { ask: Some(ask), allow: false, reason: None };
     assert!(matches!(w.control(&m, again), Err(Refusal::Conflict(_))));
+}
+
+#[test]
+fn the_rules_of_the_mission_answer_before_anybody_is_asked() {
+    // What the host asks for is `npm publish` under `bash`.
+    let table = [
+        (vec!["allow bash npm *"], Some(true)),
+        (vec!["allow bash npm *", "deny bash npm publish"], Some(false)),
+        (vec!["deny *", "allow edit src/*", "ask bash"], None),
+    ];
+    for (rules, expected) in table {
+        let mut w = planned(vec![task("T1", "a", "")]);
+        let steps = vec![(1_000, Step::Ask), (1_000, Step::Call(report("T1"))), (100, Step::Say("x"))];
+        w.outside.script("T1", vec![steps]);
+        let permissions = Some(rules.iter().map(|rule| (*rule).to_owned()).collect());
+        let options = Options { permissions, permission_timeout_ms: Some(30_000), ..w.options() };
+        let m = w.task_in("u0", "/p", "do it", options);
+        w.run();
+        let ask = &w.mission(&m).asks[0];
+        let verdict = ask.verdict.as_ref().expect("an answer");
+        let by = if expected.is_some() { Judge::Policy } else { Judge::Time };
+        assert_eq!((verdict.by, verdict.allow), (by, expected == Some(true)), "{rules:?}");
+        let waited = w.toasts().iter().any(|(title, _)| title == "A permission waits for you");
+        assert_eq!(waited, expected.is_none(), "{rules:?}");
+        let told = w.outside.answers[0].clone();
+        let refused = told.as_deref().is_some_and(|t| t.starts_with("The rules of this mission"));
+        assert_eq!(refused, expected == Some(false), "{rules:?}: {told:?}");
+        assert_eq!(w.state(&m), "completed");
+        assert_eq!(w.mission(&m).attempts.values().filter(|a| a.prompts.len() > 1).count(), 0, "{rules:?}");
+    }
 }

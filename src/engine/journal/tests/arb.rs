@@ -77,7 +77,7 @@ fn created() -> impl Strategy<Value = Created> {
             of(any::<bool>()),
             of(any::<bool>()),
             of(select(vec![Toasts::Quiet, Toasts::Normal, Toasts::Verbose])),
-            of(whole()),
+            (of(texts()), of(whole())),
         ),
         (
             of(any::<bool>()),
@@ -100,7 +100,7 @@ fn created() -> impl Strategy<Value = Created> {
                 budget,
                 task_budget,
                 diagnostics,
-                (approval, fractal, background, toasts, permission_timeout_ms),
+                (approval, fractal, background, toasts, (permissions, permission_timeout_ms)),
                 (
                     worktrees,
                     as_branch,
@@ -139,6 +139,7 @@ fn created() -> impl Strategy<Value = Created> {
                 race_models,
                 worktrees_ahead,
                 follow,
+                permissions,
                 permission_timeout_ms,
             },
         );
@@ -296,7 +297,7 @@ fn of_mission() -> BoxedStrategy<Event> {
         (
             text(),
             any::<bool>(),
-            select(vec![Judge::Host, Judge::User, Judge::Time, Judge::Nobody]),
+            select(vec![Judge::Host, Judge::User, Judge::Policy, Judge::Time, Judge::Nobody]),
             of(text())
         )
             .prop_map(|(ask, allow, by, reason)| Event::AskJudged { ask, allow, by, reason }),

@@ -80,6 +80,11 @@ impl Client {
         answer(path, request.send_json(body))
     }
 
+    pub fn delete(&self, path: &str) -> Result<Value> {
+        let request = self.agent.delete(format!("{}{path}", self.url)).query("directory", self.directory());
+        answer(path, request.call())
+    }
+
     /// The directory's event stream, read from now on.
     pub fn events(&self) -> Result<Events> {
         // Of the agent for calls, every call has an end.
