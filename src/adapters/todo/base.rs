@@ -42,8 +42,8 @@ impl<'a> Bases<'a> {
         self.retain(|base| base.1 > published || needed.contains(base));
     }
 
-    pub(super) fn drop_after(&self, version: u64) {
-        self.retain(|(_, of)| *of <= version);
+    pub(super) fn keep_only(&self, kept: impl Fn(u64) -> bool) {
+        self.retain(|(_, of)| kept(*of));
     }
 
     fn retain(&self, keep: impl Fn(&(String, u64)) -> bool) {

@@ -163,7 +163,10 @@ where
             Standing::GivenUp => return Ok(false),
             Standing::Waits => {}
         }
-        let found = read(&self.target).map_err(|error| self.of_file(error))?;
+        let found = match read(&self.target) {
+            Ok(found) => found,
+            Err(error) => return self.give_up(open, &None).and(Err(self.of_file(error))),
+        };
         let (newest, text) = (open.versions.newest(), open.versions.newest_text());
         let (Some(text), Some(there)) = (text, version_of(&open, &found)) else {
             return self.give_up(open, &found).map(|()| false);

@@ -17,8 +17,7 @@ impl Lock {
     pub(super) fn take(path: &Path, deadline: Instant) -> io::Result<Self> {
         let file = open(path)?;
         if !taken(file.try_lock())? {
-            file.lock()?;
-            in_time(deadline)?;
+            wait(&file, File::lock, deadline)?;
         }
         Ok(Self { _file: file })
     }
@@ -35,8 +34,7 @@ impl Lock {
     pub(super) fn shared(path: &Path, deadline: Instant) -> io::Result<Self> {
         let file = open(path)?;
         if !taken(file.try_lock_shared())? {
-            file.lock_shared()?;
-            in_time(deadline)?;
+            wait(&file, File::lock_shared, deadline)?;
         }
         Ok(Self { _file: file })
     }
@@ -50,7 +48,8 @@ fn taken(tried: Result<(), TryLockError>) -> io::Result<bool> {
     }
 }
 
-fn in_time(deadline: Instant) -> io::Result<()> {
+fn wait(file: &File, lock: fn(&File) -> io::Result<()>, deadline: Instant) -> io::Result<()> {
+    lock(file)?;
     if Instant::now() < deadline { Ok(()) } else { Err(ErrorKind::TimedOut.into()) }
 }
 
@@ -85,17 +84,12 @@ mod tests {
 
         let held = Lock::take(&path, soon()).expect("free");
         assert!(Lock::try_take(&path).expect("asked").is_none());
-        std::thread::scope(|scope| {
-            let (path, late) = (&path, Instant::now());
-            let alone = scope.spawn(move || Lock::take(path, late).map(drop));
-            let shared = scope.spawn(move || Lock::shared(path, late).map(drop));
-            std::thread::sleep(Duration::from_millis(20));
-            drop(held);
-            for wait in [alone, shared] {
-                let error = wait.join().expect("no panic").expect_err("too late");
-                assert_eq!(error.kind(), ErrorKind::TimedOut);
-            }
-        });
+        drop(held);
+        for lock in [File::lock, File::lock_shared] {
+            let file = open(&path).expect("opened");
+            let error = wait(&file, lock, Instant::now()).expect_err("too late");
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+        }
         assert!(Lock::try_take(&path).expect("asked").is_some(), "who gave up keeps nothing");
     }
 }

@@ -136,14 +136,18 @@ impl Open<'_> {
         Ok(())
     }
 
-    /// What is not in the file never comes into it, but for `seen`, a version that the file has been found to have.
+    /// What is not in the file never comes into it. `seen` is the version that the file says it has: it may be there without
+    /// the mark saying so, and is kept; as an answer to those that wait it does not count, for a person can write anything.
     pub(super) fn end_epoch(&mut self, seen: u64) -> io::Result<()> {
+        // Without a mark, an earlier Gantry or a power cut before it, nobody waits and all that is kept was in the file.
+        let all = self.mark.is_none();
         let mark = self.mark.unwrap_or_default();
-        let published = mark.published.max(seen);
+        let in_the_file = |version: u64| all || version <= mark.published || version == seen;
         // First, so that nobody who waits takes a version for published whose number is used again.
-        self.set(Mark { epoch: mark.epoch + 1, published, before: published })?;
-        self.shelf.bases().drop_after(published);
-        self.versions.drop_after(published)
+        let published = mark.published.max(seen);
+        self.set(Mark { epoch: mark.epoch + 1, published, before: mark.published })?;
+        self.shelf.bases().keep_only(in_the_file);
+        self.versions.keep_only(in_the_file)
     }
 
     /// Only by who has the turn. Written in place: a new file under an old name is flushed by some file systems, which

@@ -343,6 +343,23 @@ async fn changes_that_wait_come_into_the_file_together() {
     assert!(lab.text().contains("[x] T1") && lab.text().contains("[!] T2"), "{}", lab.text());
 }
 
+#[tokio::test]
+async fn a_change_that_waits_is_made_anew_when_the_file_comes_from_elsewhere_meanwhile() {
+    let lab = Lab::new();
+    lab.publish(&["T1", "T2"]).await.expect("written");
+    let busy = locked(&lab, "writer");
+    let elsewhere = async {
+        while lab.versions().last() != Some(&2) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        lab.save("version=1", "version=900");
+        drop(busy);
+    };
+    let (version, ()) = tokio::join!(lab.update("T1", TodoState::Done), elsewhere);
+    assert_eq!(version, Ok(901));
+    assert!(lab.text().contains("[x] T1"), "{}", lab.text());
+}
+
 /// A change that was told to have failed must not come into the file later, with somebody else's.
 #[tokio::test]
 async fn a_change_that_failed_stays_out() {
@@ -379,7 +396,11 @@ async fn a_version_that_is_in_the_file_without_the_mark_counts_as_written() {
     // A power cut may take what is not the plan file itself.
     std::fs::write(lab.kept().join("mark"), "").expect("spoilt");
     assert_eq!(lab.update("T1", TodoState::Review).await, Ok(5));
-    assert_eq!(lab.versions(), [1, 2, 3, 4, 5]);
+    assert_eq!(
+        lab.versions(),
+        [1, 3, 4, 5],
+        "of those before the file's own only 1 was known to have been in it"
+    );
 }
 
 /// Runs `child` of this file as a process of its own.
@@ -559,6 +580,42 @@ async fn an_edit_is_told_within_300_ms_however_the_editor_saves() {
         slowest = slowest.max(began.elapsed());
     }
     assert!(slowest < Duration::from_millis(300), "{slowest:?}");
+}
+
+/// The folder cannot be watched before it is there, so the file is looked at.
+#[tokio::test]
+async fn an_edit_is_told_where_no_watcher_can_be_had() {
+    let lab = Lab::new();
+    let file = lab.folder.path().join("project/docs/PLAN.md");
+    let waiting = lab.todo.edited(file.clone(), "m1".into(), Vec::new());
+    tokio::pin!(waiting);
+    let early = tokio::time::timeout(Duration::from_millis(20), &mut waiting).await;
+    assert!(early.is_err(), "there is no file: {early:?}");
+    lab.publish_at("docs/PLAN.md", &["T1"]).await.expect("written");
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
+    assert!(early.is_err(), "nobody has edited it: {early:?}");
+    let text = std::fs::read_to_string(&file).expect("a plan file");
+    let began = tokio::time::Instant::now();
+    std::fs::write(&file, text.replace("[ ] T1", "[x] T1")).expect("saved");
+    assert_eq!(waiting.await, [marked("T1", TodoState::Done)]);
+    assert!(began.elapsed() < Duration::from_millis(1_000), "five looks a second: {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_plan_of_ten_thousand_items_is_written_ticked_and_read_back() {
+    let lab = Lab::new();
+    let ids: Vec<String> = (0..10_000).map(|i| format!("T{i}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    lab.publish(&ids).await.expect("written");
+    lab.update("T1", TodoState::Done).await.expect("written");
+    lab.save("[ ] T9999:", "[x] T9999:");
+    assert_eq!(lab.edits(&[]).await, [marked("T9999", TodoState::Done)]);
+    lab.update("T1000", TodoState::Failed).await.expect("written");
+    let items = Document::parse(&lab.text()).items("m1");
+    let closed = items.iter().filter(|item| item.state != TodoState::Open);
+    let closed: Vec<_> = closed.map(|item| (item.id.as_str(), item.state)).collect();
+    let wanted = [("T1", TodoState::Done), ("T1000", TodoState::Failed), ("T9999", TodoState::Done)];
+    assert_eq!((items.len(), closed), (10_000, wanted.to_vec()));
 }
 
 #[tokio::test]

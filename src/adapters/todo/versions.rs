@@ -52,9 +52,11 @@ impl Versions {
         self.numbers.drain(..old).collect::<Vec<_>>().into_iter().try_for_each(|old| self.remove(old))
     }
 
-    pub(super) fn drop_after(&mut self, number: u64) -> io::Result<()> {
-        let kept = self.numbers.partition_point(|at| *at <= number);
-        self.numbers.drain(kept..).collect::<Vec<_>>().into_iter().try_for_each(|later| self.remove(later))
+    pub(super) fn keep_only(&mut self, kept: impl Fn(u64) -> bool) -> io::Result<()> {
+        let (numbers, gone) = self.numbers.iter().partition(|number| kept(**number));
+        self.numbers = numbers;
+        let gone: Vec<u64> = gone;
+        gone.into_iter().try_for_each(|number| self.remove(number))
     }
 
     fn remove(&self, number: u64) -> io::Result<()> {

@@ -241,4 +241,36 @@ proptest! {
             }
         }
     }
+
+    /// Who waits holds nothing, for a lease is had whole or not at all, and what is met on the way is refused, not waited
+    /// for: so every order of work comes to its end.
+    #[test]
+    fn nobody_waits_for_ever(
+        wanted in prop::collection::vec(prop::collection::vec(pattern_text(), 0..4), 1..8),
+        steps in prop::collection::vec((any::<prop::sample::Index>(), path()), 64),
+    ) {
+        let mut table = LeaseTable::default();
+        let mut waiting: Vec<usize> = (0..wanted.len()).collect();
+        let mut working: Vec<usize> = Vec::new();
+        let who = |task: &usize| holder(&format!("T{task}"));
+        for (token, (pick, met)) in steps.iter().cycle().enumerate() {
+            if waiting.is_empty() && working.is_empty() {
+                break;
+            }
+            prop_assert!(token < 10 * steps.len(), "{:?} wait for ever", waiting);
+            waiting.retain(|task| {
+                let texts: Vec<&str> = wanted[*task].iter().map(String::as_str).collect();
+                let granted = table.grant(&who(task), &patterns(&texts), token as u64).is_ok();
+                if granted {
+                    working.push(*task);
+                }
+                !granted
+            });
+            prop_assert!(!working.is_empty(), "{:?} wait for nobody", waiting);
+            let at = pick.index(working.len());
+            if table.extend(&who(&working[at]), met).is_err() || token % 2 == 0 {
+                table.release(&who(&working.swap_remove(at)));
+            }
+        }
+    }
 }
