@@ -32,6 +32,7 @@ fn stubborn(project: &Path) -> Script {
     Script::new()
         .rule(script::commander())
         .rule(script::no_mission())
+        .rule(script::plan_stays())
         .rule(script::planner(script::plan(&tasks)))
         .rule(script::integration(script::approve()))
         .rule(asking)
