@@ -5,7 +5,7 @@ import type { MissionViewResult, TaskDetail } from "../src/generated/types"
 import type { Door } from "../src/tui/door"
 import { clip, fit, width, wrap } from "../src/tui/format"
 import { tree } from "../src/tui/graph"
-import { Orders } from "../src/tui/orders"
+import { Orders, steerOf } from "../src/tui/orders"
 import { Panel } from "../src/tui/panel"
 import { allowed, entries, screen } from "../src/tui/screen"
 import type { Keys, Terminal } from "../src/tui/terminal"
@@ -186,6 +186,30 @@ test("keys order what the state allows, and are gone with the view", async () =>
   assert.deepEqual(terminal.pressed, {})
   await pass(20_000)
   assert.equal(count("mission/view") - atEnd, 2, "nobody asks for a view that is gone")
+})
+
+test("flags before the words of a steer are read as the sidecar reads them, and are never the words", async () => {
+  const table: [string, object][] = [
+    ["use tabs", { text: "use tabs" }],
+    [" --task T2 use tabs\nand pnpm ", { task: "T2", text: "use tabs\nand pnpm" }],
+    ["--now --task T2.1  use --now tabs", { now: true, task: "T2.1", text: "use --now tabs" }],
+    ["--task T1 --task T2 wait", { task: "T2", text: "wait" }],
+    ["--task --now use tabs", { task: "--now", text: "use tabs" }],
+    ["--nowhere else", { text: "--nowhere else" }],
+  ]
+  for (const [words, expected] of table) assert.deepEqual(steerOf(words), expected, words)
+  const { door, count } = fakeDoor({ "mission/control": () => ({}) })
+  const terminal = new FakeTerminal()
+  const orders = new Orders(terminal, door, () => {})
+  for (const words of ["--task T2", "--now", "--now --task T2 ", "--task T2 --now"]) {
+    terminal.answer = words
+    await assert.rejects(orders.steer("m1"), { message: "say what the workers are to know, as in /task-steer use the date helper" }, words)
+  }
+  for (const words of ["--task", "--now --task "]) {
+    terminal.answer = words
+    await assert.rejects(orders.steer("m1"), { message: "say which task, as in /task-steer --task T2 …" }, words)
+  }
+  assert.equal(count("mission/control"), 0)
 })
 
 test("where no other half shows toasts the panel fetches them, each once", async () => {
