@@ -126,11 +126,17 @@ class FakeTerminal implements Terminal {
   onDispose = (end: () => void) => void this.ends.push(end)
 }
 
-/** Answers by method; what was asked is kept. */
-function fakeDoor(answers: Record<string, (params: any) => unknown>) {
+/** Answers by method, and of all processes by socket; what was asked is kept. */
+function fakeDoor(answers: Record<string, (params: any, socket?: string) => unknown>, sockets: string[] = []) {
   const asked: [string, any][] = []
   const ask = async (method: string, params: unknown) => (asked.push([method, params]), answers[method]?.(params))
-  return { door: { ask } as unknown as Door, asked, count: (method: string) => asked.filter(([name]) => name === method).length }
+  const askAll = async (method: string, paramsFor: (socket: string) => unknown) =>
+    new Map(sockets.map((socket) => {
+      const params = paramsFor(socket)
+      asked.push([`${method} ${socket}`, params])
+      return [socket, answers[method]?.(params, socket)]
+    }))
+  return { door: { ask, askAll } as unknown as Door, asked, count: (method: string) => asked.filter(([name]) => name === method).length }
 }
 
 const settle = async () => {
@@ -212,27 +218,50 @@ test("flags before the words of a steer are read as the sidecar reads them, and 
   assert.equal(count("mission/control"), 0)
 })
 
-test("where no other half shows toasts the panel fetches them, each once", async () => {
+test("where no other half shows toasts the panel fetches those of all processes, each once", async () => {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
-  const all = [{ number: 7, title: "Mission resumed", message: "Greet", variant: "info" }]
+  const all: Record<string, { number: number; title: string; message: string; variant: string }[]> = {
+    one: [],
+    own: [{ number: 7, title: "Mission resumed", message: "Greet", variant: "info" }],
+  }
   const { door, asked, count } = fakeDoor({
     "mission/status": () => view().detail,
-    "notice/list": ({ after = 0 }) => ({ notices: all.filter(({ number }) => number > after) }),
-  })
+    "notice/list": ({ after = 0 }, socket = "") => ({ notices: all[socket]?.filter(({ number }) => number > after) }),
+  }, ["one", "own"])
   const terminal = new FakeTerminal()
   terminal.fetchesNotices = true
   new Panel(terminal, door)
   await pass(3_000)
-  all.push({ number: 9, title: "Task T1 failed", message: "It does not greet.", variant: "error" })
+  all.own?.push({ number: 9, title: "Task T1 failed", message: "It does not greet.", variant: "error" })
   await pass(3_000)
-  assert.deepEqual(terminal.said, ["info: Mission resumed: Greet", "error: Task T1 failed: It does not greet."])
-  const numbers = asked.filter(([method]) => method === "notice/list").map(([, { after }]) => after)
-  assert.deepEqual([numbers[0], numbers[1], numbers.at(-1)], [undefined, 7, 9])
-  const other = fakeDoor({ "mission/status": () => view().detail })
+  all.one?.push({ number: 3, title: "Mission paused", message: "In the other window", variant: "info" })
+  await pass(3_000)
+  assert.deepEqual(terminal.said, ["info: Mission resumed: Greet", "error: Task T1 failed: It does not greet.", "info: Mission paused: In the other window"])
+  const numbers = (socket: string) => [...new Set(asked.filter(([name]) => name === `notice/list ${socket}`).map(([, { after }]) => after))]
+  assert.deepEqual([numbers("own"), numbers("one")], [[undefined, 7, 9], [undefined, 3]])
+  const other = fakeDoor({ "mission/status": () => view().detail }, ["one"])
   new Panel(new FakeTerminal(), other.door)
   await pass(3_000)
-  assert.equal(other.count("notice/list"), 0)
+  assert.equal(other.count("notice/list one"), 0)
   assert.ok(count("mission/status") > 0)
+  for (const end of terminal.ends) end()
+})
+
+test("a process that hangs keeps its notices, and not the panel", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  const { door, count } = fakeDoor({ "mission/status": () => view().detail })
+  let fetches = 0
+  let release = () => {}
+  door.askAll = () => (fetches++, new Promise((resolve) => (release = () => resolve(new Map()))))
+  const terminal = new FakeTerminal()
+  terminal.fetchesNotices = true
+  new Panel(terminal, door)
+  await pass(5_000)
+  assert.ok(count("mission/status") >= 4)
+  assert.equal(fetches, 1, "one at a time")
+  release()
+  await pass(2_000)
+  assert.equal(fetches, 2)
   for (const end of terminal.ends) end()
 })
 
