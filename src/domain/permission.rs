@@ -3,6 +3,8 @@
 //! They come before the user is asked, and never widen what the host allows: an allowance answers what the host asks for,
 //! and what the host denies it does not ask for.
 
+use std::ops::Range;
+
 /// What a model is told of what the rules deny.
 pub const REFUSED: &str = "The rules of this mission do not allow this. Do the work without it; if it cannot be done without, say so when you hand your work in.";
 
@@ -38,8 +40,25 @@ impl Rule {
     }
 
     fn fits(&self, permission: &str, subject: &str) -> bool {
-        matches(&self.permission, permission) && matches(&self.pattern, subject)
+        let named = if is_shell(permission) {
+            SHELLS.iter().any(|name| matches(&self.permission, name))
+        } else {
+            matches(&self.permission, permission)
+        };
+        named && matches(&self.pattern, subject)
     }
+
+    /// Whether it says what it means, instead of all there is.
+    fn is_particular(&self) -> bool {
+        self.pattern.chars().any(|c| c != '*')
+    }
+}
+
+/// One tool, which the host names otherwise since its second version; rules may name either.
+const SHELLS: [&str; 2] = ["bash", "shell"];
+
+pub fn is_shell(tool: &str) -> bool {
+    SHELLS.contains(&tool)
 }
 
 /// What the rules say of a permission that is asked for all of these: denied when one of them is, allowed when all are.
@@ -57,12 +76,81 @@ pub fn verdict(rules: &[Rule], permission: &str, subjects: &[String]) -> Option<
     }
 }
 
+/// Whether a call is denied for what it is about, or for another text of the same. Such a text may be read wrongly, so only
+/// a denial that names it counts, not one of all that is not allowed.
+pub fn denies(rules: &[Rule], permission: &str, subjects: &[String], others: &[String]) -> bool {
+    let named = |subject: &String| {
+        let last = rules.iter().rfind(|rule| rule.fits(permission, subject));
+        last.is_some_and(|rule| rule.action == Action::Deny && rule.is_particular())
+    };
+    verdict(rules, permission, subjects) == Some(Action::Deny) || others.iter().any(named)
+}
+
 /// Whether a shell command is denied, or a part of it that would run by itself. Only words are compared: who means to get
 /// round a rule can.
 pub fn denies_command(rules: &[Rule], command: &str) -> bool {
-    let parts = command.split(['\n', ';', '|', '&']).map(str::trim).filter(|part| !part.is_empty());
-    let all: Vec<_> = parts.chain([command.trim()]).map(String::from).collect();
-    verdict(rules, "bash", &all) == Some(Action::Deny)
+    let owned = |parts: Vec<&str>| -> Vec<String> {
+        parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).map(String::from).collect()
+    };
+    let parts = owned(parts(command));
+    // Quoted text may be a command for another shell (`sh -c "..."`).
+    let mut others = owned(command.split(SEPARATORS).collect());
+    others.push(command.trim().into());
+    denies(rules, "bash", &parts, &others)
+}
+
+/// Between commands; those in brackets and backticks are run by themselves too.
+const SEPARATORS: [char; 7] = ['\n', ';', '|', '&', '`', '(', ')'];
+
+/// The commands of a line. Separators in quotes are text where it is certain what is quoted; else they separate.
+fn parts(command: &str) -> Vec<&str> {
+    let quoted = quoted(command).unwrap_or_default();
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for (at, c) in command.char_indices() {
+        let text = quoted.iter().any(|range| range.contains(&at));
+        if SEPARATORS.contains(&c) && !text && !(c == '&' && redirects(command, at)) {
+            parts.push(&command[start..at]);
+            start = at + c.len_utf8();
+        }
+    }
+    parts.push(&command[start..]);
+    parts
+}
+
+/// What is in quotes; none where shells differ in that, or where quotes hold commands: a quote after a backslash, one that
+/// stays open on its line (an apostrophe of a comment, a text of many lines), substitution. Shells of Windows differ.
+fn quoted(command: &str) -> Option<Vec<Range<usize>>> {
+    if cfg!(windows) || ["\\\"", "\\'", "`", "$("].iter().any(|doubt| command.contains(doubt)) {
+        return None;
+    }
+    let mut ranges = Vec::new();
+    let mut open = None;
+    for (at, c) in command.char_indices() {
+        match open {
+            None if c == '"' || c == '\'' => open = Some((c, at)),
+            Some(_) if c == '\n' => return None,
+            Some((quote, from)) if c == quote => {
+                ranges.push(from..at);
+                open = None;
+            }
+            _ => {}
+        }
+    }
+    open.is_none().then_some(ranges)
+}
+
+/// Whether the `&` belongs to a redirection: `2>&1`, `<&3`, `>&log`, `&>log`. The last ends a command in shells without it,
+/// which then run what follows the file: so nothing may.
+fn redirects(command: &str, at: usize) -> bool {
+    let (before, after) = (&command[..at], &command[at + 1..]);
+    if let Some(before) = before.strip_suffix(['>', '<']) {
+        return !before.ends_with('\\');
+    }
+    let Some(file) = after.strip_prefix('>') else { return false };
+    let end = file.find(&SEPARATORS[..4]).unwrap_or(file.len());
+    let words = file[..end].trim_start_matches('>').split_whitespace().count();
+    words == 1 && !before.ends_with(['&', '|'])
 }
 
 /// `*` for any text, `?` for any character.
@@ -133,13 +221,82 @@ mod tests {
     #[test]
     fn a_command_is_seen_part_by_part() {
         let rules = rules(&["deny bash git push*"]);
-        for command in
-            ["git push", "cd a && git push origin", "true;git push", "echo x |git push\nls", " git push "]
-        {
+        for command in [
+            "git push",
+            "cd a && git push origin",
+            "true;git push",
+            "echo x |git push\nls",
+            " git push ",
+            "sh -c 'true; git push'",
+            "npm test 2>&1&git push",
+            "(git push)",
+            "echo $(git push)",
+            "echo \"`git push`\"",
+        ] {
             assert!(denies_command(&rules, command), "{command}");
         }
         for command in ["git pull", "echo git push", "git-push"] {
             assert!(!denies_command(&rules, command), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_what_is_allowed_lets_its_commands_through_whole() {
+        let rules = rules(&["deny bash *", "allow bash npm test*", "allow bash git log*"]);
+        for command in [
+            "npm test 2>&1",
+            "npm test >&2 | npm test <&3",
+            "npm test &>log",
+            "npm test &>> log; git log",
+            "git log && npm test",
+        ] {
+            assert!(!denies_command(&rules, command), "{command}");
+        }
+        for command in [
+            "rm x",
+            "npm test; rm x",
+            "npm test & rm x",
+            "npm test 2>&1 & rm x",
+            "npm test 2>&1& rm x",
+            "npm test \\>& rm x",
+            "npm test &> log rm x",
+            "npm test &&> log rm x",
+            "npm test $(rm x)",
+            "npm test `rm x`",
+            "npm test <(rm x)",
+        ] {
+            assert!(denies_command(&rules, command), "{command}");
+        }
+    }
+
+    #[test]
+    fn separators_in_quotes_are_text_where_it_is_certain_that_they_are_quoted() {
+        let rules = rules(&["deny bash *", "allow bash npm test*"]);
+        for command in ["npm test -- -t 'a; b'", "npm test -- -t \"it's (a|b) & c\" 2>&1"] {
+            assert_eq!(denies_command(&rules, command), cfg!(windows), "{command}");
+        }
+        for command in [
+            "npm test 'a'; rm x; 'b'",
+            "npm test # it's\nrm x # it's",
+            "npm test \\'; rm x; \\'",
+            "npm test \"\\\"; rm x; \"\\\"",
+            "npm test \"$(true; rm x)\"",
+            "npm test \"`rm x`\"",
+            "npm test 'a; rm x",
+        ] {
+            assert!(denies_command(&rules, command), "{command}");
+        }
+    }
+
+    #[test]
+    fn both_names_of_the_shell_are_one() {
+        for rule in ["deny bash git push*", "deny shell git push*", "deny s* git push*"] {
+            let rules = rules(&[rule]);
+            assert!(denies_command(&rules, "git push"), "{rule}");
+            for name in ["bash", "shell"] {
+                assert_eq!(verdict(&rules, name, &["git push".into()]), Some(Action::Deny), "{rule} {name}");
+            }
+            assert_eq!(verdict(&rules, "edit", &["git push".into()]), None, "{rule}");
         }
     }
 

@@ -13,7 +13,7 @@ pub use super::core::{
 use super::core::{Input, ReplyTo, STRANGER, replay};
 pub use super::dispatcher::decode_all;
 use super::dispatcher::{Dispatcher, Message};
-use super::index::Index;
+use super::index::{Entry, Index};
 use super::inspect::inspect;
 use super::journal;
 pub use super::metrics::Metrics;
@@ -357,7 +357,7 @@ impl Handle {
         paths: &[String],
     ) -> Option<Result<(), String>> {
         // What a shell command writes cannot be foreseen; who may not write may not run one either.
-        if paths.is_empty() && tool != "bash" {
+        if paths.is_empty() && !permission::is_shell(tool) {
             return Some(Ok(()));
         }
         let Some(entry) = self.index.get(session) else { return Some(Err(STRANGER.into())) };
@@ -415,20 +415,25 @@ impl Handle {
         let Some(entry) = self.index.get(session).filter(|entry| !entry.rules.is_empty()) else {
             return Ok(());
         };
-        let relative = |path: &String| {
-            let path = entry.absolute(path);
-            let inside = Path::new(&path).strip_prefix(&entry.root);
-            inside.map_or(path.clone(), |inside| inside.to_string_lossy().into_owned())
-        };
-        let denied = match (tool, command) {
-            (_, Some(command)) => permission::denies_command(&entry.rules, command),
-            _ if !paths.is_empty() => {
-                let paths: Vec<_> = paths.iter().map(relative).collect();
-                permission::verdict(&entry.rules, "edit", &paths) == Some(permission::Action::Deny)
-            }
-            _ => permission::verdict(&entry.rules, tool, &[]) == Some(permission::Action::Deny),
+        let denied = match command {
+            Some(command) => permission::denies_command(&entry.rules, command),
+            None if !paths.is_empty() => self.denies_paths(&entry, "edit", paths),
+            None => permission::denies(&entry.rules, tool, &[], &[]),
         };
         if denied { Err(permission::REFUSED.into()) } else { Ok(()) }
+    }
+
+    /// Judged by the file that is meant, and by its name as the model wrote it, which may go through a link.
+    fn denies_paths(&self, entry: &Entry, permission: &str, paths: &[String]) -> bool {
+        let (mut real, mut written) = (Vec::with_capacity(paths.len()), Vec::new());
+        for path in paths {
+            let path = entry.absolute(path);
+            let inside = Path::new(&path).strip_prefix(&entry.root);
+            let text = inside.map_or(path.clone(), |inside| inside.to_string_lossy().into_owned());
+            real.push(self.ports.tree.confine(&entry.root, &path).unwrap_or_else(|_| text.clone()));
+            written.extend([text, path]);
+        }
+        permission::denies(&entry.rules, permission, &real, &written)
     }
 
     /// Where a conversation of a mission works: the root of its working tree, and its folder in there.

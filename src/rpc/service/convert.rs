@@ -3,7 +3,7 @@ use crate::domain::budget::Budget;
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
 use crate::domain::inside::is_inside;
-use crate::domain::permission::Rule;
+use crate::domain::permission::{Rule, is_shell};
 use crate::domain::race::{MAX_TRIES, is_model};
 use crate::engine::handle::{
     self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note, Notice,
@@ -374,14 +374,11 @@ pub fn metrics(metrics: Metrics) -> MetricsResult {
     }
 }
 
-/// As the two lines of the host call their shell.
-const SHELLS: [&str; 2] = ["bash", "shell"];
-
 /// The end of a shell command is one more thing to know, after the end of the call.
 pub fn host_events(event: HostEvent) -> impl Iterator<Item = HostInput> {
     let ran = match &event {
         HostEvent::Tool { session, tool, state, .. }
-            if SHELLS.contains(&tool.as_str())
+            if is_shell(tool)
                 && matches!(host::call_state(*state), CallState::Completed | CallState::Error) =>
         {
             Some(HostInput::ShellRan { session: HostSessionId(session.clone()) })
