@@ -142,6 +142,40 @@ fn who_is_far_behind_the_first_that_passed_is_stopped() {
 }
 
 #[test]
+fn time_in_which_nobody_could_work_makes_nobody_late() {
+    const HOUR: u64 = 3_600_000;
+    for case in ["suspended", "paused", "no process", "no host"] {
+        let mut w = planned(vec![race("T1", "")]);
+        let slow = || vec![(130_000, Step::Call(report("T1"))), (100, Step::Say("worked"))];
+        ["T1.r1", "T1.r3"].into_iter().for_each(|t| w.outside.script(t, vec![slow()]));
+        let m = start(&mut w, |o| o.auto_resume = true);
+        w.run_until(|w| !w.mission(&m).passed_tries(&"T1".into()).is_empty());
+        w.run_for(5_000);
+        let mut w = match case {
+            // Turns that run go on in a pause, and in a suspension none does.
+            "suspended" | "paused" => {
+                let paused = case == "paused";
+                w.control(&m, if paused { Control::Pause } else { Control::Suspend }).expect("at rest");
+                w.run_for(if paused { 100_000 } else { HOUR });
+                w.control(&m, Control::Resume).expect("resumed");
+                w
+            }
+            _ => {
+                let (later, outside) = (w.now.plus(HOUR), w.outside.clone());
+                w.take_over(later, w.log[&m].len(), &outside, case == "no host")
+            }
+        };
+        w.run();
+        assert_eq!(w.state(&m), "completed", "{case}: {}", w.story());
+        let late = |t: &crate::engine::core::state::Task| t.note.as_ref().is_some_and(|n| n.contains("slow"));
+        assert!(!w.mission(&m).tasks.iter().any(late), "{case}: {}", w.story());
+        let compared = w.turns_of("Compare T1").concat();
+        assert!(compared.contains("one of T1.r1, T1.r2, T1.r3"), "{case}: {}", w.story());
+        sound(&w, &m);
+    }
+}
+
+#[test]
 fn a_try_whose_turn_fails_is_out_and_a_comparison_that_cannot_be_had_ends_with_the_first() {
     let mut w = planned(vec![race("T1", "")]);
     w.outside.script("T1.r1", vec![vec![(10, Step::Fail("ProviderAuthError", Some(401)))]]);
