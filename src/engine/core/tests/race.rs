@@ -175,6 +175,38 @@ fn time_in_which_nobody_could_work_makes_nobody_late() {
     }
 }
 
+/// One try is slow and hears what the user says meanwhile before its report is taken; the others had handed in.
+#[test]
+fn words_about_a_raced_task_reach_who_compares_its_tries_and_who_is_taken() {
+    let say = || Control::Steer { text: "use tabs".into(), task: Some("T1".into()), now: false };
+    let heard = |w: &World, what: &str| w.turns_of(what).last().is_some_and(|t| t.contains("use tabs"));
+    // Who is taken, whether it is said before the comparison, and how many turns the one that is taken then has.
+    for (taken, early, turns) in [("T1.r1", true, 2), ("T1.r1", false, 2), ("T1.r3", true, 1)] {
+        let case = format!("{taken} {early}");
+        let mut w = planned(vec![race("T1", "")]);
+        let again = || (20_000, Step::Call(report("T1.r3")));
+        w.outside.script("T1.r3", vec![vec![again(), again(), (100, Step::Say("worked"))]]);
+        w.outside.script("Compare T1", vec![does(choose(taken, true))]);
+        let m = start(&mut w, |_| {});
+        let passed = |w: &World| w.mission(&m).passed_tries(&"T1".into()).len();
+        w.run_until(|w| if early { passed(w) == 2 } else { !w.turns_of("Compare T1").is_empty() });
+        w.control(&m, say()).expect("steered");
+        w.run();
+        assert_eq!(w.state(&m), "completed", "{case}: {}", w.story());
+        assert_eq!(w.task_state(&m, taken), "completed", "{case}: {}", w.story());
+        assert_eq!((w.turns_of("Compare T1").len(), heard(&w, "Compare T1")), (1, early), "{case}");
+        assert_eq!(w.turns_of(taken).len(), turns, "{case}: {}", w.story());
+        assert_eq!((w.turns_of("T1.r2").len(), heard(&w, "T1.r2")), (1, false), "{case}");
+        if turns == 2 {
+            // It is not what was compared any more.
+            assert!(heard(&w, taken) && heard(&w, &format!("Review {taken}")), "{case}: {}", w.story());
+        } else {
+            assert!(w.calls_of(&w.session_of(taken))[0].contains("use tabs"), "{case}");
+        }
+        sound(&w, &m);
+    }
+}
+
 #[test]
 fn a_try_whose_turn_fails_is_out_and_a_comparison_that_cannot_be_had_ends_with_the_first() {
     let mut w = planned(vec![race("T1", "")]);
