@@ -218,7 +218,11 @@ impl Core {
             title,
             description: "The user has added this task in the plan file.".into(),
             files: files.iter().filter(|file| Pattern::parse(file).is_ok()).cloned().collect(),
-            depends_on: depends_on.iter().map(TaskId::new).filter(|t| mission.task(t).is_some()).collect(),
+            depends_on: depends_on
+                .iter()
+                .map(TaskId::new)
+                .filter(|id| mission.task(id).is_some_and(|t| !t.spec.is_try()))
+                .collect(),
             capabilities: Vec::new(),
             priority: Priority::Normal,
             checks: Vec::new(),

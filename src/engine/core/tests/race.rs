@@ -2,11 +2,11 @@
 use super::outside::*;
 use super::*;
 use crate::domain::ids::MissionId;
-use crate::domain::plan::DraftTask;
+use crate::domain::plan::{Draft, DraftTask};
 use crate::domain::task::TaskState;
 use crate::domain::verdict::{CheckOutcome, Finding};
 use crate::engine::core::event::{AttemptKind, Event, Options};
-use crate::engine::core::{Action, Control, ToolInput};
+use crate::engine::core::{Action, Control, Core, Limits, ToolInput};
 
 const FAILS: CheckOutcome = CheckOutcome::Failed(1);
 const GOOD: CheckOutcome = CheckOutcome::Passed;
@@ -205,6 +205,36 @@ fn words_about_a_raced_task_reach_who_compares_its_tries_and_who_is_taken() {
         }
         sound(&w, &m);
     }
+}
+
+#[test]
+fn tries_are_no_part_of_a_plan_that_is_made_anew_or_edited() {
+    use crate::domain::todo::Edit;
+    // As long as an id may be: the tries at it have longer ones.
+    let long = "T".repeat(32);
+    let mut w = planned(vec![race(&long, ""), task("T2", "b", &long)]);
+    w.core = Core::new(Limits { tasks: 4, ..Limits::default() }, 0);
+    w.outside.script(&format!("{long}.r1"), vec![vec![(30_000, Step::Call(report("T1")))]]);
+    let m = start(&mut w, |_| {});
+    w.run_until(|w| !w.turns_of(&format!("{long}.r1")).is_empty());
+    let added = |title: &str, after: &str| Edit::Added {
+        id: None,
+        title: title.into(),
+        files: Vec::new(),
+        depends_on: vec![after.into()],
+    };
+    w.edit(&m, vec![added("One more", &format!("{long}.r1"))]);
+    assert!(w.mission(&m).task(&"U1".into()).expect("a task").spec.depends_on.is_empty());
+    let (id, files) = ("T2".to_owned(), vec!["c".to_owned()]);
+    w.edit(&m, vec![Edit::Rearranged { id, files, depends_on: vec![long.clone()] }]);
+    assert_eq!(w.mission(&m).task(&"T2".into()).expect("a task").spec.files, ["c"], "{:?}", w.toasts());
+    w.outside.anew = Draft { tasks: vec![task("T3", "d", "T2")], ..Draft::default() };
+    w.control(&m, Control::Steer { text: "and a third".into(), task: None, now: false }).expect("steered");
+    w.run();
+    assert_eq!(w.state(&m), "completed", "{}", w.story());
+    assert_eq!(w.task_state(&m, "T3"), "completed", "{}", w.story());
+    assert_eq!(w.mission(&m).parts_of(&long.as_str().into()).count(), 3);
+    sound(&w, &m);
 }
 
 #[test]
