@@ -158,12 +158,14 @@ impl Core {
         }
     }
 
+    /// With all tries at it, for in a pause nobody else ends those.
     fn call_off(&mut self, id: &MissionId, task: &TaskId, why: &str) {
         self.lay_down(id, &Subject::Task(task.clone()));
         let path = self.missions[id].task(task).map(|t| t.state.cancel_path()).unwrap_or_default();
         for to in path {
             self.task_changed(id, task, *to, Some(why.to_owned()));
         }
+        self.end_tries(id, task, None, why);
     }
 
     fn reworded(&mut self, id: &MissionId, task: &TaskId, title: &str) -> Option<String> {

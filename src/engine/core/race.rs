@@ -95,7 +95,7 @@ impl Core {
         self.end_tries(id, task, Some(&taken), &format!("{taken} was taken"));
     }
 
-    fn end_tries(&mut self, id: &MissionId, task: &TaskId, but: Option<&TaskId>, why: &str) {
+    pub(super) fn end_tries(&mut self, id: &MissionId, task: &TaskId, but: Option<&TaskId>, why: &str) {
         let open = |t: &&Task| t.spec.is_try() && !t.state.is_over() && Some(&t.spec.id) != but;
         let others: Vec<_> =
             self.missions[id].parts_of(task).filter(open).map(|t| t.spec.id.clone()).collect();

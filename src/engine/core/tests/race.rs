@@ -393,6 +393,36 @@ fn a_race_that_is_called_off_leaves_nobody_at_work_and_a_retry_races_again() {
 }
 
 #[test]
+fn a_race_that_is_crossed_out_in_a_pause_leaves_no_try_at_work_when_it_begins_again() {
+    use crate::domain::todo::{Edit, TodoState};
+    for taken in [false, true] {
+        let mut w = planned(vec![race("T1", "")]);
+        if taken {
+            w.outside.script("Compare T1", vec![does(choose("T1.r2", false))]);
+            w.outside.script("T1.r2", vec![does(report("T1.r2")), vec![]]);
+        } else {
+            ["T1.r1", "T1.r2", "T1.r3"].into_iter().for_each(|t| w.outside.script(t, vec![vec![]]));
+        }
+        let m = start(&mut w, |_| {});
+        w.run_until(|w| if taken { w.turns_of("T1.r2").len() == 2 } else { !w.turns_of("T1.r3").is_empty() });
+        w.control(&m, Control::Pause).expect("paused");
+        let mark = |state| vec![Edit::Marked { id: "T1".into(), state }];
+        w.edit(&m, mark(TodoState::Skipped));
+        w.edit(&m, mark(TodoState::Open));
+        let at_work = |a: &crate::engine::core::state::Attempt| matches!(a.kind, AttemptKind::Work(_));
+        assert!(!w.mission(&m).open_attempts().any(at_work), "{taken}: {}", w.story());
+        assert!(w.mission(&m).parts_of(&"T1".into()).all(|t| t.state.is_over()), "{taken}: {}", w.story());
+        w.run_for(5_000);
+        w.control(&m, Control::Resume).expect("resumed");
+        w.run();
+        assert_eq!(w.state(&m), "completed", "{taken}: {}", w.story());
+        let begun = w.log[&m].iter().filter(|(_, e)| matches!(e, Event::RaceBegun { .. })).count();
+        assert_eq!((begun, w.task_state(&m, "T1")), (2, "completed"), "{taken}");
+        sound(&w, &m);
+    }
+}
+
+#[test]
 fn a_process_that_dies_anywhere_in_a_race_takes_one_try_in_the_end() {
     let mut w = planned(vec![race("T1", ""), task("T2", "b", "T1")]);
     checks(&mut w, &[FAILS]);
