@@ -6,7 +6,7 @@
 //! | none is at work or before its gate, none has passed | the task is worked by one worker, with all that was found |
 //! | none is at work or before its gate, one has passed | that one is taken |
 //! | none is at work or before its gate, several have passed | a reviewer compares them |
-//! | one has passed, others are at work | they have as long again as half of what the first took, a minute at least; then they are stopped |
+//! | one has passed, others are at work | they have as long again as half of what the first took, a minute at least, counted anew where work was interrupted; then they are stopped |
 use super::ids::Millis;
 
 /// Most tries at one task.
@@ -68,12 +68,14 @@ pub enum Next {
     Compare(Vec<usize>),
 }
 
-pub fn next(tries: &[Standing], now: Millis) -> Next {
+/// Work has gone on without a break from `since` on: nobody is behind for time in which none could work.
+pub fn next(tries: &[Standing], since: Millis, now: Millis) -> Next {
     let those = |wanted: fn(&Standing) -> bool| -> Vec<usize> {
         tries.iter().enumerate().filter(|(_, s)| wanted(s)).map(|(i, _)| i).collect()
     };
     let at_work = those(|s| *s == Standing::AtWork);
-    if let Some(until) = tries.iter().filter_map(patience).min().filter(|_| !at_work.is_empty()) {
+    if let Some(until) = tries.iter().filter_map(|s| patience(s, since)).min().filter(|_| !at_work.is_empty())
+    {
         return if until <= now { Next::Stop(at_work) } else { Next::Wait(Some(until)) };
     }
     if !at_work.is_empty() || tries.contains(&Standing::BeforeGate) {
@@ -87,9 +89,12 @@ pub fn next(tries: &[Standing], now: Millis) -> Next {
 }
 
 /// Until when a try that has passed lets the others work.
-fn patience(standing: &Standing) -> Option<Millis> {
+fn patience(standing: &Standing, since: Millis) -> Option<Millis> {
     match standing {
-        Standing::Passed { handed_in, took_ms } => Some(handed_in.plus((took_ms / 2).max(LEAST_GRACE_MS))),
+        Standing::Passed { handed_in, took_ms } => {
+            let from = *handed_in.max(&since);
+            Some(from.plus((took_ms / 2).max(LEAST_GRACE_MS)))
+        }
         Standing::AtWork | Standing::BeforeGate | Standing::Out => None,
     }
 }
@@ -134,7 +139,22 @@ mod tests {
             ("", 0, Next::Lost),
         ];
         for (standings, minute, expected) in table {
-            assert_eq!(next(&tries(standings), Millis(minute * 60_000)), expected, "{standings} at {minute}");
+            let found = next(&tries(standings), Millis(0), Millis(minute * 60_000));
+            assert_eq!(found, expected, "{standings} at {minute}");
+        }
+    }
+
+    #[test]
+    fn time_before_work_went_on_again_is_nobodys() {
+        let table = [
+            ("w 4 w", 3, 6, Next::Stop(vec![0, 2])),
+            ("w 4 w", 64, 64, Next::Wait(Some(Millis(66 * 60_000)))),
+            ("w 4 w", 64, 66, Next::Stop(vec![0, 2])),
+            ("x 4 x", 64, 64, Next::Take(1)),
+        ];
+        for (standings, since, minute, expected) in table {
+            let at = |minute: u64| Millis(minute * 60_000);
+            assert_eq!(next(&tries(standings), at(since), at(minute)), expected, "{standings} at {minute}");
         }
     }
 }

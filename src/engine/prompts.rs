@@ -447,6 +447,7 @@ fn comparison(mission: &Mission, task: &Task, attempt: &Attempt) -> String {
     let _ = writeln!(out, "Comparison of the tries at task {}: {}", task.spec.id, task.spec.title);
     let _ = writeln!(out, "Round {}", attempt.ordinal);
     wording(&mut out, task);
+    steers(&mut out, task.steers(mission));
     notes(&mut out, mission, Some(task));
     let passed = mission.passed_tries(&task.spec.id);
     let tries: Vec<_> = passed.iter().filter_map(|one| mission.task(one)).collect();

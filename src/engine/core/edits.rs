@@ -158,12 +158,14 @@ impl Core {
         }
     }
 
+    /// With all tries at it, for in a pause nobody else ends those.
     fn call_off(&mut self, id: &MissionId, task: &TaskId, why: &str) {
         self.lay_down(id, &Subject::Task(task.clone()));
         let path = self.missions[id].task(task).map(|t| t.state.cancel_path()).unwrap_or_default();
         for to in path {
             self.task_changed(id, task, *to, Some(why.to_owned()));
         }
+        self.end_tries(id, task, None, why);
     }
 
     fn reworded(&mut self, id: &MissionId, task: &TaskId, title: &str) -> Option<String> {
@@ -218,7 +220,11 @@ impl Core {
             title,
             description: "The user has added this task in the plan file.".into(),
             files: files.iter().filter(|file| Pattern::parse(file).is_ok()).cloned().collect(),
-            depends_on: depends_on.iter().map(TaskId::new).filter(|t| mission.task(t).is_some()).collect(),
+            depends_on: depends_on
+                .iter()
+                .map(TaskId::new)
+                .filter(|id| mission.task(id).is_some_and(|t| !t.spec.is_try()))
+                .collect(),
             capabilities: Vec::new(),
             priority: Priority::Normal,
             checks: Vec::new(),

@@ -76,6 +76,8 @@ pub struct Live {
     pub standstill: Option<(Millis, bool)>,
     /// When the mission was read, or its newest fact was made.
     pub last_fact: Millis,
+    /// When this process took it over from an earlier one; before all time where it did not.
+    pub adopted_at: Millis,
     /// The user knows that the budget is nearly spent.
     pub warned: bool,
     /// … and which of its tasks' budgets are.

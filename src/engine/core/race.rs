@@ -59,7 +59,7 @@ impl Core {
         let tries = self.missions[id].standings(task);
         let name = |n: usize| tries[n].0.clone();
         let standings: Vec<_> = tries.iter().map(|(_, standing)| *standing).collect();
-        match race::next(&standings, self.now) {
+        match race::next(&standings, self.at_work_since(&self.missions[id]), self.now) {
             Next::Wait(_) => {}
             Next::Stop(late) => {
                 for slow in late.into_iter().map(name) {
@@ -95,7 +95,7 @@ impl Core {
         self.end_tries(id, task, Some(&taken), &format!("{taken} was taken"));
     }
 
-    fn end_tries(&mut self, id: &MissionId, task: &TaskId, but: Option<&TaskId>, why: &str) {
+    pub(super) fn end_tries(&mut self, id: &MissionId, task: &TaskId, but: Option<&TaskId>, why: &str) {
         let open = |t: &&Task| t.spec.is_try() && !t.state.is_over() && Some(&t.spec.id) != but;
         let others: Vec<_> =
             self.missions[id].parts_of(task).filter(open).map(|t| t.spec.id.clone()).collect();
@@ -162,12 +162,18 @@ impl Core {
         let raced = mission.tasks.iter().filter(|t| mission.running() && mission.races(&t.spec.id));
         let until = raced.filter_map(|t| {
             let tries: Vec<_> = mission.standings(&t.spec.id).into_iter().map(|(_, s)| s).collect();
-            match race::next(&tries, self.now) {
+            match race::next(&tries, self.at_work_since(mission), self.now) {
                 Next::Wait(until) => until,
                 _ => None,
             }
         });
         until.min()
+    }
+
+    /// The mission has run in one piece from then on, and this process with it.
+    fn at_work_since(&self, mission: &Mission) -> Millis {
+        let taken_over = self.live.get(&mission.id).map(|live| live.adopted_at).unwrap_or_default();
+        mission.running_since.max(taken_over)
     }
 }
 

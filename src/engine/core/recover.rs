@@ -42,6 +42,7 @@ impl Core {
         live.waiters = parked.waiters;
         // One that has ended was asked for, and stays a while.
         live.last_fact = now;
+        live.adopted_at = now;
         // Jobs of the state before may still answer; their rounds are not these.
         live.next_round = rounds;
         // A conversation whose host was stopped is not going to call the tool any more.

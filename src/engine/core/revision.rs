@@ -218,7 +218,8 @@ impl Mission {
             _ => task,
         });
         let handed_in: Vec<_> = handed_in.collect();
-        let specs: Vec<_> = self.tasks.iter().map(|t| t.spec.clone()).collect();
+        // Tries are nobody's plan: they are not counted, their names may be longer, and nothing depends on one.
+        let specs: Vec<_> = self.planned().map(|t| t.spec.clone()).collect();
         let mut staying = without(&specs, &dropped);
         staying.retain(|spec| handed_in.iter().all(|task| task.id.trim() != spec.id.as_str()));
         let tasks: Vec<_> = staying.iter().map(as_draft).chain(handed_in).collect();

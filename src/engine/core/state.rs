@@ -30,6 +30,8 @@ pub struct Mission {
     pub created_at: Millis,
     /// When it first ran; its time limit counts from here.
     pub started_at: Option<Millis>,
+    /// When it last began to run, or went on after a rest.
+    pub running_since: Millis,
     pub ended_at: Option<Millis>,
     /// Times it was put back to pending by a retry.
     pub retries: u32,
@@ -220,6 +222,7 @@ impl Mission {
             created,
             created_at: at,
             started_at: None,
+            running_since: Millis::default(),
             ended_at: None,
             retries: 0,
             state: MissionState::Pending,
@@ -339,7 +342,10 @@ impl Mission {
                 }
                 self.reason.clone_from(reason);
                 match to {
-                    MissionState::Running => self.started_at = self.started_at.or(Some(at)),
+                    MissionState::Running => {
+                        self.started_at = self.started_at.or(Some(at));
+                        self.running_since = at;
+                    }
                     MissionState::Pending => self.retries += 1,
                     _ => {}
                 }

@@ -71,10 +71,11 @@ impl Core {
     /// once more.
     pub(super) fn call_back(&mut self, id: &MissionId, task: &TaskId) {
         let mission = &self.missions[id];
-        let Some(t) = mission.task(task).filter(|t| t.state == TaskState::InReview && !t.spec.is_try())
-        else {
+        let Some(t) = mission.task(task).filter(|t| t.state == TaskState::InReview) else { return };
+        // A try has one attempt until it is taken.
+        if mission.in_race(task) {
             return;
-        };
+        }
         let worker = mission.newest_work(task);
         if t.attempts >= super::MAX_ATTEMPTS
             || worker.is_none_or(|a| mission.untold(a).iter().all(|s| s.task.is_none()))

@@ -2,11 +2,11 @@
 use super::outside::*;
 use super::*;
 use crate::domain::ids::MissionId;
-use crate::domain::plan::DraftTask;
+use crate::domain::plan::{Draft, DraftTask};
 use crate::domain::task::TaskState;
 use crate::domain::verdict::{CheckOutcome, Finding};
 use crate::engine::core::event::{AttemptKind, Event, Options};
-use crate::engine::core::{Action, Control, ToolInput};
+use crate::engine::core::{Action, Control, Core, Limits, ToolInput};
 
 const FAILS: CheckOutcome = CheckOutcome::Failed(1);
 const GOOD: CheckOutcome = CheckOutcome::Passed;
@@ -138,6 +138,102 @@ fn who_is_far_behind_the_first_that_passed_is_stopped() {
     assert_eq!(aborted, 2);
     let took = w.now.since(began);
     assert!((60_000..120_000).contains(&took), "a minute for those behind, and the rest: {took} ms");
+    sound(&w, &m);
+}
+
+#[test]
+fn time_in_which_nobody_could_work_makes_nobody_late() {
+    const HOUR: u64 = 3_600_000;
+    for case in ["suspended", "paused", "no process", "no host"] {
+        let mut w = planned(vec![race("T1", "")]);
+        let slow = || vec![(130_000, Step::Call(report("T1"))), (100, Step::Say("worked"))];
+        ["T1.r1", "T1.r3"].into_iter().for_each(|t| w.outside.script(t, vec![slow()]));
+        let m = start(&mut w, |o| o.auto_resume = true);
+        w.run_until(|w| !w.mission(&m).passed_tries(&"T1".into()).is_empty());
+        w.run_for(5_000);
+        let mut w = match case {
+            // Turns that run go on in a pause, and in a suspension none does.
+            "suspended" | "paused" => {
+                let paused = case == "paused";
+                w.control(&m, if paused { Control::Pause } else { Control::Suspend }).expect("at rest");
+                w.run_for(if paused { 100_000 } else { HOUR });
+                w.control(&m, Control::Resume).expect("resumed");
+                w
+            }
+            _ => {
+                let (later, outside) = (w.now.plus(HOUR), w.outside.clone());
+                w.take_over(later, w.log[&m].len(), &outside, case == "no host")
+            }
+        };
+        w.run();
+        assert_eq!(w.state(&m), "completed", "{case}: {}", w.story());
+        let late = |t: &crate::engine::core::state::Task| t.note.as_ref().is_some_and(|n| n.contains("slow"));
+        assert!(!w.mission(&m).tasks.iter().any(late), "{case}: {}", w.story());
+        let compared = w.turns_of("Compare T1").concat();
+        assert!(compared.contains("one of T1.r1, T1.r2, T1.r3"), "{case}: {}", w.story());
+        sound(&w, &m);
+    }
+}
+
+/// One try is slow and hears what the user says meanwhile before its report is taken; the others had handed in.
+#[test]
+fn words_about_a_raced_task_reach_who_compares_its_tries_and_who_is_taken() {
+    let say = || Control::Steer { text: "use tabs".into(), task: Some("T1".into()), now: false };
+    let heard = |w: &World, what: &str| w.turns_of(what).last().is_some_and(|t| t.contains("use tabs"));
+    // Who is taken, whether it is said before the comparison, and how many turns the one that is taken then has.
+    for (taken, early, turns) in [("T1.r1", true, 2), ("T1.r1", false, 2), ("T1.r3", true, 1)] {
+        let case = format!("{taken} {early}");
+        let mut w = planned(vec![race("T1", "")]);
+        let again = || (20_000, Step::Call(report("T1.r3")));
+        w.outside.script("T1.r3", vec![vec![again(), again(), (100, Step::Say("worked"))]]);
+        w.outside.script("Compare T1", vec![does(choose(taken, true))]);
+        let m = start(&mut w, |_| {});
+        let passed = |w: &World| w.mission(&m).passed_tries(&"T1".into()).len();
+        w.run_until(|w| if early { passed(w) == 2 } else { !w.turns_of("Compare T1").is_empty() });
+        w.control(&m, say()).expect("steered");
+        w.run();
+        assert_eq!(w.state(&m), "completed", "{case}: {}", w.story());
+        assert_eq!(w.task_state(&m, taken), "completed", "{case}: {}", w.story());
+        assert_eq!((w.turns_of("Compare T1").len(), heard(&w, "Compare T1")), (1, early), "{case}");
+        assert_eq!(w.turns_of(taken).len(), turns, "{case}: {}", w.story());
+        assert_eq!((w.turns_of("T1.r2").len(), heard(&w, "T1.r2")), (1, false), "{case}");
+        if turns == 2 {
+            // It is not what was compared any more.
+            assert!(heard(&w, taken) && heard(&w, &format!("Review {taken}")), "{case}: {}", w.story());
+        } else {
+            assert!(w.calls_of(&w.session_of(taken))[0].contains("use tabs"), "{case}");
+        }
+        sound(&w, &m);
+    }
+}
+
+#[test]
+fn tries_are_no_part_of_a_plan_that_is_made_anew_or_edited() {
+    use crate::domain::todo::Edit;
+    // As long as an id may be: the tries at it have longer ones.
+    let long = "T".repeat(32);
+    let mut w = planned(vec![race(&long, ""), task("T2", "b", &long)]);
+    w.core = Core::new(Limits { tasks: 4, ..Limits::default() }, 0);
+    w.outside.script(&format!("{long}.r1"), vec![vec![(30_000, Step::Call(report("T1")))]]);
+    let m = start(&mut w, |_| {});
+    w.run_until(|w| !w.turns_of(&format!("{long}.r1")).is_empty());
+    let added = |title: &str, after: &str| Edit::Added {
+        id: None,
+        title: title.into(),
+        files: Vec::new(),
+        depends_on: vec![after.into()],
+    };
+    w.edit(&m, vec![added("One more", &format!("{long}.r1"))]);
+    assert!(w.mission(&m).task(&"U1".into()).expect("a task").spec.depends_on.is_empty());
+    let (id, files) = ("T2".to_owned(), vec!["c".to_owned()]);
+    w.edit(&m, vec![Edit::Rearranged { id, files, depends_on: vec![long.clone()] }]);
+    assert_eq!(w.mission(&m).task(&"T2".into()).expect("a task").spec.files, ["c"], "{:?}", w.toasts());
+    w.outside.anew = Draft { tasks: vec![task("T3", "d", "T2")], ..Draft::default() };
+    w.control(&m, Control::Steer { text: "and a third".into(), task: None, now: false }).expect("steered");
+    w.run();
+    assert_eq!(w.state(&m), "completed", "{}", w.story());
+    assert_eq!(w.task_state(&m, "T3"), "completed", "{}", w.story());
+    assert_eq!(w.mission(&m).parts_of(&long.as_str().into()).count(), 3);
     sound(&w, &m);
 }
 
@@ -294,6 +390,36 @@ fn a_race_that_is_called_off_leaves_nobody_at_work_and_a_retry_races_again() {
     assert_eq!(w.state(&m), "completed", "{}", w.story());
     assert_eq!(states(&w, &m)[..3], ["T1 completed", "T1.r1 completed", "T1.r2 cancelled"]);
     sound(&w, &m);
+}
+
+#[test]
+fn a_race_that_is_crossed_out_in_a_pause_leaves_no_try_at_work_when_it_begins_again() {
+    use crate::domain::todo::{Edit, TodoState};
+    for taken in [false, true] {
+        let mut w = planned(vec![race("T1", "")]);
+        if taken {
+            w.outside.script("Compare T1", vec![does(choose("T1.r2", false))]);
+            w.outside.script("T1.r2", vec![does(report("T1.r2")), vec![]]);
+        } else {
+            ["T1.r1", "T1.r2", "T1.r3"].into_iter().for_each(|t| w.outside.script(t, vec![vec![]]));
+        }
+        let m = start(&mut w, |_| {});
+        w.run_until(|w| if taken { w.turns_of("T1.r2").len() == 2 } else { !w.turns_of("T1.r3").is_empty() });
+        w.control(&m, Control::Pause).expect("paused");
+        let mark = |state| vec![Edit::Marked { id: "T1".into(), state }];
+        w.edit(&m, mark(TodoState::Skipped));
+        w.edit(&m, mark(TodoState::Open));
+        let at_work = |a: &crate::engine::core::state::Attempt| matches!(a.kind, AttemptKind::Work(_));
+        assert!(!w.mission(&m).open_attempts().any(at_work), "{taken}: {}", w.story());
+        assert!(w.mission(&m).parts_of(&"T1".into()).all(|t| t.state.is_over()), "{taken}: {}", w.story());
+        w.run_for(5_000);
+        w.control(&m, Control::Resume).expect("resumed");
+        w.run();
+        assert_eq!(w.state(&m), "completed", "{taken}: {}", w.story());
+        let begun = w.log[&m].iter().filter(|(_, e)| matches!(e, Event::RaceBegun { .. })).count();
+        assert_eq!((begun, w.task_state(&m, "T1")), (2, "completed"), "{taken}");
+        sound(&w, &m);
+    }
 }
 
 #[test]
