@@ -46,6 +46,66 @@ fn in_any_phase_nothing_is_left_at_work_and_no_attempt_is_lost() {
     }
 }
 
+/// The worker's first prompt has left, and takes five seconds to reach the host.
+fn on_its_way() -> (World, MissionId) {
+    let mut w = planned(vec![task("T1", "a", "")]);
+    let m = w.task("do it");
+    w.run_until(|w| w.core.missions().any(|m| m.phase == Some(Phase::Executing)));
+    w.lane_ms = 5_000;
+    let worker = AttemptKind::Work("T1".into());
+    w.run_until(|w| w.mission(&m).open_attempts().any(|a| a.kind == worker && !a.prompts.is_empty()));
+    w.lane_ms = 0;
+    (w, m)
+}
+
+#[test]
+fn a_prompt_on_its_way_begins_no_turn_that_goes_on() {
+    let (mut w, m) = on_its_way();
+    w.run_for(100);
+    w.control(&m, Control::Suspend).expect("suspended");
+    w.run_for(10_000);
+    assert_eq!((w.turns_of("T1").len(), busy(&w)), (1, 0), "{}", w.story());
+    assert!(w.mission(&m).open_attempts().all(|a| !a.given_up && a.interrupted));
+    // A second time, when the conversation ends with the error of the first.
+    w.lane_ms = 5_000;
+    w.control(&m, Control::Resume).expect("resumed");
+    w.run_until(|w| w.mission(&m).open_attempts().any(|a| a.prompts.len() == 2));
+    w.lane_ms = 0;
+    w.control(&m, Control::Suspend).expect("suspended");
+    w.run_for(10_000);
+    assert_eq!((w.turns_of("T1").len(), busy(&w)), (2, 0), "{}", w.story());
+    assert!(w.mission(&m).open_attempts().all(|a| !a.given_up && a.interrupted));
+    w.control(&m, Control::Resume).expect("resumed");
+    w.run();
+    assert_eq!(w.state(&m), "completed");
+}
+
+#[test]
+fn the_end_of_a_turn_is_not_waited_for_when_its_prompt_fails() {
+    let (mut w, m) = on_its_way();
+    let fault = super::outside::fault("UnknownError", Some(500));
+    w.outside.prompt_faults.push_back(crate::ports::host::HostError::Refused(fault));
+    w.control(&m, Control::Suspend).expect("suspended");
+    w.run_for(10_000);
+    assert!(w.mission(&m).open_attempts().all(|a| !a.given_up && a.interrupted), "{}", w.story());
+    w.control(&m, Control::Resume).expect("resumed");
+    w.run();
+    assert_eq!(w.state(&m), "completed");
+}
+
+#[test]
+fn words_in_a_hurry_wait_for_the_prompt_on_its_way() {
+    let (mut w, m) = on_its_way();
+    let steer = Control::Steer { text: "use tabs".into(), task: Some("T1".into()), now: true };
+    w.control(&m, steer).expect("steered");
+    w.run_for(10_000);
+    let turns = w.turns_of("T1");
+    assert_eq!(turns.len(), 2, "{}", w.story());
+    assert!(turns[1].starts_with("The user has added since:\n- use tabs"), "{}", turns[1]);
+    w.run();
+    assert_eq!(w.state(&m), "completed");
+}
+
 #[test]
 fn who_waits_for_the_end_is_told_and_gets_the_report_later() {
     let (mut w, m) = at(Phase::Executing);
