@@ -58,11 +58,7 @@ pub fn prompt(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> Str
             subject_line(mission, attempt),
             attempt.submit_tool()
         ),
-        PromptReason::Continue => format!(
-            "The host was restarted in the middle of your turn. {}\nLook at what is already there, go on where you stood, and end with {}.",
-            subject_line(mission, attempt),
-            attempt.submit_tool()
-        ),
+        PromptReason::Continue => cut_off(mission, attempt) + &told_in_a_call(mission, attempt),
         PromptReason::Retry => format!(
             "The model provider failed in the middle of your turn. {}\nGo on where you stood, and end with {}.",
             subject_line(mission, attempt),
@@ -93,6 +89,9 @@ pub fn opening(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> St
     let text = prompt(mission, attempt, reason);
     match reason {
         PromptReason::First => text.split_inclusive('\n').take(2).collect(),
+        PromptReason::Continue => cut_off(mission, attempt),
+        // What was told last came in its turn, so these are not its words any more.
+        PromptReason::Steered if attempt.told_in.is_some() => text.split_inclusive('\n').take(1).collect(),
         _ => text,
     }
 }
@@ -104,6 +103,24 @@ pub fn not_taken_yet(mission: &Mission, attempt: &Attempt) -> String {
         "Not taken yet. The user has added since:\n{}This comes first. See to it, and then call {tool} again.",
         words(mission, attempt)
     )
+}
+
+fn cut_off(mission: &Mission, attempt: &Attempt) -> String {
+    format!(
+        "The host was restarted in the middle of your turn. {}\nLook at what is already there, go on where you stood, and end with {}.",
+        subject_line(mission, attempt),
+        attempt.submit_tool()
+    )
+}
+
+/// Words that were put into the answer to a call: a host that dies may not have got it into the conversation.
+fn told_in_a_call(mission: &Mission, attempt: &Attempt) -> String {
+    match words(mission, attempt) {
+        words if attempt.told_in.is_some() && !words.is_empty() => {
+            format!("\nThe user has added since you began (this comes first):\n{words}")
+        }
+        _ => String::new(),
+    }
 }
 
 /// What the attempt was told last, in the user's words.
