@@ -144,6 +144,40 @@ fn in_the_next_process_it_goes_on_in_the_same_conversation() {
 }
 
 #[test]
+fn a_second_prompt_to_go_on_that_a_crash_kept_from_the_host_is_sent_again() {
+    for host in [false, true] {
+        let (mut w, m) = at(Phase::Executing);
+        w.run_for(2_000);
+        for _ in 0..2 {
+            w.control(&m, Control::Suspend).expect("suspended");
+            w.run_for(5_000);
+            w.control(&m, Control::Resume).expect("resumed");
+            w.run_for(3_000);
+        }
+        let resumed = |e: &Event| matches!(e, Event::Prompted { reason: PromptReason::Resumed, .. });
+        let second = w.log[&m].iter().enumerate().filter(|(_, (_, e))| resumed(e)).nth(1);
+        let (n, _) = second.expect("it was prompted to go on twice");
+        let moment = w.moments.iter().find(|moment| moment.events > n).expect("its commit").clone();
+        let mut next = w.take_over(moment.now, moment.events, &moment.before, host);
+        if next.state(&m) == "paused" {
+            next.control(&m, Control::Resume).expect("resumed");
+        }
+        next.run();
+        assert_eq!(next.state(&m), "completed", "{host}: {}", next.story());
+        let outcomes: Vec<_> = next.mission(&m).attempts.values().map(|a| a.outcome.clone()).collect();
+        assert!(outcomes.iter().all(|o| *o == Some(Outcome::Done)), "{host}: {}", next.story());
+        let turns = next.turns_of("T1");
+        let last = turns.last().expect("a turn");
+        assert!(
+            last.starts_with(
+                "The user had interrupted your turn, and lets you go on (said 3 times by now). "
+            ),
+            "{host}: {turns:?}"
+        );
+    }
+}
+
+#[test]
 fn one_that_is_suspended_keeps_no_permit_from_others() {
     let mut w = planned(vec![task("T1", "a", ""), task("T2", "b", "")]);
     let narrow = crate::engine::core::event::Options { workers: 1, ..w.options() };
