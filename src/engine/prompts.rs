@@ -58,11 +58,7 @@ pub fn prompt(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> Str
             subject_line(mission, attempt),
             attempt.submit_tool()
         ),
-        PromptReason::Continue => format!(
-            "The host was restarted in the middle of your turn. {}\nLook at what is already there, go on where you stood, and end with {}.",
-            subject_line(mission, attempt),
-            attempt.submit_tool()
-        ),
+        PromptReason::Continue => cut_off(mission, attempt) + &told_in_a_call(mission, attempt),
         PromptReason::Retry => format!(
             "The model provider failed in the middle of your turn. {}\nGo on where you stood, and end with {}.",
             subject_line(mission, attempt),
@@ -74,11 +70,7 @@ pub fn prompt(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> Str
             subject_line(mission, attempt),
             attempt.submit_tool()
         ),
-        PromptReason::Resumed => format!(
-            "The user had interrupted your turn, and lets you go on. {}\nLook at what is already there, go on where you stood, and end with {}.",
-            subject_line(mission, attempt),
-            attempt.submit_tool()
-        ),
+        PromptReason::Resumed => resumed(mission, attempt, attempt.prompted(reason) + 1),
         PromptReason::Denied => format!(
             "A permission that your turn asked for was refused. {}\nDo without it, and end with {}; if the work cannot be done without it, say so there.",
             subject_line(mission, attempt),
@@ -87,12 +79,16 @@ pub fn prompt(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> Str
     }
 }
 
-/// How the prompt begins, and no other of the same conversation does; what comes later in it may change with the
-/// mission's state.
+/// How the newest prompt of this reason begins, once it is a fact; what comes later in it may change with the mission's
+/// state. Where a conversation without it may look finished, no other prompt of the conversation begins like it.
 pub fn opening(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> String {
     let text = prompt(mission, attempt, reason);
     match reason {
         PromptReason::First => text.split_inclusive('\n').take(2).collect(),
+        PromptReason::Continue => cut_off(mission, attempt),
+        PromptReason::Resumed => resumed(mission, attempt, attempt.prompted(reason)),
+        // What was told last came in its turn, so these are not its words any more.
+        PromptReason::Steered if attempt.told_in.is_some() => text.split_inclusive('\n').take(1).collect(),
         _ => text,
     }
 }
@@ -104,6 +100,35 @@ pub fn not_taken_yet(mission: &Mission, attempt: &Attempt) -> String {
         "Not taken yet. The user has added since:\n{}This comes first. See to it, and then call {tool} again.",
         words(mission, attempt)
     )
+}
+
+fn cut_off(mission: &Mission, attempt: &Attempt) -> String {
+    format!(
+        "The host was restarted in the middle of your turn. {}\nLook at what is already there, go on where you stood, and end with {}.",
+        subject_line(mission, attempt),
+        attempt.submit_tool()
+    )
+}
+
+/// They are counted: an interrupted turn ends with an error, which would pass for the end of a turn that never began if
+/// this prompt could be taken for the one before.
+fn resumed(mission: &Mission, attempt: &Attempt, time: usize) -> String {
+    let again = if time > 1 { format!(" (said {time} times by now)") } else { String::new() };
+    format!(
+        "The user had interrupted your turn, and lets you go on{again}. {}\nLook at what is already there, go on where you stood, and end with {}.",
+        subject_line(mission, attempt),
+        attempt.submit_tool()
+    )
+}
+
+/// Words that were put into the answer to a call: a host that dies may not have got it into the conversation.
+fn told_in_a_call(mission: &Mission, attempt: &Attempt) -> String {
+    match words(mission, attempt) {
+        words if attempt.told_in.is_some() && !words.is_empty() => {
+            format!("\nThe user has added since you began (this comes first):\n{words}")
+        }
+        _ => String::new(),
+    }
 }
 
 /// What the attempt was told last, in the user's words.

@@ -193,6 +193,9 @@ impl Core {
         debug_assert!(a.session.is_some());
         if a.given_up {
             // Interrupted on its way.
+            let pulse = self.pulse(id, attempt);
+            pulse.on_its_way = false;
+            pulse.doubtful = 0;
             return self.end_turn(id, attempt);
         }
         if self.pulse(id, attempt).stage != Stage::Prompting {

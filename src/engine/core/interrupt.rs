@@ -52,6 +52,7 @@ impl Core {
         // The host may not have taken the prompt yet; it is told when that is known.
         let taken = pulse.stage == Stage::Running;
         pulse.stage = Stage::Ending;
+        pulse.on_its_way = !taken;
         pulse.second_hand = true;
         pulse.doubtful = 0;
         pulse.open_calls.clear();
@@ -101,14 +102,20 @@ impl Core {
             }
             return;
         }
+        if pulse.on_its_way {
+            // Quiet, but the turn may still begin. Each prompt's end is reported, and the looks count from there.
+            return pulse.look_soon(now.plus(AGAIN_MS));
+        }
         pulse.doubtful += 1;
         let sure = pulse.doubtful >= STABLE_LOOKS;
         let last = look.messages.last().filter(|m| m.speaker == Speaker::Assistant && ends_turn(m));
+        // The error of an earlier interruption says nothing of this one.
+        let ended = last.is_some_and(|m| m.error.is_some() && !self.stale(id, attempt, m));
         if let Some(last) = last {
             self.message_counted(id, attempt, last);
         }
         // A first look may be wrong about a turn that has not begun yet.
-        if sure || last.is_some_and(|m| m.error.is_some()) {
+        if sure || ended {
             self.turn_interrupted(id, attempt);
         }
     }

@@ -183,6 +183,9 @@ pub struct Pulse {
     pub second_hand: bool,
     /// Whether the host took the last prompt is not known: it was sent by an earlier process, or answered too late.
     pub unsure: bool,
+    /// It was interrupted before its prompt was known to be taken, and that is still not known: the host may begin the
+    /// turn at any moment.
+    pub on_its_way: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,6 +230,7 @@ impl Pulse {
             inherited: false,
             second_hand: false,
             unsure: false,
+            on_its_way: false,
         }
     }
 

@@ -285,7 +285,7 @@ impl Core {
     }
 
     /// A message that was counted before the prompt that is now awaited says nothing of it.
-    fn stale(&self, id: &MissionId, attempt: &AttemptId, last: &HostMessage) -> bool {
+    pub(super) fn stale(&self, id: &MissionId, attempt: &AttemptId, last: &HostMessage) -> bool {
         let pulse = self.live.get(id).and_then(|l| l.pulses.get(attempt));
         pulse.is_some_and(|p| {
             p.counted.contains(&last.id) && p.finished.as_ref().is_none_or(|f| f.id != last.id)

@@ -1,6 +1,6 @@
 //! The world the core talks to, as data: a host whose models follow a script, and a project. Cloning it is what the
 //! crash tests do at every step.
-use crate::domain::ids::{AttemptId, HostSessionId, Millis, Role};
+use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, Role};
 use crate::domain::plan::Draft;
 use crate::domain::todo::TodoState;
 use crate::domain::verdict::CheckOutcome;
@@ -55,6 +55,14 @@ pub enum Happening {
         step: Step,
     },
     Event(HostInput),
+    /// A prompt reaches the host that left some time before.
+    Prompt {
+        mission: MissionId,
+        attempt: AttemptId,
+        session: HostSessionId,
+        role: Role,
+        text: String,
+    },
     /// A turn that was admitted before.
     Begin {
         session: HostSessionId,
@@ -157,7 +165,7 @@ impl Outside {
         self.sessions.get_mut(id).unwrap_or_else(|| panic!("the host has no session {id}"))
     }
 
-    fn at(&mut self, at: Millis, what: Happening) {
+    pub fn at(&mut self, at: Millis, what: Happening) {
         self.next += 1;
         self.due.insert((at, self.next), what);
     }

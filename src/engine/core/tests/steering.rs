@@ -74,6 +74,41 @@ fn the_answer_to_a_call_that_is_repeated_is_the_same() {
 }
 
 #[test]
+fn words_in_an_answer_that_died_with_the_host_are_told_again() {
+    let (mut w, m) = at_work(vec![vec![(10_000, Step::Call(report("T1"))), (1_000, Step::Cut)]]);
+    w.control(&m, steer("use tabs", Some("T1"), false)).expect("steered");
+    w.run_until(|w| w.mission(&m).open_attempts().any(|a| a.told_in.is_some()));
+    // The answer is a fact, and has not left yet.
+    let moment = w.moments.last().expect("a commit").clone();
+    let mut next = w.take_over(moment.now, moment.events, &moment.before, true);
+    next.run_until(|w| w.turns_of("T1").len() == 2);
+    let turn = next.turns_of("T1")[1].to_owned();
+    assert!(turn.starts_with("The host was restarted in the middle of your turn."), "{turn}");
+    assert!(turn.ends_with("since you began (this comes first):\n- use tabs\n"), "{turn}");
+    // What is told after that is no reason to take this prompt for another.
+    next.control(&m, steer("and be brief", Some("T1"), false)).expect("steered");
+    let session = next.session_of("T1");
+    assert!(next.call_as(&session, "c8", report("T1")).starts_with("Not taken yet."));
+    next.run();
+    assert_eq!(next.state(&m), "completed", "{}", next.story());
+    assert_eq!(prompts(&next, &m, "T1"), [PromptReason::First, PromptReason::Continue], "{}", next.story());
+}
+
+#[test]
+fn words_in_an_answer_do_not_hide_the_prompt_before_them() {
+    let (mut w, m) = at_work(vec![]);
+    w.control(&m, steer("use tabs", Some("T1"), true)).expect("steered");
+    w.run_until(|w| w.turns_of("T1").len() == 2);
+    w.run_for(500);
+    w.control(&m, steer("and be brief", Some("T1"), false)).expect("steered");
+    let session = w.session_of("T1");
+    assert!(w.call_as(&session, "c8", report("T1")).starts_with("Not taken yet."));
+    w.run();
+    assert_eq!(w.state(&m), "completed", "{}", w.story());
+    assert_eq!(prompts(&w, &m, "T1"), [PromptReason::First, PromptReason::Steered], "{}", w.story());
+}
+
+#[test]
 fn a_turn_that_ends_without_a_report_goes_on_with_the_words_instead_of_a_reminder() {
     for last in ["x", "REPORT"] {
         let (mut w, m) = at_work(vec![vec![(5_000, Step::Say(last))]]);

@@ -46,6 +46,66 @@ fn in_any_phase_nothing_is_left_at_work_and_no_attempt_is_lost() {
     }
 }
 
+/// The worker's first prompt has left, and takes five seconds to reach the host.
+fn on_its_way() -> (World, MissionId) {
+    let mut w = planned(vec![task("T1", "a", "")]);
+    let m = w.task("do it");
+    w.run_until(|w| w.core.missions().any(|m| m.phase == Some(Phase::Executing)));
+    w.lane_ms = 5_000;
+    let worker = AttemptKind::Work("T1".into());
+    w.run_until(|w| w.mission(&m).open_attempts().any(|a| a.kind == worker && !a.prompts.is_empty()));
+    w.lane_ms = 0;
+    (w, m)
+}
+
+#[test]
+fn a_prompt_on_its_way_begins_no_turn_that_goes_on() {
+    let (mut w, m) = on_its_way();
+    w.run_for(100);
+    w.control(&m, Control::Suspend).expect("suspended");
+    w.run_for(10_000);
+    assert_eq!((w.turns_of("T1").len(), busy(&w)), (1, 0), "{}", w.story());
+    assert!(w.mission(&m).open_attempts().all(|a| !a.given_up && a.interrupted));
+    // A second time, when the conversation ends with the error of the first.
+    w.lane_ms = 5_000;
+    w.control(&m, Control::Resume).expect("resumed");
+    w.run_until(|w| w.mission(&m).open_attempts().any(|a| a.prompts.len() == 2));
+    w.lane_ms = 0;
+    w.control(&m, Control::Suspend).expect("suspended");
+    w.run_for(10_000);
+    assert_eq!((w.turns_of("T1").len(), busy(&w)), (2, 0), "{}", w.story());
+    assert!(w.mission(&m).open_attempts().all(|a| !a.given_up && a.interrupted));
+    w.control(&m, Control::Resume).expect("resumed");
+    w.run();
+    assert_eq!(w.state(&m), "completed");
+}
+
+#[test]
+fn the_end_of_a_turn_is_not_waited_for_when_its_prompt_fails() {
+    let (mut w, m) = on_its_way();
+    let fault = super::outside::fault("UnknownError", Some(500));
+    w.outside.prompt_faults.push_back(crate::ports::host::HostError::Refused(fault));
+    w.control(&m, Control::Suspend).expect("suspended");
+    w.run_for(10_000);
+    assert!(w.mission(&m).open_attempts().all(|a| !a.given_up && a.interrupted), "{}", w.story());
+    w.control(&m, Control::Resume).expect("resumed");
+    w.run();
+    assert_eq!(w.state(&m), "completed");
+}
+
+#[test]
+fn words_in_a_hurry_wait_for_the_prompt_on_its_way() {
+    let (mut w, m) = on_its_way();
+    let steer = Control::Steer { text: "use tabs".into(), task: Some("T1".into()), now: true };
+    w.control(&m, steer).expect("steered");
+    w.run_for(10_000);
+    let turns = w.turns_of("T1");
+    assert_eq!(turns.len(), 2, "{}", w.story());
+    assert!(turns[1].starts_with("The user has added since:\n- use tabs"), "{}", turns[1]);
+    w.run();
+    assert_eq!(w.state(&m), "completed");
+}
+
 #[test]
 fn who_waits_for_the_end_is_told_and_gets_the_report_later() {
     let (mut w, m) = at(Phase::Executing);
@@ -80,6 +140,40 @@ fn in_the_next_process_it_goes_on_in_the_same_conversation() {
         let first = next.mission(&m).attempts.values().find(|a| a.kind == AttemptKind::Work("T1".into()));
         let prompts = &first.expect("a worker").prompts;
         assert_eq!(prompts, &[PromptReason::First, PromptReason::Resumed], "{ms} {host}");
+    }
+}
+
+#[test]
+fn a_second_prompt_to_go_on_that_a_crash_kept_from_the_host_is_sent_again() {
+    for host in [false, true] {
+        let (mut w, m) = at(Phase::Executing);
+        w.run_for(2_000);
+        for _ in 0..2 {
+            w.control(&m, Control::Suspend).expect("suspended");
+            w.run_for(5_000);
+            w.control(&m, Control::Resume).expect("resumed");
+            w.run_for(3_000);
+        }
+        let resumed = |e: &Event| matches!(e, Event::Prompted { reason: PromptReason::Resumed, .. });
+        let second = w.log[&m].iter().enumerate().filter(|(_, (_, e))| resumed(e)).nth(1);
+        let (n, _) = second.expect("it was prompted to go on twice");
+        let moment = w.moments.iter().find(|moment| moment.events > n).expect("its commit").clone();
+        let mut next = w.take_over(moment.now, moment.events, &moment.before, host);
+        if next.state(&m) == "paused" {
+            next.control(&m, Control::Resume).expect("resumed");
+        }
+        next.run();
+        assert_eq!(next.state(&m), "completed", "{host}: {}", next.story());
+        let outcomes: Vec<_> = next.mission(&m).attempts.values().map(|a| a.outcome.clone()).collect();
+        assert!(outcomes.iter().all(|o| *o == Some(Outcome::Done)), "{host}: {}", next.story());
+        let turns = next.turns_of("T1");
+        let last = turns.last().expect("a turn");
+        assert!(
+            last.starts_with(
+                "The user had interrupted your turn, and lets you go on (said 3 times by now). "
+            ),
+            "{host}: {turns:?}"
+        );
     }
 }
 

@@ -42,6 +42,8 @@ pub struct World {
     pub most_turns: usize,
     /// Answers of the host take this long.
     pub host_ms: u64,
+    /// Prompts wait so long for their way to the host.
+    pub lane_ms: u64,
     steps: usize,
 }
 
@@ -205,6 +207,10 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Event(event) => self.step(Input::Host { event }),
+            Happening::Prompt { mission, attempt, session, role, text } => {
+                let result = self.outside.prompt(self.now, &session, role, &text);
+                self.later(self.host_ms, Input::PromptTaken { mission, attempt, result });
+            }
             Happening::Begin { session, text } => self.outside.begin(self.now, &session, &text),
             Happening::Step { session, turn, step } => {
                 match self.outside.play(self.now, &session, turn, step) {
@@ -330,8 +336,11 @@ impl World {
                 self.later(ms, Input::SessionCreated { mission, attempt, result });
             }
             Action::Prompt { mission, attempt, session, role, text, .. } => {
-                let result = self.outside.prompt(now, &session, role, &text);
-                self.later(ms, Input::PromptTaken { mission, attempt, result });
+                let prompt = Happening::Prompt { mission, attempt, session, role, text };
+                match self.lane_ms {
+                    0 => self.happen(prompt),
+                    ms => self.outside.at(now.plus(ms), prompt),
+                }
             }
             Action::Abort { of, session, .. } => {
                 self.outside.abort(now, &session);
