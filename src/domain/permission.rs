@@ -120,8 +120,8 @@ fn parts(command: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut start = 0;
     for (at, c) in command.char_indices() {
-        let text = quoted.iter().any(|range| range.contains(&at));
-        if SEPARATORS.contains(&c) && !text && !(c == '&' && redirects(command, at)) {
+        let text = || quoted.get(quoted.partition_point(|r| r.end <= at)).is_some_and(|r| r.contains(&at));
+        if SEPARATORS.contains(&c) && !text() && !(c == '&' && redirects(command, at)) {
             parts.push(&command[start..at]);
             start = at + c.len_utf8();
         }
@@ -133,7 +133,7 @@ fn parts(command: &str) -> Vec<&str> {
 /// What is in quotes; none where shells differ in that, or where quotes hold commands: a quote after a backslash, one that
 /// stays open on its line (an apostrophe of a comment, a text of many lines), substitution. Shells of Windows differ.
 fn quoted(command: &str) -> Option<Vec<Range<usize>>> {
-    if cfg!(windows) || ["\\\"", "\\'", "`", "$("].iter().any(|doubt| command.contains(doubt)) {
+    if cfg!(windows) || ["\\\"", "\\'", "`", "$(", "${"].iter().any(|doubt| command.contains(doubt)) {
         return None;
     }
     let mut ranges = Vec::new();
@@ -303,6 +303,7 @@ mod tests {
             "npm test \"\\\"; rm x; \"\\\"",
             "npm test \"$(true; rm x)\"",
             "npm test \"`rm x`\"",
+            "npm test \"${x#'\"'}\"; rm x; \"'\"",
             "npm test 'a; rm x",
         ] {
             assert!(denies_command(&rules, command, command), "{command}");

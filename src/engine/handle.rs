@@ -433,7 +433,7 @@ impl Handle {
             let anywhere = || self.ports.tree.confine(Path::new("/"), &path).map(|path| format!("/{path}"));
             let meant = self.ports.tree.confine(&entry.root, &path).or_else(|_| anywhere());
             real.push(meant.unwrap_or_else(|_| text.clone()));
-            written.extend([text, short.to_string_lossy().into_owned()]);
+            written.push(text);
         }
         permission::denies(&entry.rules, permission, &real, &written)
     }

@@ -327,7 +327,14 @@ async fn no_way_of_writing_a_path_gets_round_a_rule() {
         std::os::unix::fs::symlink(to, rig.project.join(link)).expect("a link");
     }
     rig.team.hold_reviews();
-    let permissions = ["deny edit secrets/*", "deny edit named/*", "deny read *", "allow read src/*"];
+    let permissions = [
+        "deny edit secrets/*",
+        "deny edit named/*",
+        "deny edit *.md",
+        "allow edit held/a.md",
+        "deny read *",
+        "allow read src/*",
+    ];
     let permissions = permissions.map(String::from).to_vec();
     let options = Options { worktrees: Some(false), permissions: Some(permissions), ..many(1) };
     let (mission, done) = rig.begin_in("src", options).await;
@@ -346,6 +353,8 @@ async fn no_way_of_writing_a_path_gets_round_a_rule() {
         ("link/key".into(), true, true),
         ("../named/a".into(), true, false),
         ("../held/a".into(), false, true),
+        ("../held/b.md".into(), true, true),
+        (format!("{root}/held/a.md"), false, true),
         ("etc/passwd".into(), false, true),
         ("../../outside".into(), false, true),
     ] {
