@@ -61,14 +61,14 @@ test("the whole of it says why a task failed", () => {
 })
 
 /** A process of Gantry that answers every call but `initialize` with this. */
-function process_(folder: string, name: string, answer: object, seen: string[]): Promise<Server> {
+function process_(folder: string, name: string, answer: object | ((params: any) => object), seen: string[]): Promise<Server> {
   const server = createServer((socket) => {
     socket.unref()
     socket.on("data", (chunk) => {
       for (const line of chunk.toString().split("\n").filter(Boolean)) {
-        const { id, method } = JSON.parse(line)
+        const { id, method, params } = JSON.parse(line)
         seen.push(`${name} ${method}`)
-        const result = method === "initialize" ? { result: { protocolVersion: 1 } } : answer
+        const result = method === "initialize" ? { result: { protocolVersion: 1 } } : typeof answer === "function" ? answer(params) : answer
         socket.write(`${JSON.stringify({ jsonrpc: "2.0", id, ...result })}\n`)
       }
     })
@@ -99,6 +99,35 @@ test("the process that knows the mission answers", async () => {
   } finally {
     door.dispose()
     unknown.close()
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test("what every process has to say is heard, each asked in its own words", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "gantry-door-"))
+  const door = new Door(folder)
+  const path = (name: string) => join(folder, name)
+  const notice = (number: number) => ({ number, title: "Told", message: "", variant: "info" })
+  const seen: string[] = []
+  const servers = [
+    await process_(folder, "1.sock", { result: { notices: [] } }, seen),
+    await process_(folder, "2.sock", { error: { code: ERROR.NOT_FOUND, message: "not open here" } }, seen),
+    await process_(folder, "3.sock", { error: { code: ERROR.METHOD_NOT_FOUND, message: "an old one" } }, seen),
+    await process_(folder, "5.sock", ({ after }) => ({ result: { notices: [notice(after + 1)] } }), seen),
+    await process_(folder, "6.sock", ({ after }) => ({ result: { notices: [notice(after + 1)] } }), seen),
+  ]
+  mkdirSync(path("4.sock"))
+  try {
+    const known = new Map([[path("5.sock"), 50], [path("6.sock"), 7]])
+    const paramsFor = (socket: string) => ({ directory: "/p", after: known.get(socket) ?? 0 })
+    const answers = await door.askAll("notice/list", paramsFor)
+    const expected = [[path("1.sock"), { notices: [] }], [path("5.sock"), { notices: [notice(51)] }], [path("6.sock"), { notices: [notice(8)] }]]
+    assert.deepEqual([...answers].sort(), expected)
+    assert.deepEqual([...(await door.askAll("notice/list", paramsFor)).keys()].sort(), expected.map(([socket]) => socket))
+    assert.equal(seen.filter((line) => line.endsWith("initialize")).length, servers.length, "a connection is kept")
+  } finally {
+    door.dispose()
+    for (const server of servers) server.close()
     rmSync(folder, { recursive: true })
   }
 })

@@ -5,7 +5,7 @@ import type { MissionViewResult, TaskDetail } from "../src/generated/types"
 import type { Door } from "../src/tui/door"
 import { clip, fit, width, wrap } from "../src/tui/format"
 import { tree } from "../src/tui/graph"
-import { Orders } from "../src/tui/orders"
+import { Orders, steerOf } from "../src/tui/orders"
 import { Panel } from "../src/tui/panel"
 import { allowed, entries, screen } from "../src/tui/screen"
 import type { Keys, Terminal } from "../src/tui/terminal"
@@ -126,11 +126,17 @@ class FakeTerminal implements Terminal {
   onDispose = (end: () => void) => void this.ends.push(end)
 }
 
-/** Answers by method; what was asked is kept. */
-function fakeDoor(answers: Record<string, (params: any) => unknown>) {
+/** Answers by method, and of all processes by socket; what was asked is kept. */
+function fakeDoor(answers: Record<string, (params: any, socket?: string) => unknown>, sockets: string[] = []) {
   const asked: [string, any][] = []
   const ask = async (method: string, params: unknown) => (asked.push([method, params]), answers[method]?.(params))
-  return { door: { ask } as unknown as Door, asked, count: (method: string) => asked.filter(([name]) => name === method).length }
+  const askAll = async (method: string, paramsFor: (socket: string) => unknown) =>
+    new Map(sockets.map((socket) => {
+      const params = paramsFor(socket)
+      asked.push([`${method} ${socket}`, params])
+      return [socket, answers[method]?.(params, socket)]
+    }))
+  return { door: { ask, askAll } as unknown as Door, asked, count: (method: string) => asked.filter(([name]) => name === method).length }
 }
 
 const settle = async () => {
@@ -188,27 +194,74 @@ test("keys order what the state allows, and are gone with the view", async () =>
   assert.equal(count("mission/view") - atEnd, 2, "nobody asks for a view that is gone")
 })
 
-test("where no other half shows toasts the panel fetches them, each once", async () => {
+test("flags before the words of a steer are read as the sidecar reads them, and are never the words", async () => {
+  const table: [string, object][] = [
+    ["use tabs", { text: "use tabs" }],
+    [" --task T2 use tabs\nand pnpm ", { task: "T2", text: "use tabs\nand pnpm" }],
+    ["--now --task T2.1  use --now tabs", { now: true, task: "T2.1", text: "use --now tabs" }],
+    ["--task T1 --task T2 wait", { task: "T2", text: "wait" }],
+    ["--task --now use tabs", { task: "--now", text: "use tabs" }],
+    ["--nowhere else", { text: "--nowhere else" }],
+  ]
+  for (const [words, expected] of table) assert.deepEqual(steerOf(words), expected, words)
+  const { door, count } = fakeDoor({ "mission/control": () => ({}) })
+  const terminal = new FakeTerminal()
+  const orders = new Orders(terminal, door, () => {})
+  for (const words of ["--task T2", "--now", "--now --task T2 ", "--task T2 --now"]) {
+    terminal.answer = words
+    await assert.rejects(orders.steer("m1"), { message: "say what the workers are to know, as in /task-steer use the date helper" }, words)
+  }
+  for (const words of ["--task", "--now --task "]) {
+    terminal.answer = words
+    await assert.rejects(orders.steer("m1"), { message: "say which task, as in /task-steer --task T2 …" }, words)
+  }
+  assert.equal(count("mission/control"), 0)
+})
+
+test("where no other half shows toasts the panel fetches those of all processes, each once", async () => {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
-  const all = [{ number: 7, title: "Mission resumed", message: "Greet", variant: "info" }]
+  const all: Record<string, { number: number; title: string; message: string; variant: string }[]> = {
+    one: [],
+    own: [{ number: 7, title: "Mission resumed", message: "Greet", variant: "info" }],
+  }
   const { door, asked, count } = fakeDoor({
     "mission/status": () => view().detail,
-    "notice/list": ({ after = 0 }) => ({ notices: all.filter(({ number }) => number > after) }),
-  })
+    "notice/list": ({ after = 0 }, socket = "") => ({ notices: all[socket]?.filter(({ number }) => number > after) }),
+  }, ["one", "own"])
   const terminal = new FakeTerminal()
   terminal.fetchesNotices = true
   new Panel(terminal, door)
   await pass(3_000)
-  all.push({ number: 9, title: "Task T1 failed", message: "It does not greet.", variant: "error" })
+  all.own?.push({ number: 9, title: "Task T1 failed", message: "It does not greet.", variant: "error" })
   await pass(3_000)
-  assert.deepEqual(terminal.said, ["info: Mission resumed: Greet", "error: Task T1 failed: It does not greet."])
-  const numbers = asked.filter(([method]) => method === "notice/list").map(([, { after }]) => after)
-  assert.deepEqual([numbers[0], numbers[1], numbers.at(-1)], [undefined, 7, 9])
-  const other = fakeDoor({ "mission/status": () => view().detail })
+  all.one?.push({ number: 3, title: "Mission paused", message: "In the other window", variant: "info" })
+  await pass(3_000)
+  assert.deepEqual(terminal.said, ["info: Mission resumed: Greet", "error: Task T1 failed: It does not greet.", "info: Mission paused: In the other window"])
+  const numbers = (socket: string) => [...new Set(asked.filter(([name]) => name === `notice/list ${socket}`).map(([, { after }]) => after))]
+  assert.deepEqual([numbers("own"), numbers("one")], [[undefined, 7, 9], [undefined, 3]])
+  const other = fakeDoor({ "mission/status": () => view().detail }, ["one"])
   new Panel(new FakeTerminal(), other.door)
   await pass(3_000)
-  assert.equal(other.count("notice/list"), 0)
+  assert.equal(other.count("notice/list one"), 0)
   assert.ok(count("mission/status") > 0)
+  for (const end of terminal.ends) end()
+})
+
+test("a process that hangs keeps its notices, and not the panel", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  const { door, count } = fakeDoor({ "mission/status": () => view().detail })
+  let fetches = 0
+  let release = () => {}
+  door.askAll = () => (fetches++, new Promise((resolve) => (release = () => resolve(new Map()))))
+  const terminal = new FakeTerminal()
+  terminal.fetchesNotices = true
+  new Panel(terminal, door)
+  await pass(5_000)
+  assert.ok(count("mission/status") >= 4)
+  assert.equal(fetches, 1, "one at a time")
+  release()
+  await pass(2_000)
+  assert.equal(fetches, 2)
   for (const end of terminal.ends) end()
 })
 

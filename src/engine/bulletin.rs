@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 
 /// Kept over all directories; a merged notice for each half second is the most there are.
 const KEPT: usize = 50;
-/// Who asks for the first time is told what came within this time: while an interface was still being drawn.
-const FRESH_MS: u64 = 10_000;
+/// Who knows no number yet is told what came within this time: while an interface was still being drawn, or since it last asked
+/// in vain. Longer than the ten seconds between two looks of an idle interface, or what falls between them would be lost.
+const FRESH_MS: u64 = 15_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -62,13 +63,18 @@ mod tests {
                 String::new(),
             );
         };
-        put(5_000, "/a", "old");
+        put(5_999, "/a", "old");
         put(20_000, "/a", "one");
         put(20_000, "/b", "other");
         put(19_000, "/a", "two");
         let one_and_two = vec![(20_000, "one".to_owned()), (20_002, "two".to_owned())];
         assert_eq!(told(&bulletin, 21_000, "/a", None), one_and_two, "at first what is fresh");
-        assert_eq!(told(&bulletin, 90_000, "/a", Some(5_000)), one_and_two, "then what came since");
+        assert_eq!(
+            told(&bulletin, 33_000, "/a", None),
+            one_and_two,
+            "after an idle interface's ten seconds, and a slow answer"
+        );
+        assert_eq!(told(&bulletin, 90_000, "/a", Some(5_999)), one_and_two, "then what came since");
         assert_eq!(told(&bulletin, 90_000, "/a", Some(20_002)), []);
         assert_eq!(told(&bulletin, 21_000, "/b", None), [(20_001, "other".to_owned())]);
         for n in 0..KEPT as u64 {

@@ -51,12 +51,12 @@ impl Effects {
             TreeWork::Merge { onto, candidates } => {
                 TreeDone::Merged(self.stack(&project, onto, candidates).await.map_err(told))
             }
-            TreeWork::Try { tree, changes, commands, failing, outfit } => {
+            TreeWork::Try { tree, commands, failing, outfit } => {
                 let result = match self.give(&project, INTEGRATION, &tree, None, &outfit).await {
                     Ok(path) => Ok(self.run_checks(&path, &commands, &failing).await),
                     Err(fault) => Err(fault),
                 };
-                TreeDone::Tried { changes, result }
+                TreeDone::Tried { tree, result }
             }
             TreeWork::TakeIn { user, integration, todo } => {
                 let found = async {

@@ -18,7 +18,7 @@ wire! {
 
     pub struct NoticeListParams {
         pub directory: String,
-        /// The number of the newest one that is known; without it, what was told within the last ten seconds.
+        /// The number of the newest one that is known; without it, what was told within the last fifteen seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional, type = "number"))]
         pub after: Option<u64>,

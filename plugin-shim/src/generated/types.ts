@@ -296,7 +296,7 @@ export type NoticeDetail = {
   number: number, title: string, message: string, variant: ToastVariant, };
 
 export type NoticeListParams = { directory: string,
-  /** The number of the newest one that is known; without it, what was told within the last ten seconds. */
+  /** The number of the newest one that is known; without it, what was told within the last fifteen seconds. */
   after?: number, };
 
 export type NoticeListResult = {

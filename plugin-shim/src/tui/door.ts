@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { ERROR, PROTOCOL_VERSION, type SidecarMethods } from "../generated/types"
 import { version as VERSION } from "../../package.json"
 import { RpcError } from "../errors"
+import { log } from "../log"
 import { dataHome } from "../paths"
 import { Gone, Peer } from "../sidecar/peer"
 
@@ -29,20 +30,40 @@ export class Door {
   async ask<M extends Asked>(method: M, params: SidecarMethods[M]["params"]): Promise<SidecarMethods[M]["result"] | undefined> {
     let refusal: RpcError | undefined
     for (const path of this.sockets()) {
-      try {
-        const { peer } = await this.connect(path)
-        return await within(peer.call(method, params))
-      } catch (error) {
-        if (!(error instanceof RpcError)) this.close(path)
-        else if (error.code !== ERROR.NOT_FOUND) refusal = error
-      }
+      const found = await this.askOne(path, method, params)
+      if (found instanceof RpcError) refusal = found
+      else if (found) return found.result
     }
     if (refusal) throw refusal
     return undefined
   }
 
+  /** What each process has to say, by its socket, which also chooses what it is asked. At once: one that hangs takes no time from the others. */
+  async askAll<M extends Asked>(method: M, paramsFor: (socket: string) => SidecarMethods[M]["params"]): Promise<Map<string, SidecarMethods[M]["result"]>> {
+    const answers = new Map<string, SidecarMethods[M]["result"]>()
+    const ask = async (path: string) => {
+      const found = await this.askOne(path, method, paramsFor(path))
+      if (found instanceof RpcError) log(`panel: ${method}: ${found.message}`)
+      else if (found) answers.set(path, found.result)
+    }
+    await Promise.all(this.sockets().map(ask))
+    return answers
+  }
+
   dispose(): void {
     for (const path of [...this.open.keys()]) this.close(path)
+  }
+
+  /** Its answer, or why it refuses; nothing from a process that does not know what is meant, or does not answer. */
+  private async askOne<M extends Asked>(path: string, method: M, params: SidecarMethods[M]["params"]): Promise<{ result: SidecarMethods[M]["result"] } | RpcError | undefined> {
+    try {
+      const { peer } = await this.connect(path)
+      return { result: await within(peer.call(method, params)) }
+    } catch (error) {
+      if (!(error instanceof RpcError)) this.close(path)
+      else if (error.code !== ERROR.NOT_FOUND) return error
+      return undefined
+    }
   }
 
   private sockets(): string[] {

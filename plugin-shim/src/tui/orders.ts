@@ -109,11 +109,28 @@ export class Orders {
 /** The host's dialog has room for so much of a title beside the rest. */
 const CHOICE = 32
 
-/** `--task T2` and `--now` before the text, as in the command. */
+/** `--task T2` and `--now` before the text, read and refused as the sidecar does it for the command. */
 export function steerOf(words: string): Partial<MissionControlParams> {
-  const [, flags = "", text = ""] = /^((?:--now\s+|--task\s+\S+\s+)*)([\s\S]*)$/.exec(words.trim()) ?? []
-  const task = /--task\s+(\S+)/.exec(flags)?.[1]
-  return { text, ...(task ? { task } : {}), ...(flags.includes("--now") ? { now: true } : {}) }
+  const found: Partial<MissionControlParams> = {}
+  for (let text = words.trim(); ; ) {
+    const [first, rest] = split(text)
+    if (first === "") throw new Error("say what the workers are to know, as in /task-steer use the date helper")
+    if (first === "--now") {
+      found.now = true
+      text = rest
+    } else if (first === "--task") {
+      const [id, after] = split(rest)
+      if (id === "") throw new Error("say which task, as in /task-steer --task T2 …")
+      found.task = id
+      text = after
+    } else return { ...found, text }
+  }
+}
+
+/** The first word, and what stands after it. */
+function split(text: string): [string, string] {
+  const [, first = "", rest = ""] = /^(\S*)\s*([^]*)$/.exec(text) ?? []
+  return [first, rest]
 }
 
 function choice(mission: MissionSummary) {

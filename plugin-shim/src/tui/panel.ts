@@ -11,7 +11,7 @@ import type { Terminal } from "./terminal"
 
 /** While there is something to follow. */
 const EVERY_MS = 1_000
-/** Else: what changes that begins with a turn, or in another terminal. */
+/** Else: what changes that begins with a turn, or in another terminal. A sidecar tells a newcomer the notices of a longer time (`FRESH_MS` there). */
 const SELDOM_MS = 10_000
 /** After a turn began or ended, for the sidecar to have taken what it brings. */
 const AFTER_TURN_MS = 300
@@ -26,8 +26,9 @@ export class Panel {
   private gone = false
   /** The conversation that was asked for last. */
   private session: string | undefined
-  /** The newest notice that was shown. */
-  private told: number | undefined
+  private fetching = false
+  /** The newest notice that was shown, by the socket it came from: the numbers of two processes are not one sequence. */
+  private readonly told = new Map<string, number>()
 
   constructor(
     private readonly terminal: Terminal,
@@ -66,8 +67,9 @@ export class Panel {
     this.asking = true
     const session = this.terminal.session()
     this.session = session
+    // Not waited for: it takes as long as the slowest process of all, whoever has the mission.
+    if (this.terminal.fetchesNotices) void this.fetchNotices()
     try {
-      if (this.terminal.fetchesNotices) await this.fetchNotices()
       if (session !== undefined) await this.ask(session)
     } catch (error) {
       log(`panel: ${messageOf(error)}`)
@@ -93,11 +95,24 @@ export class Panel {
   }
 
   private async fetchNotices(): Promise<void> {
-    const after = this.told === undefined ? {} : { after: this.told }
-    const found = await this.door.ask("notice/list", { directory: this.terminal.directory(), ...after })
-    for (const { number, title, message, variant } of found?.notices ?? []) {
-      this.terminal.toast(variant, message, title)
-      this.told = number
+    if (this.fetching) return
+    this.fetching = true
+    try {
+      const directory = this.terminal.directory()
+      const answers = await this.door.askAll("notice/list", (socket) => {
+        const after = this.told.get(socket)
+        return { directory, ...(after === undefined ? {} : { after }) }
+      })
+      for (const [socket, { notices }] of answers) {
+        for (const { number, title, message, variant } of notices) {
+          this.terminal.toast(variant, message, title)
+          this.told.set(socket, number)
+        }
+      }
+    } catch (error) {
+      log(`panel: ${messageOf(error)}`)
+    } finally {
+      this.fetching = false
     }
   }
 

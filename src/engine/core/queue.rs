@@ -58,7 +58,7 @@ impl Core {
                 self.given(&id, task, number, base, result)
             }
             TreeDone::Merged(result) if open => self.stacked(&id, result),
-            TreeDone::Tried { changes, result } if open => self.tried(&id, changes, result),
+            TreeDone::Tried { tree, result } if open => self.tried(&id, &tree, result),
             TreeDone::TakenIn(result) if open => self.taken_in(&id, result),
             TreeDone::Landed { tree, result } => self.landed(&id, tree, result),
             TreeDone::Released(result) => self.released(&id, result),
@@ -199,7 +199,7 @@ impl Core {
                 }
                 let failing = commands.iter().filter(|c| gate::blameless(mission, c)).cloned().collect();
                 let outfit = mission.outfit();
-                self.tree_work(id, TreeWork::Try { tree, changes, commands, failing, outfit });
+                self.tree_work(id, TreeWork::Try { tree, commands, failing, outfit });
             }
             Next::Accept { good, culprit } => self.accept_batch(id, good, culprit),
         }
@@ -226,18 +226,23 @@ impl Core {
         }
     }
 
-    fn tried(&mut self, id: &MissionId, changes: usize, result: Result<Vec<CheckResult>, String>) {
+    fn tried(&mut self, id: &MissionId, tree: &TreeId, result: Result<Vec<CheckResult>, String>) {
         let results = match result {
             Ok(results) => results,
             Err(fault) => return self.tree_fault(id, &fault),
         };
         self.live(id).tree_faults = 0;
         let mission = &self.missions[id];
-        let asked = mission.isolation.as_ref().and_then(|i| i.batch.as_ref()).map(|b| b.next());
-        if asked != Some(Next::Check(changes)) {
+        let batch = mission.isolation.as_ref().and_then(|i| i.batch.as_ref());
+        let asked = batch.and_then(|batch| match batch.next() {
+            // A batch that was withdrawn and made anew has other trees, and is asked about again.
+            Next::Check(changes) if batch.tree(changes) == tree => Some(changes),
+            _ => None,
+        });
+        let Some(changes) = asked else {
             self.late_reports += 1;
             return;
-        }
+        };
         let passed = results.iter().all(|r| r.passed() || gate::blameless(mission, &r.command));
         if !passed {
             self.live(id).batch_failure.clone_from(&results);

@@ -261,6 +261,7 @@ impl Mission {
         if let Some(id) = tasks.iter().map(|t| &t.id).chain(dropped).find(|id| fixed(id)) {
             return Err(format!("task {id} has begun already"));
         }
+        let rewritten = !dropped.is_empty() || tasks.iter().any(|t| self.task(&t.id).is_some());
         self.tasks.retain(|t| !dropped.contains(&t.spec.id));
         for spec in tasks {
             match self.tasks.iter_mut().find(|t| t.spec.id == spec.id) {
@@ -277,8 +278,8 @@ impl Mission {
                 }
             }
         }
-        // Checkpoints know tasks by their places.
-        if !dropped.is_empty() {
+        // Checkpoints know tasks by their places, and what went before may depend on what came after.
+        if rewritten {
             self.edition += 1;
         }
         if std::mem::take(&mut self.revision.wanted) {

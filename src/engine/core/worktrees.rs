@@ -42,7 +42,6 @@ pub enum TreeWork {
     /// Runs the checks on a tree, in the worktree of the whole.
     Try {
         tree: TreeId,
-        changes: usize,
         commands: Vec<String>,
         /// Those that failed before any work.
         failing: Vec<String>,
@@ -96,7 +95,7 @@ impl TreeWork {
                 TreeDone::Given { task: task.clone(), number: *number, base: onto.clone(), result: Err(why) }
             }
             Self::Merge { .. } => TreeDone::Merged(Err(why)),
-            Self::Try { changes, .. } => TreeDone::Tried { changes: *changes, result: Err(why) },
+            Self::Try { tree, .. } => TreeDone::Tried { tree: tree.clone(), result: Err(why) },
             Self::TakeIn { .. } => TreeDone::TakenIn(Err(why)),
             Self::Land { to, .. } => TreeDone::Landed { tree: to.clone(), result: Err(why) },
             Self::Release { .. } => TreeDone::Released(Err(why)),
@@ -126,7 +125,7 @@ pub enum TreeDone {
     },
     Merged(Result<Stacked, String>),
     Tried {
-        changes: usize,
+        tree: TreeId,
         result: Result<Vec<CheckResult>, String>,
     },
     /// The user's tree, and the merge.

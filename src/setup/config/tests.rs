@@ -250,6 +250,6 @@ fn reference() -> String {
         let default = field.default.map_or(String::new(), |default| format!("`{default}`"));
         text += &format!("| `{}` | {takes} | {default} | `{}` | {} |\n", field.name, field.env, field.about);
     }
-    text += "\nBesides, from the environment alone: `GANTRY_BIN` (path of the sidecar; also the plugin option `bin`), `GANTRY_HOME` (data folder,\n`~/.local/share/gantry`), `GANTRY_STORE` (path of the database, `gantry.db` in the data folder), `GANTRY_LOG` (level of the log: `error`,\n`warn`, `info`, `debug`, `trace`; `info`), `GANTRY_POOLS` (`on` keeps attempts for those\nto come and shares names of models; `off`, for that gains nothing).\n";
+    text += "\nBesides, from the environment alone: `GANTRY_BIN` (path of the sidecar; also the plugin option `bin`), `GANTRY_HOME` (data folder,\n`~/.local/share/gantry`), `GANTRY_STORE` (path of the database, `gantry.db` in the data folder), `GANTRY_LOG` (level of the log: `error`,\n`warn`, `info`, `debug`, `trace`; `info`), `GANTRY_POOLS` (`on` keeps attempts for those\nto come and shares names of models, which gains nothing; `off`).\n";
     text
 }

@@ -45,9 +45,7 @@ pub(super) async fn take(
     let work = Work::begin(git, private, root, user, place.slot.as_ref())?;
     // A data directory inside the project would otherwise take in its own objects.
     let own = data_dir.strip_prefix(root).ok();
-    let mut left_out: Vec<&Path> = exclude.iter().map(Path::new).collect();
-    left_out.extend(own);
-    let tree = work.tree(&left_out, exclude, DEPTH).await?;
+    let tree = work.tree(own, exclude, DEPTH).await?;
     if user.is_none() {
         // Where two calls finish at the same time either index will do.
         let kept = place.slot.as_ref().map_or_else(|| private.join("index"), Slot::index);
@@ -95,11 +93,11 @@ impl<'a> Work<'a> {
 
     async fn tree(
         &self,
-        left_out: &[&Path],
+        own: Option<&Path>,
         exclude: &[String],
         depth: u32,
     ) -> Result<TreeId, WorkspaceError> {
-        let broken = self.add(left_out).await?;
+        let broken = self.add(own, exclude).await?;
         if self.user.is_none() && self.slot.is_none() {
             self.drop_ignored().await?;
         }
@@ -114,21 +112,12 @@ impl<'a> Work<'a> {
 
     /// Takes over what is on disk, as far as it can be read. Answers with the inner repositories that git
     /// cannot add because they have no commit.
-    async fn add(&self, left_out: &[&Path]) -> Result<Vec<PathBuf>, WorkspaceError> {
-        let mut args: Vec<OsString> = ["add", "--all", "--ignore-errors", "--", "."].map(Into::into).into();
-        args.extend(left_out.iter().map(|path| {
-            let mut pattern = OsString::from(":(exclude,literal)");
-            pattern.push(path);
-            pattern
-        }));
-        let mut output = self.git.output(self.adding(), &args).await?;
-        // Git lists the files first and gives up over one that is gone when its turn comes.
-        for _ in 1..ROUNDS {
-            if !went_away(&output) {
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-            output = self.git.output(self.adding(), &args).await?;
+    async fn add(&self, own: Option<&Path>, exclude: &[String]) -> Result<Vec<PathBuf>, WorkspaceError> {
+        let unread = exclude.iter().map(Path::new);
+        let mut output = self.add_all(unread.chain(own)).await?;
+        // Git takes no path behind a link or in a submodule, not even to leave it out. What is read of them then is forgotten.
+        if refused_path(&output) {
+            output = self.add_all(own).await?;
         }
         // 1: some files could not be read. They stay as the index has them, or out.
         if !output.status.success() && output.status.code() != Some(1) {
@@ -145,8 +134,24 @@ impl<'a> Work<'a> {
         Ok(broken.filter_map(|name| name.strip_prefix(prefix).ok().map(Path::to_path_buf)).collect())
     }
 
-    fn adding(&self) -> Call<'_> {
-        self.call().env("GIT_LITERAL_PATHSPECS", "0")
+    async fn add_all(&self, but: impl IntoIterator<Item = &Path>) -> Result<Output, WorkspaceError> {
+        let mut args: Vec<OsString> = ["add", "--all", "--ignore-errors", "--", "."].map(Into::into).into();
+        args.extend(but.into_iter().map(|path| {
+            let mut pattern = OsString::from(":(exclude,literal)");
+            pattern.push(path);
+            pattern
+        }));
+        let adding = || self.call().env("GIT_LITERAL_PATHSPECS", "0");
+        let mut output = self.git.output(adding(), &args).await?;
+        // Git lists the files first and gives up over one that is gone when its turn comes.
+        for _ in 1..ROUNDS {
+            if !went_away(&output) {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            output = self.git.output(adding(), &args).await?;
+        }
+        Ok(output)
     }
 
     /// What was taken in before an ignore rule came must go again, or the id would depend on the past.
@@ -181,7 +186,7 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         let work = Work::begin(self.git, self.private, &root, Some(&user), None)?;
-        let tree = Box::pin(work.tree(&[], &[], depth - 1)).await?;
+        let tree = Box::pin(work.tree(None, &[], depth - 1)).await?;
         self.forget([bytes_of(inner)]).await?;
         // Unlike all other names this one counts from the top of the repository, also in a folder of it.
         let mut prefix = OsString::from(format!("--prefix={}", self.prefix()));
@@ -261,6 +266,11 @@ fn copy(seed: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Whether a call broke off over a file that was removed under its hands.
+fn refused_path(output: &Output) -> bool {
+    let text = String::from_utf8_lossy(&output.stderr).to_ascii_lowercase();
+    !output.status.success() && text.lines().any(|line| line.starts_with("fatal: pathspec '"))
+}
+
 fn went_away(output: &Output) -> bool {
     let text = String::from_utf8_lossy(&output.stderr);
     let gone = |line: &str| {

@@ -19,6 +19,7 @@ mod overrule;
 mod planning;
 mod pool;
 mod provider;
+mod queue;
 mod race;
 mod reports;
 mod resources;

@@ -195,3 +195,19 @@ fn a_planner_that_has_handed_in_is_known_by_its_prompt_all_the_same() {
     assert_eq!(next.state(&m), "completed");
     assert_eq!(next.turns_of("Plan anew").len(), 1, "{}", next.story());
 }
+
+#[test]
+fn a_checkpoint_from_before_tasks_were_rewritten_is_out_of_reach() {
+    let (mut w, m) = begun();
+    let before = w.mission(&m).checkpoints.last().expect("a checkpoint").sequence;
+    w.outside.anew = anew(vec![task("T2", "b", "T5"), task("T5", "e", "T1")], "");
+    say(&mut w, &m, "something first");
+    w.run_until(|w| w.core.missions().any(|m| m.tasks.len() == 5));
+    w.control(&m, Control::Pause).expect("paused");
+    // T2 would depend on a task that is not there.
+    let refused = w.control(&m, Control::Restore { checkpoint: before, files: false });
+    assert!(matches!(refused, Err(Refusal::Conflict(_))), "{refused:?}");
+    w.control(&m, Control::Resume).expect("resumed");
+    w.run();
+    assert_eq!(w.state(&m), "completed", "{}", w.story());
+}

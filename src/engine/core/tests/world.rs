@@ -458,8 +458,8 @@ impl World {
                 let steps = candidates.into_iter().map(step).collect();
                 TreeDone::Merged(Ok(Stacked { steps, refused: Vec::new() }))
             }
-            TreeWork::Try { changes, commands, .. } => {
-                TreeDone::Tried { changes, result: Ok(self.run_checks(&commands)) }
+            TreeWork::Try { tree, commands, .. } => {
+                TreeDone::Tried { tree, result: Ok(self.run_checks(&commands)) }
             }
             TreeWork::TakeIn { user, integration, .. } => {
                 TreeDone::TakenIn(Ok((user, Merged { tree: integration, conflicts: Vec::new() })))

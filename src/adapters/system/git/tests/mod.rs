@@ -226,6 +226,26 @@ async fn what_is_left_out_is_not_even_read() {
 }
 
 #[tokio::test]
+async fn what_is_left_out_may_be_behind_a_link_or_in_a_submodule() {
+    let lab = Lab::committed();
+    let root = lab.root();
+    std::os::unix::fs::symlink("src", root.join("link")).expect("a link");
+    let other = lab.base.path().join("other");
+    fs::create_dir(&other).expect("a folder");
+    git(&other, &["init", "--quiet"]);
+    fs::write(other.join("x.txt"), "x\n").expect("a file");
+    commit(&other);
+    git(&root, &["submodule", "--quiet", "add", "../other", "sub"]);
+    for (plan, seen) in [("link/PLAN.md", Some("src/PLAN.md")), ("sub/PLAN.md", None)] {
+        let out = vec![plan.to_owned()];
+        let before = lab.tree.hash(root.clone(), out.clone()).await.expect("a tree");
+        lab.write(plan, "the plan\n");
+        let after = lab.tree.hash(root.clone(), out).await.expect("a tree");
+        assert_eq!(lab.changed(&before, &after).await, seen.into_iter().collect::<Vec<_>>(), "{plan}");
+    }
+}
+
+#[tokio::test]
 async fn a_diff_reads_like_gits_and_keeps_its_limit() {
     let lab = Lab::committed();
     git(&lab.root(), &["config", "diff.noprefix", "true"]);
