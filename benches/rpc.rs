@@ -120,6 +120,7 @@ fn round_trip(c: &mut Criterion) {
         tool: "write".into(),
         paths: vec!["src/tax.js".into()],
         command: None,
+        subject: None,
     };
     let status =
         MissionStatusParams { directory: "/home/ann/shop".into(), mission: None, parent_session: None };

@@ -31,7 +31,7 @@ import type { Options } from "./options"
 import { locate } from "./sidecar/locate"
 import type { Pool } from "./sidecar/pool"
 import type { Sidecar, Tenant } from "./sidecar/sidecar"
-import { shellCommand, writePaths } from "./writes"
+import { shellCommand, subjectOf, writePaths } from "./writes"
 
 /** Events that belong to one turn of the event loop of the host travel together. */
 const BATCH_MS = 2
@@ -104,7 +104,12 @@ export class Workspace implements Tenant {
   /** Throws the reason when the call must not run. */
   async checkWrite(session: string, call: string, tool: string, args: unknown): Promise<void> {
     const command = shellCommand(tool, args, homedir())
-    const params = { directory: this.directory, session, call, tool, paths: writePaths(tool, args), ...(command !== undefined && { command }) }
+    const subject = subjectOf(tool, args)
+    const params = {
+      ...{ directory: this.directory, session, call, tool, paths: writePaths(tool, args) },
+      ...(command !== undefined && { command }),
+      ...(subject !== undefined && subject !== command && { subject }),
+    }
     const answer = await within(
       LEASE_WAIT_MS,
       this.sidecar().call(this, "lease/check", params),

@@ -1,5 +1,5 @@
 // Which paths a tool call is going to write, as the model named them. Tools that write without naming a path (a shell)
-// give none; the gate finds their changes afterwards.
+// give none; the gate finds their changes afterwards. And what else the rules of a mission are compared with.
 
 type Args = Record<string, unknown>
 
@@ -25,6 +25,27 @@ export function shellCommand(tool: string, args: unknown, home: string): string 
   const text = typeof given.workdir === "string" ? `${given.workdir}\n${given.command}` : given.command
   return text.replace(/\$(?:HOME\b|\{HOME\})|(?<![^\s"'=:(<>;&|])~(?=\/|\s|$)/g, () => home)
 }
+
+/** What the host's own rules compare of a call, where the paths it writes or its full command do not tell. */
+export function subjectOf(tool: string, args: unknown): string | undefined {
+  const given = (args ?? {}) as Args
+  const named = (SUBJECTS.get(tool) ?? []).map((name) => given[name])
+  return named.find((value): value is string => typeof value === "string" && value !== "")
+}
+
+const SUBJECTS = new Map<string, string[]>(Object.entries({
+  read: ["filePath", "path"],
+  list: ["path"],
+  glob: ["pattern", "path"],
+  grep: ["pattern", "path"],
+  webfetch: ["url"],
+  websearch: ["query"],
+  skill: ["name"],
+  task: ["subagent_type"],
+  subagent: ["agent", "subagent_type"],
+  bash: ["command"],
+  shell: ["command"],
+}))
 
 function paths(args: Args): string[] {
   return [args.filePath, args.path].filter((path): path is string => typeof path === "string" && path !== "")

@@ -18,7 +18,7 @@ const FIELDS = {
   "mission/status": ["directory", "mission?"],
   "command/run": ["directory", "session", "command", "text"],
   "tool/call": ["directory", "session", "message?", "call", "agent", "tool", "args"],
-  "lease/check": ["directory", "session", "call", "tool", "paths"],
+  "lease/check": ["directory", "session", "call", "tool", "paths", "command?", "subject?"],
   "event/batch": ["directory", "events"],
   "$/cancel": ["id"],
   "shutdown": [],

@@ -235,6 +235,10 @@ test("a write is checked, refused with the reason, and denied after a while with
   await it.checkWrite("ses_c", "call_1", "write", { filePath: "/p/free.txt" })
   await assert.rejects(it.checkWrite("ses_c", "call_2", "edit", { filePath: "/p/locked.txt" }), /held by task T2/)
   assert.deepEqual(fake.got("lease/check")[1], { directory: "/p", session: "ses_c", call: "call_2", tool: "edit", paths: ["/p/locked.txt"] })
+  await it.checkWrite("ses_c", "call_3", "read", { filePath: "/p/a.txt" })
+  await it.checkWrite("ses_c", "call_4", "bash", { command: "ls" })
+  const [read, ls] = fake.got("lease/check").slice(2)
+  assert.deepEqual([read.subject, read.command, ls.subject, ls.command], ["/p/a.txt", undefined, undefined, "ls"])
 })
 
 test("events travel together, ends of turns at once", async () => {

@@ -12,7 +12,7 @@ import { readOptions } from "../src/options"
 import { dataHome, openMarker } from "../src/paths"
 import { locate, spawnFault } from "../src/sidecar/locate"
 import { nobodyAtWork } from "../src/tui/door"
-import { shellCommand, writePaths } from "../src/writes"
+import { shellCommand, subjectOf, writePaths } from "../src/writes"
 
 const PATCH = ["*** Begin Patch", "*** Add File: a b.txt", "+*** Update File: no.txt", "*** Update File: src/x.ts ", "*** Move to: src/y.ts", "@@", "-a", "*** Delete File: /abs/z", "*** Add File:", "*** End Patch"].join("\r\n")
 const WRITES: [string, unknown, string[]][] = [
@@ -43,6 +43,25 @@ const COMMANDS: [string, unknown, string | undefined][] = [
 ]
 for (const [tool, args, expected] of COMMANDS) {
   test(`command of ${tool} ${JSON.stringify(args)?.slice(0, 40)}`, () => assert.equal(shellCommand(tool, args, "/home/ada"), expected))
+}
+
+const SUBJECTS: [string, unknown, string | undefined][] = [
+  ["read", { filePath: "a/../b" }, "a/../b"],
+  ["read", { path: "b" }, "b"],
+  ["list", { path: "src" }, "src"],
+  ["list", {}, undefined],
+  ["glob", { pattern: "*.ts", path: "src" }, "*.ts"],
+  ["grep", { path: "src" }, "src"],
+  ["webfetch", { url: "https://a.example" }, "https://a.example"],
+  ["webfetch", { url: 7 }, undefined],
+  ["task", { subagent_type: "explore", prompt: "x" }, "explore"],
+  ["shell", { command: "ls ~", workdir: "~" }, "ls ~"],
+  ["write", { filePath: "a" }, undefined],
+  ["constructor", { name: "a" }, undefined],
+  ["read", null, undefined],
+]
+for (const [tool, args, expected] of SUBJECTS) {
+  test(`subject of ${tool} ${JSON.stringify(args)?.slice(0, 40)}`, () => assert.equal(subjectOf(tool, args), expected))
 }
 
 const QUOTED: [string, string][] = [

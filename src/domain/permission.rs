@@ -61,6 +61,18 @@ pub fn is_shell(tool: &str) -> bool {
     SHELLS.contains(&tool)
 }
 
+/// A tool call, as far as rules look at it.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    pub tool: &'a str,
+    /// What it is going to write.
+    pub paths: &'a [String],
+    /// What a shell would run, with its folder, and the home folder written out.
+    pub command: Option<&'a str>,
+    /// What the host's own rules would compare, as the model wrote it.
+    pub subject: Option<&'a str>,
+}
+
 /// What the rules say of a permission that is asked for all of these: denied when one of them is, allowed when all are.
 /// None where they say nothing, or want the user to be asked.
 pub fn verdict(rules: &[Rule], permission: &str, subjects: &[String]) -> Option<Action> {
@@ -86,16 +98,16 @@ pub fn denies(rules: &[Rule], permission: &str, subjects: &[String], others: &[S
     verdict(rules, permission, subjects) == Some(Action::Deny) || others.iter().any(named)
 }
 
-/// Whether a shell command is denied, or a part of it that would run by itself. Only words are compared: who means to get
-/// round a rule can.
-pub fn denies_command(rules: &[Rule], command: &str) -> bool {
+/// Whether a shell command is denied, or a part of it that would run by itself; `full` is the same with its folder and the
+/// home folder written out. Only words are compared: who means to get round a rule can.
+pub fn denies_command(rules: &[Rule], command: &str, full: &str) -> bool {
     let owned = |parts: Vec<&str>| -> Vec<String> {
         parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).map(String::from).collect()
     };
     let parts = owned(parts(command));
     // Quoted text may be a command for another shell (`sh -c "..."`).
-    let mut others = owned(command.split(SEPARATORS).collect());
-    others.push(command.trim().into());
+    let mut others = owned([command, full].iter().flat_map(|text| text.split(SEPARATORS)).collect());
+    others.extend([command.trim().into(), full.trim().into()]);
     denies(rules, "bash", &parts, &others)
 }
 
@@ -108,8 +120,8 @@ fn parts(command: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut start = 0;
     for (at, c) in command.char_indices() {
-        let text = quoted.iter().any(|range| range.contains(&at));
-        if SEPARATORS.contains(&c) && !text && !(c == '&' && redirects(command, at)) {
+        let text = || quoted.get(quoted.partition_point(|r| r.end <= at)).is_some_and(|r| r.contains(&at));
+        if SEPARATORS.contains(&c) && !text() && !(c == '&' && redirects(command, at)) {
             parts.push(&command[start..at]);
             start = at + c.len_utf8();
         }
@@ -121,7 +133,7 @@ fn parts(command: &str) -> Vec<&str> {
 /// What is in quotes; none where shells differ in that, or where quotes hold commands: a quote after a backslash, one that
 /// stays open on its line (an apostrophe of a comment, a text of many lines), substitution. Shells of Windows differ.
 fn quoted(command: &str) -> Option<Vec<Range<usize>>> {
-    if cfg!(windows) || ["\\\"", "\\'", "`", "$("].iter().any(|doubt| command.contains(doubt)) {
+    if cfg!(windows) || ["\\\"", "\\'", "`", "$(", "${"].iter().any(|doubt| command.contains(doubt)) {
         return None;
     }
     let mut ranges = Vec::new();
@@ -233,10 +245,10 @@ mod tests {
             "echo $(git push)",
             "echo \"`git push`\"",
         ] {
-            assert!(denies_command(&rules, command), "{command}");
+            assert!(denies_command(&rules, command, command), "{command}");
         }
         for command in ["git pull", "echo git push", "git-push"] {
-            assert!(!denies_command(&rules, command), "{command}");
+            assert!(!denies_command(&rules, command, command), "{command}");
         }
     }
 
@@ -250,7 +262,7 @@ mod tests {
             "npm test &>> log; git log",
             "git log && npm test",
         ] {
-            assert!(!denies_command(&rules, command), "{command}");
+            assert!(!denies_command(&rules, command, command), "{command}");
         }
         for command in [
             "rm x",
@@ -265,7 +277,16 @@ mod tests {
             "npm test `rm x`",
             "npm test <(rm x)",
         ] {
-            assert!(denies_command(&rules, command), "{command}");
+            assert!(denies_command(&rules, command, command), "{command}");
+        }
+    }
+
+    #[test]
+    fn the_folder_of_a_command_is_none_and_counts_where_it_is_named() {
+        let full = "/home/ada/x\nnpm test /home/ada/y";
+        for (denied, expected) in [("deny bash *", false), ("deny bash */home/ada/y*", true)] {
+            let rules = rules(&[denied, "allow bash npm test ~*"]);
+            assert_eq!(denies_command(&rules, "npm test ~/y", full), expected, "{denied}");
         }
     }
 
@@ -273,7 +294,7 @@ mod tests {
     fn separators_in_quotes_are_text_where_it_is_certain_that_they_are_quoted() {
         let rules = rules(&["deny bash *", "allow bash npm test*"]);
         for command in ["npm test -- -t 'a; b'", "npm test -- -t \"it's (a|b) & c\" 2>&1"] {
-            assert_eq!(denies_command(&rules, command), cfg!(windows), "{command}");
+            assert_eq!(denies_command(&rules, command, command), cfg!(windows), "{command}");
         }
         for command in [
             "npm test 'a'; rm x; 'b'",
@@ -282,9 +303,10 @@ mod tests {
             "npm test \"\\\"; rm x; \"\\\"",
             "npm test \"$(true; rm x)\"",
             "npm test \"`rm x`\"",
+            "npm test \"${x#'\"'}\"; rm x; \"'\"",
             "npm test 'a; rm x",
         ] {
-            assert!(denies_command(&rules, command), "{command}");
+            assert!(denies_command(&rules, command, command), "{command}");
         }
     }
 
@@ -292,7 +314,7 @@ mod tests {
     fn both_names_of_the_shell_are_one() {
         for rule in ["deny bash git push*", "deny shell git push*", "deny s* git push*"] {
             let rules = rules(&[rule]);
-            assert!(denies_command(&rules, "git push"), "{rule}");
+            assert!(denies_command(&rules, "git push", "git push"), "{rule}");
             for name in ["bash", "shell"] {
                 assert_eq!(verdict(&rules, name, &["git push".into()]), Some(Action::Deny), "{rule} {name}");
             }

@@ -26,6 +26,7 @@ use crate::domain::budget::{Budget, Mean};
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::contain;
 use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, Role};
+use crate::domain::inside::shortened;
 use crate::domain::mission::MissionState;
 use crate::domain::permission;
 use crate::domain::task::TaskState;
@@ -405,20 +406,19 @@ impl Handle {
 
     /// Whether the rules of the mission deny a tool call; `Err` is the sentence for its model. What the host asks for besides
     /// is judged when it does.
-    pub fn rules_check(
-        &self,
-        session: &HostSessionId,
-        tool: &str,
-        paths: &[String],
-        command: Option<&str>,
-    ) -> Result<(), String> {
+    pub fn rules_check(&self, session: &HostSessionId, call: permission::Call<'_>) -> Result<(), String> {
         let Some(entry) = self.index.get(session).filter(|entry| !entry.rules.is_empty()) else {
             return Ok(());
         };
-        let denied = match command {
-            Some(command) => permission::denies_command(&entry.rules, command),
-            None if !paths.is_empty() => self.denies_paths(&entry, "edit", paths),
-            None => permission::denies(&entry.rules, tool, &[], &[]),
+        let rules = &entry.rules;
+        let subject = call.subject.map(String::from);
+        let denied = match (call.command, call.tool) {
+            (Some(full), _) => permission::denies_command(rules, call.subject.unwrap_or(full), full),
+            _ if !call.paths.is_empty() => self.denies_paths(&entry, "edit", call.paths),
+            (_, "read" | "list") if subject.is_some() => {
+                self.denies_paths(&entry, call.tool, subject.as_slice())
+            }
+            _ => permission::denies(rules, call.tool, subject.as_slice(), &[]),
         };
         if denied { Err(permission::REFUSED.into()) } else { Ok(()) }
     }
@@ -428,10 +428,12 @@ impl Handle {
         let (mut real, mut written) = (Vec::with_capacity(paths.len()), Vec::new());
         for path in paths {
             let path = entry.absolute(path);
-            let inside = Path::new(&path).strip_prefix(&entry.root);
-            let text = inside.map_or(path.clone(), |inside| inside.to_string_lossy().into_owned());
-            real.push(self.ports.tree.confine(&entry.root, &path).unwrap_or_else(|_| text.clone()));
-            written.extend([text, path]);
+            let short = shortened(Path::new(&path));
+            let text = short.strip_prefix(&entry.root).unwrap_or(&short).to_string_lossy().into_owned();
+            let anywhere = || self.ports.tree.confine(Path::new("/"), &path).map(|path| format!("/{path}"));
+            let meant = self.ports.tree.confine(&entry.root, &path).or_else(|_| anywhere());
+            real.push(meant.unwrap_or_else(|_| text.clone()));
+            written.push(text);
         }
         permission::denies(&entry.rules, permission, &real, &written)
     }

@@ -455,6 +455,11 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         pub command: Option<String>,
+        /// What the host's rules would compare of the call, as the model gave it: the path of what is read, an address, a
+        /// pattern, the name of an agent, a command without its folder.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        pub subject: Option<String>,
     }
 
     pub struct LeaseCheckResult {

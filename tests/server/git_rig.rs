@@ -81,10 +81,15 @@ impl GitRig {
 
     /// Accepts a mission, in worktrees if nothing else is said; it runs to its end by itself.
     pub async fn begin(&self, options: Options) -> (MissionId, JoinHandle<()>) {
+        self.begin_in("", options).await
+    }
+
+    /// The same for a folder of the project.
+    pub async fn begin_in(&self, folder: &str, options: Options) -> (MissionId, JoinHandle<()>) {
         let parent = HostSessionId::new("user");
         let place = self.project.display().to_string();
         let created = Created {
-            directory: Directory(place.clone()),
+            directory: Directory(self.project.join(folder).display().to_string()),
             worktree: place,
             parent: parent.clone(),
             text: "do it".into(),
@@ -206,6 +211,12 @@ impl Team {
     /// Reviews of tasks wait from now on until they are let go.
     pub fn hold_reviews(&self) {
         self.reviews.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// The last conversation whose title begins so.
+    pub fn session_of(&self, title: &str) -> Option<HostSessionId> {
+        let sessions = self.sessions.lock();
+        sessions.iter().rfind(|(_, session)| session.title.starts_with(title)).map(|(id, _)| id.clone())
     }
 
     pub fn release_reviews(&self) {

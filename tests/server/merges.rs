@@ -2,6 +2,7 @@
 use std::sync::atomic::Ordering;
 
 use gantry::domain::ids::{Millis, MissionId};
+use gantry::domain::permission::Call;
 use gantry::domain::plan::{Draft, DraftTask};
 use gantry::engine::core::event::{Event, Options, Scope, Subject};
 use gantry::engine::handle::{Control, RollbackAsk, RollbackView, rollback_text};
@@ -310,4 +311,60 @@ async fn what_is_edited_in_the_files_of_an_accepted_task_comes_before_the_gate_o
     assert!(whole[0].findings[0].message.contains("parts/T1.txt"), "{:?}", whole[0]);
     assert_eq!(state(&rig, &m).await, ("completed".into(), vec!["completed"; 3]));
     assert_eq!(rig.read("parts/T1.txt").as_deref(), Some("whole\n"));
+}
+
+/// A rule of paths is compared with the file that a path means, and with the name a link gives it.
+#[cfg(unix)]
+#[tokio::test]
+async fn no_way_of_writing_a_path_gets_round_a_rule() {
+    let plan = Draft { summary: "one part".into(), tasks: vec![task(1, &[])], ..Draft::default() };
+    let work = |task: &str, _: u32, folder: &std::path::Path| {
+        write(&folder.join("../parts").join(format!("{task}.txt")), "whole\n");
+    };
+    let files = [CHECK, ("parts/T0.txt", "whole\n"), ("src/a", ""), ("secrets/key", ""), ("held/a", "")];
+    let rig = GitRig::new(&files, plan, Box::new(work), Box::new(|_| {}));
+    for (to, link) in [("../secrets", "src/link"), ("src", "named"), ("/etc", "src/etc")] {
+        std::os::unix::fs::symlink(to, rig.project.join(link)).expect("a link");
+    }
+    rig.team.hold_reviews();
+    let permissions = [
+        "deny edit secrets/*",
+        "deny edit named/*",
+        "deny edit *.md",
+        "allow edit held/a.md",
+        "deny read *",
+        "allow read src/*",
+    ];
+    let permissions = permissions.map(String::from).to_vec();
+    let options = Options { worktrees: Some(false), permissions: Some(permissions), ..many(1) };
+    let (mission, done) = rig.begin_in("src", options).await;
+    until("a reviewer at work", || rig.team.waiting.load(Ordering::SeqCst) == 1).await;
+    let session = rig.team.session_of("Review ").expect("a session");
+    let root = rig.project.display();
+    for (path, edit, read) in [
+        ("a".to_owned(), false, false),
+        ("new/../a".into(), false, false),
+        ("../src/a".into(), false, false),
+        (format!("{root}/src/a"), false, false),
+        ("key".into(), false, false),
+        ("../secrets/key".into(), true, true),
+        (format!("{root}/src/../secrets/key"), true, true),
+        (format!("{root}/./secrets//key"), true, true),
+        ("link/key".into(), true, true),
+        ("../named/a".into(), true, false),
+        ("../held/a".into(), false, true),
+        ("../held/b.md".into(), true, true),
+        (format!("{root}/held/a.md"), false, true),
+        ("etc/passwd".into(), false, true),
+        ("../../outside".into(), false, true),
+    ] {
+        let refused = |tool, paths: &[String], subject| {
+            let call = Call { tool, paths, command: None, subject };
+            rig.engine.rules_check(&session, call).is_err()
+        };
+        let told = (refused("write", std::slice::from_ref(&path), None), refused("read", &[], Some(&path)));
+        assert_eq!(told, (edit, read), "{path}");
+    }
+    rig.team.release_reviews();
+    rig.ended(&mission, done).await;
 }

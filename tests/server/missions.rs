@@ -31,6 +31,16 @@ pub async fn finished(rig: &Rig, mission: &str) -> MissionDetail {
 }
 
 async fn lease(host: &FakeHost, session: &str, tool: &str, paths: &[&str]) -> Option<String> {
+    asked(host, session, tool, paths, None).await
+}
+
+async fn asked(
+    host: &FakeHost,
+    session: &str,
+    tool: &str,
+    paths: &[&str],
+    subject: Option<&str>,
+) -> Option<String> {
     let params = LeaseCheckParams {
         directory: DIRECTORY.into(),
         session: session.into(),
@@ -38,6 +48,7 @@ async fn lease(host: &FakeHost, session: &str, tool: &str, paths: &[&str]) -> Op
         tool: tool.into(),
         paths: paths.iter().map(ToString::to_string).collect(),
         command: None,
+        subject: subject.map(Into::into),
     };
     let answer = host.peer().call(m::LeaseCheck, &params, SOON).await.expect("an answer");
     assert_eq!(answer.allow, answer.reason.is_none());
@@ -126,6 +137,42 @@ async fn the_tool_hook_is_answered_for_each_kind_of_session() {
             .await
             .is_some_and(|why| why.contains("no longer yours"))
     );
+}
+
+#[tokio::test]
+async fn rules_are_compared_with_what_a_call_is_about() {
+    let rig = Rig::new().await;
+    let denied =
+        ["deny read secrets/*", "deny webfetch https://x*", "deny task", "deny grep a*", "allow grep ab"];
+    let permissions = Some(denied.map(String::from).to_vec());
+    let options = WorkspaceOptions { permissions, ..WorkspaceOptions::default() };
+    let directory = DIRECTORY.to_owned();
+    let params = WorkspaceOpenParams { worktree: directory.clone(), directory, options, reattach: false };
+    rig.host.peer().call(m::WorkspaceOpen, &params, SOON).await.expect("opened");
+    let gate = Arc::new(Semaphore::new(0));
+    rig.host.script.next("T1", Act::Wait(gate.clone()));
+    let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
+    until("T1 at work", || !rig.host.turns_of("T1").is_empty()).await;
+    let worker = rig.host.session_of("T1").expect("a session");
+    for (tool, subject, refused) in [
+        ("read", Some("/p/secrets/key"), true),
+        ("read", Some("secrets/key"), true),
+        ("read", Some("src/key"), false),
+        ("list", Some("secrets/key"), false),
+        ("webfetch", Some("https://x.example"), true),
+        ("webfetch", Some("https://y.example"), false),
+        ("task", Some("explore"), true),
+        ("task", None, true),
+        ("grep", Some("abc"), true),
+        ("grep", Some("ab"), false),
+    ] {
+        let answer = asked(&rig.host, &worker, tool, &[], subject).await;
+        let told = answer.as_ref().is_some_and(|why| why.starts_with("The rules of this mission"));
+        assert_eq!((told, answer.is_some()), (refused, refused), "{tool} {subject:?}: {answer:?}");
+        assert_eq!(asked(&rig.host, "ses_foreign", tool, &[], subject).await, None, "{tool} {subject:?}");
+    }
+    gate.add_permits(1);
+    assert_eq!(finished(&rig, &created.mission.id).await.mission.state, "completed");
 }
 
 #[tokio::test]

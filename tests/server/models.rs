@@ -162,6 +162,7 @@ impl Turn {
             tool: "write".into(),
             paths: vec![path.into()],
             command: None,
+            subject: None,
         };
         let answer = self.host.next_peer().await.call(m::LeaseCheck, &params, SOON).await;
         answer.is_ok_and(|a| a.allow)

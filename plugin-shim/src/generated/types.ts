@@ -151,7 +151,10 @@ export type LeaseCheckParams = { directory: string, session: string, call: strin
   /** Paths the call is going to write, as the model gave them; empty for tools that write none. */
   paths: Array<string>,
   /** What a shell is going to run, with the folder that the model names for it. */
-  command?: string, };
+  command?: string,
+  /** What the host's rules would compare of the call, as the model gave it: the path of what is read, an address, a
+   * pattern, the name of an agent, a command without its folder. */
+  subject?: string, };
 
 export type LeaseCheckResult = { allow: boolean,
   /** Said to the model when not allowed. */

@@ -1,4 +1,5 @@
 //! Paths that models write, held inside the project.
+use crate::domain::inside::shortened;
 use crate::ports::workspace::WorkspaceError;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -79,21 +80,6 @@ fn resolve(path: &Path, links: u32) -> io::Result<PathBuf> {
         _ => {}
     }
     Ok(real)
-}
-
-/// `a/../b` as text: `b`.
-fn shortened(path: &Path) -> PathBuf {
-    let mut short = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                short.pop();
-            }
-            Component::CurDir => {}
-            other => short.push(other),
-        }
-    }
-    short
 }
 
 #[cfg(all(test, unix))]

@@ -13,6 +13,7 @@ pub use tool_args::salvage;
 
 use super::{CallContext, PeerHandle, Router, RpcError};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
+use crate::domain::permission::Call;
 use crate::engine::handle::{Answer, Created, Handle, Refusal, RollbackAsk, ToolInput, clip, rollback_text};
 use crate::protocol::errors::*;
 use crate::protocol::methods as m;
@@ -468,8 +469,10 @@ impl Service {
     async fn lease_check(&self, p: LeaseCheckParams, _: CallContext) -> Result<LeaseCheckResult, RpcError> {
         let session = HostSessionId(p.session);
         let own = TOOLS.iter().any(|tool| tool.name == p.tool);
-        let rules = || self.engine.rules_check(&session, &p.tool, &p.paths, p.command.as_deref());
-        let command = p.command.as_deref().map_or(Ok(()), |c| self.engine.command_check(&session, c));
+        let (command, subject) = (p.command.as_deref(), p.subject.as_deref());
+        let rules =
+            || self.engine.rules_check(&session, Call { tool: &p.tool, paths: &p.paths, command, subject });
+        let command = command.map_or(Ok(()), |c| self.engine.command_check(&session, c));
         let checked = match command.and_then(|()| if own { Ok(()) } else { rules() }) {
             Ok(()) => self.engine.lease_check(&session, &p.tool, &p.paths).await,
             Err(why) => Err(why),

@@ -122,7 +122,7 @@ pub const FIELDS: [Field; 29] = [
         name: "permissions",
         env: "GANTRY_PERMISSIONS",
         kind: Kind::Rules,
-        about: "Rules of a mission's own, in order, the last that fits counts: ACTION PERMISSION [PATTERN], with OpenCode's names of permissions. What is allowed is not asked of you, what is denied is refused to the agents at once; what OpenCode itself denies stays denied",
+        about: "Rules of a mission's own, in order, the last that fits counts: ACTION PERMISSION [PATTERN], with OpenCode's names of permissions (`bash` and `shell` are one). PATTERN, where `*` is any text and `?` any character, is compared with each command of a shell line, the path in the project of what is read or changed, an address, a search, the name of an agent. What is allowed is not asked of you, what is denied is refused to the agents at once; what OpenCode itself denies stays denied",
         default: None,
     },
     Field {
