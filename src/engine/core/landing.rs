@@ -72,7 +72,8 @@ impl Core {
     pub(super) fn landed(&mut self, id: &MissionId, tree: TreeId, result: Result<Move, String>) {
         match result {
             Ok(Move::Done) => self.emit(id, Event::Landed { tree }),
-            _ if !self.missions[id].state.is_open() => {}
+            // Paused meanwhile: it is tried again when it goes on.
+            _ if !self.missions[id].running() => {}
             Ok(Move::InTheWay(_)) if self.missions[id].whole_rounds < MAX_WHOLE_ROUNDS => {
                 self.phase(id, Phase::Reviewing);
             }

@@ -168,7 +168,8 @@ impl Core {
 
     /// The machine, not the work, is at fault: tried again, then the mission ends.
     pub(super) fn tree_fault(&mut self, id: &MissionId, fault: &str) {
-        if self.fault_again(id) {
+        // Paused meanwhile: it is tried again when it goes on.
+        if self.missions[id].running() && self.fault_again(id) {
             self.recover(id);
             let why = format!("accepted work could not be put together: {}", prompts::clip(fault, 300));
             self.end_work(id, MissionState::Failed, why);

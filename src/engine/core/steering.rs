@@ -2,7 +2,8 @@
 //!
 //! A turn that runs is never talked into. Its agent is told in the answer to the call that would end its work, which is not
 //! taken then, or by the next prompt where the turn ends without one; at once where the user wants the turn interrupted for
-//! it. That an agent was told is a fact, so it hears nothing twice.
+//! it. That an agent was told is a fact, so an attempt hears nothing twice, unless the host may have died with the answer it
+//! stood in.
 use super::Core;
 use super::event::*;
 use super::io::*;

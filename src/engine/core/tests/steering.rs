@@ -1,4 +1,4 @@
-//! What the user says to a mission at work: who hears it, when, and that nobody hears it twice.
+//! What the user says to a mission at work: who hears it, when, and that no attempt hears it twice without need.
 use super::outside::*;
 use super::*;
 use crate::domain::ids::MissionId;

@@ -1,9 +1,12 @@
 //! Suspended: nothing is at work, in the host or here, and what was begun goes on where it stood.
+use super::outside::Outside;
 use super::*;
 use crate::domain::ids::MissionId;
 use crate::domain::mission::Phase;
-use crate::engine::core::Control;
 use crate::engine::core::event::{AttemptKind, Event, Outcome, PromptReason};
+use crate::engine::core::worktrees::TreeWork;
+use crate::engine::core::{Action, Control, MAX_WHOLE_ROUNDS};
+use crate::ports::worktrees::Move;
 
 fn at(phase: Phase) -> (World, MissionId) {
     let mut w = diamond();
@@ -175,6 +178,40 @@ fn a_second_prompt_to_go_on_that_a_crash_kept_from_the_host_is_sent_again() {
             "{host}: {turns:?}"
         );
     }
+}
+
+/// In worktrees, to the moment at which this is being done for the last time.
+fn while_trees_are(what: &str, wanted: impl Fn(&TreeWork) -> bool, script: impl Fn(&mut Outside)) {
+    for order in [Control::Pause, Control::Suspend] {
+        let mut w = planned(vec![task("T1", "a", "")]);
+        script(&mut w.outside);
+        let times = w.outside.landings.len() + w.outside.merge_faults.len();
+        let options = crate::engine::core::event::Options { worktrees: Some(true), ..w.options() };
+        let m = w.task_in("u0", "/p", "do it", options);
+        let is = |(_, a): &&(_, Action)| matches!(a, Action::Trees { work, .. } if wanted(work));
+        w.run_until(|w| w.actions.iter().filter(is).count() == times);
+        w.control(&m, order.clone()).expect("paused");
+        w.run_for(60_000);
+        assert_eq!(w.state(&m), "paused", "{what}, {order:?}");
+        w.control(&m, Control::Resume).expect("resumed");
+        w.run();
+        assert_eq!(w.state(&m), "completed", "{what}, {order:?}: {}", w.story());
+    }
+}
+
+#[test]
+fn what_fails_while_it_is_paused_is_tried_again_and_does_not_end_it() {
+    let landing = |work: &TreeWork| matches!(work, TreeWork::Land { .. });
+    let merging = |work: &TreeWork| matches!(work, TreeWork::Merge { .. });
+    let in_the_way = || Ok(Move::InTheWay("a".into()));
+    while_trees_are("landing fails", landing, |o| o.landings = [Err("no space".into())].into());
+    while_trees_are("files in the way", landing, |o| o.landings = [in_the_way()].into());
+    while_trees_are("files in the way for the last time", landing, |o| {
+        o.landings = (0..MAX_WHOLE_ROUNDS).map(|_| in_the_way()).collect();
+    });
+    while_trees_are("putting together", merging, |o| {
+        o.merge_faults = (0..3).map(|_| "no space".into()).collect()
+    });
 }
 
 #[test]

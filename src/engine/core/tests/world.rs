@@ -465,7 +465,8 @@ impl World {
             TreeWork::Merge { candidates, .. } => {
                 let step = |c: Candidate| Step { task: c.task, tree: c.tree };
                 let steps = candidates.into_iter().map(step).collect();
-                TreeDone::Merged(Ok(Stacked { steps, refused: Vec::new() }))
+                let fault = self.outside.merge_faults.pop_front().map(Err);
+                TreeDone::Merged(fault.unwrap_or(Ok(Stacked { steps, refused: Vec::new() })))
             }
             TreeWork::Try { tree, commands, .. } => {
                 TreeDone::Tried { tree, result: Ok(self.run_checks(&commands)) }
@@ -473,7 +474,10 @@ impl World {
             TreeWork::TakeIn { user, integration, .. } => {
                 TreeDone::TakenIn(Ok((user, Merged { tree: integration, conflicts: Vec::new() })))
             }
-            TreeWork::Land { to, .. } => TreeDone::Landed { tree: to, result: Ok(Move::Done) },
+            TreeWork::Land { to, .. } => {
+                let result = self.outside.landings.pop_front().unwrap_or(Ok(Move::Done));
+                TreeDone::Landed { tree: to, result }
+            }
             TreeWork::Release { .. } => TreeDone::Released(Ok(None)),
         }
     }
@@ -642,6 +646,8 @@ fn is_work(input: &Input, of: &MissionId) -> bool {
         | Input::Recorded { mission, .. }
         | Input::RollbackPlanned { mission, .. }
         | Input::Checked { mission, .. } => mission == of,
+        // What has begun in the user's files, or to leave the worktrees, is carried to its end.
+        Input::Trees(TreeNews { done: TreeDone::Landed { .. } | TreeDone::Released(_), .. }) => false,
         Input::Trees(news) => news.mission == *of,
         _ => false,
     }
