@@ -331,7 +331,7 @@ pub fn credited(sim: &Sim, session: &HostSessionId) -> HostSessionId {
     }
     let world = sim.world.lock();
     let live = world.mirror.attempt_of(session).and_then(|(kept, mine)| {
-        let same = kept.mission.open_attempts().find(|a| a.kind == mine.kind && !mine.open())?;
+        let same = kept.mission.open_attempts().find(|a| a.role() == mine.role() && !mine.open())?;
         same.session.clone()
     });
     live.unwrap_or_else(|| session.clone())

@@ -33,7 +33,7 @@ mutations! {
     OutboxForgotten "outbox-forgotten" "an ended mission that owes its report is not found after a restart",
     LeaseIgnored "lease-ignored" "a write that was denied is done",
     StaleIdleBelieved "stale-idle-believed" "an idle notice alone ends a turn",
-    ClosedAttemptHeard "closed-attempt-heard" "a submission of an ended attempt counts for the current one",
+    ClosedAttemptHeard "closed-attempt-heard" "a submission of an ended attempt counts for an open one of its role",
     ChecksIgnored "checks-ignored" "checks that fail count as passed",
     OldTreeJudged "old-tree-judged" "the last look at the tree is believed without looking",
     FinishedRunAgain "finished-run-again" "a completed task is not remembered after a restart",
