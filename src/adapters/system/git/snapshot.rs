@@ -265,12 +265,13 @@ fn copy(seed: &Path, to: &Path) -> io::Result<()> {
     copy.set_modified(time)
 }
 
-/// Whether a call broke off over a file that was removed under its hands.
+/// Whether a call broke off over a path that it may not be told, not even to leave it out.
 fn refused_path(output: &Output) -> bool {
     let text = String::from_utf8_lossy(&output.stderr).to_ascii_lowercase();
     !output.status.success() && text.lines().any(|line| line.starts_with("fatal: pathspec '"))
 }
 
+/// Whether a call broke off over a file that was removed under its hands.
 fn went_away(output: &Output) -> bool {
     let text = String::from_utf8_lossy(&output.stderr);
     let gone = |line: &str| {
