@@ -19,8 +19,7 @@ pub fn stage() -> Stage {
 }
 
 pub fn say(tui: &mut Tui, text: &str) {
-    tui.text(text).unwrap();
-    tui.key(Key::Enter).unwrap();
+    tui.say(text, PATIENCE).unwrap();
 }
 
 fn open(stage: &Stage, columns: u16, rows: u16) -> Tui {
@@ -51,7 +50,7 @@ fn wait_panel(tui: &Tui, parts: &[&str]) -> Screen {
 pub fn first_status(tui: &mut Tui) {
     const COMMAND: &str = "/task-status";
     for _ in 0..20 {
-        tui.text(COMMAND).unwrap();
+        tui.fill(COMMAND, PATIENCE).unwrap();
         let offered = |screen: &Screen| {
             screen.text.matches(COMMAND).count() > 1 && !screen.contains("No matching items")
         };

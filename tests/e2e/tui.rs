@@ -19,8 +19,7 @@ const LIVE: &str = "mission [progress=";
 fn open(stage: &Stage, columns: u16, rows: u16, task: &str) -> Tui {
     let mut tui = stage.env.tui(columns, rows).unwrap();
     tui.wait_text("Ask anything", PATIENCE).unwrap();
-    tui.text(&format!("/task {task}")).unwrap();
-    tui.key(Key::Enter).unwrap();
+    tui.say(&format!("/task {task}"), PATIENCE).unwrap();
     tui
 }
 
@@ -207,8 +206,7 @@ fn escape_while_workers_work_ends_them_and_the_mission() {
 
     // The conversation goes on as ever, and nobody works behind its back.
     let before = worked(&stage);
-    tui.text("are you there").unwrap();
-    tui.key(Key::Enter).unwrap();
+    tui.say("are you there", PATIENCE).unwrap();
     tui.wait_text("I am here.", PATIENCE).unwrap();
     assert_eq!(worked(&stage), before);
     stage.assert_no_misses();

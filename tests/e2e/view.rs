@@ -141,7 +141,7 @@ fn the_keys_of_the_view_are_letters_everywhere_else() {
     wait_view(&tui, &["Mission executing"]);
     tui.text("q").unwrap();
     tui.wait_for("the conversation", PATIENCE, |screen| !screen.contains("── Keys ")).unwrap();
-    tui.text("scrap xq").unwrap();
+    tui.fill("scrap xq", PATIENCE).unwrap();
     tui.wait_text("scrap xq", PATIENCE).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let ordered = |event: &Event| matches!(event, Event::Steered { .. } | Event::PlanJudged { .. });

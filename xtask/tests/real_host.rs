@@ -94,9 +94,7 @@ fn the_terminal_interface_is_typed_into_and_read() {
         let mut tui = env.tui(columns, rows).unwrap();
 
         tui.wait_text("Ask anything", PATIENCE).unwrap();
-        tui.text("write it").unwrap();
-        tui.wait_text("write it", PATIENCE).unwrap();
-        tui.key(Key::Enter).unwrap();
+        tui.say("write it", PATIENCE).unwrap();
         tui.wait_text("It says: Wrote file", PATIENCE).unwrap();
         assert!(file.is_file());
 
@@ -116,9 +114,7 @@ fn a_slash_command_is_typed_and_its_turn_interrupted() {
     let mut tui = env.tui(80, 24).unwrap();
 
     tui.wait_text("Ask anything", PATIENCE).unwrap();
-    tui.text("/task all of it").unwrap();
-    tui.wait_text("/task all of it", PATIENCE).unwrap();
-    tui.key(Key::Enter).unwrap();
+    tui.say("/task all of it", PATIENCE).unwrap();
     let of_turn = |outcome: Outcome| {
         model.wait_for(PATIENCE, |records| {
             records.iter().any(|r| r.role == Role::Other && r.outcome == outcome).then_some(())

@@ -128,6 +128,19 @@ impl Tui {
         Ok(())
     }
 
+    /// Types the text into the field that has the focus. While a dialog opens or closes none has it, and the host
+    /// drops what is typed then; it shows a cursor just as long as one has.
+    pub fn fill(&mut self, text: &str, timeout: Duration) -> Result<()> {
+        self.wait(&format!("cursor for {text:?}"), timeout, |parser| !parser.screen().hide_cursor())?;
+        self.text(text)
+    }
+
+    /// As `fill`, with Enter.
+    pub fn say(&mut self, text: &str, timeout: Duration) -> Result<()> {
+        self.fill(text, timeout)?;
+        self.key(Key::Enter)
+    }
+
     pub fn key(&mut self, key: Key) -> Result<()> {
         self.send(&key.bytes())
     }
@@ -158,20 +171,7 @@ impl Tui {
         timeout: Duration,
         mut wanted: impl FnMut(&Screen) -> bool,
     ) -> Result<Screen> {
-        let deadline = Instant::now() + timeout;
-        let mut parser = self.display.parser.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let now = screen(&parser);
-            if wanted(&now) {
-                return Ok(now);
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                bail!("no {what} within {timeout:?}; the screen is\n{now}");
-            }
-            let waited = self.display.changed.wait_timeout(parser, left);
-            parser = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.wait(what, timeout, |parser| wanted(&screen(parser)))
     }
 
     /// Waits for a text on the screen.
@@ -208,6 +208,27 @@ impl Tui {
                 bail!("the host runs after {timeout:?}; the screen is\n{}", self.screen());
             }
             std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn wait(
+        &self,
+        what: &str,
+        timeout: Duration,
+        mut wanted: impl FnMut(&vt100::Parser) -> bool,
+    ) -> Result<Screen> {
+        let deadline = Instant::now() + timeout;
+        let mut parser = self.display.parser.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if wanted(&parser) {
+                return Ok(screen(&parser));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                bail!("no {what} within {timeout:?}; the screen is\n{}", screen(&parser));
+            }
+            let waited = self.display.changed.wait_timeout(parser, left);
+            parser = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
