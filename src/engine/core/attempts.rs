@@ -47,7 +47,11 @@ impl Core {
         for attempt in open {
             let now = self.now;
             let pulse = self.live(id).pulses.entry(attempt.clone()).or_insert_with(|| Pulse::new(now));
-            if pulse.stage != Stage::New {
+            if !matches!(pulse.stage, Stage::New | Stage::Shelved) {
+                continue;
+            }
+            if pulse.stage == Stage::Shelved {
+                self.take_off_shelf(id, &attempt);
                 continue;
             }
             let a = self.missions[id].attempts[&attempt].clone();
@@ -382,17 +386,33 @@ impl Core {
 
     fn prompt_later(&mut self, id: &MissionId, attempt: &AttemptId, reason: PromptReason, at: Millis) {
         let now = self.now;
+        let paused = self.missions[id].state == MissionState::Paused;
         let pulse = self.pulse(id, attempt);
-        pulse.stage = Stage::Waiting;
+        pulse.stage = if paused { Stage::Shelved } else { Stage::Waiting };
         pulse.due = Some((at, reason));
         pulse.decided_at = now;
     }
 
+    /// What waits for its provider while the mission is paused keeps no permit from others: the pause may last for days.
+    pub(super) fn shelve(&mut self, id: &MissionId) {
+        let waiting = self.live(id).pulses.values_mut().filter(|p| p.stage == Stage::Waiting);
+        waiting.for_each(|p| p.stage = Stage::Shelved);
+    }
+
+    fn take_off_shelf(&mut self, id: &MissionId, attempt: &AttemptId) {
+        let Some(role) = self.open(id, attempt).map(Attempt::role) else { return };
+        if self.missions[id].running() && self.has_seat(id, role) {
+            self.pulse(id, attempt).stage = Stage::Waiting;
+            self.prompt_due(id, attempt);
+        }
+    }
+
     pub(super) fn prompt_due(&mut self, id: &MissionId, attempt: &AttemptId) {
         let now = self.now;
-        if let Some((at, reason)) = self.pulse(id, attempt).due
+        let pulse = self.pulse(id, attempt);
+        if pulse.stage == Stage::Waiting
+            && let Some((at, reason)) = pulse.due
             && at <= now
-            && self.missions[id].state != MissionState::Paused
         {
             let prompted = self.open(id, attempt).is_some_and(|a| !a.prompts.is_empty());
             let pulse = self.pulse(id, attempt);

@@ -355,6 +355,9 @@ impl Core {
 
     /// Every way into an end state passes here, so that the report is owed in the same transaction.
     pub(super) fn state_changed(&mut self, id: &MissionId, to: MissionState) {
+        if to == MissionState::Paused {
+            self.shelve(id);
+        }
         if !to.is_open() {
             // What still waits for an edit of the plan file waits in vain.
             if self.live(id).jobs.remove(&Job::WatchTodo).is_some() {

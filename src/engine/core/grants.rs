@@ -120,8 +120,11 @@ impl Core {
         let open = |mission: &Mission| {
             let live = self.live.get(&mission.id);
             let pulse = |a: &Attempt| live.and_then(|l| l.pulses.get(&a.id));
-            // One that was interrupted has given its permit up, until it goes on.
-            let seated = |a: &&Attempt| !a.interrupted || pulse(a).is_some_and(|p| p.stage != Stage::New);
+            // One that was interrupted, or is to be prompted after a pause, has given its permit up until it goes on.
+            let seated = |a: &&Attempt| match pulse(a).map(|p| p.stage) {
+                None | Some(Stage::New) => !a.interrupted,
+                Some(stage) => stage != Stage::Shelved,
+            };
             let seats =
                 mission.open_attempts().filter(seated).map(|a| self.seat(mission, a.role(), pulse(a)));
             seats.collect::<Vec<_>>()

@@ -195,6 +195,8 @@ pub enum Stage {
     Creating,
     /// A prompt is due, see `Pulse::due`.
     Waiting,
+    /// A prompt is due, but the mission is paused. It holds no permit, and asks for one again when the mission runs.
+    Shelved,
     Prompting,
     Running,
     /// Interrupted; how its turn ends in the host is still to be seen.

@@ -98,7 +98,9 @@ impl Core {
         let writing = |a: &&state::Attempt| {
             let stage = self.live.get(id).and_then(|l| l.pulses.get(&a.id)).map(|p| p.stage);
             a.role() == Role::Worker
-                && (a.given_up || (a.open() && !matches!(stage, None | Some(Stage::New | Stage::Waiting))))
+                && (a.given_up
+                    || (a.open()
+                        && !matches!(stage, None | Some(Stage::New | Stage::Waiting | Stage::Shelved))))
         };
         let turns = mission.attempts.values().filter(writing).count();
         if turns > 0 {

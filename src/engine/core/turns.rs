@@ -7,7 +7,6 @@ use super::event::*;
 use super::io::*;
 use super::live::{CALM_MS, DISTRUST_MS, DOUBT_MS, LOOK_MS, STABLE_LOOKS, Stage};
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId};
-use crate::domain::mission::MissionState;
 use crate::engine::prompts;
 use crate::ports::host::{CallState, HostAsk, HostError, HostMessage, Speaker, TurnState};
 
@@ -94,7 +93,7 @@ impl Core {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
         match pulse.stage {
-            Stage::New | Stage::Creating | Stage::Waiting | Stage::Ending => {}
+            Stage::New | Stage::Creating | Stage::Waiting | Stage::Shelved | Stage::Ending => {}
             Stage::Prompting => pulse.idle_early = true,
             Stage::Running if pulse.salvaging => {}
             Stage::Running => match pulse.finished.clone() {
@@ -361,8 +360,6 @@ impl Core {
         let limit = mission.created.options.turn_timeout_ms;
         let attempts =
             mission.open_attempts().filter_map(|a| live.pulses.get(&a.id)).filter_map(|p| match p.stage {
-                // No turn begins while it is paused.
-                Stage::Waiting if mission.state == MissionState::Paused => None,
                 Stage::Waiting => p.due.map(|(at, _)| at),
                 Stage::Ending => (!p.looking).then_some(p.look_at),
                 // The answer to the look comes first.

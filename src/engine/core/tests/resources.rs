@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::ids::MissionId;
 use crate::domain::memory::MemoryUse;
 use crate::engine::core::event::{AttemptKind, Ceiling, Event, Options};
+use crate::engine::core::live::Stage;
 use crate::engine::core::{Control, Core, Input, Limits};
 use crate::ports::host::{HostError, HostFault};
 use std::collections::BTreeMap;
@@ -323,4 +324,37 @@ fn the_longest_way_first_and_estimates_learn() {
     // Estimated at minutes, done in ten seconds.
     let spec = &w.mission(&m).tasks[0].spec;
     assert!(crate::engine::core::pace(w.mission(&m)).minutes(spec) < spec.estimate_minutes / 4.0);
+}
+
+/// A provider fails the only worker; its mission is stopped while it waits to try again. Others have the permit meanwhile,
+/// and it goes on when they leave it one.
+#[test]
+fn a_turn_that_waits_for_its_provider_gives_its_permit_up_when_its_mission_is_paused() {
+    for stop in [Control::Pause, Control::Suspend] {
+        let mut w = independent(3);
+        // The first repeat is at once, the second a second later.
+        let fails = || vec![(100, Step::Fail("APIError", Some(503)))];
+        w.outside.script("T1", vec![fails(), fails()]);
+        let one = Options { workers: 1, ..w.options() };
+        let a = w.task_in("u0", "/p", "do it", one.clone());
+        w.run_until(|w| {
+            w.core.live.values().flat_map(|l| l.pulses.values()).any(|p| p.stage == Stage::Waiting)
+        });
+        w.control(&a, stop.clone()).expect("stopped");
+        w.run_for(3_600_000);
+        assert_eq!(w.turns_of("T1").len(), 2, "{}", w.story());
+        let b = w.task_in("u1", "/q", "do it", one);
+        w.run_until(|w| w.turns_of("T2").len() == 1);
+        w.control(&a, Control::Resume).expect("resumed");
+        let working = |w: &World| {
+            let busy = w.outside.sessions.values().filter(|s| s.busy);
+            busy.filter(|s| s.title.starts_with('T')).count()
+        };
+        while w.state(&a) != "completed" || w.state(&b) != "completed" {
+            w.run_for(50);
+            assert!(working(&w) <= 1, "{}", w.story());
+            assert!(w.now.0 < 10 * 3_600_000, "{stop:?}: {}", w.story());
+        }
+        assert_eq!(w.mission(&a).task(&"T1".into()).map(|t| t.attempts), Some(1), "{}", w.story());
+    }
 }
