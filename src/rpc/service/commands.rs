@@ -2,7 +2,7 @@
 //! for the user to read, refusals too; only a fault of the store or the wire is an error.
 use super::{Service, convert};
 use crate::domain::ids::{Directory, HostSessionId, MissionId, TaskId};
-use crate::engine::handle::{Answer, Control, Refusal, RollbackAsk, ToolInput, rollback_text};
+use crate::engine::handle::{Answer, AskView, Control, Refusal, RollbackAsk, ToolInput, rollback_text};
 use crate::ports::store::MissionRow;
 use crate::protocol::types::*;
 use crate::rpc::{CallContext, RpcError};
@@ -57,6 +57,9 @@ impl Service {
         let said = |what: &str, example: &str| {
             Refusal::Invalid(format!("say {what}, as in /task-{} {example}", command.name()))
         };
+        if takes_no_words(command) && !words.is_empty() {
+            return Err(nothing_of_that(command, words));
+        }
         let (control, done) = match command {
             Command::Status | Command::Report => return self.told(id, command, session).await,
             Command::Rollback => return self.take_back(id, words).await,
@@ -89,15 +92,43 @@ impl Service {
                 let reason = reason.trim().to_owned();
                 (Control::Accept { subject, by: "the user", reason }, "It counts as done by your word")
             }
-            Command::Allow => (Control::Answer { ask: None, allow: true, reason: None }, "It is allowed"),
-            Command::Deny => {
-                let reason = (!words.is_empty()).then(|| words.to_owned());
-                (Control::Answer { ask: None, allow: false, reason }, "It is refused")
-            }
+            Command::Allow | Command::Deny => return self.answer_ask(id, command, words).await,
         };
         self.engine.control(id.clone(), control).await?;
         let view = self.engine.view(id).await?;
         Ok(format!("{done}: {}.", line(&view.row)))
+    }
+
+    /// The only open ask, or the one whose id or task stands first in the words; what follows is the reason of a refusal.
+    async fn answer_ask(&self, id: MissionId, command: Command, words: &str) -> Result<String, Refusal> {
+        let allow = command == Command::Allow;
+        let view = self.engine.view(id.clone()).await?;
+        let open: Vec<_> = view.asks.iter().filter(|ask| ask.allowed.is_none()).collect();
+        let (first, rest) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
+        let is = |name: &str| name.eq_ignore_ascii_case(first);
+        let meant = |ask: &&AskView| is(&ask.id) || ask.task.as_deref().is_some_and(is);
+        let named: Vec<_> = open.iter().copied().filter(meant).collect();
+        // An answer to one that does not wait must not become an answer to another.
+        let other = view.asks.iter().any(|ask| meant(&ask)) || view.tasks.iter().any(|task| is(&task.id));
+        if named.is_empty() && (other || (allow && !words.is_empty())) {
+            return Err(Refusal::NotFound(format!(
+                "no permission of {first:?} waits for an answer; name one by its task or id, as `gantry permissions` lists them"
+            )));
+        }
+        let (candidates, rest) = if named.is_empty() { (open, words) } else { (named, rest.trim_start()) };
+        if allow && !rest.is_empty() {
+            return Err(Refusal::Invalid(
+                "/task-allow takes no words besides the ask: /task-steer tells the agents something".into(),
+            ));
+        }
+        if let [_, second, ..] = candidates[..] {
+            return Ok(choice_of_asks(&candidates, command, second));
+        }
+        let ask = candidates.first().map(|ask| ask.id.clone());
+        let reason = (!rest.is_empty()).then(|| rest.to_owned());
+        let what = candidates.first().map(|ask| ask_line(ask));
+        self.engine.control(id, Control::Answer { ask, allow, reason }).await?;
+        Ok(format!("It is {}: {}.", if allow { "allowed" } else { "refused" }, what.unwrap_or_default()))
     }
 
     /// The files of a mission or of one task, or `undo`. What stands in the way is the refusal.
@@ -172,6 +203,33 @@ impl Service {
             None => self.engine.newest(directory.clone()).await.map(Meant::This),
         }
     }
+}
+
+/// Those whose words can only be a mission. What is left over was meant to be one, and another must not be hit instead.
+fn takes_no_words(command: Command) -> bool {
+    use Command::*;
+    matches!(command, Status | Report | Pause | Suspend | Resume | Cancel | Retry | Approve)
+}
+
+fn nothing_of_that(command: Command, words: &str) -> Refusal {
+    let first = words.split_whitespace().next().unwrap_or_default();
+    Refusal::Invalid(format!(
+        "/task-{} takes a mission and nothing else, and no mission of this project is {first:?}: give the first {LEAST_ID} or more \
+         letters of its id, as `gantry missions` lists them, or nothing for the mission of this conversation",
+        command.name()
+    ))
+}
+
+fn choice_of_asks(open: &[&AskView], command: Command, example: &AskView) -> String {
+    let lines: Vec<_> = open.iter().map(|ask| format!("- {} {}", ask.id, ask_line(ask))).collect();
+    let (name, id) = (command.name(), &example.id);
+    format!("{} permissions wait. Say which one, as in /task-{name} {id}\n{}", open.len(), lines.join("\n"))
+}
+
+/// Whole: what is allowed has to be seen.
+fn ask_line(ask: &AskView) -> String {
+    let who = ask.task.as_ref().map(|task| format!("{task}: ")).unwrap_or_default();
+    format!("{who}{} ({})", ask.permission, ask.patterns.join(", "))
 }
 
 /// `--task T2 --now` before the text; the task it is about, whether who is at work is interrupted, and the text.
