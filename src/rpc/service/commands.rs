@@ -1,8 +1,9 @@
 //! Commands of the user that need no model, for hosts whose terminal interface does not serve them itself. What comes back is
 //! for the user to read, refusals too; only a fault of the store or the wire is an error.
+use super::asks::{Which, ask_line, choice_of_asks, which_ask};
 use super::{Service, convert};
 use crate::domain::ids::{Directory, HostSessionId, MissionId, TaskId};
-use crate::engine::handle::{Answer, AskView, Control, Refusal, RollbackAsk, ToolInput, rollback_text};
+use crate::engine::handle::{Answer, Control, Refusal, RollbackAsk, ToolInput, rollback_text};
 use crate::ports::store::MissionRow;
 use crate::protocol::types::*;
 use crate::rpc::{CallContext, RpcError};
@@ -99,36 +100,17 @@ impl Service {
         Ok(format!("{done}: {}.", line(&view.row)))
     }
 
-    /// The only open ask, or the one whose id or task stands first in the words; what follows is the reason of a refusal.
     async fn answer_ask(&self, id: MissionId, command: Command, words: &str) -> Result<String, Refusal> {
         let allow = command == Command::Allow;
         let view = self.engine.view(id.clone()).await?;
-        let open: Vec<_> = view.asks.iter().filter(|ask| ask.allowed.is_none()).collect();
-        let (first, rest) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
-        let is = |name: &str| name.eq_ignore_ascii_case(first);
-        let meant = |ask: &&AskView| is(&ask.id) || ask.task.as_deref().is_some_and(is);
-        let named: Vec<_> = open.iter().copied().filter(meant).collect();
-        // An answer to one that does not wait must not become an answer to another.
-        let other = view.asks.iter().any(|ask| meant(&ask)) || view.tasks.iter().any(|task| is(&task.id));
-        if named.is_empty() && (other || (allow && !words.is_empty())) {
-            return Err(Refusal::NotFound(format!(
-                "no permission of {first:?} waits for an answer; name one by its task or id, as `gantry permissions` lists them"
-            )));
-        }
-        let (candidates, rest) = if named.is_empty() { (open, words) } else { (named, rest.trim_start()) };
-        if allow && !rest.is_empty() {
-            return Err(Refusal::Invalid(
-                "/task-allow takes no words besides the ask: /task-steer tells the agents something".into(),
-            ));
-        }
-        if let [_, second, ..] = candidates[..] {
-            return Ok(choice_of_asks(&candidates, command, second));
-        }
-        let ask = candidates.first().map(|ask| ask.id.clone());
-        let reason = (!rest.is_empty()).then(|| rest.to_owned());
-        let what = candidates.first().map(|ask| ask_line(ask));
-        self.engine.control(id, Control::Answer { ask, allow, reason }).await?;
-        Ok(format!("It is {}: {}.", if allow { "allowed" } else { "refused" }, what.unwrap_or_default()))
+        let tasks: Vec<_> = view.tasks.iter().map(|task| task.id.as_str()).collect();
+        let (ask, reason) = match which_ask(&view.asks, &tasks, allow, words)? {
+            Which::Several(open) => return Ok(choice_of_asks(&open, command)),
+            Which::One(ask, reason) => (ask, reason),
+        };
+        let answer = Control::Answer { ask: Some(ask.id.clone()), allow, reason: reason.map(str::to_owned) };
+        self.engine.control(id, answer).await?;
+        Ok(format!("It is {}: {}.", if allow { "allowed" } else { "refused" }, ask_line(ask)))
     }
 
     /// The files of a mission or of one task, or `undo`. What stands in the way is the refusal.
@@ -220,18 +202,6 @@ fn nothing_of_that(command: Command, words: &str) -> Refusal {
     ))
 }
 
-fn choice_of_asks(open: &[&AskView], command: Command, example: &AskView) -> String {
-    let lines: Vec<_> = open.iter().map(|ask| format!("- {} {}", ask.id, ask_line(ask))).collect();
-    let (name, id) = (command.name(), &example.id);
-    format!("{} permissions wait. Say which one, as in /task-{name} {id}\n{}", open.len(), lines.join("\n"))
-}
-
-/// Whole: what is allowed has to be seen.
-fn ask_line(ask: &AskView) -> String {
-    let who = ask.task.as_ref().map(|task| format!("{task}: ")).unwrap_or_default();
-    format!("{who}{} ({})", ask.permission, ask.patterns.join(", "))
-}
-
 /// `--task T2 --now` before the text; the task it is about, whether who is at work is interrupted, and the text.
 fn steer_words(words: &str) -> Result<(Option<TaskId>, bool, &str), String> {
     let (mut task, mut now, mut rest) = (None, false, words);
@@ -274,7 +244,7 @@ fn short(row: &MissionRow) -> &str {
 
 impl Command {
     /// As it stands after `/task-`.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Command::Status => "status",
             Command::Report => "report",
