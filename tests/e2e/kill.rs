@@ -286,7 +286,10 @@ fn a_killed_host_takes_its_sidecar_along_and_the_next_one_finishes_the_mission()
     assert_eq!(asked, 1, "the report starts no turn of its own");
     let conversation = messages(server.client(), told.row.parent_session.as_str());
     let call = calls(&conversation).into_iter().find(|part| part["tool"] == "mission").unwrap();
-    assert!(call["state"]["input"]["brief"].is_string(), "what the model asked for stands there again: {call}");
+    assert!(
+        call["state"]["input"]["brief"].is_string(),
+        "what the model asked for stands there again: {call}"
+    );
     // The end of this server is a kill as well, and the marker of open work goes a moment after the last fact is written.
     let marked = || fs::read_dir(stage.env.gantry_home().join("open")).unwrap().count();
     wait("end of the marker", || (marked() == 0).then_some(()));
