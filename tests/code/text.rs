@@ -487,9 +487,7 @@ fn paths_in_pages(root: &Path, limit: usize) -> Vec<String> {
 #[test]
 fn a_name_that_is_no_text_is_paged_over() {
     let tree = Tree::of(&[("b.txt", "needle\n")]);
-    let odd = std::ffi::OsString::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(
-        b"a\xff%.txt".to_vec(),
-    ));
+    let odd = <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(b"a\xff%.txt".to_vec());
     std::fs::write(tree.root().join(odd), "needle\n".repeat(5)).unwrap();
     let mut cursor = None;
     let mut hits = 0;
@@ -522,4 +520,25 @@ fn long_paths_count_for_the_length_of_an_answer() {
     let query = FileQuery { scope: Scope::all(tree.root()), newest: true, page };
     let found = block_on(TreeSearch::default().files(query, Stop::default())).unwrap();
     assert!(found.next.is_some() && (50..=81).contains(&found.items.len()), "{}", found.items.len());
+}
+
+#[test]
+fn a_file_that_memory_has_no_room_for_is_named() {
+    let tree = Tree::of(&[("a.txt", "needle\n")]);
+    std::fs::File::create(tree.root().join("huge.bin")).unwrap().set_len(200 << 20).unwrap();
+    let query = |multiline| TextQuery {
+        multiline,
+        binary: true,
+        ..TextQuery::new(Scope::all(tree.root()), "needle")
+    };
+    for multiline in [false, true] {
+        let found = text(query(multiline)).unwrap();
+        assert_eq!(found.items.len(), 1);
+        assert!(
+            found.remarks[0].starts_with("1 file with more than 128 MB to be held at once"),
+            "{:?}",
+            found.remarks
+        );
+        assert!(found.remarks[0].ends_with(": huge.bin"), "{:?}", found.remarks);
+    }
 }
