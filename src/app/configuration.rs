@@ -1,25 +1,38 @@
 //! Gantry's options, and its entry in the host's configuration.
 use super::doctor;
 use crate::adapters::system::{self, dirs};
-use crate::protocol::types::WorkspaceOptions;
-use crate::setup::config::{Flag, Layers, Resolved};
+use crate::domain::ids::Directory;
+use crate::engine::handle::Options;
+use crate::rpc::service::Workspace;
+use crate::setup::config::{Flag, Given, Layers, Origin, Resolved};
 use crate::setup::disk::RealDisk;
 use crate::setup::edit::HostLine;
 use crate::setup::entry::{self, Entry};
 use crate::setup::install::{Installer, Outcome, Part};
 use crate::setup::places::{self, Kind};
 use anyhow::{Context, bail};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-pub(super) fn layered(worktree: &str, plugin: &WorkspaceOptions) -> Result<WorkspaceOptions, String> {
-    let plugin = serde_json::to_value(plugin).ok().and_then(|v| v.as_object().cloned()).unwrap_or_default();
-    let resolved = resolve(Path::new(worktree), plugin, Vec::new());
+/// The options of a mission that is asked for in a directory of the host.
+pub(super) fn layered(_directory: &Directory, workspace: &Workspace) -> Result<Options, String> {
+    let resolved = resolve(Path::new(&workspace.worktree), given(&workspace.options), Vec::new());
     let why = |fault: &dyn std::fmt::Display| format!("Gantry's configuration has a fault. {fault}");
     let values = resolved.options().map_err(|fault| why(&fault))?;
-    serde_json::from_value(values).map_err(|fault| why(&fault))
+    super::options(values).map_err(|fault| why(&fault))
 }
 
-fn resolve(project: &Path, plugin: serde_json::Map<String, serde_json::Value>, flags: Vec<Flag>) -> Resolved {
+fn given(options: &Map<String, Value>) -> Vec<Given> {
+    let origin = Origin::Plugin;
+    let one = |(name, value): (&String, &Value)| Given {
+        name: name.clone(),
+        value: value.clone(),
+        origin: origin.clone(),
+    };
+    options.iter().map(one).collect()
+}
+
+fn resolve(project: &Path, plugin: Vec<Given>, flags: Vec<Flag>) -> Resolved {
     let env = |name: &str| std::env::var(name).ok();
     Layers { user: places::own_folder(env), project, plugin, env: &env, flags }.resolve()
 }
@@ -38,7 +51,7 @@ pub fn configuration(project: &Path, flags: &[Flag]) -> anyhow::Result<Resolved>
     })?;
     let options =
         entries.iter().flat_map(|(_, found)| found).find_map(|entry| entry::options(entry).cloned());
-    Ok(resolve(&project, options.unwrap_or_default(), flags.to_vec()))
+    Ok(resolve(&project, given(&options.unwrap_or_default()), flags.to_vec()))
 }
 
 /// Adds the plugin to the user's configuration, or to that of the project in `project`.

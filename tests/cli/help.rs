@@ -1,6 +1,6 @@
 //! What the command line says of itself.
 use crate::home::Home;
-use crate::stored::{ID, mission_titled, mission_until};
+use crate::stored::{ID, mission_from, mission_titled, mission_until};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -154,6 +154,23 @@ fn a_mission_is_exported_whole_in_both_forms() {
         "| spent in all |",
     ] {
         assert!(document.contains(part), "{part}:\n{document}");
+    }
+}
+
+#[test]
+fn what_is_exported_has_no_secret_in_it() {
+    let home = Home::new();
+    let journal = include_str!("../journals/v1.jsonl")
+        .replace("teach calc to divide", "teach calc to divide with GITHUB_TOKEN=abcdef123456")
+        .replace("zero is refused", "redis://:hunter22@db")
+        .replace("+export const divide", "+const password = \\\"abcdef123456\\\";\\n+export const divide");
+    mission_from(&home, &journal, "turn_given_up");
+    for form in [&["export", ID][..], &["export", ID, "--json"]] {
+        let document = home.gantry(form).ok();
+        for part in ["divide with GITHUB_TOKEN=[masked]", "redis://:[masked]@db"] {
+            assert!(document.contains(part), "{part}:\n{document}");
+        }
+        assert!(!document.contains("abcdef123456") && !document.contains("hunter22"), "{document}");
     }
 }
 
