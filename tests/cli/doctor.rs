@@ -53,11 +53,24 @@ fn all_in_order() {
 /// What is broken, by what; the finding's code and level, and a word of what it says and of its remedy.
 type Case = (&'static str, fn(&Home), [&'static str; 4]);
 
-const CASES: [Case; 22] = [
+const CASES: [Case; 24] = [
     (
         "a turn of a mission that has ended",
         |home| mission_until(home, "turn_given_up"),
         ["sessions", "warning", "may still have a turn in ses_t1, in /home/ada/calc", "start opencode there"],
+    ),
+    (
+        "something else at the place of the log",
+        |home| std::os::unix::fs::symlink("/nowhere", home.path("opencode-orchestrator.log")).unwrap(),
+        ["log", "good", "~/.local/share/gantry/opencode-orchestrator.log (not begun), for ~/opencode", ""],
+    ),
+    (
+        "something else at both places of the log",
+        |home| {
+            fs::create_dir(home.path("opencode-orchestrator.log")).unwrap();
+            fs::create_dir_all(home.path(".local/share/gantry/opencode-orchestrator.log")).unwrap();
+        },
+        ["log", "warning", "nothing can be logged: ~/opencode-orchestrator.log: ", "writable"],
     ),
     (
         "no panel",
