@@ -439,14 +439,25 @@ test("an ask is shown in full before it can be allowed, and no other one is answ
 
   const confirmed: string[] = []
   terminal.confirm = async (...shown: string[]) => (confirmed.push(shown.join(" ")), terminal.answer !== undefined)
-  await orders.answerOldest("m1", "allow")
+  await orders.answerOne("m1", "allow")
   assert.deepEqual([confirmed, controls().length], [["Allow this once? asks: bash rm -rf /"], 1], "the user turns away")
   terminal.answer = "yes"
-  await orders.answerOldest("m1", "deny", "clean up by hand")
+  await orders.answerOne("m1", "deny", "clean up by hand")
   assert.deepEqual(controls().at(-1), ["deny", "per_9", "clean up by hand"])
+  now = view()
+  now.detail.asks = [{ id: "per_3", task: "T2", permission: "bash", patterns: ["ls"], at: 1 }, { id: "per_4", task: "T3", permission: "bash", patterns: ["pwd"], at: 2 }, { id: "per_5", task: "T1", permission: "bash", patterns: ["id"], at: 0, allowed: true }]
+  await orders.answerOne("m1", "deny", "t3 use pnpm")
+  assert.deepEqual(controls().at(-1), ["deny", "per_4", "use pnpm"])
+  terminal.answer = "per_3"
+  await orders.answerOne("m1", "allow")
+  assert.equal(terminal.said.findLast((one) => one.startsWith("Which")), "Which permission? per_3,per_4")
+  assert.deepEqual(controls().at(-1), ["allow", "per_3", undefined])
+  for (const [action, words, refusal] of [["allow", "T1", /No permission of "T1"/], ["deny", "T1 no", /No permission of "T1"/], ["allow", "please", /No permission of "please"/], ["allow", "T2 now", /takes the ask and nothing else/]] as const) {
+    await assert.rejects(orders.answerOne("m1", action, words), refusal)
+  }
   now = long
-  await assert.rejects(orders.answerOldest("m1", "allow"), /too long to be shown here/)
-  assert.equal(controls().length, 2)
+  await assert.rejects(orders.answerOne("m1", "allow"), /too long to be shown here/)
+  assert.equal(controls().length, 4)
 })
 
 test("what is typed behind a command goes to the sidecar, once the user is sure where it cannot be undone", async () => {
@@ -479,6 +490,7 @@ test("what is typed behind a command goes to the sidecar, once the user is sure 
   assert.deepEqual(terminal.said, [], "the sidecar tells the end itself")
   await type(`/task-view ${mission.id.slice(0, 13)}`)
   assert.deepEqual(terminal.said, [`view ${mission.id}`])
+  await assert.rejects(type("/task-view something"), /No mission of this project is "something"/)
 })
 
 test("a process that went to rest is started for an order, and waited for", async () => {

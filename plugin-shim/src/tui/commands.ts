@@ -25,7 +25,10 @@ export function commands(terminal: Terminal, orders: Orders): Command[] {
     },
   })
   return [
-    worded("view", "all of it on the whole screen", (mission) => terminal.openView(mission)),
+    worded("view", "all of it on the whole screen", (mission, words) => {
+      if (words !== "") throw new Error(`No mission of this project is "${words}"; /task-view alone shows that of the conversation.`)
+      terminal.openView(mission)
+    }),
     command("status", "where it stands", async (mission) => {
       terminal.say(`Mission ${mission.slice(0, SHORT_ID)}`, statusText(await orders.detail(mission), Date.now()))
     }),
@@ -34,8 +37,8 @@ export function commands(terminal: Terminal, orders: Orders): Command[] {
       if (!report) throw new Error("The mission has not ended yet; /task-status says where it stands.")
       terminal.say(`Mission ${mission.slice(0, SHORT_ID)}`, report)
     }),
-    worded("allow", "allow what an agent asks for", (mission) => orders.answerOldest(mission, "allow")),
-    worded("deny", "refuse what an agent asks for", (mission, why) => orders.answerOldest(mission, "deny", why)),
+    worded("allow", "allow what an agent asks for", (mission, words) => orders.answerOne(mission, "allow", words)),
+    worded("deny", "refuse what an agent asks for", (mission, words) => orders.answerOne(mission, "deny", words)),
     command("approve", "accept its plan", orders.approve),
     command("refuse", "have it planned anew", (mission) => orders.refuse(mission)),
     command("accept", "take a task as done, on your word", (mission) => orders.accept(mission)),

@@ -3,7 +3,7 @@ import type { AskDetail, Command, ControlAction, MissionControlParams, MissionDe
 import { reasonOf } from "../errors"
 import { type Door, type Look, type Order, nobodyAtWork } from "./door"
 import { broken, clip } from "./format"
-import { askText, openAsk, standing } from "./lines"
+import { askText, standing } from "./lines"
 import { SHORT_ID } from "./screen"
 import type { Terminal } from "./terminal"
 
@@ -55,10 +55,13 @@ export class Orders {
     if (text?.trim()) await this.control(mission, "refuse", "It is planned anew.", { text })
   }
 
-  /** The oldest ask: the one whose notice was first. It is shown in full before it is answered. */
-  async answerOldest(mission: string, action: "allow" | "deny", why = ""): Promise<void> {
-    const ask = openAsk(await this.detail(mission))
-    if (!ask) throw new Error("No agent of this mission waits for a permission.")
+  /** The ask that waits, the one whose id or task the words begin with, or the one the user chooses; it is shown in full before it is answered. */
+  async answerOne(mission: string, action: "allow" | "deny", words = ""): Promise<void> {
+    const { found, why } = meantAsks(await this.detail(mission), action, words)
+    const choices = found.map((one) => ({ title: clip(askText(one), CHOICE), about: one.permission, value: one.id }))
+    const id = found.length > 1 ? await this.terminal.choose("Which permission?", choices) : found[0]?.id
+    const ask = found.find((one) => one.id === id)
+    if (!ask) return
     const text = askText(ask)
     if (broken(text, DIALOG_WIDTH).length > DIALOG_LINES) {
       throw new Error("What it asks for is too long to be shown here: answer it in the host's own dialog, or look with /task-view on a larger screen.")
@@ -166,6 +169,21 @@ export class Orders {
       await new Promise((resolve) => setTimeout(resolve, WAKE_LOOK_MS))
     }
   }
+}
+
+/** The open asks that the words can mean, and the reason behind them; read and refused as the sidecar does it for the command. */
+function meantAsks({ asks, tasks }: MissionDetail, action: "allow" | "deny", words: string): { found: AskDetail[]; why: string } {
+  const open = asks.filter((one) => one.allowed === undefined)
+  if (open.length === 0) throw new Error("No agent of this mission waits for a permission.")
+  const [first, rest] = split(words.trim())
+  const is = (name: string | undefined) => name?.toLowerCase() === first.toLowerCase()
+  const named = open.filter((one) => is(one.id) || is(one.task))
+  if (named.length > 0 && action === "allow" && rest !== "") throw new Error("/task-allow takes the ask and nothing else; /task-steer tells the agents something.")
+  if (named.length > 0) return { found: named, why: rest }
+  // An answer to one that does not wait must not become an answer to another.
+  const other = asks.some((one) => is(one.id) || is(one.task)) || tasks.some((task) => is(task.id))
+  if (first !== "" && (action === "allow" || other)) throw new Error(`No permission of "${first}" waits for an answer.`)
+  return { found: open, why: words.trim() }
 }
 
 /** How the sidecar begins a refusal. */
