@@ -1,7 +1,7 @@
 //! `gantry config`
 use super::{exit, output};
 use crate::app;
-use crate::setup::config::{self, Flag, Resolved};
+use crate::setup::config::{self, FIELDS, Field, Flag, Resolved};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -55,10 +55,10 @@ pub fn run(args: &Args) -> u8 {
         output::line(&as_json(&resolved, show).to_string());
     } else {
         if show {
-            resolved
-                .values
-                .iter()
-                .for_each(|(name, value, origin)| output::line(&format!("{name:<19} {value}   {origin}")));
+            FIELDS.iter().for_each(|field| output::line(&shown(field, &resolved)));
+        }
+        for name in &resolved.strangers {
+            output::note(&format!("{name} means nothing to Gantry; if it is another program's, let it be"));
         }
         resolved.faults.iter().for_each(|fault| output::error(&fault.to_string()));
         if resolved.faults.is_empty() && !show {
@@ -68,6 +68,19 @@ pub fn run(args: &Args) -> u8 {
     if resolved.faults.is_empty() { exit::DONE } else { exit::FAILED }
 }
 
+/// Columns of the longest name.
+const NAMES: usize = 24;
+
+/// Where it comes from has a line of its own when the first would be too long.
+fn shown(field: &Field, resolved: &Resolved) -> String {
+    let Some((name, value, origin)) = resolved.values.iter().find(|(name, ..)| *name == field.name) else {
+        return format!("{:<NAMES$}  unset", field.name);
+    };
+    let (first, origin) = (format!("{name:<NAMES$}  {value}"), origin.to_string());
+    let fits = first.chars().count() + 3 + origin.chars().count() <= output::width();
+    if fits { format!("{first}   {origin}") } else { format!("{first}\n{:NAMES$}  from {origin}", "") }
+}
+
 fn as_json(resolved: &Resolved, show: bool) -> Value {
     let faults: Vec<_> = resolved
         .faults
@@ -75,11 +88,13 @@ fn as_json(resolved: &Resolved, show: bool) -> Value {
         .map(|fault| json!({"origin": fault.origin.to_string(), "fault": fault.what}))
         .collect();
     if !show {
-        return json!({ "faults": faults });
+        return json!({ "faults": faults, "strangers": resolved.strangers });
     }
     let value = |(name, value, origin): &(&str, Value, config::Origin)| {
         ((*name).to_owned(), json!({"value": value, "origin": origin.to_string()}))
     };
-    let options: Map<_, _> = resolved.values.iter().map(value).collect();
-    json!({ "options": options, "faults": faults })
+    let unset = |field: &Field| (field.name.to_owned(), json!({"value": null, "origin": "unset"}));
+    let mut options: Map<_, _> = FIELDS.iter().map(unset).collect();
+    options.extend(resolved.values.iter().map(value));
+    json!({ "options": options, "faults": faults, "strangers": resolved.strangers })
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 struct Rig {
     root: tempfile::TempDir,
     plugin: Vec<Given>,
-    env: Vec<(&'static str, &'static str)>,
+    env: Vec<(String, &'static str)>,
     flags: Vec<Flag>,
 }
 
@@ -24,16 +24,20 @@ impl Rig {
         self.plugin.push(Given { name: name.to_owned(), value, origin: Origin::Plugin });
     }
 
+    fn env(&mut self, name: &str, value: &'static str) {
+        self.env.push((name.to_owned(), value));
+    }
+
     fn write(&self, file: &str, text: &str) {
         fs::write(self.root.path().join(file), text).expect("a file");
     }
 
     fn resolve(&self) -> Resolved {
-        let env = |name: &str| self.env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let env = self.env.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
         let project = self.root.path().join("project");
         let user = Some(self.root.path().join("user"));
         let (plugin, flags) = (self.plugin.clone(), self.flags.clone());
-        Layers { user, project: &project, plugin, env: &env, flags }.resolve()
+        Layers { user, project: &project, plugin, env, flags }.resolve()
     }
 
     fn workers(&self) -> (Value, String) {
@@ -61,7 +65,7 @@ fn each_layer_covers_the_one_before() {
     rig.plugin("workers", json!(4));
     rig.plugin("bin", json!("/opt/gantry"));
     assert_eq!(rig.workers(), (json!(4), "the plugin's options in OpenCode's configuration".into()));
-    rig.env.push(("GANTRY_WORKERS", "5"));
+    rig.env("GANTRY_WORKERS", "5");
     assert_eq!(rig.workers(), (json!(5), "GANTRY_WORKERS".into()));
     rig.flags.push(flag("workers=6").expect("good"));
     assert_eq!(rig.workers(), (json!(6), "--set".into()));
@@ -142,7 +146,7 @@ fn faults_name_the_place_and_what_would_be_right() {
         assert!(rig.resolve().options().is_err());
     }
     let mut rig = Rig::new();
-    rig.env.push(("GANTRY_WORKERS", "many"));
+    rig.env("GANTRY_WORKERS", "many");
     rig.plugin("todo", json!("/etc"));
     rig.plugin("budgetTokns", json!(1_000));
     rig.plugin("bni", json!("/opt/gantry"));
@@ -158,6 +162,26 @@ fn faults_name_the_place_and_what_would_be_right() {
         "the plugin's options in OpenCode's configuration: bin is 3: it must be the path of Gantry's sidecar",
         "the plugin's options in OpenCode's configuration: no option \"$schema\"; did you mean \"checks\"?",
         "GANTRY_WORKERS: workers is \"many\": it must be a whole number from 1 to 50",
+    ];
+    assert_eq!(rig.faults(), wanted);
+}
+
+#[test]
+fn a_variable_nearly_named_like_an_option_is_a_slip() {
+    let mut rig = Rig::new();
+    for name in ["BIN", "HOME", "LAUNCHED", "LOG", "POOLS", "STORE", "NAME", "TASK_NAME"] {
+        rig.env(&format!("GANTRY_{name}"), "x");
+    }
+    rig.env("GANTRY_WORKRES", "");
+    assert_eq!(rig.faults(), Vec::<String>::new());
+    assert_eq!(rig.resolve().strangers, ["GANTRY_NAME", "GANTRY_TASK_NAME"]);
+    for name in ["WROKERS", "TURNTIMEOUT_SECONDS", "STOR"] {
+        rig.env(&format!("GANTRY_{name}"), "9");
+    }
+    let wanted = [
+        "GANTRY_STOR: no such variable; did you mean GANTRY_STORE?",
+        "GANTRY_TURNTIMEOUT_SECONDS: no such variable; did you mean GANTRY_TURN_TIMEOUT_SECONDS?",
+        "GANTRY_WROKERS: no such variable; did you mean GANTRY_WORKERS?",
     ];
     assert_eq!(rig.faults(), wanted);
 }
