@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> u8 {
         output::line(&as_json(&resolved, show).to_string());
     } else {
         if show {
-            FIELDS.iter().for_each(|field| output::line(&shown(field, &resolved)));
+            FIELDS.iter().all(|field| output::line(&shown(field, &resolved, output::width())));
         }
         for name in &resolved.strangers {
             output::note(&format!("{name} means nothing to Gantry; if it is another program's, let it be"));
@@ -71,14 +71,16 @@ pub fn run(args: &Args) -> u8 {
 /// Columns of the longest name.
 const NAMES: usize = 24;
 
-/// Where it comes from has a line of its own when the first would be too long.
-fn shown(field: &Field, resolved: &Resolved) -> String {
+/// Where it comes from has a line of its own when the first would be too long for the terminal.
+fn shown(field: &Field, resolved: &Resolved, width: Option<usize>) -> String {
     let Some((name, value, origin)) = resolved.values.iter().find(|(name, ..)| *name == field.name) else {
         return format!("{:<NAMES$}  unset", field.name);
     };
-    let (first, origin) = (format!("{name:<NAMES$}  {value}"), origin.to_string());
-    let fits = first.chars().count() + 3 + origin.chars().count() <= output::width();
-    if fits { format!("{first}   {origin}") } else { format!("{first}\n{:NAMES$}  from {origin}", "") }
+    let line = format!("{name:<NAMES$}  {value}   {origin}");
+    if width.is_none_or(|width| line.chars().count() <= width) {
+        return line;
+    }
+    format!("{name:<NAMES$}  {value}\n{:NAMES$}  from {origin}", "")
 }
 
 fn as_json(resolved: &Resolved, show: bool) -> Value {
@@ -97,4 +99,24 @@ fn as_json(resolved: &Resolved, show: bool) -> Value {
     let mut options: Map<_, _> = FIELDS.iter().map(unset).collect();
     options.extend(resolved.values.iter().map(value));
     json!({ "options": options, "faults": faults, "strangers": resolved.strangers })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::config::Origin;
+
+    #[test]
+    fn an_option_fits_the_terminal() {
+        let place = "/home/ada/a/project/with/a/long/name/gantry.jsonc";
+        let origin = Origin::Entry { place: place.into(), line: 7 };
+        let resolved = Resolved { values: vec![("race", json!(3), origin)], ..Resolved::default() };
+        let of = |name: &str, width| shown(Field::named(name).expect("an option"), &resolved, width);
+        let long = format!("race                      3   {place}:7");
+        let wrapped = format!("race                      3\n                          from {place}:7");
+        assert_eq!([of("race", None), of("race", Some(81))], [long.clone(), long]);
+        assert_eq!(of("race", Some(80)), wrapped);
+        assert_eq!(of("todo", Some(80)), "todo                      unset");
+        assert!(FIELDS.iter().all(|field| field.name.len() <= NAMES));
+    }
 }

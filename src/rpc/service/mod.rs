@@ -1,4 +1,5 @@
 //! The sidecar's side of the wire: each method of the table, served by the engine's handle.
+mod asks;
 pub mod code;
 mod code_calls;
 mod commands;
