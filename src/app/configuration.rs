@@ -1,4 +1,5 @@
 //! Gantry's options, and its entry in the host's configuration.
+use super::doctor;
 use crate::adapters::system::{self, dirs};
 use crate::domain::ids::Directory;
 use crate::engine::handle::Options;
@@ -78,18 +79,29 @@ pub fn install(
                 bail!("OpenCode finds Gantry in {} already: take it out there first", entry.place);
             }
         }
-        let mut parts = vec![Part { kind: host_kind(project), entry: entry.value(), line }];
-        // What the terminal interface of the 2.x line reads has not been tried.
-        let panel = entry.terminal().filter(|_| line != HostLine::V2);
-        parts.extend(panel.map(|entry| Part { kind: Kind::Terminal, entry, line: HostLine::V1 }));
+        let second = match line {
+            HostLine::Auto => doctor::second_line(),
+            line => line == HostLine::V2,
+        };
+        let mut parts = vec![Part { kind: host_kind(project), entry: entry.value(), line, wanted: true }];
+        if let Some(entry) = entry.terminal() {
+            let of = |kind, wanted| Part { kind, entry: entry.clone(), line: HostLine::Auto, wanted };
+            // 2.x loads this half by itself with the plugin. What it has taken over from 1.x would stay behind.
+            let kinds = terminals(project).iter();
+            parts.extend(kinds.map(|kind| of(*kind, *kind == Kind::Terminal && !second)));
+        }
         Ok(installer.install(&folder, &parts)?)
     })
 }
 
+/// The files for the terminal interface that there may be.
+fn terminals(project: Option<&Path>) -> &'static [Kind] {
+    if project.is_some() { &[Kind::Terminal] } else { &[Kind::Terminal, Kind::Client] }
+}
+
 pub fn uninstall(project: Option<&Path>, dry_run: bool) -> anyhow::Result<Vec<Outcome>> {
-    with_installer(dry_run, |installer| {
-        Ok(installer.uninstall(&config_folder(project)?, &[host_kind(project), Kind::Terminal])?)
-    })
+    let kinds = [&[host_kind(project)], terminals(project)].concat();
+    with_installer(dry_run, |installer| Ok(installer.uninstall(&config_folder(project)?, &kinds)?))
 }
 
 fn host_kind(project: Option<&Path>) -> Kind {

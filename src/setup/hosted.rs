@@ -90,7 +90,7 @@ fn repository(directory: &Path) -> Option<&Path> {
     directory.ancestors().find(|folder| folder.join(".git").exists())
 }
 
-/// Reads all places anew. `kind`: of the host itself, or of its terminal interface.
+/// Reads all places anew. `kind`: of the host itself, or of its terminal interface on either line.
 pub fn plugins(kind: Kind, directory: &Path, env: Env<'_>) -> Plugins {
     let mut found = Plugins::default();
     for source in sources(kind, directory, env) {
@@ -176,12 +176,15 @@ fn sources(kind: Kind, directory: &Path, env: Env<'_>) -> Vec<Source> {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
     let is_on =
         |name: &str| set(name).is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
-    let of_host = kind != Kind::Terminal;
+    let of_host = kind == Kind::Host;
     let mut found = Vec::new();
     let mut file = |path: PathBuf, replaces: bool| found.extend(read(path, replaces));
     if let Some(folder) = places::global(env) {
         let own = if of_host { Kind::User } else { kind };
         places::in_order(own, &folder).into_iter().for_each(|path| file(path, of_host));
+    }
+    if kind == Kind::Client {
+        return found;
     }
     if let Some(path) = set(if of_host { "OPENCODE_CONFIG" } else { "OPENCODE_TUI_CONFIG" }) {
         file(directory.join(path), false);

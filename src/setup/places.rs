@@ -11,8 +11,11 @@ pub enum Kind {
     /// The same in the user's own folder, where the host takes one more name. It makes one of the files there: of lists
     /// in several, the last counts.
     User,
-    /// Its terminal interface, which has plugins of its own.
+    /// Its terminal interface on 1.x, which has plugins of its own.
     Terminal,
+    /// The same on 2.x. It loads what it needs with the plugins of the host, but takes over the entries of `tui.json`
+    /// when it is started for the first time. In the user's own folder only.
+    Client,
 }
 
 impl Kind {
@@ -22,6 +25,7 @@ impl Kind {
             Self::Host => &["opencode.json", "opencode.jsonc"],
             Self::User => &["config.json", "opencode.json", "opencode.jsonc"],
             Self::Terminal => &["tui.json", "tui.jsonc"],
+            Self::Client => &["cli.json"],
         }
     }
 
@@ -30,6 +34,7 @@ impl Kind {
         match self {
             Self::Host | Self::User => "opencode.json",
             Self::Terminal => "tui.json",
+            Self::Client => "cli.json",
         }
     }
 
@@ -37,6 +42,7 @@ impl Kind {
         match self {
             Self::Host | Self::User => "https://opencode.ai/config.json",
             Self::Terminal => "https://opencode.ai/tui.json",
+            Self::Client => "https://opencode.ai/v2/cli.json",
         }
     }
 }
@@ -86,7 +92,7 @@ pub fn choose(
     let with_list = || there().filter(|(_, text)| edit::has_list(text));
     let found = match kind {
         Kind::User => with_list().next_back(),
-        Kind::Host | Kind::Terminal => with_entry().or_else(|| with_list().next()),
+        Kind::Host | Kind::Terminal | Kind::Client => with_entry().or_else(|| with_list().next()),
     };
     let usual = || there().find(|(path, _)| is_usual(path));
     let found = found.or_else(usual).or_else(|| there().next_back()).map(|(path, _)| path);

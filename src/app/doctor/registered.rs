@@ -20,13 +20,17 @@ struct Half {
 const HOST: Half = Half { kind: Kind::Host, code: "plugin" };
 const PANEL: Half = Half { kind: Kind::Terminal, code: "panel" };
 
+/// On 2.x.
+const CLIENT: Half = Half { kind: Kind::Client, code: "panel" };
+
 /// What one folder is mended by may bring to light what it had covered.
 const ROUNDS: usize = 4;
 
-/// What was found, and the entry that OpenCode loads. `with_panel`: this line of the host has the other half too.
+/// What was found, and the entry that OpenCode loads. `second`: the host is of the 2.x line, which loads the other half
+/// with the plugin. An entry for it may have been taken over from 1.x.
 pub(super) fn registered(
     project: &Path,
-    with_panel: bool,
+    second: bool,
     fix: bool,
 ) -> anyhow::Result<(Vec<Finding>, Option<Registered>)> {
     let mut found = Vec::new();
@@ -40,7 +44,11 @@ pub(super) fn registered(
     let Some(entry) = plugin.and_then(|mut entries| entries.pop()) else {
         return Ok((found, None));
     };
-    let wanted = Entry::Named(entry.spec()).terminal().filter(|_| with_panel);
+    if second {
+        CLIENT.entries(project, fix, &mut found)?;
+        return Ok((found, Some(entry)));
+    }
+    let wanted = Entry::Named(entry.spec()).terminal();
     let panel = PANEL.entries(project, fix, &mut found)?;
     if let (Some([]), Some(wanted)) = (panel.as_deref(), wanted) {
         found.push(missing_panel(&entry, wanted, fix)?);
@@ -54,7 +62,7 @@ fn missing_panel(entry: &Registered, wanted: Value, fix: bool) -> anyhow::Result
         None => global_config()?,
     };
     if fix {
-        let part = Part { kind: Kind::Terminal, entry: wanted, line: HostLine::V1 };
+        let part = Part { kind: Kind::Terminal, entry: wanted, line: HostLine::V1, wanted: true };
         with_installer(false, |installer| Ok(installer.install(&beside, &[part])?))?;
         return Ok(Finding::new("panel", Level::Good, format!("added now, in {}", beside.display())));
     }
@@ -178,7 +186,7 @@ impl Half {
                 Ok(match entry {
                     None => installer.uninstall(folder, &[kind])?,
                     Some(entry) => {
-                        let part = Part { kind, entry: entry.clone(), line: HostLine::Auto };
+                        let part = Part { kind, entry: entry.clone(), line: HostLine::Auto, wanted: true };
                         installer.install(folder, &[part])?
                     }
                 })
