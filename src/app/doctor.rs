@@ -15,8 +15,7 @@ pub fn doctor(project: &Path, fix: bool) -> anyhow::Result<Vec<Finding>> {
     let project = config_folder(Some(project))?;
     let (host, major) = host::host();
     let mut found = vec![host];
-    // What the terminal interface of the 2.x line reads has not been tried.
-    found.extend(registered::registered(&project, major.is_none_or(|major| major < 2), fix)?);
+    found.extend(registered::registered(&project, is_second(major), fix)?);
     found.push(sidecar());
     found.extend(options(&project));
     found.extend(stored::store());
@@ -25,6 +24,15 @@ pub fn doctor(project: &Path, fix: bool) -> anyhow::Result<Vec<Finding>> {
     found.extend(host::providers(&project));
     found.extend(log());
     Ok(found)
+}
+
+/// Whether the host that is found is of the 2.x line.
+pub(super) fn second_line() -> bool {
+    is_second(host::host().1)
+}
+
+fn is_second(major: Option<u32>) -> bool {
+    major.is_some_and(|major| major >= 2)
 }
 
 fn sidecar() -> Finding {
