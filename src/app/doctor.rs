@@ -133,6 +133,6 @@ fn log_file(look: &telemetry::Look) -> Finding {
             .remedy("make one of the two writable, or set TMPDIR; missions run all the same");
     };
     let size = look.bytes.map_or("not begun".to_owned(), |bytes| format!("{} KB", bytes >> 10));
-    let why = if passed_over.is_empty() { String::new() } else { format!(", for {passed_over}") };
+    let why = if passed_over.is_empty() { String::new() } else { format!(", because of {passed_over}") };
     Finding::new("log", Level::Good, format!("{} ({size}){why}", path.display()))
 }

@@ -85,7 +85,12 @@ const CASES: [Case; 31] = [
     (
         "something else at the place of the log",
         |home| std::os::unix::fs::symlink("/nowhere", home.path("opencode-orchestrator.log")).unwrap(),
-        ["log", "good", "~/.local/share/gantry/opencode-orchestrator.log (not begun), for ~/opencode", ""],
+        [
+            "log",
+            "good",
+            "~/.local/share/gantry/opencode-orchestrator.log (not begun), because of ~/opencode",
+            "",
+        ],
     ),
     (
         "something else at both places of the log",
