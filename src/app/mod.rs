@@ -4,6 +4,7 @@ mod configuration;
 mod doctor;
 mod document;
 mod missions;
+mod options;
 mod rollback;
 mod run;
 #[cfg_attr(windows, path = "signals_windows.rs")]
@@ -31,6 +32,7 @@ pub use code::{Searched, diagnostics, search_code, search_files, search_text};
 pub use configuration::{configuration, install, uninstall};
 pub use doctor::doctor;
 pub use missions::{WaitingAsk, export, follow, meant, mission, missions, open_ask, open_asks};
+pub use options::options;
 pub use rollback::rollback;
 pub use run::{Ran, run};
 use signals::Signals;

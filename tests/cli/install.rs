@@ -1,6 +1,7 @@
 //! `gantry install` and `gantry uninstall`.
 use crate::home::Home;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -55,6 +56,16 @@ fn both_files_or_none() {
     assert_eq!(said.code, 1);
     assert!(said.err.contains("tui.json has \"plugin\""), "{}", said.err);
     assert_eq!(home.read(CONFIG).as_deref(), Some("{}\n"), "the other file is not written either");
+
+    home.write(TERMINAL, theme);
+    fs::set_permissions(home.path(TERMINAL), fs::Permissions::from_mode(0o444)).unwrap();
+    for dry in [&["install", "--plugin", PACKAGE, "--dry-run"][..], &["install", "--plugin", PACKAGE]] {
+        let said = home.gantry(dry);
+        assert_eq!(said.code, 1);
+        assert!(said.err.contains("tui.json is read-only: allow writing with"), "{}", said.err);
+        assert_eq!(home.read(CONFIG).as_deref(), Some("{}\n"), "the other file is not written either");
+    }
+    fs::set_permissions(home.path(TERMINAL), fs::Permissions::from_mode(0o644)).unwrap();
 
     // The 2.x line reads other files.
     home.write(TERMINAL, theme);

@@ -1,5 +1,5 @@
 //! Configurations one by one: what an installation makes of them, to the byte.
-use super::rig::{Rig, entry};
+use super::rig::{Rig, entry, host};
 use crate::setup::disk::RealDisk;
 use crate::setup::edit::{self, Change, HostLine};
 use serde_json::{Value, json};
@@ -179,6 +179,43 @@ fn where_the_user_has_edited_since_only_the_entry_goes() {
     assert_eq!(rig.read("opencode.json").as_deref(), Some("{\"plugin\": [], \"a\": 2}"));
 }
 
+/// A file before, what somebody makes of the installed one by replacing one text with another, and the file after an
+/// update and the removal.
+const TOUCHED: &[(Option<&str>, (&str, &str), &str)] = &[
+    (Some("{\n  \"a\": 1\n}\n"), ("\"a\": 1", "\"a\": 2"), "{\n  \"a\": 2\n}\n"),
+    (Some("{\"a\": 1}"), ("{\"a\"", "{\"$schema\": \"x\",\"a\""), "{\"$schema\": \"x\",\"a\": 1}"),
+    (Some("{\"plugin\": []}"), ("{", "{\"a\": 1, "), "{\"a\": 1, \"plugin\": []}"),
+    (Some("{\"plugin\": [\"opencode-gantry\"]}"), ("", ""), "{\"plugin\": []}"),
+    (Some("{\"plugin\": [\"x\", \"opencode-gantry\"]}"), ("x", "y"), "{\"plugin\": [\"y\"]}"),
+    (
+        None,
+        ("{\n", "{\n  \"a\": 1,\n"),
+        "{\n  \"a\": 1,\n  \"$schema\": \"https://opencode.ai/config.json\"\n}\n",
+    ),
+    // Another plugin in the list that came with the entry.
+    (Some("{}"), ("[\"", "[\"x\", \""), "{\n  \"plugin\": [\"x\"]\n}"),
+];
+
+#[test]
+fn an_update_after_an_edit_does_not_take_the_entry_for_the_users() {
+    for (before, (old, new), wanted) in TOUCHED {
+        for updates in [0, 1, 2] {
+            let rig = Rig::new();
+            before.iter().for_each(|text| rig.write("opencode.json", text));
+            rig.install().expect("installed");
+            let touched = rig.read("opencode.json").expect("a file").replacen(old, new, 1);
+            rig.write("opencode.json", &touched);
+            // The same version first: it has nothing to write.
+            rig.install().expect("again");
+            for n in 0..updates {
+                rig.install_entry(&RealDisk, json!(format!("opencode-gantry@{n}"))).expect("updated");
+            }
+            rig.uninstall().expect("uninstalled");
+            assert_eq!(rig.read("opencode.json").as_deref(), Some(*wanted), "{before:?}, {updates} updates");
+        }
+    }
+}
+
 #[test]
 fn the_mode_and_the_link_stay() {
     for mode in [0o600, 0o644, 0o640, 0o755] {
@@ -258,8 +295,7 @@ fn of_two_files_one_gets_it() {
 fn a_dry_run_changes_nothing() {
     let rig = Rig::new();
     rig.write("opencode.json", "{}");
-    let plan =
-        rig.with(&RealDisk, true, |i| i.install(&rig.folder(), &entry(), HostLine::Auto)).expect("a plan");
+    let plan = rig.with(&RealDisk, true, |i| i.install(&rig.folder(), &[host(entry())])).expect("a plan");
     assert!(plan.first().and_then(|o| o.after.as_deref()).is_some_and(|t| t.contains(E)));
     assert_eq!(rig.read("opencode.json").as_deref(), Some("{}"));
     assert!(!rig.home().exists());
@@ -271,7 +307,7 @@ fn the_last_five_copies_are_kept() {
     rig.write("opencode.json", "{\"n\": 0}");
     for n in 0..8 {
         let other = json!(format!("opencode-gantry@{n}"));
-        rig.with(&RealDisk, false, |i| i.install(&rig.folder(), &other, HostLine::Auto)).expect("installed");
+        rig.install_entry(&RealDisk, other).expect("installed");
     }
     let kept = fs::read_dir(rig.home().join("install")).expect("a folder").flatten();
     let notes = kept.map(|e| e.path()).find(|p| p.is_dir()).expect("notes on the file");
