@@ -71,12 +71,11 @@ pub async fn new_errors(ports: &Ports, ground: &Ground, changed: &[String]) -> (
 }
 
 fn unchecked(unchecked: &Unchecked) -> String {
-    let (count, first) = (unchecked.paths.len(), unchecked.paths.iter().take(5).cloned().collect::<Vec<_>>());
-    format!(
-        "no language server looked at {count} of the changed files ({}, …): {}",
-        first.join(", "),
-        unchecked.reason
-    )
+    let count = unchecked.paths.len();
+    let first: Vec<_> = unchecked.paths.iter().take(5).map(String::as_str).collect();
+    let dots = if count > first.len() { ", …" } else { "" };
+    let (first, why) = (first.join(", "), &unchecked.reason);
+    format!("no language server looked at {count} of the changed files ({first}{dots}): {why}")
 }
 
 fn missing(error: &Diagnostic) -> String {

@@ -40,6 +40,12 @@ async fn a_module_that_is_deleted_and_still_imported_is_a_new_error() {
         let gone = "package main\n\nfunc two() int {\n\treturn 2\n}\n";
         let found = new_errors(&tree, &[("gone.go", Some(gone)), ("user.go", Some(user))]).await;
         assert_eq!(places(&found.found), [("user.go", 5, 10)], "{found:?}");
+        let user =
+            "package main\n\nimport \"example.com/two/gone\"\n\nfunc main() {\n\tgone.Two()\n\tnone()\n}\n";
+        tree.write("user.go", format!("// touched\n{user}"));
+        let gone = "package gone\n\nfunc Two() {}\n";
+        let found = new_errors(&tree, &[("gone/gone.go", Some(gone)), ("user.go", Some(user))]).await;
+        assert_eq!(places(&found.found), [("user.go", 4, 8)], "none() was unknown before: {found:?}");
     }
 }
 

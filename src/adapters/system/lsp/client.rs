@@ -286,7 +286,7 @@ impl Client {
         self.out.send(framing::frame(&message)).await.map_err(|_| Silence::Gone)
     }
 
-    /// As the protocol wants it; what is left after half a second is killed.
+    /// As the protocol wants it; what is left after half a second is killed. Returns when the process is gone.
     pub(super) async fn end(mut self) {
         let politely = async {
             if self.request("shutdown", Value::Null).await.is_ok()
@@ -295,7 +295,11 @@ impl Client {
                 let _ = self.group.wait().await;
             }
         };
-        let _ = tokio::time::timeout(Duration::from_millis(500), politely).await;
+        if tokio::time::timeout(Duration::from_millis(500), politely).await.is_err() {
+            self.group.kill();
+            // One that hangs in the kernel holds up nobody.
+            let _ = tokio::time::timeout(Duration::from_secs(5), self.group.wait()).await;
+        }
     }
 }
 

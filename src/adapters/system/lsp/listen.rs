@@ -8,6 +8,7 @@ use super::client::{Published, Silence};
 use super::known::Language;
 use super::session::Session;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -32,7 +33,7 @@ impl Session {
         turn: u64,
     ) -> Result<(), Silence> {
         if let Some(path) = last {
-            let spoken = |session: &Self| session.news(path, turn).is_some();
+            let spoken = |session: &Self| session.news(path, turn, None).is_some();
             self.wait("", |silent| if spoken(self) || silent >= QUIET { Sign::Done } else { Sign::Silent })
                 .await?;
             if spoken(self) {
@@ -69,23 +70,27 @@ impl Session {
             self.change(path, &text).await?;
         }
         let fault = "it said nothing of the files it was shown";
-        let answered = |session: &Self, path: &str| {
-            // Without a version only the word itself tells.
-            session.news(path, turn).is_some_and(|p| p.version.is_some() || names(&p, &word))
-        };
-        self.wait_for_all(fault, files, answered).await?;
+        self.wait_for_all(fault, files, |session, path| session.news(path, turn, Some(&word)).is_some())
+            .await?;
         let turn = self.client.heard.turn();
-        let mut shown = Vec::new();
+        let (mut shown, mut versions) = (Vec::new(), BTreeSet::new());
         for (path, text) in files {
             let published = self.client.heard.published(&self.uri(path)).unwrap_or_default();
+            if published.version.is_some() {
+                versions.insert(*path);
+            }
             // Where another error hides the probe, what was said is what is known of the text itself.
             if names(&published, &word) || beyond(&published, text) {
                 shown.push((*path, *text));
             }
             self.change(path, text).await?;
         }
-        let mended = |session: &Self, path: &str| session.news(path, turn).is_some_and(|p| !names(&p, &word));
-        self.wait_for_all(fault, &shown, mended).await
+        self.wait_for_all(fault, &shown, |session, path| {
+            let gives_versions = versions.contains(path);
+            session.news(path, turn, None).is_some()
+                || !gives_versions && session.is_rid_of(path, turn, &word)
+        })
+        .await
     }
 
     /// An error that no compiler overlooks.
@@ -101,12 +106,21 @@ impl Session {
         format!("{text}\n{word}\n")
     }
 
-    /// What was published of the newest version of an open file after `turn`.
-    fn news(&self, path: &str, turn: u64) -> Option<Published> {
+    /// What was published of the newest version of an open file after `turn`. Without a version it may be of the file on disk,
+    /// which gopls speaks of while it loads a project: then only the `word` in it tells.
+    fn news(&self, path: &str, turn: u64, word: Option<&str>) -> Option<Published> {
         let version = self.open.get(path)?.version;
         let published = self.client.heard.published(&self.uri(path))?;
-        let is_new = published.turn > turn && published.version.is_none_or(|said| said >= version);
-        is_new.then_some(published)
+        let is_of_it = match published.version {
+            Some(said) => said >= version,
+            None => word.is_some_and(|word| names(&published, word)),
+        };
+        (published.turn > turn && is_of_it).then_some(published)
+    }
+
+    fn is_rid_of(&self, path: &str, turn: u64, word: &str) -> bool {
+        let published = self.client.heard.published(&self.uri(path));
+        published.is_some_and(|published| published.turn > turn && !names(&published, word))
     }
 
     async fn wait_for_all(

@@ -7,18 +7,21 @@ use std::path::Path;
 /// Of a project's files, those in which a dependency is missing.
 pub(super) struct Missing<'a> {
     root: &'a Path,
+    /// What the change has removed was no dependency.
+    gone: &'a [String],
     files: BTreeSet<String>,
 }
 
 impl<'a> Missing<'a> {
     /// From all errors of the files, old and new.
-    pub(super) fn of(root: &'a Path, errors: &[Diagnostic]) -> Self {
-        let files = errors.iter().filter(|e| is_missing(root, e)).map(|error| error.path.clone()).collect();
-        Self { root, files }
+    pub(super) fn of(root: &'a Path, gone: &'a [String], errors: &[Diagnostic]) -> Self {
+        let files =
+            errors.iter().filter(|e| is_missing(root, gone, e)).map(|error| error.path.clone()).collect();
+        Self { root, gone, files }
     }
 
     pub(super) fn explains(&self, error: &Diagnostic) -> bool {
-        is_missing(self.root, error) || self.files.contains(&error.path) && follows(error)
+        is_missing(self.root, self.gone, error) || self.files.contains(&error.path) && follows(error)
     }
 }
 
@@ -34,13 +37,18 @@ fn follows(error: &Diagnostic) -> bool {
     }
 }
 
-fn is_missing(root: &Path, error: &Diagnostic) -> bool {
+fn is_missing(root: &Path, gone: &[String], error: &Diagnostic) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
+    let was_here = |first: &str| {
+        gone.iter().flat_map(|path| path.split('/')).any(|part| part.split('.').next() == Some(first))
+    };
     match Language::of(&error.path) {
         Some(Language::TypeScript) => match code {
             "2307" | "2792" | "7016" | "2875" | "2688" => {
                 let name = quoted(&error.message, '\'');
-                name.is_some_and(|name| !is_own_script(root, &error.path, name, code))
+                name.is_some_and(|name| {
+                    !was_here(first(name, '/')) && !is_own_script(root, &error.path, name, code)
+                })
             }
             // "Do you need to install type definitions", of node, jQuery, a test runner, Bun.
             "2580" | "2581" | "2582" | "2591" | "2592" | "2593" | "2867" | "2868" => true,
@@ -49,7 +57,9 @@ fn is_missing(root: &Path, error: &Diagnostic) -> bool {
         Some(Language::Python) => {
             let codes = ["reportMissingImports", "reportMissingModuleSource", "reportMissingTypeStubs"];
             codes.contains(&code)
-                && quoted(&error.message, '"').is_some_and(|name| !is_own_module(root, &error.path, name))
+                && quoted(&error.message, '"').is_some_and(|name| {
+                    !was_here(first(name, '.')) && !is_own_module(root, &error.path, name)
+                })
         }
         Some(Language::Go) => {
             go_import(&error.message).is_some_and(|name| !is_own_package(root, &error.path, name))
@@ -62,19 +72,8 @@ fn is_missing(root: &Path, error: &Diagnostic) -> bool {
     }
 }
 
-/// Pyright finds modules on disk only: it misses one that is gone also where it is shown the text from before.
-pub(super) fn is_of_gone_module(gone: &[String], error: &Diagnostic) -> bool {
-    let names_module =
-        matches!(error.code.as_deref(), Some("reportMissingImports" | "reportAttributeAccessIssue"));
-    if Language::of(&error.path) != Some(Language::Python) || !names_module {
-        return false;
-    }
-    let name = quoted(&error.message, '"').unwrap_or_default().trim_start_matches('.').replace('.', "/");
-    let module = |path: &str| {
-        let (module, _) = path.rsplit_once('.')?;
-        Some(format!("/{}", module.strip_suffix("/__init__").unwrap_or(module)))
-    };
-    !name.is_empty() && gone.iter().filter_map(|path| module(path)).any(|m| m.ends_with(&format!("/{name}")))
+fn first(name: &str, mark: char) -> &str {
+    name.split(mark).next().unwrap_or_default()
 }
 
 fn quoted(message: &str, mark: char) -> Option<&str> {
@@ -121,7 +120,7 @@ fn is_own_script(root: &Path, file: &str, name: &str, code: &str) -> bool {
 }
 
 fn is_own_module(root: &Path, file: &str, name: &str) -> bool {
-    let first = name.split('.').next().unwrap_or_default();
+    let first = first(name, '.');
     if first.is_empty() {
         return true;
     }

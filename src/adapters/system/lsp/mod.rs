@@ -7,6 +7,7 @@ mod client;
 mod convert;
 mod documents;
 mod framing;
+mod gone;
 mod kept;
 mod known;
 mod listen;
@@ -188,14 +189,12 @@ impl Diagnostics for LanguageServers {
         root: PathBuf,
         before: Vec<(String, Option<String>)>,
     ) -> Fut<'_, Result<Diagnosed, CodeError>> {
-        let files: Vec<_> =
-            before.into_iter().map(|(path, before)| Wanted { path, before: Some(before) }).collect();
-        let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
+        let gone = gone::Gone::of(&root, &before);
+        let files = before.into_iter().map(|(path, before)| Wanted { path, before: Some(before) }).collect();
         Box::pin(async move {
             let (mut now, mut before) = self.diagnose(root.clone(), files).await?;
-            let gone: Vec<_> = paths.into_iter().filter(|path| !root.join(path).exists()).collect();
-            before.retain(|error| !missing::is_of_gone_module(&gone, error));
-            let missing = missing::Missing::of(&root, &now.found);
+            before.retain(|error| !gone.explains(error));
+            let missing = missing::Missing::of(&root, &gone.paths, &now.found);
             let new = wanted::added(&before, std::mem::take(&mut now.found));
             (now.missing, now.found) = new.into_iter().partition(|error| missing.explains(error));
             Ok(now)
