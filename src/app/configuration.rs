@@ -1,4 +1,5 @@
 //! Gantry's options, and its entry in the host's configuration.
+use super::doctor;
 use crate::adapters::system::{self, dirs};
 use crate::domain::ids::Directory;
 use crate::engine::handle::Options;
@@ -6,7 +7,7 @@ use crate::rpc::service::Workspace;
 use crate::setup::config::{Flag, Given, Layers, Origin, Resolved};
 use crate::setup::disk::RealDisk;
 use crate::setup::edit::HostLine;
-use crate::setup::entry::Entry;
+use crate::setup::entry::{self, Entry};
 use crate::setup::install::{Installer, Outcome, Part};
 use crate::setup::places::{self, Kind};
 use anyhow::{Context, bail};
@@ -49,7 +50,7 @@ pub fn configuration(project: &Path, flags: &[Flag]) -> anyhow::Result<Resolved>
             .collect::<Vec<_>>())
     })?;
     let options =
-        entries.iter().flat_map(|(_, found)| found).find_map(|entry| entry.get(1)?.as_object().cloned());
+        entries.iter().flat_map(|(_, found)| found).find_map(|entry| entry::options(entry).cloned());
     Ok(resolve(&project, given(&options.unwrap_or_default()), flags.to_vec()))
 }
 
@@ -75,18 +76,29 @@ pub fn install(
             }
         }
         let folder = config_folder(project)?;
-        let mut parts = vec![Part { kind: Kind::Host, entry: entry.value(), line }];
-        // What the terminal interface of the 2.x line reads has not been tried.
-        let panel = entry.terminal().filter(|_| line != HostLine::V2);
-        parts.extend(panel.map(|entry| Part { kind: Kind::Terminal, entry, line: HostLine::V1 }));
+        let second = match line {
+            HostLine::Auto => doctor::second_line(),
+            line => line == HostLine::V2,
+        };
+        let mut parts = vec![Part { kind: Kind::Host, entry: entry.value(), line, wanted: true }];
+        if let Some(entry) = entry.terminal() {
+            let of = |kind, wanted| Part { kind, entry: entry.clone(), line: HostLine::Auto, wanted };
+            // 2.x loads this half by itself with the plugin. What it has taken over from 1.x would stay behind.
+            let kinds = terminals(project).iter();
+            parts.extend(kinds.map(|kind| of(*kind, *kind == Kind::Terminal && !second)));
+        }
         Ok(installer.install(&folder, &parts)?)
     })
 }
 
+/// The files for the terminal interface that there may be.
+fn terminals(project: Option<&Path>) -> &'static [Kind] {
+    if project.is_some() { &[Kind::Terminal] } else { &[Kind::Terminal, Kind::Client] }
+}
+
 pub fn uninstall(project: Option<&Path>, dry_run: bool) -> anyhow::Result<Vec<Outcome>> {
-    with_installer(dry_run, |installer| {
-        Ok(installer.uninstall(&config_folder(project)?, &[Kind::Host, Kind::Terminal])?)
-    })
+    let kinds = [&[Kind::Host], terminals(project)].concat();
+    with_installer(dry_run, |installer| Ok(installer.uninstall(&config_folder(project)?, &kinds)?))
 }
 
 pub(super) fn with_installer<T>(

@@ -60,6 +60,8 @@ pub struct Part {
     pub kind: Kind,
     pub entry: Value,
     pub line: HostLine,
+    /// It is to stand there; else one that does is only brought up to date.
+    pub wanted: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -99,6 +101,12 @@ impl Installer<'_> {
 
     fn add(&self, folder: &Path, part: &Part, ours: Ours<'_>, steps: &mut Vec<Step>) -> Result<(), Error> {
         let texts = self.texts(part.kind, folder)?;
+        let has_one = |text: &Option<String>| {
+            text.as_ref().is_some_and(|text| edit::count(text, ours).is_ok_and(|n| n > 0))
+        };
+        if !part.wanted && !texts.iter().any(|(_, text)| has_one(text)) {
+            return Ok(());
+        }
         let Some(chosen) = places::choose(&texts, ours) else { return Ok(()) };
         for (path, text) in texts {
             let config = |fault| Error::Config { path: path.clone(), fault };
@@ -112,9 +120,7 @@ impl Installer<'_> {
                 };
                 let memo = self.notes().memo(&path, text.as_deref(), &edited.text, ours)?;
                 steps.push(self.step(path, text, Some(edited.text), edited.change, Some(memo))?);
-            } else if let Some(old) = &text
-                && edit::count(old, ours).is_ok_and(|n| n > 0)
-            {
+            } else if let Some(old) = text.as_ref().filter(|_| has_one(&text)) {
                 // The host would load it twice.
                 let edited = edit::remove(old, false, ours).map_err(config)?;
                 steps.push(self.step(path, text, Some(edited.text), edited.change, None)?);

@@ -186,3 +186,22 @@ fn without_names_only_what_has_a_server_is_looked_at() {
         said.out
     );
 }
+
+#[test]
+fn a_flag_that_would_do_nothing_is_refused() {
+    let home = Home::new();
+    let project = ["search", "--project", "."];
+    for (args, fault) in [
+        (&["--files", "-F"][..], "cannot be used with"),
+        (&["--files", "--encoding", "nonsense"], "cannot be used with"),
+        (&["--code", "rust", "-i", "$A"], "cannot be used with"),
+        (&["--code", "rust", "-t", "py", "$A"], "cannot be used with"),
+        (
+            &["-e", "foo", "src", "a.ts"],
+            "with -e at most one path is searched, and there are two, src and a.ts",
+        ),
+    ] {
+        let said = home.gantry(&[&project[..], args].concat());
+        assert!(said.code == 2 && said.err.contains(fault), "{args:?}: {}", said.err);
+    }
+}

@@ -18,11 +18,14 @@ struct Half {
 
 const HOST: Half = Half { kind: Kind::Host, code: "plugin" };
 const PANEL: Half = Half { kind: Kind::Terminal, code: "panel" };
+/// On 2.x.
+const CLIENT: Half = Half { kind: Kind::Client, code: "panel" };
 
 type Entries = Vec<(PathBuf, Value)>;
 
-/// `with_panel`: this line of the host has the other half too.
-pub(super) fn registered(project: &Path, with_panel: bool, fix: bool) -> anyhow::Result<Vec<Finding>> {
+/// `second`: the host is of the 2.x line, which loads the other half with the plugin. An entry for it may have been taken
+/// over from 1.x.
+pub(super) fn registered(project: &Path, second: bool, fix: bool) -> anyhow::Result<Vec<Finding>> {
     let mut folders = vec![project.to_owned()];
     folders.extend(global_config().ok());
     let mut found = Vec::new();
@@ -37,11 +40,16 @@ pub(super) fn registered(project: &Path, with_panel: bool, fix: bool) -> anyhow:
         return Ok(found);
     };
     let folder = path.parent().unwrap_or(project).to_owned();
-    let wanted = panel_of(&entry, &folder).filter(|_| with_panel);
+    if second {
+        let own: Vec<_> = global_config().into_iter().collect();
+        CLIENT.entries(&own, fix, &mut found)?;
+        return Ok(found);
+    }
+    let wanted = panel_of(&entry, &folder);
     let panel = PANEL.entries(&folders, fix, &mut found)?;
     match (panel.as_deref(), wanted) {
         (Some([]), Some(wanted)) if fix => {
-            let part = Part { kind: Kind::Terminal, entry: wanted, line: HostLine::V1 };
+            let part = Part { kind: Kind::Terminal, entry: wanted, line: HostLine::V1, wanted: true };
             with_installer(false, |installer| Ok(installer.install(&folder, &[part])?))?;
             let text = format!("added now, beside {}", path.display());
             found.push(Finding::new("panel", Level::Good, text));
@@ -116,7 +124,7 @@ impl Half {
         for folder in folders.iter().filter(|folder| **folder != keep) {
             with_installer(false, |installer| Ok(installer.uninstall(folder, &[self.kind])?))?;
         }
-        let part = Part { kind: self.kind, entry: entry.clone(), line: HostLine::Auto };
+        let part = Part { kind: self.kind, entry: entry.clone(), line: HostLine::Auto, wanted: true };
         with_installer(false, |installer| Ok(installer.install(&keep, &[part])?))?;
         Ok((path, entry))
     }
@@ -131,7 +139,7 @@ impl Half {
             if !file.exists() {
                 return fault(format!("{place} names {}, which is not there", file.display()));
             }
-            let bin = element.get(1).and_then(|options| options.get("bin")).and_then(Value::as_str);
+            let bin = entry::options(element).and_then(|options| options.get("bin")).and_then(Value::as_str);
             return match bin.and_then(|bin| wrong_sidecar(&format!("{place} names the sidecar"), bin)) {
                 Some(what) => fault(what),
                 None => {
