@@ -283,14 +283,33 @@ pub(super) fn objections(mission: &Mission, subject: &Subject, gate: &Gate) -> O
 
 /// Checks that fail by the doing of the mission.
 pub(super) fn failures(mission: &Mission, results: &[CheckResult]) -> Vec<Finding> {
-    let fails = |r: &&CheckResult| !r.passed() && !blameless(mission, &r.command);
-    let finding = |r: &CheckResult| {
-        Finding::of("high", format!("`{}` fails:\n{}", r.command, prompts::clip_end(&r.tail, 2000)))
-    };
-    results.iter().filter(fails).map(finding).collect()
+    results.iter().filter_map(|result| failure(mission, result)).collect()
 }
 
-/// A command that failed before any work was done is not held against the change; the reviewer is told of it.
+fn failure(mission: &Mission, result: &CheckResult) -> Option<Finding> {
+    let (command, tail) = (&result.command, prompts::clip_end(&result.tail, 2000));
+    if result.passed() {
+        None
+    } else if !blameless(mission, command) {
+        Some(Finding::of("high", format!("`{command}` fails:\n{tail}")))
+    } else {
+        let before = mission.survey.as_ref()?.before(command)?;
+        let new = result.fails_besides(before);
+        let names = prompts::clip(&new.join(", "), 500);
+        let text = || format!("`{command}` failed before this mission too, but not by {names}:\n{tail}");
+        (!new.is_empty()).then(|| Finding::of("high", text()))
+    }
+}
+
+/// A command that failed before any work was done is not held against the change, and the reviewer is told of it; until it
+/// passes on what is accepted: who breaks it after that has broken it.
 pub(super) fn blameless(mission: &Mission, command: &str) -> bool {
-    mission.survey.as_ref().is_some_and(|s| s.failed_before(command))
+    let failed = mission.survey.as_ref().is_some_and(|s| s.failed_before(command));
+    let passes = |r: &CheckResult| r.command == command && r.passed();
+    let mended = mission
+        .tasks
+        .iter()
+        .filter(|t| t.state == TaskState::Completed)
+        .any(|t| t.gate.checks.iter().flatten().any(passes));
+    failed && !mended
 }
