@@ -107,6 +107,7 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
 
     event: ({ event }: { event: V1Event }): Promise<void> => {
       if (event.type === "message.part.delta") return NOTHING
+      if (event.type === "session.updated") host.updated((event.properties as { info?: { id: string } } | undefined)?.info)
       const session = sessionOf(event)
       const owner = session === undefined ? undefined : (pool.children.get(session) ?? pool.parents.get(session))
       if (owner) take(event, owner)
