@@ -104,7 +104,8 @@ impl Core {
                 let minutes = remaining.get(&t.spec.id).copied().unwrap_or(0.0);
                 // Sent back by a review: the same conversation knows the work.
                 let again = t.state == TaskState::InProgress;
-                let session = if again { self.last_session(id, &t.spec.id) } else { None };
+                let last = if again { mission.resting(t) } else { None };
+                let session = last.and_then(|a| a.session.clone());
                 let want = Want {
                     kind: AttemptKind::Work(t.spec.id.clone()),
                     level,
@@ -141,10 +142,6 @@ impl Core {
         let ready = self.missions[id].tasks.iter().filter(|t| t.state == TaskState::Ready);
         let held: Vec<_> = ready.filter_map(|t| self.held_back(t)).collect();
         Some(format!("{} of low priority wait: {}", held.len(), held.first()?))
-    }
-
-    fn last_session(&self, id: &MissionId, task: &TaskId) -> Option<HostSessionId> {
-        self.missions[id].newest_work(task)?.session.clone()
     }
 
     /// Takes the lease on the files of a task; false while another task holds any of them.
