@@ -534,6 +534,8 @@ pub enum PromptReason {
     Nudge,
     /// The host or the sidecar was restarted in the middle.
     Continue,
+    /// Its answer was longer than the model may give.
+    Cut,
     /// The provider failed; the same turn once more.
     Retry,
     /// The host ended the turn because a permission was refused.

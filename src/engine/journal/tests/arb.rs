@@ -355,6 +355,7 @@ fn of_work() -> BoxedStrategy<Event> {
         PromptReason::First,
         PromptReason::Nudge,
         PromptReason::Continue,
+        PromptReason::Cut,
         PromptReason::Retry,
         PromptReason::Denied,
         PromptReason::Steered,
