@@ -14,6 +14,9 @@ pub enum WorkspaceError {
     Outside { path: String, root: String },
 }
 
+/// Ends a diff that is longer than was asked for.
+pub const CUT: &str = "was cut here: ask for single files]\n";
+
 /// The working tree. Never touches the user's index, HEAD, stash, hooks or refs. A project without git is
 /// hashed through a private repository in the data directory.
 pub trait Tree: Send + Sync {
@@ -37,7 +40,7 @@ pub trait Tree: Send + Sync {
         paths: Vec<String>,
         max_bytes: usize,
     ) -> Fut<'_, Result<String, WorkspaceError>>;
-    /// Texts of files as a tree has them; none for one that is not in it or is no UTF-8.
+    /// Texts of files as a tree has them, with replacement characters for what is no UTF-8; none for one that is not in it.
     fn read(
         &self,
         root: PathBuf,

@@ -75,6 +75,8 @@ pub struct RewriteAnswer {
     pub applied: bool,
     pub diff: String,
     pub truncated: bool,
+    /// Files that were left out, and why.
+    pub remarks: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -87,7 +89,14 @@ pub struct Rewritten {
 #[serde(rename_all = "camelCase")]
 pub struct DiagnosticsAnswer {
     pub checked: Vec<String>,
+    /// In all, those of other pages included.
+    pub errors: u64,
+    pub warnings: u64,
+    pub hits: u64,
     pub found: Vec<Diagnostic>,
+    pub truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
     pub unchecked: Vec<Unchecked>,
 }
 
@@ -114,7 +123,12 @@ pub struct Unchecked {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DiffAnswer {
+    /// The first of them by name.
     pub changed: Vec<String>,
+    /// How many there are.
+    pub total: usize,
+    /// Of the names or of the diff not all is here; `paths` asks for less.
+    pub truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
 }
@@ -261,8 +275,9 @@ impl Answer for RewriteAnswer {
     }
 
     fn text(&self) -> String {
+        let notes: String = self.remarks.iter().map(|remark| format!("Note: {remark}.\n")).collect();
         if self.files.is_empty() {
-            return "Nothing fits the pattern, so nothing changes.\n".into();
+            return format!("Nothing fits the pattern, so nothing changes.\n{notes}");
         }
         let how = match (self.applied, self.truncated) {
             (true, _) => "The files are written.",
@@ -271,7 +286,7 @@ impl Answer for RewriteAnswer {
         };
         let title = self.title();
         let (first, rest) = title.split_at(1);
-        let heading = format!("{}{rest}. {how}\n", first.to_uppercase());
+        let heading = format!("{}{rest}. {how}\n{notes}", first.to_uppercase());
         if self.applied { heading + &names(&self.files) } else { heading + &self.diff }
     }
 }
@@ -281,9 +296,16 @@ fn names(files: &[Rewritten]) -> String {
 }
 
 impl Answer for DiagnosticsAnswer {
+    fn metadata(&self) -> Map<String, Value> {
+        let mut metadata = Map::new();
+        metadata.insert("hits".into(), self.hits.into());
+        metadata.insert("truncated".into(), self.truncated.into());
+        metadata.extend(self.cursor.iter().map(|cursor| ("cursor".to_owned(), cursor.as_str().into())));
+        metadata
+    }
+
     fn title(&self) -> String {
-        let count = |severity: &str| self.found.iter().filter(|d| d.severity == severity).count() as u64;
-        let mut parts = vec![plural(count("error"), "error"), plural(count("warning"), "warning")];
+        let mut parts = vec![plural(self.errors, "error"), plural(self.warnings, "warning")];
         let unchecked: usize = self.unchecked.iter().map(|u| u.paths.len()).sum();
         if unchecked > 0 {
             parts.push(format!("{} not checked", plural(unchecked as u64, "file")));
@@ -300,9 +322,16 @@ impl Answer for DiagnosticsAnswer {
             let by = if by.trim().is_empty() { String::new() } else { format!(" [{}]", by.trim()) };
             let _ = writeln!(text, "{}:{}:{}: {}{by}: {}", d.path, d.line, d.column, d.severity, d.message);
         }
+        if let Some(cursor) = &self.cursor {
+            let (all, shown) = (plural(self.hits, "message"), self.found.len());
+            let _ = writeln!(
+                text,
+                "{all}, {shown} shown; mend these first, or go on with `cursor` {cursor:?}: the rest was cut."
+            );
+        }
         let _ = match self.checked.len() {
             0 => writeln!(text, "No file was checked."),
-            n if self.found.is_empty() => {
+            n if self.hits == 0 => {
                 writeln!(text, "{} checked, nothing found.", plural(n as u64, "file"))
             }
             n => writeln!(text, "{} checked.", plural(n as u64, "file")),
@@ -323,11 +352,23 @@ impl Answer for DiagnosticsAnswer {
 
 impl Answer for DiffAnswer {
     fn title(&self) -> String {
-        format!("{} changed", plural(self.changed.len() as u64, "file"))
+        format!("{} changed", plural(self.total as u64, "file"))
+    }
+
+    fn metadata(&self) -> Map<String, Value> {
+        [("truncated".to_owned(), self.truncated.into())].into_iter().collect()
     }
 
     fn text(&self) -> String {
-        let names: String = self.changed.iter().map(|path| format!("{path}\n")).collect();
+        let mut names: String = self.changed.iter().map(|path| format!("{path}\n")).collect();
+        if self.total > self.changed.len() {
+            let _ = writeln!(
+                names,
+                "{} of {} shown; ask for the others in `paths`.",
+                self.changed.len(),
+                self.total
+            );
+        }
         match &self.diff {
             Some(diff) => format!("{}\n", diff.trim_end()),
             None if names.is_empty() => "(nothing was changed)\n".into(),

@@ -9,7 +9,6 @@ use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, pars
 use serde_json::{Value, json};
 
 const BOM: char = '\u{feff}';
-/// What a file begins with that is made for the entry.
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Fault {
@@ -81,12 +80,17 @@ pub fn add(
 ) -> Result<Edited, Fault> {
     let mut expected = value(text)?;
     let found = entries(text, ours)?;
-    let entry = &found.first().map_or_else(|| entry.clone(), |old| entry::merged(entry, old));
+    let key = match Doc::parse(text)?.key_of_ours(ours)? {
+        Some(key) => key,
+        None => list_key(&expected, line),
+    };
+    let entry = found.first().map_or_else(|| entry.clone(), |old| entry::merged(entry, old));
+    // 2.x takes a pair in the list that 1.x reads too, and nowhere else.
+    let entry = &if key == "plugins" { entry::as_object(entry) } else { entry };
     if found.as_slice() == std::slice::from_ref(entry) {
         return Ok(Edited { text: text.to_owned(), change: Change::Nothing });
     }
     if found.is_empty() {
-        let key = list_key(&expected, line);
         let after = append(text, key, entry)?;
         if let Some(object) = expected.as_object_mut()
             && let Value::Array(list) = object.entry(key).or_insert(json!([]))
@@ -144,6 +148,41 @@ pub fn entries(text: &str, ours: &dyn Fn(&Value) -> bool) -> Result<Vec<Value>, 
     let doc = Doc::parse(text)?;
     let found = doc.ours(ours)?;
     Ok(found.iter().filter_map(|(list, n)| list.elements.get(*n)).map(plain).collect())
+}
+
+/// An entry of ours with the lines that its options stand on.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Located {
+    pub element: Value,
+    /// Name, value and line; of a name that stands twice the last, which is what the host takes.
+    pub options: Vec<(String, Value, usize)>,
+}
+
+/// The same as `entries`, with those lines.
+pub fn located(text: &str, ours: &dyn Fn(&Value) -> bool) -> Result<Vec<Located>, Fault> {
+    let doc = Doc::parse(text)?;
+    let one = |element: &Ast<'_>| {
+        let given = match element {
+            Ast::Array(pair) => pair.elements.get(1),
+            Ast::Object(fields) => {
+                fields.properties.iter().find(|p| p.name.as_str() == "options").map(|p| &p.value)
+            }
+            _ => None,
+        };
+        let mut options: Vec<(String, Value, usize)> = Vec::new();
+        for property in given.and_then(Ast::as_object).into_iter().flat_map(|object| &object.properties) {
+            let name = property.name.as_str().to_owned();
+            options.retain(|(known, ..)| *known != name);
+            options.push((name, plain(&property.value), line_of(doc.body, property.start())));
+        }
+        Located { element: plain(element), options }
+    };
+    let found = doc.ours(ours)?;
+    Ok(found.iter().filter_map(|(list, n)| list.elements.get(*n)).map(one).collect())
+}
+
+pub(super) fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }
 
 /// What the text says; blank text counts as an empty object.
@@ -220,6 +259,12 @@ impl<'a> Doc<'a> {
             .into_iter()
             .flat_map(|(_, _, list)| in_list(list).into_iter().map(move |n| (list, n)))
             .collect())
+    }
+
+    /// The list that the first of ours stands in.
+    fn key_of_ours(&self, ours: &dyn Fn(&Value) -> bool) -> Result<Option<&'static str>, Fault> {
+        let has_one = |list: &Array<'a>| list.elements.iter().any(|element| ours(&plain(element)));
+        Ok(self.lists()?.into_iter().find(|(_, _, list)| has_one(list)).map(|(key, ..)| key))
     }
 
     fn items<T: Ranged>(&self, around: &impl Ranged, items: &[T]) -> Items<'_> {

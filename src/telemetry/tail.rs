@@ -1,5 +1,6 @@
 //! Reading the log while it is being written and rotated.
-use super::same;
+use super::rotating::older;
+use super::{place, same};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -15,15 +16,19 @@ pub struct Tail {
 impl Tail {
     /// The last lines there are, and the place after them. A log that has not begun is empty.
     pub fn start(path: &Path, lines: usize) -> io::Result<(String, Self)> {
-        let mut tail = Self { path: path.to_owned(), file: open(path)?, at: 0 };
+        let mut tail = Self { path: path.to_owned(), file: place::read(path)?, at: 0 };
         let mut last = VecDeque::new();
-        if let Some(file) = &mut tail.file {
-            for line in BufReader::new(&mut *file).split(b'\n') {
+        // A log that was just set aside has its last lines there.
+        let before = place::read(&older(path)).ok().flatten();
+        for mut file in before.iter().chain(&tail.file) {
+            for line in BufReader::new(&mut file).split(b'\n') {
                 last.push_back(line?);
                 if last.len() > lines {
                     last.pop_front();
                 }
             }
+        }
+        if let Some(file) = &mut tail.file {
             tail.at = file.stream_position()?;
         }
         Ok((last.iter().map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect(), tail))
@@ -35,7 +40,7 @@ impl Tail {
         let there = same::at(&self.path);
         let ours = self.file.as_ref().map(same::of).transpose()?;
         if there.is_some() && there != ours {
-            (self.file, self.at) = (open(&self.path)?, 0);
+            (self.file, self.at) = (place::read(&self.path)?, 0);
             text += &self.rest()?;
         }
         Ok(text)
@@ -43,6 +48,10 @@ impl Tail {
 
     fn rest(&mut self) -> io::Result<String> {
         let Some(file) = &mut self.file else { return Ok(String::new()) };
+        if file.metadata()?.len() < self.at {
+            // It was emptied.
+            self.at = 0;
+        }
         file.seek(SeekFrom::Start(self.at))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
@@ -52,16 +61,10 @@ impl Tail {
     }
 }
 
-fn open(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::place::Places;
+    use super::super::rotating::Rotating;
     use super::*;
     use std::fs;
     use std::io::Write;
@@ -69,10 +72,10 @@ mod tests {
     #[test]
     fn nothing_is_missed_or_shown_twice() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("a.log");
+        let path = folder.path().join("opencode-orchestrator.log");
         let (text, mut tail) = Tail::start(&path, 3).expect("no log yet");
         assert_eq!(text, "");
-        let mut log = super::super::rotating::Rotating::open(&path, 100).expect("a log");
+        let mut log = Rotating::new(Places::new(folder.path(), None), 100);
         let mut seen = String::new();
         let mut wanted = String::new();
         for n in 0..200 {
@@ -92,6 +95,14 @@ mod tests {
         assert_eq!(tail.more().expect("readable"), "half whole\n");
         let (text, _) = Tail::start(&path, 2).expect("a log");
         assert_eq!(text.lines().count(), 2);
+        // As many as are asked for, also where the newest part is short of them.
+        let there = fs::read_to_string(&path).expect("a log").lines().count();
+        let (more, _) = Tail::start(&path, there + 3).expect("a log");
+        assert_eq!(more.lines().count(), there + 3);
+        assert!(more.starts_with("line ") && more.ends_with(&text), "{more}");
         assert!(text.ends_with("half whole\n"));
+        half.set_len(0).expect("emptied");
+        half.write_all(b"new\n").expect("written");
+        assert_eq!(tail.more().expect("readable"), "new\n");
     }
 }

@@ -586,6 +586,8 @@ pub struct Inspection {
     /// Unified diff, bounded.
     pub diff: String,
     pub findings: Vec<Finding>,
+    /// What is held against nobody and the reviewer should know: what could not be looked at, what is not installed.
+    pub notes: Vec<String>,
 }
 
 /// Whose word an ask was answered with.

@@ -2,6 +2,8 @@
 use super::rig::{Rig, entry, host};
 use crate::setup::disk::RealDisk;
 use crate::setup::edit::{self, Change, HostLine};
+use crate::setup::install::Part;
+use crate::setup::places::Kind;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -62,6 +64,33 @@ fn what_is_added() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A build on this machine has options; before and after in which the list that is only of 2.x has them as an object.
+#[test]
+fn options_are_written_as_the_list_has_them() {
+    let local = json!(["file:///p/opencode-gantry/dist/index.js", {"bin": "/p/gantry"}]);
+    let pair = "[\"file:///p/opencode-gantry/dist/index.js\", { \"bin\": \"/p/gantry\" }]";
+    let object = "{ \"package\": \"file:///p/opencode-gantry/dist/index.js\", \"options\": { \"bin\": \"/p/gantry\" } }";
+    let cases = [
+        ("{\"plugin\": []}", "{\"plugin\": [@]}", pair),
+        ("{\"plugins\": [\"x\"]}", "{\"plugins\": [\"x\", @]}", object),
+        ("{\"plugins\": [\"opencode-gantry\"]}", "{\"plugins\": [@]}", object),
+        (
+            "{\"plugin\": [], \"plugins\": [[\"opencode-gantry\", {}]]}",
+            "{\"plugin\": [], \"plugins\": [@]}",
+            object,
+        ),
+        ("{\"plugin\": [\"opencode-gantry\"], \"plugins\": []}", "{\"plugin\": [@], \"plugins\": []}", pair),
+    ];
+    for (before, after, entry) in cases {
+        let edited = edit::add(before, &local, HostLine::Auto, &ours).expect(before);
+        assert_eq!(edited.text, after.replace('@', entry), "{before}");
+        assert_eq!(
+            edit::add(&edited.text, &local, HostLine::Auto, &ours).map(|e| e.change),
+            Ok(Change::Nothing)
+        );
+    }
 }
 
 /// Before and after an update.
@@ -289,6 +318,43 @@ fn of_two_files_one_gets_it() {
     let both = [rig.read("opencode.json"), rig.read("opencode.jsonc")];
     let count: usize = both.iter().flatten().map(|t| edit::count(t, &ours).expect("valid")).sum();
     assert_eq!(count, 1);
+}
+
+/// 2.x makes its file of that of 1.x, so an entry may be there that nobody has asked for.
+#[test]
+fn what_the_host_has_taken_over_is_kept_up_to_date_and_taken_out() {
+    let client = |rig: &Rig| {
+        let part = Part { kind: Kind::Client, wanted: false, ..host(entry()) };
+        rig.with(&RealDisk, false, |i| i.install(&rig.folder(), &[host(entry()), part])).expect("installed");
+        rig.read("cli.json")
+    };
+    let cases = [
+        (None, None, None),
+        (Some("{\"theme\": {}}"), Some("{\"theme\": {}}"), Some("{\"theme\": {}}")),
+        (Some("{ broken"), Some("{ broken"), None),
+        (
+            Some("{\n  \"plugins\": [\n    \"x\",\n    \"opencode-gantry@0.0.9\"\n  ]\n}\n"),
+            Some("{\n  \"plugins\": [\n    \"x\",\n    \"opencode-gantry@0.1.0\"\n  ]\n}\n"),
+            Some("{\n  \"plugins\": [\n    \"x\"\n  ]\n}\n"),
+        ),
+        (
+            Some("{\"plugins\": [{\"package\": \"opencode-gantry@0.0.9\", \"options\": {}}]}"),
+            Some("{\"plugins\": [{ \"package\": \"opencode-gantry@0.1.0\", \"options\": {} }]}"),
+            Some("{\"plugins\": []}"),
+        ),
+    ];
+    for (before, installed, out) in cases {
+        let rig = Rig::new();
+        before.iter().for_each(|text| rig.write("cli.json", text));
+        assert_eq!(client(&rig).as_deref(), installed, "{before:?}");
+        match rig.uninstall() {
+            Ok(_) => assert_eq!(rig.read("cli.json").as_deref(), out, "{before:?}"),
+            Err(error) => {
+                assert!(out.is_none() && error.to_string().contains("cli.json is not valid JSON"), "{error}");
+                assert!(rig.read("opencode.json").is_some(), "nothing is taken out half");
+            }
+        }
+    }
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Rig {
     }
 
     pub fn uninstall_on(&self, disk: &dyn Disk) -> Result<Vec<Outcome>, Error> {
-        self.with(disk, false, |i| i.uninstall(&self.folder(), &[Kind::Host, Kind::Terminal]))
+        self.with(disk, false, |i| i.uninstall(&self.folder(), &[Kind::Host, Kind::Terminal, Kind::Client]))
     }
 
     pub fn uninstall(&self) -> Result<Vec<Outcome>, Error> {
@@ -84,7 +84,7 @@ impl Rig {
 }
 
 pub fn host(entry: Value) -> Part {
-    Part { kind: Kind::Host, entry, line: HostLine::Auto }
+    Part { kind: Kind::Host, entry, line: HostLine::Auto, wanted: true }
 }
 
 pub fn entry() -> Value {
