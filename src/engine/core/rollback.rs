@@ -111,8 +111,11 @@ impl Core {
         }
         let harmless = |job: &Job| {
             let looks = matches!(job, Job::Record | Job::PlanRollback | Job::WatchTodo | Job::Trespass);
-            looks || *job == Job::Trees(TreeJob::Release)
+            looks || matches!(job, Job::Trees(TreeJob::Propose | TreeJob::Release))
         };
+        if self.is_landing(id) {
+            return conflict("its result is being put into your files: try again in a moment".into());
+        }
         if self.live.get(id).is_some_and(|live| !live.jobs.keys().all(harmless)) {
             return conflict("its checks are still running: try again when they have ended".into());
         }
