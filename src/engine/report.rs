@@ -361,7 +361,7 @@ pub fn rollback(view: &RollbackView) -> String {
     let _ = writeln!(out, "{head}");
     names(&mut out, "", view.steps.iter().map(|s| format!("{} ({})", s.path, s.what)));
     names(&mut out, "In the way:", view.conflicts.iter().cloned());
-    names(&mut out, "Left as somebody wrote them at that moment:", view.left.iter().cloned());
+    names(&mut out, "Left as they are:", view.left.iter().cloned());
     let others = "Changed during the mission by somebody else, or by a command, and left alone (force takes them back too):";
     names(&mut out, others, view.others.iter().cloned());
     out

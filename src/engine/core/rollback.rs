@@ -215,7 +215,11 @@ impl Core {
         let Some(asked) = self.live(id).rollback.take() else { return };
         let Some(view) = asked.view.clone() else { return };
         let done = fault.is_none();
-        self.tell_rollback(asked, RollbackView { done, left, fault, ..view });
+        // What is left is said with its reason.
+        let is_left =
+            |path: &str| left.iter().any(|l| l.strip_prefix(path).is_some_and(|r| r.starts_with(": ")));
+        let steps = view.steps.into_iter().filter(|step| !is_left(&step.path)).collect();
+        self.tell_rollback(asked, RollbackView { done, steps, left, fault, ..view });
     }
 
     fn tell_rollback(&mut self, asked: Asked, view: RollbackView) {
