@@ -1,7 +1,7 @@
 // `npx opencode-gantry …`: runs the sidecar's own command line.
 import { spawnSync } from "node:child_process"
 import { messageOf } from "./errors"
-import { locate, spawnFault } from "./sidecar/locate"
+import { launched, locate, spawnFault } from "./sidecar/locate"
 
 function main(): number {
   let path: string
@@ -11,7 +11,7 @@ function main(): number {
     process.stderr.write(`${messageOf(error)}\n`)
     return 4
   }
-  const { status, signal, error } = spawnSync(path, process.argv.slice(2), { stdio: "inherit" })
+  const { status, signal, error } = spawnSync(path, process.argv.slice(2), { stdio: "inherit", env: launched(process.env, path) })
   if (error) {
     process.stderr.write(`${spawnFault(path, (error as NodeJS.ErrnoException).code, error.message).message}\n`)
     return 4

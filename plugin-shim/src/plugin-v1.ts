@@ -48,7 +48,6 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
     host.toast({ title: "Gantry", message, variant: "warning", duration: 10_000 }).catch((error) => log(`toast: ${messageOf(error)}`))
   }
   const cancelResume = resumeLater(workspace, warn)
-  if (options.warning) warn(options.warning)
   let ours = new Set<string>([COMMAND])
 
   const take = (event: V1Event, owner: Workspace) => {

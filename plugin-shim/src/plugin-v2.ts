@@ -22,7 +22,6 @@ const ROLES_OF = new Map<string, readonly string[]>(TOOLS.map((tool) => [tool.na
 export async function setupV2(ctx: V2Context, pool: Pool<Workspace>): Promise<() => Promise<void>> {
   const host = new V2Host(ctx)
   const options = readOptions(host.options)
-  if (options.warning) log(options.warning)
   const workspace = new Workspace(host.directory, host.worktree, options, host, pool)
   const stopListening = host.listen((event) => takeEvent(event, host, pool))
   await host.addAgents(changeAgents)

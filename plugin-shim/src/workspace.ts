@@ -153,7 +153,7 @@ export class Workspace implements Tenant {
   // What the keeper of the sidecar asks.
 
   openParams(): WorkspaceOpenParams {
-    return { directory: this.directory, worktree: this.worktree, options: this.options.workspace, reattach: this.wasOpened }
+    return { directory: this.directory, worktree: this.worktree, options: this.options.given, reattach: this.wasOpened }
   }
 
   opened(result: WorkspaceOpenResult): void {

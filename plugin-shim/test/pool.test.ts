@@ -37,7 +37,7 @@ test("nothing runs until it is needed, then the handshake comes first", async ()
   assert.equal(pool.pids().length, 1)
   const methods = fake.records().flatMap((record) => record.got?.method ?? [])
   assert.deepEqual(methods, ["initialize", "workspace/open", "mission/create"])
-  assert.deepEqual(fake.got("workspace/open")[0], { directory: "/p", worktree: "/p", options: { workers: 2 }, reattach: false })
+  assert.deepEqual(fake.got("workspace/open")[0], { directory: "/p", worktree: "/p", options: { bin: fake.bin, workers: 2 }, reattach: false })
   assert.deepEqual(fake.got("mission/create")[0], { directory: "/p", parentSession: "ses_1", text: "do it", key: "key-1" })
 })
 

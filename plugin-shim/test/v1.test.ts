@@ -113,7 +113,7 @@ test("progress is written only on the part that the host has announced as runnin
   assert.equal(written.length, 0)
   progress.seen(running())
   await settled()
-  assert.deepEqual(written, [running({ state: { status: "running", input: { progress: "one" }, time: { start: 1 }, title: "one", metadata: { done: 1 } } })])
+  assert.deepEqual(written, [running({ state: { status: "running", input: { progress: "one" }, time: { start: 1 }, title: "one", metadata: { done: 1, arguments: { brief: "b" } } } })])
   // The host announces our own write as well.
   progress.seen(written[0] as ToolPart)
   progress.show("c", "two", {})
@@ -149,6 +149,25 @@ test("the end waits for a write under way, and an abort ends at once", async () 
   release()
   await ended
   assert.deepEqual(order, ['write {"progress":"one"}', "written", 'write {"brief":"b"}', "written", "ended"])
+})
+
+test("a call whose host was killed gets its arguments back, and no other", async () => {
+  const left: ToolPart[] = []
+  const killed = new V1Progress(async (part) => void left.push(part))
+  killed.begin("c", new AbortController().signal)
+  killed.seen(running())
+  killed.show("c", "one", { done: 1 })
+  await settled()
+  const written: ToolPart[] = []
+  const progress = new V1Progress(async (part) => void written.push(part))
+  const text = { id: "t", type: "text" } as unknown as ToolPart
+  const foreign = running({ callID: "x", state: { status: "running", input: {}, metadata: { output: "" } } })
+  const ended = running({ callID: "y", state: { status: "completed", input: {}, metadata: { arguments: {} } } })
+  await progress.mend([text, foreign, ended, left[0] as ToolPart])
+  assert.deepEqual(written, [running({ state: { status: "running", input: { brief: "b" }, time: { start: 1 }, title: "interrupted when OpenCode stopped", metadata: { done: 1 } } })])
+  progress.begin("c", new AbortController().signal)
+  await progress.mend(left)
+  assert.equal(written.length, 1, "one that runs here is not touched")
 })
 
 test("a call without progress is not written at all, and one whose write fails goes on", async () => {

@@ -52,9 +52,9 @@ pub fn search_code(project: &Path, args: SearchCodeArgs) -> anyhow::Result<Searc
             return Searched::of(&answer, answer.extent.hits > 0);
         }
         let apply = args.apply;
-        let changes = tools.rewrite(&project, args, Stop::default()).await?;
-        let preview = preview(&changes);
-        let answer = if apply { tools.apply(&project.root, changes, preview).await? } else { preview };
+        let found = tools.rewrite(&project, args, Stop::default()).await?;
+        let preview = preview(&found);
+        let answer = if apply { tools.apply(&project.root, found.items, preview).await? } else { preview };
         Searched::of(&answer, !answer.files.is_empty())
     })
 }

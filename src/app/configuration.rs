@@ -1,24 +1,38 @@
 //! Gantry's options, and its entry in the host's configuration.
+use super::doctor;
 use crate::adapters::system::{self, dirs};
-use crate::protocol::types::WorkspaceOptions;
-use crate::setup::config::{Flag, Layers, Resolved};
+use crate::domain::ids::Directory;
+use crate::engine::handle::Options;
+use crate::rpc::service::Workspace;
+use crate::setup::config::{Flag, Given, Layers, Origin, Resolved};
 use crate::setup::disk::RealDisk;
 use crate::setup::edit::HostLine;
-use crate::setup::entry::Entry;
-use crate::setup::install::{Installer, Outcome};
+use crate::setup::entry::{self, Entry};
+use crate::setup::install::{Installer, Outcome, Part};
 use crate::setup::places::{self, Kind};
 use anyhow::{Context, bail};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-pub(super) fn layered(worktree: &str, plugin: &WorkspaceOptions) -> Result<WorkspaceOptions, String> {
-    let plugin = serde_json::to_value(plugin).ok().and_then(|v| v.as_object().cloned()).unwrap_or_default();
-    let resolved = resolve(Path::new(worktree), plugin, Vec::new());
+/// The options of a mission that is asked for in a directory of the host.
+pub(super) fn layered(_directory: &Directory, workspace: &Workspace) -> Result<Options, String> {
+    let resolved = resolve(Path::new(&workspace.worktree), given(&workspace.options), Vec::new());
     let why = |fault: &dyn std::fmt::Display| format!("Gantry's configuration has a fault. {fault}");
     let values = resolved.options().map_err(|fault| why(&fault))?;
-    serde_json::from_value(values).map_err(|fault| why(&fault))
+    super::options(values).map_err(|fault| why(&fault))
 }
 
-fn resolve(project: &Path, plugin: serde_json::Map<String, serde_json::Value>, flags: Vec<Flag>) -> Resolved {
+fn given(options: &Map<String, Value>) -> Vec<Given> {
+    let origin = Origin::Plugin;
+    let one = |(name, value): (&String, &Value)| Given {
+        name: name.clone(),
+        value: value.clone(),
+        origin: origin.clone(),
+    };
+    options.iter().map(one).collect()
+}
+
+fn resolve(project: &Path, plugin: Vec<Given>, flags: Vec<Flag>) -> Resolved {
     let env = |name: &str| std::env::var(name).ok();
     Layers { user: places::own_folder(env), project, plugin, env: &env, flags }.resolve()
 }
@@ -31,13 +45,13 @@ pub fn configuration(project: &Path, flags: &[Flag]) -> anyhow::Result<Resolved>
         Ok(folders
             .iter()
             .flatten()
-            .filter_map(|folder| installer.entries(folder).ok())
+            .filter_map(|folder| installer.entries(Kind::Host, folder).ok())
             .flatten()
             .collect::<Vec<_>>())
     })?;
     let options =
-        entries.iter().flat_map(|(_, found)| found).find_map(|entry| entry.get(1)?.as_object().cloned());
-    Ok(resolve(&project, options.unwrap_or_default(), flags.to_vec()))
+        entries.iter().flat_map(|(_, found)| found).find_map(|entry| entry::options(entry).cloned());
+    Ok(resolve(&project, given(&options.unwrap_or_default()), flags.to_vec()))
 }
 
 /// Adds the plugin to the user's configuration, or to that of the project in `project`.
@@ -53,35 +67,38 @@ pub fn install(
     };
     with_installer(dry_run, |installer| {
         if project.is_some() {
-            let global =
-                installer.entries(&global_config()?)?.into_iter().find(|(_, found)| !found.is_empty());
+            let global = installer
+                .entries(Kind::Host, &global_config()?)?
+                .into_iter()
+                .find(|(_, found)| !found.is_empty());
             if let Some((path, _)) = global {
                 bail!("Gantry is in {} for all projects already: take it out there first", path.display());
             }
         }
         let folder = config_folder(project)?;
-        let terminal = Installer { kind: Kind::Terminal, ..*installer };
-        // What the terminal interface of the 2.x line reads has not been tried.
-        let panel = entry.terminal().filter(|_| line != HostLine::V2);
-        if let Some(panel) = &panel {
-            // Neither file is written when one of them cannot be.
-            Installer { dry_run: true, ..terminal }.install(&folder, panel, HostLine::V1)?;
+        let second = match line {
+            HostLine::Auto => doctor::second_line(),
+            line => line == HostLine::V2,
+        };
+        let mut parts = vec![Part { kind: Kind::Host, entry: entry.value(), line, wanted: true }];
+        if let Some(entry) = entry.terminal() {
+            let of = |kind, wanted| Part { kind, entry: entry.clone(), line: HostLine::Auto, wanted };
+            // 2.x loads this half by itself with the plugin. What it has taken over from 1.x would stay behind.
+            let kinds = terminals(project).iter();
+            parts.extend(kinds.map(|kind| of(*kind, *kind == Kind::Terminal && !second)));
         }
-        let mut outcomes = installer.install(&folder, &entry.value(), line)?;
-        if let Some(panel) = &panel {
-            outcomes.extend(terminal.install(&folder, panel, HostLine::V1)?);
-        }
-        Ok(outcomes)
+        Ok(installer.install(&folder, &parts)?)
     })
 }
 
+/// The files for the terminal interface that there may be.
+fn terminals(project: Option<&Path>) -> &'static [Kind] {
+    if project.is_some() { &[Kind::Terminal] } else { &[Kind::Terminal, Kind::Client] }
+}
+
 pub fn uninstall(project: Option<&Path>, dry_run: bool) -> anyhow::Result<Vec<Outcome>> {
-    with_installer(dry_run, |installer| {
-        let folder = config_folder(project)?;
-        let mut outcomes = installer.uninstall(&folder)?;
-        outcomes.extend(Installer { kind: Kind::Terminal, ..*installer }.uninstall(&folder)?);
-        Ok(outcomes)
-    })
+    let kinds = [&[Kind::Host], terminals(project)].concat();
+    with_installer(dry_run, |installer| Ok(installer.uninstall(&config_folder(project)?, &kinds)?))
 }
 
 pub(super) fn with_installer<T>(
@@ -90,7 +107,7 @@ pub(super) fn with_installer<T>(
 ) -> anyhow::Result<T> {
     let home = dirs::data_dir()?;
     let stamp = || jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%6fZ").to_string();
-    work(&Installer { kind: Kind::Host, disk: &RealDisk, home: &home, stamp: &stamp, dry_run })
+    work(&Installer { disk: &RealDisk, home: &home, stamp: &stamp, dry_run })
 }
 
 pub(super) fn config_folder(project: Option<&Path>) -> anyhow::Result<PathBuf> {

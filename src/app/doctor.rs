@@ -15,8 +15,7 @@ pub fn doctor(project: &Path, fix: bool) -> anyhow::Result<Vec<Finding>> {
     let project = config_folder(Some(project))?;
     let (host, major) = host::host();
     let mut found = vec![host];
-    // What the terminal interface of the 2.x line reads has not been tried.
-    found.extend(registered::registered(&project, major.is_none_or(|major| major < 2), fix)?);
+    found.extend(registered::registered(&project, is_second(major), fix)?);
     found.push(sidecar());
     found.extend(options(&project));
     found.extend(stored::store());
@@ -25,6 +24,15 @@ pub fn doctor(project: &Path, fix: bool) -> anyhow::Result<Vec<Finding>> {
     found.extend(host::providers(&project));
     found.extend(log());
     Ok(found)
+}
+
+/// Whether the host that is found is of the 2.x line.
+pub(super) fn second_line() -> bool {
+    is_second(host::host().1)
+}
+
+fn is_second(major: Option<u32>) -> bool {
+    major.is_some_and(|major| major >= 2)
 }
 
 fn sidecar() -> Finding {
@@ -104,13 +112,9 @@ fn checks(project: &Path) -> anyhow::Result<Finding> {
 }
 
 fn log() -> Vec<Finding> {
-    let path = telemetry::log_path();
-    let text = match std::fs::metadata(&path) {
-        Ok(meta) => format!("{} ({} KB)", path.display(), meta.len() >> 10),
-        Err(_) => format!("{} (not begun)", path.display()),
-    };
-    let mut found = vec![Finding::new("log", Level::Good, text)];
-    let crashes = dirs::data_dir().ok().and_then(|home| std::fs::read_dir(home.join("crashes")).ok());
+    let data = dirs::data_dir().ok();
+    let mut found = vec![log_file(&telemetry::look(data.as_deref()))];
+    let crashes = data.and_then(|data| std::fs::read_dir(data.join("crashes")).ok());
     let newest = crashes.and_then(|all| all.flatten().map(|entry| entry.path()).max());
     if let Some(newest) = newest {
         let text = format!("a sidecar broke down; the newest report is {}", newest.display());
@@ -120,4 +124,15 @@ fn log() -> Vec<Finding> {
         );
     }
     found
+}
+
+fn log_file(look: &telemetry::Look) -> Finding {
+    let passed_over = look.passed_over.join("; ");
+    let Some(path) = &look.path else {
+        return Finding::new("log", Level::Warning, format!("nothing can be logged: {passed_over}"))
+            .remedy("make one of the two writable, or set TMPDIR; missions run all the same");
+    };
+    let size = look.bytes.map_or("not begun".to_owned(), |bytes| format!("{} KB", bytes >> 10));
+    let why = if passed_over.is_empty() { String::new() } else { format!(", for {passed_over}") };
+    Finding::new("log", Level::Good, format!("{} ({size}){why}", path.display()))
 }

@@ -1,5 +1,6 @@
 //! A mission as one JSON value: the same parts as the Markdown document of `engine::export`, and the journal.
 use crate::domain::ids::Millis;
+use crate::domain::mask::masked;
 use crate::domain::verdict::{CheckResult, Finding, Verdict};
 use crate::engine::core::event::{AttemptKind, Event, Outcome, Subject};
 use crate::engine::core::state::{Attempt, Gate, Mission};
@@ -34,7 +35,18 @@ pub(super) fn json(
         json!({"seq": record.seq, "at": record.at.0, "kind": record.kind, "body": body})
     });
     all["journal"] = journal.collect();
+    mask(&mut all);
     Ok(all)
+}
+
+/// What is exported is passed on: nothing in it that looks like a secret.
+fn mask(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = masked(text).into_owned(),
+        Value::Array(items) => items.iter_mut().for_each(mask),
+        Value::Object(fields) => fields.values_mut().for_each(mask),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn attempt(attempt: &Attempt) -> Value {

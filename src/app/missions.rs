@@ -3,6 +3,7 @@ use super::{document, store_path};
 use crate::adapters::sqlite::SqliteStore;
 use crate::adapters::system::{self, dirs};
 use crate::domain::ids::{Directory, MissionId};
+use crate::domain::mask::masked;
 use crate::engine::core::replay;
 use crate::engine::export;
 use crate::engine::handle::{decode_all, read_journal};
@@ -126,7 +127,7 @@ pub fn follow(
     done.with_context(|| format!("there is no mission {id}; `gantry missions` lists them"))
 }
 
-/// A mission as a Markdown document, and as JSON with its whole journal.
+/// A mission as a Markdown document, and as JSON with its whole journal; without what looks like a secret.
 pub fn export(id: Option<&str>) -> anyhow::Result<(String, Value)> {
     let id = MissionId(meant(id)?);
     let detail = mission(&id.0)?;
@@ -134,5 +135,5 @@ pub fn export(id: Option<&str>) -> anyhow::Result<(String, Value)> {
     let facts = decode_all(&records).map_err(anyhow::Error::msg)?;
     let state = replay(&id, &facts).with_context(|| format!("the journal of {id} is damaged"))?;
     let all = document::json(&state, &facts, &detail, &records)?;
-    Ok((export::markdown(&state, &facts), all))
+    Ok((masked(&export::markdown(&state, &facts)).into_owned(), all))
 }

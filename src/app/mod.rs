@@ -4,6 +4,7 @@ mod configuration;
 mod doctor;
 mod document;
 mod missions;
+mod options;
 mod rollback;
 mod run;
 #[cfg_attr(windows, path = "signals_windows.rs")]
@@ -31,6 +32,7 @@ pub use code::{Searched, diagnostics, search_code, search_files, search_text};
 pub use configuration::{configuration, install, uninstall};
 pub use doctor::doctor;
 pub use missions::{WaitingAsk, export, follow, meant, mission, missions, open_ask, open_asks};
+pub use options::options;
 pub use rollback::rollback;
 pub use run::{Ran, run};
 use signals::Signals;
@@ -48,8 +50,7 @@ const STOP_WITHIN: Duration = Duration::from_millis(1_800);
 
 /// Serves one host over standard input and output until it goes away.
 pub fn sidecar() -> anyhow::Result<()> {
-    let crashes = dirs::data_dir().map_or_else(|_| std::env::temp_dir(), |home| home.join("crashes"));
-    let _log = telemetry::start(crashes);
+    let _log = telemetry::start(dirs::data_dir().ok().as_deref());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(serve());
     // A read of standard input that is still waiting would hold the process.
@@ -145,7 +146,8 @@ async fn doors(home: PathBuf, served: Served) {
 
 /// The last lines of the log, and the place after them.
 pub fn log_tail(lines: usize) -> anyhow::Result<(String, telemetry::Tail)> {
-    let path = telemetry::log_path();
+    let look = telemetry::look(dirs::data_dir().ok().as_deref());
+    let path = look.path.with_context(|| format!("there is no log: {}", look.passed_over.join("; ")))?;
     telemetry::Tail::start(&path, lines).with_context(|| path.display().to_string())
 }
 

@@ -5,6 +5,7 @@ use super::signals::Signals;
 use crate::adapters::system::{self, Headless};
 use crate::protocol::types::MissionSummary;
 use crate::setup::config::{Flag, Kind};
+use crate::setup::places;
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::time::Duration;
@@ -95,7 +96,7 @@ fn registered(project: &Path) -> anyhow::Result<bool> {
         return Ok(true);
     }
     for folder in [Some(project.to_owned()), global_config().ok()].into_iter().flatten() {
-        let entries = with_installer(true, |installer| Ok(installer.entries(&folder)?))?;
+        let entries = with_installer(true, |installer| Ok(installer.entries(places::Kind::Host, &folder)?))?;
         if entries.iter().any(|(_, found)| !found.is_empty()) {
             return Ok(true);
         }

@@ -55,10 +55,8 @@ pub fn run(args: &Args) -> u8 {
         output::line(&as_json(&resolved, show).to_string());
     } else {
         if show {
-            resolved
-                .values
-                .iter()
-                .for_each(|(name, value, origin)| output::line(&format!("{name:<19} {value}   {origin}")));
+            let mut values = resolved.values.iter();
+            values.all(|(name, value, origin)| output::line(&format!("{name:<19} {value}   {origin}")));
         }
         resolved.faults.iter().for_each(|fault| output::error(&fault.to_string()));
         if resolved.faults.is_empty() && !show {

@@ -4,6 +4,9 @@ use crate::app;
 use crate::setup::findings::{Finding, Level};
 use std::path::PathBuf;
 
+/// Column at which the text begins.
+const TEXT: usize = 17;
+
 #[derive(clap::Args)]
 pub struct Args {
     /// The project; this folder when not given
@@ -28,7 +31,7 @@ pub fn run(args: &Args) -> u8 {
     if args.json {
         output::line(&serde_json::to_string(&findings).unwrap_or_else(|_| "[]".into()));
     } else {
-        findings.iter().for_each(|finding| output::line(&text(finding)));
+        findings.iter().all(|finding| output::line(&text(finding)));
     }
     let sick = findings.iter().any(|finding| finding.level == Level::Fault);
     if sick { exit::FAILED } else { exit::DONE }
@@ -40,7 +43,9 @@ fn text(finding: &Finding) -> String {
         Level::Warning => "warn",
         Level::Fault => "BAD ",
     };
-    let remedy =
-        finding.remedy.as_ref().map_or(String::new(), |remedy| format!("\n                 → {remedy}"));
-    format!("{mark}  {:<9}  {}{remedy}", finding.code, finding.what)
+    let width = output::width().unwrap_or(80);
+    let remedy = finding.remedy.as_ref().map_or(String::new(), |remedy| {
+        format!("\n{:TEXT$}→ {}", "", output::wrapped(remedy, width, TEXT + 2))
+    });
+    format!("{mark}  {:<9}  {}{remedy}", finding.code, output::wrapped(&finding.what, width, TEXT))
 }

@@ -16,27 +16,22 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> u8 {
-    let mut log = match app::log_tail(args.lines) {
-        Ok((text, log)) => {
-            output::text(&text);
-            log
-        }
+    let (text, mut log) = match app::log_tail(args.lines) {
+        Ok(start) => start,
         Err(error) => {
             output::error(&format!("{error:#}"));
             return exit::FAILED;
         }
     };
-    if !args.follow {
-        return exit::DONE;
-    }
-    loop {
-        std::thread::sleep(LOOK);
+    let mut read = output::text(&text);
+    while args.follow && read && output::still_read(LOOK) {
         match log.more() {
-            Ok(text) => output::text(&text),
+            Ok(text) => read = output::text(&text),
             Err(error) => {
                 output::error(&format!("the log cannot be read: {error}"));
                 return exit::FAILED;
             }
         }
     }
+    exit::DONE
 }

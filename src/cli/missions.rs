@@ -34,7 +34,9 @@ pub fn run(args: &Args) -> u8 {
         output::line("No missions yet. In OpenCode, type /task followed by the work.");
     } else {
         let width = output::width();
-        rows.iter().for_each(|row| output::line(&output::clipped(&table_line(row), width)));
+        // Whole where it is not a person who reads: `grep` finds what it looks for.
+        let fit = |line: String| width.map_or_else(|| line.clone(), |width| output::clipped(&line, width));
+        rows.iter().all(|row| output::line(&fit(table_line(row))));
     }
     exit::DONE
 }

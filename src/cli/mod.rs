@@ -108,6 +108,18 @@ enum Command {
     Watchdog,
 }
 
+/// All that can be given, by name, as it is shown to people.
+pub fn tree() -> clap::Command {
+    let mut tree = <Cli as clap::CommandFactory>::command();
+    tree.build();
+    tree
+}
+
+/// The subcommands that are shown, without the one that only prints help.
+pub fn shown(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+    command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
+}
+
 /// Parses the arguments of the process and runs what they ask for.
 pub fn main() -> ExitCode {
     let command = match Cli::try_parse() {

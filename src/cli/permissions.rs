@@ -13,12 +13,12 @@ pub fn run(args: &Args) -> u8 {
     match app::open_asks() {
         Ok(open) if args.json => output::line(&serde_json::to_string(&open).unwrap_or_default()),
         Ok(open) if open.is_empty() => output::line("No agent waits for a permission."),
-        Ok(open) => open.iter().for_each(|waiting| output::line(&line(waiting))),
+        Ok(open) => open.iter().all(|waiting| output::line(&line(waiting))),
         Err(error) => {
             output::error(&format!("{error:#}"));
             return exit::FAILED;
         }
-    }
+    };
     exit::DONE
 }
 

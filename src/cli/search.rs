@@ -4,6 +4,10 @@ use crate::app::{self, Searched};
 use crate::protocol::code_tools::{CaseArg, OrderArg, SearchCodeArgs, SearchFilesArgs, SearchTextArgs};
 use std::path::PathBuf;
 
+/// What only a search of text does.
+const OF_TEXT: [&str; 8] =
+    ["literal", "ignore_case", "smart_case", "word", "multiline", "context", "binary", "encoding"];
+
 #[derive(clap::Args)]
 #[command(after_help = "Exit code: 0 when something was found, 1 when not, 2 when the question was wrong.")]
 pub struct Args {
@@ -17,10 +21,10 @@ pub struct Args {
     #[arg(value_name = "PATH")]
     path: Option<String>,
     /// Find files by name, the last changed first
-    #[arg(long, conflicts_with = "code")]
+    #[arg(long, conflicts_with = "code", conflicts_with_all = OF_TEXT)]
     files: bool,
     /// Find code by structure: $A for one expression, $$$A for any number
-    #[arg(long, value_name = "LANGUAGE")]
+    #[arg(long, value_name = "LANGUAGE", conflicts_with = "types", conflicts_with_all = OF_TEXT)]
     code: Option<String>,
     /// With --code: what each hit becomes; shown, not written
     #[arg(long, requires = "code", value_name = "CODE")]
@@ -98,6 +102,11 @@ fn ask(args: &Args) -> anyhow::Result<Searched> {
     // With -e, what stands first is the path.
     let (first, path) = match (&args.pattern, &args.path, args.patterns.is_empty()) {
         (Some(first), None, false) => (None, Some(first.clone())),
+        (Some(first), Some(second), false) => {
+            anyhow::bail!(
+                "with -e at most one path is searched, and there are two, {first} and {second}: name the folder of both, or use --glob"
+            )
+        }
         (first, path, _) => (first.clone(), path.clone()),
     };
     let patterns: Vec<String> = first.iter().chain(&args.patterns).cloned().collect();

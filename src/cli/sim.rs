@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> u8 {
             }
         };
         missions += outcome.ends.len();
-        outcome.steps.iter().for_each(|line| output::line(line));
+        outcome.steps.iter().all(|line| output::line(line));
         if args.runs == 1 || !outcome.breaches.is_empty() {
             output::line(&summary(&outcome));
         }

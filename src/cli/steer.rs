@@ -120,7 +120,7 @@ fn carry_out(id: Option<&str>, action: ControlAction, order: Order, json: bool) 
         Ok(detail) if json => output::line(&serde_json::to_string(&detail).unwrap_or_default()),
         Ok(detail) => output::line(&progress::line(&detail.mission)),
         Err(error) => return failed(&error),
-    }
+    };
     exit::DONE
 }
 

@@ -41,7 +41,8 @@ fn watch(args: &Args) -> anyhow::Result<u8> {
             shown = Some(row.clone());
         }
         if row.ended_at.is_none() {
-            return Ok(false);
+            // Without a reader it is not followed to its end, so the code is not its own.
+            return Ok(!output::still_read(Duration::ZERO));
         }
         if detail.report.is_none() && waited < REPORT_LOOKS {
             waited += 1;

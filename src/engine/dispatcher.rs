@@ -3,6 +3,7 @@
 //! While a commit is under way no input is taken: what waits is written together with the next commit. A commit that
 //! fails takes its actions with it, and the missions concerned go back to what the store holds.
 mod carry;
+mod diary;
 mod ownership;
 mod upkeep;
 
@@ -98,6 +99,7 @@ struct Commit {
     counts: BTreeMap<MissionId, u64>,
     closed: Vec<AttemptId>,
     kinds: Vec<&'static str>,
+    diary: Vec<diary::Line>,
     began: Instant,
 }
 
@@ -361,6 +363,7 @@ impl Dispatcher {
     fn turn(&mut self) -> Option<(Commit, Write)> {
         let mut events = Vec::new();
         let mut actions = Vec::new();
+        let mut diary = Vec::new();
         let now = self.now();
         let mut adopted = BTreeSet::new();
         while let Some(input) = self.inbox.pop_front() {
@@ -368,6 +371,7 @@ impl Dispatcher {
                 adopted.insert(mission.clone());
             }
             let turn = self.core.step(now, input);
+            diary.extend(diary::lines(&turn));
             self.left(turn.left);
             events.extend(turn.events);
             for action in turn.actions {
@@ -412,6 +416,7 @@ impl Dispatcher {
             counts,
             closed,
             kinds,
+            diary,
             began: Instant::now(),
         };
         let ports = self.ports.clone();
@@ -473,6 +478,7 @@ impl Dispatcher {
                 if !commit.created.is_empty() {
                     self.index.own_until(commit.began + OWNER_TTL);
                 }
+                diary::tell(&commit.diary, &commit.counts);
                 for (mission, n) in &commit.counts {
                     if let Some((_, seq)) = self.owned.get_mut(mission) {
                         *seq += n;

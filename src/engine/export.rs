@@ -10,6 +10,9 @@ use std::fmt::Write;
 
 /// Longest diff of one task in the document, in bytes.
 const MAX_DIFF: usize = 60_000;
+/// The report is a fact of its moment, and the host may count the last turns after it.
+const REPORTED: &str =
+    "As it was given when the mission ended. What the host counted later is in the sum at the top alone.";
 
 pub fn markdown(mission: &Mission, facts: &[(Millis, Event)]) -> String {
     let mut out = String::new();
@@ -23,7 +26,7 @@ pub fn markdown(mission: &Mission, facts: &[(Millis, Event)]) -> String {
     if let Some(ended) = mission.ended_at {
         let _ = writeln!(out, "| time | {} |", duration(ended.since(mission.created_at)));
     }
-    let _ = writeln!(out, "| spent | {} tokens, ${:.2} |", mission.spent.tokens, mission.spent.cost);
+    let _ = writeln!(out, "| spent in all | {} tokens, ${:.2} |", mission.spent.tokens, mission.spent.cost);
     let _ = writeln!(out, "| project | `{}` |\n", created.worktree);
     let _ = writeln!(out, "## Task\n\n{}\n", quote(&created.text));
     if let Some(brief) = mission.brief.as_ref().filter(|brief| brief.text != created.text) {
@@ -37,7 +40,7 @@ pub fn markdown(mission: &Mission, facts: &[(Millis, Event)]) -> String {
     }
     whole(&mut out, mission);
     if let Some(text) = &mission.report {
-        let _ = writeln!(out, "## Report\n\n{}\n", fenced(text.trim_end()));
+        let _ = writeln!(out, "## Report\n\n{REPORTED}\n\n{}\n", fenced(text.trim_end()));
     }
     timeline(&mut out, mission, facts);
     out

@@ -212,7 +212,7 @@ pub trait Search: Send + Sync {
     fn code(&self, query: CodeQuery, stop: Stop) -> Fut<'_, Result<Found<Node>, CodeError>>;
     /// All files that the rewrite of a query changes, as they are and as they would be; changes nothing. Refused above
     /// `page.limit` files.
-    fn rewrite(&self, query: CodeQuery, stop: Stop) -> Fut<'_, Result<Vec<Change>, CodeError>>;
+    fn rewrite(&self, query: CodeQuery, stop: Stop) -> Fut<'_, Result<Found<Change>, CodeError>>;
     /// Writes what `rewrite` gave, each file whole, unless any of them has changed since: then none is written.
     fn apply(&self, root: PathBuf, changes: Vec<Change>) -> Fut<'_, Result<(), CodeError>>;
 }

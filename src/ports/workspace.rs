@@ -14,6 +14,9 @@ pub enum WorkspaceError {
     Outside { path: String, root: String },
 }
 
+/// Ends a diff that is longer than was asked for.
+pub const CUT: &str = "was cut here: ask for single files]\n";
+
 /// The working tree. Never touches the user's index, HEAD, stash, hooks or refs. A project without git is
 /// hashed through a private repository in the data directory.
 pub trait Tree: Send + Sync {

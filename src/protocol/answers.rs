@@ -75,6 +75,8 @@ pub struct RewriteAnswer {
     pub applied: bool,
     pub diff: String,
     pub truncated: bool,
+    /// Files that were left out, and why.
+    pub remarks: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -114,7 +116,12 @@ pub struct Unchecked {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DiffAnswer {
+    /// The first of them by name.
     pub changed: Vec<String>,
+    /// How many there are.
+    pub total: usize,
+    /// Of the names or of the diff not all is here; `paths` asks for less.
+    pub truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
 }
@@ -261,8 +268,9 @@ impl Answer for RewriteAnswer {
     }
 
     fn text(&self) -> String {
+        let notes: String = self.remarks.iter().map(|remark| format!("Note: {remark}.\n")).collect();
         if self.files.is_empty() {
-            return "Nothing fits the pattern, so nothing changes.\n".into();
+            return format!("Nothing fits the pattern, so nothing changes.\n{notes}");
         }
         let how = match (self.applied, self.truncated) {
             (true, _) => "The files are written.",
@@ -271,7 +279,7 @@ impl Answer for RewriteAnswer {
         };
         let title = self.title();
         let (first, rest) = title.split_at(1);
-        let heading = format!("{}{rest}. {how}\n", first.to_uppercase());
+        let heading = format!("{}{rest}. {how}\n{notes}", first.to_uppercase());
         if self.applied { heading + &names(&self.files) } else { heading + &self.diff }
     }
 }
@@ -323,11 +331,23 @@ impl Answer for DiagnosticsAnswer {
 
 impl Answer for DiffAnswer {
     fn title(&self) -> String {
-        format!("{} changed", plural(self.changed.len() as u64, "file"))
+        format!("{} changed", plural(self.total as u64, "file"))
+    }
+
+    fn metadata(&self) -> Map<String, Value> {
+        [("truncated".to_owned(), self.truncated.into())].into_iter().collect()
     }
 
     fn text(&self) -> String {
-        let names: String = self.changed.iter().map(|path| format!("{path}\n")).collect();
+        let mut names: String = self.changed.iter().map(|path| format!("{path}\n")).collect();
+        if self.total > self.changed.len() {
+            let _ = writeln!(
+                names,
+                "{} of {} shown; ask for the others in `paths`.",
+                self.changed.len(),
+                self.total
+            );
+        }
         match &self.diff {
             Some(diff) => format!("{}\n", diff.trim_end()),
             None if names.is_empty() => "(nothing was changed)\n".into(),

@@ -18,9 +18,7 @@ macro_rules! wire {
     )*};
 }
 
-mod options;
 mod permissions;
-pub use options::*;
 pub use permissions::*;
 pub(super) use wire;
 
@@ -71,8 +69,11 @@ wire! {
         pub directory: String,
         /// Root of the working tree; equals `directory` outside version control.
         pub worktree: String,
+        /// Options of the plugin's entry in the host's configuration, as they stand there: they are judged when a mission
+        /// is asked for, with those of the other layers.
         #[serde(default)]
-        pub options: WorkspaceOptions,
+        #[cfg_attr(test, ts(type = "Record<string, unknown>"))]
+        pub options: serde_json::Map<String, serde_json::Value>,
         /// True when this host process had the directory open before (the sidecar was restarted, not the host).
         #[serde(default)]
         pub reattach: bool,

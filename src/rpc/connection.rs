@@ -33,8 +33,9 @@ use super::{
     peer::{EndReason, Ended, Gate, PeerHandle, Shared},
     router::{CallContext, Router, decode},
 };
+use crate::domain::mask::masked;
 use crate::protocol::{
-    errors::{FULL, INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, NOT_INITIALIZED},
+    errors::{CANCELLED, FULL, INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, NOT_INITIALIZED},
     methods::{Cancel, Notification},
     types::CancelParams,
 };
@@ -319,6 +320,7 @@ impl Request {
         }
         let error = match response {
             Ok(response) if response.as_ref().len() <= self.shared.limits.line_bytes => {
+                self.log_refusal(&response);
                 return Box::<str>::from(response.into_json()).into();
             }
             Ok(response) => {
@@ -332,6 +334,25 @@ impl Request {
             }
         };
         envelope::error_answer(&self.id, &RpcError::new(INTERNAL_ERROR, error))
+    }
+
+    /// A call that was cancelled has no reason worth a line.
+    fn log_refusal(&self, response: &MethodResponse) {
+        if response.as_error_code().is_none_or(|code| code == CANCELLED) {
+            return;
+        }
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            error: RpcError,
+        }
+        if let Ok(Answer { error }) = serde_json::from_str(response.as_ref()) {
+            tracing::info!(
+                method = self.method,
+                code = error.code,
+                "refused: {}",
+                clip(&masked(&error.message))
+            );
+        }
     }
 }
 

@@ -9,7 +9,6 @@ use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, pars
 use serde_json::{Value, json};
 
 const BOM: char = '\u{feff}';
-/// What a file begins with that is made for the entry.
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Fault {
@@ -81,12 +80,17 @@ pub fn add(
 ) -> Result<Edited, Fault> {
     let mut expected = value(text)?;
     let found = entries(text, ours)?;
-    let entry = &found.first().map_or_else(|| entry.clone(), |old| entry::merged(entry, old));
+    let key = match Doc::parse(text)?.key_of_ours(ours)? {
+        Some(key) => key,
+        None => list_key(&expected, line),
+    };
+    let entry = found.first().map_or_else(|| entry.clone(), |old| entry::merged(entry, old));
+    // 2.x takes a pair in the list that 1.x reads too, and nowhere else.
+    let entry = &if key == "plugins" { entry::as_object(entry) } else { entry };
     if found.as_slice() == std::slice::from_ref(entry) {
         return Ok(Edited { text: text.to_owned(), change: Change::Nothing });
     }
     if found.is_empty() {
-        let key = list_key(&expected, line);
         let after = append(text, key, entry)?;
         if let Some(object) = expected.as_object_mut()
             && let Value::Array(list) = object.entry(key).or_insert(json!([]))
@@ -220,6 +224,12 @@ impl<'a> Doc<'a> {
             .into_iter()
             .flat_map(|(_, _, list)| in_list(list).into_iter().map(move |n| (list, n)))
             .collect())
+    }
+
+    /// The list that the first of ours stands in.
+    fn key_of_ours(&self, ours: &dyn Fn(&Value) -> bool) -> Result<Option<&'static str>, Fault> {
+        let has_one = |list: &Array<'a>| list.elements.iter().any(|element| ours(&plain(element)));
+        Ok(self.lists()?.into_iter().find(|(_, _, list)| has_one(list)).map(|(key, ..)| key))
     }
 
     fn items<T: Ranged>(&self, around: &impl Ranged, items: &[T]) -> Items<'_> {

@@ -1,6 +1,6 @@
 //! The plugin's entry in a configuration of OpenCode, and how to tell it from those of others.
 use crate::domain::file_url::file_url;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
 /// Name of the npm package.
@@ -56,18 +56,40 @@ pub fn merged(new: &Value, old: &Value) -> Value {
         Value::Array(pair) => (pair.first().cloned().unwrap_or_default(), pair.get(1).cloned()),
         plain => (plain.clone(), None),
     };
+    let mut options = options(old).cloned().unwrap_or_default();
+    options.shift_remove("bin");
+    options.extend(own.as_ref().and_then(Value::as_object).cloned().unwrap_or_default());
     if let Value::Object(fields) = old {
         let mut fields = fields.clone();
         if let Some(key) = SPEC_KEYS.iter().find(|key| fields.contains_key(**key)) {
             fields.insert((*key).to_owned(), spec);
         }
+        if !options.is_empty() || fields.contains_key(OPTIONS) {
+            fields.insert(OPTIONS.to_owned(), Value::Object(options));
+        }
         return Value::Object(fields);
     }
-    let mut options = old.get(1).and_then(Value::as_object).cloned().unwrap_or_default();
-    options.shift_remove("bin");
-    options.extend(own.as_ref().and_then(Value::as_object).cloned().unwrap_or_default());
     if options.is_empty() { spec } else { json!([spec, options]) }
 }
+
+/// As 2.x writes an entry with options in its own list; a pair is what 1.x knows.
+pub fn as_object(entry: Value) -> Value {
+    match entry {
+        Value::Array(pair) if pair.len() == 2 => json!({ "package": pair[0], OPTIONS: pair[1] }),
+        other => other,
+    }
+}
+
+/// What is set in an entry for the plugin itself.
+pub fn options(element: &Value) -> Option<&Map<String, Value>> {
+    match element {
+        Value::Object(fields) => fields.get(OPTIONS)?.as_object(),
+        pair => pair.get(1)?.as_object(),
+    }
+}
+
+/// Where an entry that is an object has its options.
+const OPTIONS: &str = "options";
 
 /// Where an entry that is an object may name its package.
 const SPEC_KEYS: [&str; 5] = ["package", "name", "path", "source", "spec"];
@@ -207,6 +229,11 @@ mod tests {
                 &package,
                 json!({"package": "opencode-gantry", "on": true}),
                 json!({"package": "opencode-gantry@2", "on": true}),
+            ),
+            (
+                &local,
+                json!({"package": "opencode-gantry@1", "options": {"workers": 3, "bin": "/old"}}),
+                json!({"package": "file:///p/index.js", "options": {"workers": 3, "bin": "/p/gantry"}}),
             ),
         ];
         for (new, old, wanted) in cases {

@@ -1,21 +1,19 @@
 //! `gantry install` and `gantry uninstall` on one folder of configuration.
 //!
-//! What is to be done is written down first (a copy of the file as it was, and what it will be), then the file is
-//! replaced in one step. Cut off at any point, the file is the old one or the new one, and either way the next call
-//! goes on from there.
+//! All files are read and looked at before the first is written. What is to be done to each is written down first (a
+//! copy of the file as it was, and what it will be), then the file is replaced in one step. Cut off at any point, each
+//! file is the old one or the new one, and either way the next call goes on from there; where one cannot be written,
+//! those before it are put back.
 use super::disk::{Access, Disk};
 use super::edit::{self, Change, Fault, HostLine};
 use super::entry;
-use super::places;
-use serde::{Deserialize, Serialize};
+use super::notes::{Memo, Notes};
+use super::places::{self, Kind};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Copies of a file as it was before a change that are kept.
-const BACKUPS: usize = 5;
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +34,12 @@ pub enum Error {
         "{path} did not read back as it was written, and the copy from before was put back: check the disk"
     )]
     NotKept { path: PathBuf },
+    #[error("{why}. But {path} was written already and could not be put back ({undo}){}", copy_of(.copy))]
+    Half { why: Box<Error>, path: PathBuf, undo: Box<Error>, copy: Option<PathBuf> },
+}
+
+fn copy_of(copy: &Option<PathBuf>) -> String {
+    copy.as_ref().map_or(String::new(), |copy| format!(": as it was before, it is in {}", copy.display()))
 }
 
 /// What was done to a file, or would be.
@@ -50,22 +54,18 @@ pub struct Outcome {
     pub backup: Option<PathBuf>,
 }
 
-/// Gantry's notes on one file of the user's.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-struct Note {
-    path: PathBuf,
-    /// SHA-256 of the text that was written.
-    wrote: String,
-    /// SHA-256 of the text before, which is kept in `original`; none when there was no file.
-    was: Option<String>,
-    /// The list came with the entry.
-    list: bool,
+/// The entry for one of the host's files.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub kind: Kind,
+    pub entry: Value,
+    pub line: HostLine,
+    /// It is to stand there; else one that does is only brought up to date.
+    pub wanted: bool,
 }
 
 #[derive(Clone, Copy)]
 pub struct Installer<'a> {
-    /// Which of the host's files.
-    pub kind: places::Kind,
     pub disk: &'a dyn Disk,
     /// Gantry's data folder: copies and notes are kept in it.
     pub home: &'a Path,
@@ -75,75 +75,105 @@ pub struct Installer<'a> {
     pub dry_run: bool,
 }
 
+/// One file, and what is to be done to it.
+struct Step {
+    outcome: Outcome,
+    /// Where the links of its path lead.
+    target: PathBuf,
+    /// Of the file that is there.
+    access: Option<Access>,
+    memo: Option<Memo>,
+}
+
+type Ours<'a> = &'a dyn Fn(&Value) -> bool;
+
 impl Installer<'_> {
-    /// Adds the entry to the configuration in `folder`, or brings it up to date.
-    pub fn install(&self, folder: &Path, entry: &Value, line: HostLine) -> Result<Vec<Outcome>, Error> {
+    /// Adds the entries to the configuration in `folder`, or brings them up to date: all of them, or none.
+    pub fn install(&self, folder: &Path, parts: &[Part]) -> Result<Vec<Outcome>, Error> {
         let ours = |element: &Value| entry::is_ours(element, folder);
         let _lock = self.lock()?;
-        let texts = self.texts(folder)?;
-        let Some(chosen) = places::choose(&texts, &ours) else { return Ok(Vec::new()) };
-        let mut outcomes = Vec::new();
+        let mut steps = Vec::new();
+        for part in parts {
+            self.add(folder, part, &ours, &mut steps)?;
+        }
+        self.carry_out(steps)
+    }
+
+    fn add(&self, folder: &Path, part: &Part, ours: Ours<'_>, steps: &mut Vec<Step>) -> Result<(), Error> {
+        let texts = self.texts(part.kind, folder)?;
+        let has_one = |text: &Option<String>| {
+            text.as_ref().is_some_and(|text| edit::count(text, ours).is_ok_and(|n| n > 0))
+        };
+        if !part.wanted && !texts.iter().any(|(_, text)| has_one(text)) {
+            return Ok(());
+        }
+        let Some(chosen) = places::choose(&texts, ours) else { return Ok(()) };
         for (path, text) in texts {
             let config = |fault| Error::Config { path: path.clone(), fault };
             if path == chosen {
                 let edited = match &text {
                     None => edit::Edited {
-                        text: edit::new_file(entry, self.kind.schema()),
+                        text: edit::new_file(&part.entry, part.kind.schema()),
                         change: Change::Added,
                     },
-                    Some(text) => edit::add(text, entry, line, &ours).map_err(config)?,
+                    Some(text) => edit::add(text, &part.entry, part.line, ours).map_err(config)?,
                 };
-                let list = text.as_deref().is_none_or(|text| !edit::has_list(text));
-                outcomes.push(self.put(path, text, Some(edited.text), edited.change, Some(list))?);
-            } else if let Some(old) = &text
-                && edit::count(old, &ours).is_ok_and(|n| n > 0)
-            {
+                let memo = self.notes().memo(&path, text.as_deref(), &edited.text, ours)?;
+                steps.push(self.step(path, text, Some(edited.text), edited.change, Some(memo))?);
+            } else if let Some(old) = text.as_ref().filter(|_| has_one(&text)) {
                 // The host would load it twice.
-                let edited = edit::remove(old, false, &ours).map_err(config)?;
-                outcomes.push(self.put(path, text, Some(edited.text), edited.change, None)?);
+                let edited = edit::remove(old, false, ours).map_err(config)?;
+                steps.push(self.step(path, text, Some(edited.text), edited.change, None)?);
             }
         }
-        Ok(outcomes)
+        Ok(())
     }
 
     /// Takes every entry out of the configuration in `folder`: the bytes from before the installation where nobody has
     /// changed the file since, else all but the entry.
-    pub fn uninstall(&self, folder: &Path) -> Result<Vec<Outcome>, Error> {
+    pub fn uninstall(&self, folder: &Path, kinds: &[Kind]) -> Result<Vec<Outcome>, Error> {
         let ours = |element: &Value| entry::is_ours(element, folder);
         let _lock = self.lock()?;
-        let mut outcomes = Vec::new();
-        for (path, text) in self.texts(folder)? {
-            let Some(old) = &text else {
-                self.forget(&path)?;
-                continue;
-            };
-            let note = self.note(&path)?;
-            let count = edit::count(old, &ours);
-            let untouched = note.as_ref().filter(|n| n.wrote == digest(old) && count != Ok(0));
-            let original = untouched.map(|note| self.original(&path, note)).transpose()?.flatten();
-            let (after, change) = match original {
-                Some(original) => (original, Change::Removed(count.unwrap_or(1))),
-                None => {
-                    let list = note.as_ref().is_some_and(|n| n.list);
-                    let edited = edit::remove(old, list, &ours)
-                        .map_err(|fault| Error::Config { path: path.clone(), fault })?;
-                    (Some(edited.text), edited.change)
+        let (mut steps, mut paths) = (Vec::new(), Vec::new());
+        for kind in kinds {
+            for (path, text) in self.texts(*kind, folder)? {
+                paths.push(path.clone());
+                if let Some(text) = text {
+                    steps.push(self.taken_out(path, text, &ours)?);
                 }
-            };
-            let outcome = self.put(path.clone(), text, after, change, None)?;
-            if !self.dry_run {
-                self.forget(&path)?;
             }
-            outcomes.push(outcome);
+        }
+        let outcomes = self.carry_out(steps)?;
+        if !self.dry_run {
+            paths.iter().try_for_each(|path| self.notes().forget(path))?;
         }
         Ok(outcomes)
     }
 
+    fn taken_out(&self, path: PathBuf, text: String, ours: Ours<'_>) -> Result<Step, Error> {
+        let note = self.notes().note(&path)?;
+        let count = edit::count(&text, ours);
+        let untouched = note.as_ref().filter(|note| note.is_of(&text) && count != Ok(0));
+        let original = untouched.map(|note| self.notes().original(&path, note)).transpose()?.flatten();
+        // What counts as ours may be more now than it was then.
+        let clean = |text: &Option<String>| text.as_ref().is_none_or(|t| edit::count(t, ours) == Ok(0));
+        let (after, change) = match original.filter(clean) {
+            Some(original) => (original, Change::Removed(count.unwrap_or(1))),
+            None => {
+                let list = note.is_some_and(|note| note.list);
+                let edited = edit::remove(&text, list, ours)
+                    .map_err(|fault| Error::Config { path: path.clone(), fault })?;
+                (Some(edited.text), edited.change)
+            }
+        };
+        self.step(path, Some(text), after, change, None)
+    }
+
     /// The entries in a folder.
-    pub fn entries(&self, folder: &Path) -> Result<Vec<(PathBuf, Vec<Value>)>, Error> {
+    pub fn entries(&self, kind: Kind, folder: &Path) -> Result<Vec<(PathBuf, Vec<Value>)>, Error> {
         let ours = |element: &Value| entry::is_ours(element, folder);
         let mut found = Vec::new();
-        for (path, text) in self.texts(folder)? {
+        for (path, text) in self.texts(kind, folder)? {
             if let Some(text) = text {
                 let entries = edit::entries(&text, &ours)
                     .map_err(|fault| Error::Config { path: path.clone(), fault })?;
@@ -153,7 +183,7 @@ impl Installer<'_> {
         Ok(found)
     }
 
-    fn texts(&self, folder: &Path) -> Result<Vec<(PathBuf, Option<String>)>, Error> {
+    fn texts(&self, kind: Kind, folder: &Path) -> Result<Vec<(PathBuf, Option<String>)>, Error> {
         let read = |path: PathBuf| {
             let bytes = match self.disk.read(&path) {
                 Ok(bytes) => bytes,
@@ -167,21 +197,21 @@ impl Installer<'_> {
                 Err(_) => Err(Error::NotText { path }),
             }
         };
-        places::files(self.kind, folder).into_iter().map(read).collect()
+        places::files(kind, folder).into_iter().map(read).collect()
     }
 
-    /// Brings the file from `before` to `after`. `list`: an installation, and whether the list comes with the entry.
-    fn put(
+    /// What brings the file from `before` to `after`, as far as can be told without writing.
+    fn step(
         &self,
         path: PathBuf,
         before: Option<String>,
         after: Option<String>,
         change: Change,
-        list: Option<bool>,
-    ) -> Result<Outcome, Error> {
-        let mut outcome = Outcome { path: path.clone(), change, before, after, backup: None };
-        if self.dry_run || outcome.before == outcome.after {
-            return Ok(outcome);
+        memo: Option<Memo>,
+    ) -> Result<Step, Error> {
+        let outcome = Outcome { path: path.clone(), change, before, after, backup: None };
+        if outcome.before == outcome.after {
+            return Ok(Step { outcome, target: path, access: None, memo });
         }
         let disk = |what| {
             let path = path.clone();
@@ -192,31 +222,64 @@ impl Installer<'_> {
             Some(_) => Some(self.disk.access(&target).map_err(disk("cannot be looked at"))?),
             None => None,
         };
-        if access.is_some_and(|a| a.read_only()) {
+        if access.is_some_and(Access::read_only) {
             return Err(Error::ReadOnly { path });
         }
-        if let Some(before) = &outcome.before {
-            outcome.backup = Some(self.back_up(&path, before)?);
-        }
-        if let (Some(list), Some(after)) = (list, &outcome.after) {
-            self.remember(&path, outcome.before.as_deref(), after, list)?;
-        }
-        self.replace(&path, &target, &outcome, access)?;
-        Ok(outcome)
+        Ok(Step { outcome, target, access, memo })
     }
 
-    fn replace(
-        &self,
-        path: &Path,
-        target: &Path,
-        outcome: &Outcome,
-        access: Option<Access>,
-    ) -> Result<(), Error> {
+    /// All of them, or none where one cannot be.
+    fn carry_out(&self, mut steps: Vec<Step>) -> Result<Vec<Outcome>, Error> {
+        if !self.dry_run {
+            for at in 0..steps.len() {
+                let done = steps.get_mut(at).map_or(Ok(()), |step| self.put(step));
+                if let Err(why) = done {
+                    return Err(self.undone(steps.get(..=at).unwrap_or_default(), why));
+                }
+            }
+        }
+        Ok(steps.into_iter().map(|step| step.outcome).collect())
+    }
+
+    fn put(&self, step: &mut Step) -> Result<(), Error> {
+        let outcome = &mut step.outcome;
+        if outcome.before == outcome.after {
+            return Ok(());
+        }
+        if let Some(before) = &outcome.before {
+            outcome.backup = Some(self.notes().back_up(&outcome.path, before)?);
+        }
+        if let Some(memo) = &step.memo {
+            self.notes().remember(&outcome.path, memo)?;
+        }
+        self.replace(step, step.outcome.before.as_deref(), step.outcome.after.as_deref())
+    }
+
+    /// Puts back what was written, the last first. A call that failed may have done its work all the same, so the one
+    /// that failed is looked at too.
+    fn undone(&self, steps: &[Step], why: Error) -> Error {
+        for step in steps.iter().rev() {
+            let (before, after) = (step.outcome.before.as_deref(), step.outcome.after.as_deref());
+            let stands =
+                self.disk.read(&step.target).is_ok_and(|now| now.as_deref() == after.map(str::as_bytes));
+            if before != after
+                && stands
+                && let Err(undo) = self.replace(step, after, before)
+            {
+                let (path, copy) = (step.outcome.path.clone(), step.outcome.backup.clone());
+                return Error::Half { why: Box::new(why), path, undo: Box::new(undo), copy };
+            }
+        }
+        why
+    }
+
+    fn replace(&self, step: &Step, before: Option<&str>, after: Option<&str>) -> Result<(), Error> {
+        let (path, target) = (&step.outcome.path, &step.target);
         let fault = |reason| Error::Disk { path: path.to_owned(), what: "cannot be written", reason };
         let now = |path: &Path| self.disk.read(path).map_err(fault);
-        let bytes = |text: &Option<String>| text.as_ref().map(|t| t.as_bytes().to_vec());
-        let Some(after) = &outcome.after else {
-            if now(target)? != bytes(&outcome.before) {
+        let is = |there: Option<Vec<u8>>, text: Option<&str>| there.as_deref() == text.map(str::as_bytes);
+        let Some(after) = after else {
+            if !is(now(target)?, before) {
                 return Err(Error::Changed { path: path.to_owned() });
             }
             return self.disk.remove(target).map_err(fault);
@@ -232,9 +295,9 @@ impl Installer<'_> {
         }
         let fresh = folder.join(format!("{fresh}{}", (self.stamp)()));
         let swap = || {
-            self.disk.write_new(&fresh, after.as_bytes(), access).map_err(fault)?;
+            self.disk.write_new(&fresh, after.as_bytes(), step.access).map_err(fault)?;
             // As late as can be; the moment between this look and the next line is left.
-            if now(target)? != bytes(&outcome.before) {
+            if !is(now(target)?, before) {
                 return Err(Error::Changed { path: path.to_owned() });
             }
             self.disk.rename(&fresh, target).map_err(fault)
@@ -244,17 +307,19 @@ impl Installer<'_> {
             let _ = self.disk.remove(&fresh);
             return Err(error);
         }
-        if now(target).is_ok_and(|there| there.as_deref() == Some(after.as_bytes())) {
+        if now(target).is_ok_and(|there| is(there, Some(after))) {
             return Ok(());
         }
-        if let Some(before) = &outcome.before {
-            self.disk.write_new(&fresh, before.as_bytes(), access).map_err(fault)?;
+        if let Some(before) = before {
+            self.disk.write_new(&fresh, before.as_bytes(), step.access).map_err(fault)?;
             self.disk.rename(&fresh, target).map_err(fault)?;
         }
         Err(Error::NotKept { path: path.to_owned() })
     }
 
-    // ---- copies and notes
+    fn notes(&self) -> Notes<'_> {
+        Notes { disk: self.disk, home: self.home, stamp: self.stamp }
+    }
 
     fn lock(&self) -> Result<Option<Box<dyn Send>>, Error> {
         if self.dry_run {
@@ -265,89 +330,4 @@ impl Installer<'_> {
         let locked = self.disk.make_folder(&folder).and_then(|()| self.disk.lock(&path, LOCK_PATIENCE));
         locked.map(Some).map_err(|reason| Error::Disk { path, what: "cannot be locked", reason })
     }
-
-    /// The folder of what is kept about one file.
-    fn notes(&self, path: &Path) -> PathBuf {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let digest = digest(&path.to_string_lossy());
-        self.home.join("install").join(format!("{name}-{}", digest.get(..12).unwrap_or_default()))
-    }
-
-    fn keep(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let fault = |reason| Error::Disk { path: path.to_owned(), what: "cannot be written", reason };
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        let fresh = path.with_extension("new");
-        self.disk.make_folder(folder).map_err(fault)?;
-        // Left by one that was cut off.
-        self.disk.remove(&fresh).map_err(fault)?;
-        self.disk.write_new(&fresh, bytes, None).map_err(fault)?;
-        self.disk.rename(&fresh, path).map_err(fault)
-    }
-
-    fn back_up(&self, path: &Path, text: &str) -> Result<PathBuf, Error> {
-        let folder = self.notes(path);
-        let copy = folder.join(format!("{}.backup", (self.stamp)()));
-        self.keep(&copy, text.as_bytes())?;
-        let fault = |reason| Error::Disk { path: folder.clone(), what: "cannot be tidied", reason };
-        let is_copy = |p: &PathBuf| p.extension().is_some_and(|e| e == "backup");
-        let copies: Vec<_> = self.disk.list(&folder).map_err(fault)?.into_iter().filter(is_copy).collect();
-        for old in copies.iter().rev().skip(BACKUPS) {
-            self.disk.remove(old).map_err(fault)?;
-        }
-        Ok(copy)
-    }
-
-    /// The first text of the user's counts, through any number of updates.
-    fn remember(&self, path: &Path, before: Option<&str>, after: &str, list: bool) -> Result<(), Error> {
-        let known = self.note(path)?.filter(|note| before.is_some_and(|text| note.wrote == digest(text)));
-        let first = || (before.map(digest), list);
-        let (was, list) = known.as_ref().map_or_else(first, |n| (n.was.clone(), n.list));
-        if known.is_none() {
-            self.keep(&self.notes(path).join("original"), before.unwrap_or_default().as_bytes())?;
-        }
-        let note = Note { path: path.to_owned(), wrote: digest(after), was, list };
-        let text = serde_json::to_vec_pretty(&note).unwrap_or_default();
-        self.keep(&self.notes(path).join("note.json"), &text)
-    }
-
-    fn note(&self, path: &Path) -> Result<Option<Note>, Error> {
-        let file = self.notes(path).join("note.json");
-        let bytes = self.disk.read(&file).map_err(|reason| Error::Disk {
-            path: file,
-            what: "cannot be read",
-            reason,
-        })?;
-        // A note that cannot be read counts as none: the entry alone is taken out then.
-        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
-    }
-
-    /// The text from before the installation, where it is kept whole; within it, none when there was no file.
-    fn original(&self, path: &Path, note: &Note) -> Result<Option<Option<String>>, Error> {
-        let Some(was) = &note.was else { return Ok(Some(None)) };
-        let file = self.notes(path).join("original");
-        let bytes = self.disk.read(&file);
-        let bytes = bytes.map_err(|reason| Error::Disk { path: file, what: "cannot be read", reason })?;
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        Ok(text.filter(|text| digest(text) == *was).map(Some))
-    }
-
-    fn forget(&self, path: &Path) -> Result<(), Error> {
-        if self.dry_run {
-            return Ok(());
-        }
-        let folder = self.notes(path);
-        for name in ["note.json", "original"] {
-            let file = folder.join(name);
-            self.disk.remove(&file).map_err(|reason| Error::Disk {
-                path: file,
-                what: "cannot be removed",
-                reason,
-            })?;
-        }
-        Ok(())
-    }
-}
-
-fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,6 +7,7 @@ pub mod edit;
 pub mod entry;
 pub mod findings;
 pub mod install;
+mod notes;
 pub mod places;
 #[cfg(any(test, fuzzing))]
 pub mod promises;

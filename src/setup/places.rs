@@ -8,16 +8,20 @@ use std::path::{Path, PathBuf};
 pub enum Kind {
     /// The host itself.
     Host,
-    /// Its terminal interface, which has plugins of its own.
+    /// Its terminal interface on 1.x, which has plugins of its own.
     Terminal,
+    /// The same on 2.x. It loads what it needs with the plugins of the host, but takes over the entries of `tui.json`
+    /// when it is started for the first time. In the user's own folder only.
+    Client,
 }
 
 impl Kind {
     /// Names the host reads in a folder, the usual one first.
-    fn names(self) -> [&'static str; 2] {
+    fn names(self) -> &'static [&'static str] {
         match self {
-            Self::Host => ["opencode.json", "opencode.jsonc"],
-            Self::Terminal => ["tui.json", "tui.jsonc"],
+            Self::Host => &["opencode.json", "opencode.jsonc"],
+            Self::Terminal => &["tui.json", "tui.jsonc"],
+            Self::Client => &["cli.json"],
         }
     }
 
@@ -25,6 +29,7 @@ impl Kind {
         match self {
             Self::Host => "https://opencode.ai/config.json",
             Self::Terminal => "https://opencode.ai/tui.json",
+            Self::Client => "https://opencode.ai/v2/cli.json",
         }
     }
 }
@@ -49,8 +54,8 @@ fn config_home(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
 }
 
 /// The files of a folder that the host may read, whether or not they are there.
-pub fn files(kind: Kind, folder: &Path) -> [PathBuf; 2] {
-    kind.names().map(|name| folder.join(name))
+pub fn files(kind: Kind, folder: &Path) -> Vec<PathBuf> {
+    kind.names().iter().map(|name| folder.join(name)).collect()
 }
 
 /// The file of a folder to write to: the one with an entry of ours, else with a plugin list, else the one that is there,

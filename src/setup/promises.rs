@@ -8,9 +8,13 @@ use std::path::Path;
 /// # Panics
 /// Where one of the promises is broken.
 pub fn editor(text: &str) {
-    let entry = json!("opencode-gantry@1.2.3");
+    added_and_removed(text, &json!("opencode-gantry@1.2.3"));
+    added_and_removed(text, &json!(["opencode-gantry@1.2.3", {"bin": "/x"}]));
+}
+
+fn added_and_removed(text: &str, entry: &Value) {
     let ours = |element: &Value| entry::is_ours(element, Path::new("/elsewhere"));
-    let added = match edit::add(text, &entry, HostLine::Auto, &ours) {
+    let added = match edit::add(text, entry, HostLine::Auto, &ours) {
         Ok(added) => added,
         Err(fault) => {
             assert!(!matches!(fault, Fault::Unsafe(_)), "the edit went wrong: {fault}");
@@ -20,7 +24,7 @@ pub fn editor(text: &str) {
     };
     let before = edit::value(text).expect("what is edited is valid");
     assert_eq!(edit::count(&added.text, &ours), Ok(1), "registered once");
-    let again = edit::add(&added.text, &entry, HostLine::Auto, &ours).expect("again");
+    let again = edit::add(&added.text, entry, HostLine::Auto, &ours).expect("again");
     assert_eq!((again.change, &again.text), (Change::Nothing, &added.text), "a second time changes nothing");
 
     let own_list = !edit::has_list(text);

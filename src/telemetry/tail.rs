@@ -1,5 +1,5 @@
 //! Reading the log while it is being written and rotated.
-use super::same;
+use super::{place, same};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -15,7 +15,7 @@ pub struct Tail {
 impl Tail {
     /// The last lines there are, and the place after them. A log that has not begun is empty.
     pub fn start(path: &Path, lines: usize) -> io::Result<(String, Self)> {
-        let mut tail = Self { path: path.to_owned(), file: open(path)?, at: 0 };
+        let mut tail = Self { path: path.to_owned(), file: place::read(path)?, at: 0 };
         let mut last = VecDeque::new();
         if let Some(file) = &mut tail.file {
             for line in BufReader::new(&mut *file).split(b'\n') {
@@ -35,7 +35,7 @@ impl Tail {
         let there = same::at(&self.path);
         let ours = self.file.as_ref().map(same::of).transpose()?;
         if there.is_some() && there != ours {
-            (self.file, self.at) = (open(&self.path)?, 0);
+            (self.file, self.at) = (place::read(&self.path)?, 0);
             text += &self.rest()?;
         }
         Ok(text)
@@ -43,6 +43,10 @@ impl Tail {
 
     fn rest(&mut self) -> io::Result<String> {
         let Some(file) = &mut self.file else { return Ok(String::new()) };
+        if file.metadata()?.len() < self.at {
+            // It was emptied.
+            self.at = 0;
+        }
         file.seek(SeekFrom::Start(self.at))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
@@ -52,16 +56,10 @@ impl Tail {
     }
 }
 
-fn open(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::place::Places;
+    use super::super::rotating::Rotating;
     use super::*;
     use std::fs;
     use std::io::Write;
@@ -69,10 +67,10 @@ mod tests {
     #[test]
     fn nothing_is_missed_or_shown_twice() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("a.log");
+        let path = folder.path().join("opencode-orchestrator.log");
         let (text, mut tail) = Tail::start(&path, 3).expect("no log yet");
         assert_eq!(text, "");
-        let mut log = super::super::rotating::Rotating::open(&path, 100).expect("a log");
+        let mut log = Rotating::new(Places::new(folder.path(), None), 100);
         let mut seen = String::new();
         let mut wanted = String::new();
         for n in 0..200 {
@@ -93,5 +91,8 @@ mod tests {
         let (text, _) = Tail::start(&path, 2).expect("a log");
         assert_eq!(text.lines().count(), 2);
         assert!(text.ends_with("half whole\n"));
+        half.set_len(0).expect("emptied");
+        half.write_all(b"new\n").expect("written");
+        assert_eq!(tail.more().expect("readable"), "new\n");
     }
 }

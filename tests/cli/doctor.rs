@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::fs;
 
 const CONFIG: &str = ".config/opencode/opencode.json";
+const CLIENT: &str = ".config/opencode/cli.json";
 const PANEL: &str = ".config/opencode/tui.json";
 const PACKAGE: &str = concat!("opencode-gantry@", env!("CARGO_PKG_VERSION"));
 
@@ -26,7 +27,11 @@ fn findings(home: &Home, args: &[&str]) -> (i32, Vec<Value>) {
 fn all_in_order() {
     let home = healthy();
     let said = home.gantry(&["doctor", "app"]).ok();
-    let lines: Vec<_> = said.lines().filter(|line| !line.contains("MB free")).collect();
+    let too_wide = |line: &&str| line.chars().count() > 80 && line.split_whitespace().count() > 3;
+    assert_eq!(said.lines().find(too_wide), None);
+    // What is too long for a line goes on below its text.
+    let joined = said.replace(&format!("\n{:17}", ""), " ");
+    let lines: Vec<_> = joined.lines().filter(|line| !line.contains("MB free")).collect();
     let git = lines.iter().find(|line| line.contains("git version")).copied().unwrap_or_default();
     let gantry = lines.iter().find(|line| line.contains("  sidecar")).copied().unwrap_or_default();
     let wanted = [
@@ -48,11 +53,24 @@ fn all_in_order() {
 /// What is broken, by what; the finding's code and level, and a word of what it says and of its remedy.
 type Case = (&'static str, fn(&Home), [&'static str; 4]);
 
-const CASES: [Case; 22] = [
+const CASES: [Case; 24] = [
     (
         "a turn of a mission that has ended",
         |home| mission_until(home, "turn_given_up"),
         ["sessions", "warning", "may still have a turn in ses_t1, in /home/ada/calc", "start opencode there"],
+    ),
+    (
+        "something else at the place of the log",
+        |home| std::os::unix::fs::symlink("/nowhere", home.path("opencode-orchestrator.log")).unwrap(),
+        ["log", "good", "~/.local/share/gantry/opencode-orchestrator.log (not begun), for ~/opencode", ""],
+    ),
+    (
+        "something else at both places of the log",
+        |home| {
+            fs::create_dir(home.path("opencode-orchestrator.log")).unwrap();
+            fs::create_dir_all(home.path(".local/share/gantry/opencode-orchestrator.log")).unwrap();
+        },
+        ["log", "warning", "nothing can be logged: ~/opencode-orchestrator.log: ", "writable"],
     ),
     (
         "no panel",
@@ -270,9 +288,17 @@ fn of_two_panels_one_is_left_and_a_missing_one_is_added() {
     let (exit, fixed) = findings(&home, &["--fix"]);
     assert!(exit == 0 && fixed.iter().any(|f| f["code"] == "panel" && f["level"] == "good"), "{fixed:#?}");
     assert!(home.read(PANEL).is_some_and(|text| text.contains("// mine") && text.contains(PACKAGE)));
-    // The 2.x line has another terminal interface.
+    // The 2.x line draws it with the plugin.
     home.write(PANEL, theirs);
     home.program("opencode", "echo 2.0.22");
     assert!(findings(&home, &["--fix"]).1.iter().all(|f| f["code"] != "panel"));
     assert_eq!(home.read(PANEL).as_deref(), Some(theirs));
+    // What it has taken over from 1.x may be of another version.
+    home.write(CLIENT, "{\"plugins\": [\"opencode-gantry@0.0.1\"]}");
+    let stale = |f: &&Value| f["code"] == "panel" && f["what"].as_str().unwrap().contains("cli.json names");
+    let found = findings(&home, &[]).1;
+    assert!(found.iter().find(stale).is_some_and(|f| f["level"] == "warning"), "{found:#?}");
+    home.gantry(&["install", "--plugin", PACKAGE]).ok();
+    let found = findings(&home, &[]).1;
+    assert!(found.iter().any(|f| f["code"] == "panel" && f["level"] == "good"), "{found:#?}");
 }

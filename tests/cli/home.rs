@@ -1,5 +1,7 @@
 //! A home folder to run `gantry` in.
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -50,6 +52,24 @@ impl Home {
 
     pub fn gantry(&self, args: &[&str]) -> Said {
         Said::from(self.command(args).output().unwrap(), self)
+    }
+
+    /// What it prints on a terminal of so many columns.
+    pub fn in_terminal(&self, args: &[&str], columns: u16) -> String {
+        let size = PtySize { rows: 50, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_gantry"));
+        command.args(args);
+        command.env_clear();
+        command.env("HOME", self.root.path());
+        command.cwd(self.root.path());
+        let mut child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut shown = Vec::new();
+        // It ends with an error when the last writer goes.
+        let _ = pair.master.try_clone_reader().unwrap().read_to_end(&mut shown);
+        assert!(child.wait().unwrap().success());
+        String::from_utf8(shown).unwrap()
     }
 }
 

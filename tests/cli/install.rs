@@ -1,6 +1,7 @@
 //! `gantry install` and `gantry uninstall`.
 use crate::home::Home;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -56,16 +57,56 @@ fn both_files_or_none() {
     assert!(said.err.contains("tui.json has \"plugin\""), "{}", said.err);
     assert_eq!(home.read(CONFIG).as_deref(), Some("{}\n"), "the other file is not written either");
 
+    home.write(TERMINAL, theme);
+    fs::set_permissions(home.path(TERMINAL), fs::Permissions::from_mode(0o444)).unwrap();
+    for dry in [&["install", "--plugin", PACKAGE, "--dry-run"][..], &["install", "--plugin", PACKAGE]] {
+        let said = home.gantry(dry);
+        assert_eq!(said.code, 1);
+        assert!(said.err.contains("tui.json is read-only: allow writing with"), "{}", said.err);
+        assert_eq!(home.read(CONFIG).as_deref(), Some("{}\n"), "the other file is not written either");
+    }
+    fs::set_permissions(home.path(TERMINAL), fs::Permissions::from_mode(0o644)).unwrap();
+
     // The 2.x line reads other files.
     home.write(TERMINAL, theme);
     home.gantry(&["install", "--plugin", PACKAGE, "--host", "v2"]).ok();
     assert_eq!(home.read(TERMINAL).as_deref(), Some(theme));
 }
 
+/// 2.x draws the panel with the plugin of `opencode.json`; `cli.json` is its own, and made of `tui.json`.
+#[test]
+fn the_line_of_the_host_decides_on_the_panel() {
+    const CLIENT: &str = ".config/opencode/cli.json";
+    let cases = [
+        (Some("1.18.33"), "auto", true),
+        (Some("2.3.0"), "auto", false),
+        (Some("2.3.0"), "v1", true),
+        (Some("1.18.33"), "v2", false),
+        (None, "auto", true),
+    ];
+    for (version, line, panel) in cases {
+        let home = Home::new();
+        home.program("opencode", &version.map_or("exit 127".into(), |version| format!("echo {version}")));
+        let client = "{\n  \"plugins\": [\"x\", \"opencode-gantry@0.0.1\"]\n}\n";
+        home.write(CLIENT, client);
+        home.gantry(&["install", "--plugin", PACKAGE, "--host", line]).ok();
+        let list = format!("\"plugin\": [\"{PACKAGE}\"]");
+        assert!(home.read(CONFIG).is_some_and(|text| text.contains(&list)), "both lines read it");
+        assert_eq!(home.read(TERMINAL).is_some(), panel, "{version:?} {line}");
+        let kept = client.replace("opencode-gantry@0.0.1", PACKAGE);
+        assert_eq!(home.read(CLIENT), Some(kept), "{version:?} {line}");
+        home.gantry(&["uninstall"]).ok();
+        assert_eq!((home.read(CONFIG), home.read(TERMINAL)), (None, None));
+        assert_eq!(home.read(CLIENT).as_deref(), Some("{\n  \"plugins\": [\"x\"]\n}\n"));
+    }
+}
+
 #[test]
 fn in_a_project() {
     let home = Home::new();
     fs::create_dir(home.path("app")).unwrap();
+    // Not the host's there.
+    home.write("app/cli.json", "no JSON");
     home.gantry(&["install", "--project", "app", "--plugin", PACKAGE]).ok();
     assert!(home.read("app/opencode.json").is_some_and(|text| text.contains(PACKAGE)));
     assert_eq!(home.read(CONFIG), None);
@@ -108,7 +149,7 @@ fn killed_at_any_moment() {
     home.gantry(&["uninstall"]).ok();
     let mut seen = [0, 0];
     for n in 0..200 {
-        let mut install = home.command(&["install", "--plugin", PACKAGE]);
+        let mut install = home.command(&["install", "--plugin", PACKAGE, "--host", "v1"]);
         let mut child = install.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_micros(n * 30));
         child.kill().unwrap();

@@ -93,3 +93,22 @@ fn diagnostics_say_what_was_not_checked() {
     assert_eq!(said.err, "gantry: there is no commit to compare with here: name the files to look at\n");
     assert!(home.gantry(&["diagnostics", "--project", "app", "none.ts"]).err.contains("there is no none.ts"));
 }
+
+#[test]
+fn a_flag_that_would_do_nothing_is_refused() {
+    let home = Home::new();
+    let project = ["search", "--project", "."];
+    for (args, fault) in [
+        (&["--files", "-F"][..], "cannot be used with"),
+        (&["--files", "--encoding", "nonsense"], "cannot be used with"),
+        (&["--code", "rust", "-i", "$A"], "cannot be used with"),
+        (&["--code", "rust", "-t", "py", "$A"], "cannot be used with"),
+        (
+            &["-e", "foo", "src", "a.ts"],
+            "with -e at most one path is searched, and there are two, src and a.ts",
+        ),
+    ] {
+        let said = home.gantry(&[&project[..], args].concat());
+        assert!(said.code == 2 && said.err.contains(fault), "{args:?}: {}", said.err);
+    }
+}

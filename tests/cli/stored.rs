@@ -8,17 +8,38 @@ use gantry::engine::journal;
 use gantry::ports::store::{Append, OwnerIdentity, OwnerToken, Record, Store};
 use serde_json::Value;
 
+const JOURNAL: &str = include_str!("../journals/v1.jsonl");
+
 pub const ID: &str = "019aa3c2-7d10-7c4e-9a51-3f0c8e21b6d4";
 
 /// As it stood after the first fact of that kind.
 pub fn mission_until(home: &Home, kind: &str) {
+    mission(home, JOURNAL, kind, None);
+}
+
+/// As `mission_until`, of another journal.
+pub fn mission_from(home: &Home, journal: &str, kind: &str) {
+    mission(home, journal, kind, None);
+}
+
+/// To its end, with another title and text.
+pub fn mission_titled(home: &Home, title: &str) {
+    mission(home, JOURNAL, "", Some(title));
+}
+
+fn mission(home: &Home, journal: &str, kind: &str, title: Option<&str>) {
     let mut records = Vec::new();
-    for line in include_str!("../journals/v1.jsonl").lines() {
+    for line in journal.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
         let text = |key: &str| line[key].as_str().unwrap().to_owned();
         let at = Millis(line["at"].as_u64().unwrap());
         let seq = line["seq"].as_u64().unwrap();
-        records.push(Record { seq, at, kind: text("kind"), body: line["body"].to_string() });
+        let mut body = line["body"].clone();
+        if let (Some(title), "created" | "reported") = (title, text("kind").as_str()) {
+            body["title"] = title.into();
+            body["text"] = title.into();
+        }
+        records.push(Record { seq, at, kind: text("kind"), body: body.to_string() });
         if text("kind") == kind {
             break;
         }

@@ -1,7 +1,7 @@
 //! `search_code` finds and rewrites what ast-grep finds and rewrites.
 use crate::tree::{Tree, block_on};
 use gantry::adapters::search::TreeSearch;
-use gantry::ports::code::{Change, CodeError, CodeQuery, Count, Page, Scope, Search, Stop};
+use gantry::ports::code::{Change, CodeError, CodeQuery, Count, Page, Scope, Search, Stop, TextQuery};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -121,7 +121,7 @@ fn every_language_is_found_and_rewritten_as_by_ast_grep() {
 
         let asked = CodeQuery { rewrite: Some((*rewrite).into()), ..query(&root, language, pattern) };
         let search = TreeSearch::default();
-        let changes = block_on(search.rewrite(asked, Stop::default())).unwrap();
+        let changes = block_on(search.rewrite(asked, Stop::default())).unwrap().items;
         assert_eq!(tree.read(file), *text, "{language}: a preview changes nothing");
         block_on(search.apply(root.clone(), changes)).unwrap();
         let ours = tree.read(file);
@@ -143,7 +143,7 @@ fn a_rewrite_keeps_modes_and_ends_of_lines_and_never_overwrites_an_edit() {
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o751)).unwrap();
     let search = TreeSearch::default();
     let asked = CodeQuery { rewrite: Some("h($A)".into()), ..query(&tree.root(), "javascript", "f($A)") };
-    let changes = block_on(search.rewrite(asked.clone(), Stop::default())).unwrap();
+    let changes = block_on(search.rewrite(asked.clone(), Stop::default())).unwrap().items;
     let paths: Vec<_> = changes.iter().map(|c: &Change| (c.path.as_str(), c.hits)).collect();
     assert_eq!(paths, [("a.js", 2), ("b.js", 1)]);
 
@@ -152,7 +152,7 @@ fn a_rewrite_keeps_modes_and_ends_of_lines_and_never_overwrites_an_edit() {
     assert!(refused.to_string().contains("changed meanwhile: b.js"), "{refused}");
     assert_eq!(tree.read("a.js"), "f(1);\r\nf(2);\r\n", "all or nothing");
 
-    let changes = block_on(search.rewrite(asked, Stop::default())).unwrap();
+    let changes = block_on(search.rewrite(asked, Stop::default())).unwrap().items;
     block_on(search.apply(tree.root(), changes)).unwrap();
     assert_eq!(
         (tree.read("a.js").as_str(), tree.read("b.js").as_str()),
@@ -198,4 +198,66 @@ fn files_that_cannot_be_parsed_are_named() {
     let paths: Vec<_> = found.items.iter().map(|n| n.path.as_str()).collect();
     assert_eq!(paths, ["latin.js", "ok.js"]);
     assert_eq!(found.remarks, ["1 file with NUL bytes, left out: bin.js"]);
+}
+
+/// So deep that comparing nodes level by level would overflow the stack of the thread, which ends the process.
+#[test]
+fn deeply_nested_code_is_left_out_by_name_where_nodes_are_compared() {
+    let nested = |levels| format!("{}x == x{};\n", "(".repeat(levels), ")".repeat(levels));
+    let deep = nested(50_000);
+    let tree = Tree::of(&[("deep.js", deep.as_str()), ("flat.js", "a == a;\n"), ("some.js", &nested(400))]);
+    let search = TreeSearch::default();
+    let found = block_on(search.code(query(&tree.root(), "js", "$A == $A"), Stop::default())).unwrap();
+    let paths: Vec<_> = found.items.iter().map(|node| node.path.as_str()).collect();
+    assert_eq!(paths, ["flat.js", "some.js"]);
+    assert!(
+        found.remarks[0].starts_with("1 file nested more than 500 deep, left out"),
+        "{:?}",
+        found.remarks
+    );
+    assert!(found.remarks[0].ends_with(": deep.js"), "{:?}", found.remarks);
+    let asked = CodeQuery { rewrite: Some("same($A)".into()), ..query(&tree.root(), "js", "$A == $A") };
+    let changed = block_on(search.rewrite(asked, Stop::default())).unwrap();
+    assert_eq!((changed.items.len(), changed.remarks), (2, found.remarks));
+    // Nothing is compared here.
+    let found = block_on(search.code(query(&tree.root(), "js", "$A == $B"), Stop::default())).unwrap();
+    assert_eq!((found.items.len(), found.remarks), (3, vec![]));
+    let pattern = format!("{}$A{}", "[".repeat(4_000), "]".repeat(4_000));
+    let refused = block_on(search.code(query(&tree.root(), "js", &pattern), Stop::default())).unwrap_err();
+    assert_eq!(refused.to_string(), "the pattern is nested more than 200 deep");
+}
+
+#[test]
+fn what_a_rewrite_leaves_out_is_told_and_utf_16_is_read() {
+    let marked: Vec<u8> = "\u{feff}f(3);\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let latin = b"f(1); // \xe9\n".to_vec();
+    let tree = Tree::of(&[("a.js", b"f(2);\n".to_vec()), ("latin.js", latin), ("wide.js", marked)]);
+    let search = TreeSearch::default();
+    let found = block_on(search.code(query(&tree.root(), "javascript", "f($A)"), Stop::default())).unwrap();
+    let paths: Vec<_> = found.items.iter().map(|node| (node.path.as_str(), node.text.as_str())).collect();
+    assert_eq!(paths, [("a.js", "f(2)"), ("latin.js", "f(1)"), ("wide.js", "f(3)")]);
+    let asked = CodeQuery { rewrite: Some("g($A)".into()), ..query(&tree.root(), "javascript", "f($A)") };
+    let changed = block_on(search.rewrite(asked, Stop::default())).unwrap();
+    let paths: Vec<_> = changed.items.iter().map(|change| change.path.as_str()).collect();
+    assert_eq!(paths, ["a.js"]);
+    assert_eq!(changed.remarks, ["2 files not in UTF-8, left out by the rewrite: latin.js, wide.js"]);
+}
+
+/// Parsing one large file cannot be stopped half way; what waits behind it is its like only, and it ends soon after its
+/// asker has gone.
+#[test]
+fn a_search_for_structure_keeps_no_other_waiting() {
+    let large = "function f(a) { return g(a, [1, 2, 3], { b: a + 1 }); }\n".repeat(60_000);
+    let tree = Tree::of(&[("large.js", large.as_str()), ("small.txt", "needle\n")]);
+    let search = TreeSearch::default();
+    let structural = || search.code(query(&tree.root(), "javascript", "g($A, $B, $C)"), Stop::default());
+    let word = TextQuery::new(Scope { path: "small.txt".into(), ..Scope::all(tree.root()) }, "needle");
+    block_on(async {
+        let two = async { tokio::join!(structural(), structural()) };
+        tokio::select! {
+            biased;
+            _ = two => panic!("a search through megabytes took less time than one for a word"),
+            found = search.text(word, Stop::default()) => assert_eq!(found.unwrap().items.len(), 1),
+        }
+    });
 }

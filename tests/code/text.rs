@@ -466,3 +466,79 @@ fn what_is_ignored_stays_so_unless_it_is_asked_for() {
     assert_eq!(found(&["*.rs"], true, true), [".c/d.rs", "a.rs", "build/b.rs"]);
     assert_eq!(found(&[".*/*"], false, false), [".c/d.rs"; 0]);
 }
+
+/// Files of one page, those of each after it, and how often a page was asked for.
+fn paths_in_pages(root: &Path, limit: usize) -> Vec<String> {
+    let mut cursor = None;
+    let mut all = Vec::new();
+    for _ in 0..100 {
+        let query =
+            FileQuery { scope: Scope::all(root), newest: false, page: Page { cursor, ..Page::first(limit) } };
+        let found = block_on(TreeSearch::default().files(query, Stop::default())).unwrap();
+        all.extend(found.items);
+        cursor = found.next;
+        if cursor.is_none() {
+            return all;
+        }
+    }
+    panic!("no end: {all:?}");
+}
+
+#[test]
+fn a_name_that_is_no_text_is_paged_over() {
+    let tree = Tree::of(&[("b.txt", "needle\n")]);
+    let odd = <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(b"a\xff%.txt".to_vec());
+    std::fs::write(tree.root().join(odd), "needle\n".repeat(5)).unwrap();
+    let mut cursor = None;
+    let mut hits = 0;
+    for page in 1.. {
+        let query = TextQuery {
+            page: Page { cursor, ..Page::first(2) },
+            ..TextQuery::new(Scope::all(tree.root()), "needle")
+        };
+        let found = text(query).unwrap();
+        hits += found.items.iter().map(|file| file.lines.len()).sum::<usize>();
+        cursor = found.next;
+        if cursor.is_none() {
+            break;
+        }
+        assert!(page < 5, "the same page again");
+    }
+    assert_eq!(hits, 6);
+    assert_eq!(paths_in_pages(&tree.root(), 1).len(), 2);
+}
+
+#[test]
+fn long_paths_count_for_the_length_of_an_answer() {
+    let folder = "d".repeat(200);
+    let files: Vec<_> = (0..400).map(|n| (format!("{folder}/{folder}/{n:03}.txt"), "needle\n")).collect();
+    let tree = Tree::of(&files.iter().map(|(path, text)| (path.as_str(), *text)).collect::<Vec<_>>());
+    let page = Page { bytes: 32 * 1024, ..Page::first(1_000) };
+    let found =
+        text(TextQuery { page: page.clone(), ..TextQuery::new(Scope::all(tree.root()), "needle") }).unwrap();
+    assert!(found.next.is_some() && (50..=81).contains(&found.items.len()), "{}", found.items.len());
+    let query = FileQuery { scope: Scope::all(tree.root()), newest: true, page };
+    let found = block_on(TreeSearch::default().files(query, Stop::default())).unwrap();
+    assert!(found.next.is_some() && (50..=81).contains(&found.items.len()), "{}", found.items.len());
+}
+
+#[test]
+fn a_file_that_memory_has_no_room_for_is_named() {
+    let tree = Tree::of(&[("a.txt", "needle\n")]);
+    std::fs::File::create(tree.root().join("huge.bin")).unwrap().set_len(200 << 20).unwrap();
+    let query = |multiline| TextQuery {
+        multiline,
+        binary: true,
+        ..TextQuery::new(Scope::all(tree.root()), "needle")
+    };
+    for multiline in [false, true] {
+        let found = text(query(multiline)).unwrap();
+        assert_eq!(found.items.len(), 1);
+        assert!(
+            found.remarks[0].starts_with("1 file with more than 128 MB to be held at once"),
+            "{:?}",
+            found.remarks
+        );
+        assert!(found.remarks[0].ends_with(": huge.bin"), "{:?}", found.remarks);
+    }
+}

@@ -13,7 +13,7 @@ use xtask::lab::host::Finished;
 use xtask::lab::model::{Recorded, Role, Rule, Turn};
 
 use crate::script::{self, GREETING, PLAIN, PLAIN_ANSWER, REFUSED, TASK};
-use crate::support::{BEAT, PATIENCE, Stage, new_session, task, wait};
+use crate::support::{BEAT, PATIENCE, Stage, new_session, shim, task, wait};
 
 // ---- the sidecar
 
@@ -77,11 +77,22 @@ fn a_fault_in_the_options_is_told_and_a_correction_counts_at_once() {
     );
     assert_refused(&stage, &said);
     fs::write(&file, "{\n  \"workers\": 2, \"todo\": \"PLAN.md\"\n}\n").unwrap();
+    // Of two entries for one file, the host takes that of the project.
+    let config = stage.project.join("opencode.json");
+    let entry = format!("file://{}", shim().display());
+    let options = json!({"permissions": ["deny webfetch"], "budgetTokns": 9_000_000});
+    fs::write(&config, json!({"plugin": [[entry, options]]}).to_string()).unwrap();
+    let of_entry = "no option \"budgetTokns\"; did you mean \"budgetTokens\"?";
+    let finished = assert_refused(&stage, "");
+    assert!(finished.stdout.contains(of_entry), "{finished:?}");
+    let options = json!({"permissions": ["deny webfetch"], "budgetTokens": 9_000_000});
+    fs::write(&config, json!({"plugin": [[entry, options]]}).to_string()).unwrap();
     let finished = flagged(&stage, &format!("--budget $5 {TASK}"));
     let told = stage.only();
     assert_eq!(told.state(), "completed", "{finished:?}");
     let options = &told.mission.created.options;
     assert_eq!((options.workers, options.budget_dollars), (2, Some(5.0)));
+    assert_eq!(options.permissions.as_deref(), Some(&["deny webfetch".to_owned()][..]));
     assert!(stage.project.join("PLAN.md").is_file() && !stage.project.join("TODO.md").exists());
 }
 

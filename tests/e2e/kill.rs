@@ -16,7 +16,7 @@ use xtask::lab::host::Server;
 use xtask::lab::model::{Outcome, Recorded, Role, Rule, Script};
 
 use crate::script::{self, TASK};
-use crate::support::{PATIENCE, Stage, Told, shim, sidecar, small_project};
+use crate::support::{PATIENCE, Stage, Told, calls, messages, shim, sidecar, small_project};
 
 /// For a sidecar to end by itself, and everything it started with it.
 pub const PROMPTLY: Duration = Duration::from_secs(2);
@@ -284,6 +284,12 @@ fn a_killed_host_takes_its_sidecar_along_and_the_next_one_finishes_the_mission()
     assert_eq!(copies(&server, &told), 1);
     let asked = stage.model.requests().iter().filter(|r| r.role == Role::Commander).count();
     assert_eq!(asked, 1, "the report starts no turn of its own");
+    let conversation = messages(server.client(), told.row.parent_session.as_str());
+    let call = calls(&conversation).into_iter().find(|part| part["tool"] == "mission").unwrap();
+    assert!(
+        call["state"]["input"]["brief"].is_string(),
+        "what the model asked for stands there again: {call}"
+    );
     // The end of this server is a kill as well, and the marker of open work goes a moment after the last fact is written.
     let marked = || fs::read_dir(stage.env.gantry_home().join("open")).unwrap().count();
     wait("end of the marker", || (marked() == 0).then_some(()));

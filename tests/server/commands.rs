@@ -84,6 +84,22 @@ async fn a_command_means_the_mission_of_its_conversation_else_the_one_that_is_na
         let said = run(&rig.host, "ses_user", command, words).await;
         assert!(said.starts_with(answer), "{command:?}: {said}");
     }
+    // A word that is no mission was meant to be one, or a task: the mission of this conversation is not hit instead.
+    for command in
+        [Command::Cancel, Command::Pause, Command::Resume, Command::Retry, Command::Approve, Command::Status]
+    {
+        for words in ["01a1ff00-dead", "T2", "please", &format!("{first} now")] {
+            let said = run(&rig.host, "ses_user", command, words).await;
+            assert!(
+                said.starts_with("Not done: /task-") && said.contains("takes a mission and nothing else"),
+                "{said}"
+            );
+        }
+    }
+    for (command, words) in [(Command::Deny, "T1"), (Command::Allow, "third one")] {
+        let said = run(&rig.host, "ses_user", command, words).await;
+        assert!(said.contains("waits for an answer; name one by its task or id"), "{said}");
+    }
     let empty = run(&rig.host, "ses_user", Command::Steer, " ").await;
     assert_eq!(empty, "Not done: say what the workers are to know, as in /task-steer use the date helper.");
     run(&rig.host, "ses_user", Command::Steer, "deadbeef is no id here").await;

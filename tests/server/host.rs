@@ -62,7 +62,7 @@ impl FakeHost {
         let (peer, connection) = connect(read, write, self.router(), Limits::default());
         tokio::spawn(connection.run());
         peer.call(m::Initialize, &hello(PROTOCOL_VERSION), SOON).await.expect("a handshake");
-        let (directory, options) = (DIRECTORY.to_owned(), WorkspaceOptions::default());
+        let (directory, options) = (DIRECTORY.to_owned(), serde_json::Map::new());
         let params = WorkspaceOpenParams { worktree: directory.clone(), directory, options, reattach };
         peer.call(m::WorkspaceOpen, &params, SOON).await.expect("opened");
         self.peer.send_replace(Some(peer));

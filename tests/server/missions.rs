@@ -81,9 +81,8 @@ async fn a_mission_from_the_request_to_the_report() {
 #[tokio::test]
 async fn a_task_says_what_is_used_of_its_budget() {
     let rig = Rig::new().await;
-    let options = WorkspaceOptions { task_budget_tokens: Some(1_000_000), ..WorkspaceOptions::default() };
-    let directory = DIRECTORY.to_owned();
-    let params = WorkspaceOpenParams { worktree: directory.clone(), directory, options, reattach: false };
+    let params = json!({ "directory": DIRECTORY, "worktree": DIRECTORY, "options": { "taskBudgetTokens": 1_000_000 } });
+    let params: WorkspaceOpenParams = serde_json::from_value(params).expect("plain");
     rig.host.peer().call(m::WorkspaceOpen, &params, SOON).await.expect("opened");
     let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
     let detail = finished(&rig, &created.mission.id).await;
@@ -144,10 +143,9 @@ async fn rules_are_compared_with_what_a_call_is_about() {
     let rig = Rig::new().await;
     let denied =
         ["deny read secrets/*", "deny webfetch https://x*", "deny task", "deny grep a*", "allow grep ab"];
-    let permissions = Some(denied.map(String::from).to_vec());
-    let options = WorkspaceOptions { permissions, ..WorkspaceOptions::default() };
-    let directory = DIRECTORY.to_owned();
-    let params = WorkspaceOpenParams { worktree: directory.clone(), directory, options, reattach: false };
+    let params =
+        json!({ "directory": DIRECTORY, "worktree": DIRECTORY, "options": { "permissions": denied } });
+    let params: WorkspaceOpenParams = serde_json::from_value(params).expect("plain");
     rig.host.peer().call(m::WorkspaceOpen, &params, SOON).await.expect("opened");
     let gate = Arc::new(Semaphore::new(0));
     rig.host.script.next("T1", Act::Wait(gate.clone()));

@@ -54,7 +54,7 @@ impl Server {
             home: "/home".into(),
             store: "memory".into(),
             log_lines_dropped: || 0,
-            layered: Arc::new(|_, options| Ok(options.clone())),
+            layered: Arc::new(|_, workspace| gantry::app::options(workspace.options.clone().into())),
         };
         let code = CodeTools { search: Arc::new(TreeSearch::default()), diagnostics: project.clone() };
         let served = Served::new(engine.clone(), about, code, stop.clone());

@@ -1,7 +1,9 @@
 //! The npm packages: one with the plugin and a launcher, and one with the sidecar for each platform.
 
+mod sizes;
 mod trial;
 
+pub use sizes::with_size;
 pub use trial::starts;
 
 use std::fs;

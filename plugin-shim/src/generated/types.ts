@@ -85,8 +85,6 @@ export type CommandRunResult = {
 
 export type ControlAction = "pause" | "suspend" | "resume" | "cancel" | "retry" | "steer" | "approve" | "refuse" | "accept" | "expand" | "allow" | "deny" | "checkpoint" | "restore";
 
-export type DiagnosticsPolicy = "auto" | "off";
-
 export type DirectoryParams = { directory: string, };
 
 export type Empty = Record<symbol, never>;
@@ -108,8 +106,6 @@ export type FolderParams = { directory: string,
 export type Forecast = { minutes: number, turns: number,
   /** Absent while no turn of a kind that is still to come has ended. */
   tokens?: number, cost?: number, };
-
-export type FractalPolicy = "auto" | "off";
 
 /** What happened in a host session, in one vocabulary for both host lines. */
 export type HostEvent = { "type": "status", session: string, state: SessionState,
@@ -141,10 +137,6 @@ export type InitializeResult = { protocolVersion: number, server: Peer, pid: num
   home: string,
   /** Path of the store in use. */
   store: string, };
-
-export type IntegratePolicy = "apply" | "branch";
-
-export type IsolationPolicy = "shared" | "worktree";
 
 /** Asked before every tool of a mission's session runs. */
 export type LeaseCheckParams = { directory: string, session: string, call: string, tool: string,
@@ -328,8 +320,6 @@ export type PermissionReplyParams = { directory: string, session: string, id: st
   /** Why not, for the model; allowed once when absent. */
   refusal?: string, };
 
-export type PlanApproval = "auto" | "ask";
-
 /** Live title and metadata of a running tool call. */
 export type ProgressParams = { directory: string, session: string, call: string, title: string, metadata: Record<string, unknown>, };
 
@@ -338,8 +328,6 @@ export type QueueMetric = { name: string, waiting: number, limit: number,
   whenFull: string,
   /** Times something was refused or dropped for want of room. */
   turnedAway: number, };
-
-export type ResumePolicy = "auto" | "report";
 
 export type RollbackFile = { path: string,
   /** changed back, made again or removed. */
@@ -371,8 +359,6 @@ export type SessionPromptParams = { directory: string, session: string, agent: s
   /** Store the text in the conversation without starting a turn. */
   noReply: boolean, };
 
-export type SessionReuse = "off" | "follow";
-
 export type SessionState = "busy" | "retry" | "idle" | "absent";
 
 export type SessionStatus = { session: string, state: SessionState, };
@@ -398,8 +384,6 @@ export type ToastParams = { directory: string, title: string, message: string, v
   duration: number, };
 
 export type ToastVariant = "info" | "success" | "warning" | "error";
-
-export type Toasts = "quiet" | "normal" | "verbose";
 
 /** A model called one of Gantry's tools. The call to `mission` answers when the mission ends;
  * `$/cancel` on it cancels the mission. */
@@ -432,7 +416,10 @@ export type WorkspaceOpenParams = {
   /** The directory the host runs in. */
   directory: string,
   /** Root of the working tree; equals `directory` outside version control. */
-  worktree: string, options: WorkspaceOptions,
+  worktree: string,
+  /** Options of the plugin's entry in the host's configuration, as they stand there: they are judged when a mission
+   * is asked for, with those of the other layers. */
+  options: Record<string, unknown>,
   /** True when this host process had the directory open before (the sidecar was restarted, not the host). */
   reattach: boolean, };
 
@@ -441,67 +428,6 @@ export type WorkspaceOpenResult = {
   missions: Array<MissionSummary>,
   /** Host sessions that belong to those missions (their tool calls are checked). */
   sessions: Array<string>, };
-
-/** Options of the plugin entry in the host's configuration. */
-export type WorkspaceOptions = {
-  /** What to do with missions that a stopped host left open (default `auto`). */
-  resume?: ResumePolicy,
-  /** The project's own checks; found from the project's files when absent. */
-  checks?: Array<string>,
-  /** Path of the plan file, relative to the worktree (default `TODO.md`). */
-  todo?: string,
-  /** Most workers at one time, 1 to 50 (default 10). */
-  workers?: number,
-  /** Most planners at one time, 1 to 50 (default 10). */
-  planners?: number,
-  /** Most reviewers at one time, 1 to 50 (default 10). */
-  reviewers?: number,
-  /** Most turns at one time of a provider, or of one of its models as `provider/model`, 1 to 50 each. */
-  providers?: Record<string, number>,
-  /** Seconds without progress after which a turn is ended, 10 to 86400 (default 600). */
-  turnTimeoutSeconds?: number,
-  /** Seconds from its start after which a mission is ended, 60 to 86400 (default 86400). */
-  maxDurationSeconds?: number,
-  /** Most tokens of all kinds together, 1000 to 10^12; none when absent. */
-  budgetTokens?: number,
-  /** Most US dollars, 0.01 to 10^6; none when absent. */
-  budgetDollars?: number,
-  /** Minutes from its start after which no turn is begun, 1 to 1440; none when absent. */
-  budgetMinutes?: number,
-  /** Most tokens of one task with all its attempts, reviews and parts. */
-  taskBudgetTokens?: number,
-  /** Most US dollars of one task. */
-  taskBudgetDollars?: number,
-  /** Minutes of work on one task after which it gets no further turn. */
-  taskBudgetMinutes?: number,
-  /** The mission's own rules for what its agents do, such as `allow bash npm test*`; the last that fits counts. */
-  permissions?: Array<string>,
-  /** Seconds after which an unanswered permission is refused, 5 to 86400 (default 600). */
-  permissionTimeoutSeconds?: number,
-  /** Whether new errors that language servers find send a change back (default auto). */
-  diagnostics?: DiagnosticsPolicy,
-  /** Whether a plan waits for the user's word before work begins (default auto). */
-  planApproval?: PlanApproval,
-  /** Whether tasks that a planner calls fractal are planned further (default auto). */
-  fractal?: FractalPolicy,
-  /** Tries at each task side by side, 1 to 5; of tasks that a planner says, in missions with worktrees, when absent. */
-  race?: number,
-  /** What the tries at one task run on, one after the other, as `provider/model`. */
-  raceModels?: Array<string>,
-  /** How much toasts tell (default normal). */
-  toasts?: Toasts,
-  /** Whether tasks share the user's files or each has a working tree of its own (default shared). */
-  isolation?: IsolationPolicy,
-  /** What becomes of the result of worktrees (default apply). */
-  integrate?: IntegratePolicy,
-  /** Paths of the project that worktrees share (default node_modules). */
-  worktreeLinks?: Array<string>,
-  /** Commands that make a new worktree ready (default none). */
-  worktreeSetup?: Array<string>,
-  /** Whether a worker goes on in the conversation of a task that its own depends on (default off). */
-  sessionReuse?: SessionReuse,
-  /** Worktrees made ready and opened while the plan is being made, 0 to 50 (default 4). */
-  worktreesAhead?: number, };
 
 /** Requests the shim sends. */
 export interface SidecarMethods {

@@ -7,7 +7,10 @@
 //
 // The TUI shows of a plugin's tool only its name and arguments, not its title. So while the call runs, the title stands in
 // place of the arguments (beside a long brief nobody would find it). The host keeps the arguments it finds when the call
-// ends and sends them to the model again, so they are put back before that.
+// ends and sends them to the model again, so they are put back before that. A host that is killed ends no call: so they are
+// kept in the metadata meanwhile, and put back when the conversation is read after that.
+
+import { loose } from "./loose"
 
 export type ToolPart = {
   id: string
@@ -19,6 +22,8 @@ export type ToolPart = {
 }
 
 const EVERY_MS = 500
+/** Where in the metadata of a part its arguments are while the title stands in their place. */
+const KEPT = "arguments"
 
 export type Wanted = { title: string; metadata: Record<string, unknown> }
 type Call = {
@@ -69,6 +74,15 @@ export class V1Progress {
     this.pump(entry)
   }
 
+  /** Parts of a conversation as the host has them. Calls of a process that was killed get their arguments back. */
+  async mend(parts: ToolPart[]): Promise<void> {
+    for (const part of parts) {
+      const { [KEPT]: input, ...metadata } = loose(part.state?.metadata)
+      if (part.type !== "tool" || part.state.status !== "running" || this.calls.has(part.callID) || typeof input !== "object") continue
+      await this.write({ ...part, state: { ...part.state, input: loose(input), title: "interrupted when OpenCode stopped", metadata } })
+    }
+  }
+
   /** Resolves when nothing more will be written; the tool must not return before. */
   end(call: string): Promise<void> {
     const entry = this.calls.get(call)
@@ -90,9 +104,9 @@ export class V1Progress {
     if (entry.ending || entry.writing || entry.timer || !part || !wanted) return
     entry.wanted = undefined
     entry.shown = wanted
-    const input = { progress: wanted.title }
     const rest = () => this.rest(entry)
-    const write = this.write({ ...part, state: { ...part.state, ...wanted, input } })
+    const metadata = { ...wanted.metadata, [KEPT]: part.state.input }
+    const write = this.write({ ...part, state: { ...part.state, ...wanted, metadata, input: { progress: wanted.title } } })
     entry.writing = write.then(() => this.also?.show(part, wanted)).then(rest, rest)
   }
 

@@ -7,6 +7,7 @@ import { V1Progress, type ToolPart } from "./v1-progress"
 import { V1Toasts } from "./v1-toasts"
 import { type InertText, type Parts, ScriptProgress, readByProgram } from "./v1-script"
 import { type Loose, faultOf, loose, text, texts } from "./loose"
+import { log } from "../log"
 import { messageOf } from "./v1-events"
 
 /** Conversations whose folder is kept in mind; forgotten ones are asked about again. */
@@ -86,6 +87,7 @@ export class V1Host implements HostPort {
       info: Record<string, unknown>
       parts: Record<string, unknown>[]
     }[]
+    await this.progressOf.mend(messages.flatMap(({ parts }) => parts as ToolPart[])).catch((error) => log(`arguments are not put back: ${textOf(error)}`))
     return messages.map(({ info, parts }) => messageOf(info, parts))
   }
 

@@ -1,5 +1,5 @@
 // Finds the sidecar's binary and puts into words why it cannot be run.
-import { accessSync, constants, existsSync, statSync } from "node:fs"
+import { accessSync, closeSync, constants, existsSync, openSync, readSync, realpathSync, statSync } from "node:fs"
 import { delimiter, dirname, isAbsolute, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Sentence } from "../errors"
@@ -17,6 +17,11 @@ export interface Search {
   self?: string
 }
 
+/** The launcher of `npx`, from the folder of its package on. */
+const LAUNCHER = join("dist", "launcher.js")
+/** Programs that launchers have started on the way to this one, as in PATH. */
+const LAUNCHED = "GANTRY_LAUNCHED"
+
 /** Order: GANTRY_BIN, plugin option `bin`, the package for this platform, `bin` in the data folder, PATH. A named binary that is not there is an error, not a reason to look further. */
 export function locate(search: Search): string {
   const named = search.env.GANTRY_BIN
@@ -29,7 +34,9 @@ export function locate(search: Search): string {
     const fault = faultOf(path)
     if (fault === "missing") throw new Sentence(`Gantry's sidecar is not at ${path}; correct ${named.from} or remove it.`)
     if (fault) throw unrunnable(path, fault)
-    return path
+    const behind = programBehind(path, search)
+    if (behind) return behind
+    throw new Sentence(`${path} is Gantry's launcher, with no sidecar for this system beside it; set ${named.from} to the sidecar itself or remove it.`)
   }
   return packaged(search) ?? inDataHome(search) ?? onPath(search)
 }
@@ -62,7 +69,33 @@ function isMusl(arch: string): boolean {
 
 function inDataHome(search: Search): string | undefined {
   const path = join(dataHome(search.env, search.platform), "bin", program(search.platform ?? process.platform))
-  return faultOf(path) === undefined ? path : undefined
+  return faultOf(path) === undefined ? programBehind(path, search) : undefined
+}
+
+/** What is to be run for a program that was found: for the launcher the binary beside it. None where the launcher would only come back to itself. */
+function programBehind(path: string, search: Search): string | undefined {
+  const real = realpathSync(path)
+  if (real.endsWith(LAUNCHER)) return packaged({ ...search, self: real })
+  const again = (search.env[LAUNCHED] ?? "").split(delimiter).includes(path)
+  return again && mayLaunch(path, search.platform) ? undefined : path
+}
+
+/** Whether it may be a package manager's way to the launcher: pnpm and Yarn write a script there, and Bun a program on Windows. */
+function mayLaunch(path: string, platform: string = process.platform): boolean {
+  if (platform === "win32") return true
+  const head = Buffer.alloc(2)
+  const file = openSync(path, "r")
+  try {
+    return readSync(file, head) === 2 && head.toString() === "#!"
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** The environment for a program that a launcher starts. If it is a launcher again, it passes this one over. */
+export function launched(env: Search["env"], path: string): Search["env"] {
+  if (!mayLaunch(path)) return env
+  return { ...env, [LAUNCHED]: [env[LAUNCHED], path].filter(Boolean).join(delimiter) }
 }
 
 function program(platform: string): string {
@@ -75,8 +108,9 @@ function onPath(search: Search): string {
     if (!folder) continue
     const path = join(folder, program(search.platform ?? process.platform))
     const fault = faultOf(path)
-    if (!fault) return path
-    if (fault !== "missing") refused ??= unrunnable(path, fault)
+    const behind = fault ? undefined : programBehind(path, search)
+    if (behind) return behind
+    if (fault && fault !== "missing") refused ??= unrunnable(path, fault)
   }
   if (refused) throw refused
   throw new Sentence("Gantry's sidecar is not installed for this system: there is no package of it beside the plugin and no \"gantry\" on the PATH; install one, or set GANTRY_BIN to its path.")

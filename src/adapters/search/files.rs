@@ -50,8 +50,16 @@ pub(super) fn search(query: &FileQuery, stop: &Stop) -> Result<Found<String>, Co
     });
     let (mut entries, count) = all.into_inner();
     entries.sort_unstable();
-    let more = entries.len() > query.page.limit;
-    entries.truncate(query.page.limit);
+    let mut bytes = query.page.bytes;
+    let fits = |(at, (_, path)): &(usize, &Entry)| {
+        let weight = path.as_os_str().len() + 1;
+        let fits = *at == 0 || weight <= bytes;
+        bytes = bytes.saturating_sub(weight);
+        fits
+    };
+    let given = entries.iter().take(query.page.limit).enumerate().take_while(fits).count();
+    let more = entries.len() > given;
+    entries.truncate(given);
     let next = entries.last().filter(|_| more).map(write);
     Ok(Found {
         items: entries.iter().map(|(_, path)| walk::shown(path)).collect(),

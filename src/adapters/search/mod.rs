@@ -19,11 +19,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Searches under way; each uses all cores, so more of them only share what there is. The others wait in order.
+/// Searches under way; each uses all cores, so more of them only share what there is. The others wait in order, those
+/// for structure in one of their own: parsing one large file takes seconds and cannot be stopped half way.
 const AT_A_TIME: usize = 2;
 
 pub struct TreeSearch {
     turns: Arc<Semaphore>,
+    structural: Arc<Semaphore>,
     give_back: fn(),
 }
 
@@ -45,17 +47,19 @@ impl Drop for StopWhenDropped {
 impl TreeSearch {
     /// `give_back` is called after each search that leaves much freed memory behind: syntax trees are millions of pieces.
     pub fn with(give_back: fn()) -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_A_TIME)), give_back }
+        let turns = || Arc::new(Semaphore::new(AT_A_TIME));
+        Self { turns: turns(), structural: turns(), give_back }
     }
 
     async fn run<T: Send + 'static>(
         &self,
+        turns: &Arc<Semaphore>,
         stop: Stop,
         work: impl FnOnce(&Stop) -> Result<T, CodeError> + Send + 'static,
     ) -> Result<T, CodeError> {
         let guard = StopWhenDropped(stop.clone());
         let closed = |_| CodeError::Failed("the search ended with its process".into());
-        let turn = self.turns.clone().acquire_owned().await.map_err(closed)?;
+        let turn = turns.clone().acquire_owned().await.map_err(closed)?;
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             if stop.pulled() {
@@ -73,25 +77,25 @@ impl TreeSearch {
 
 impl Search for TreeSearch {
     fn text(&self, query: TextQuery, stop: Stop) -> Fut<'_, Result<Found<FileLines>, CodeError>> {
-        Box::pin(self.run(stop, move |stop| text::search(&query, stop)))
+        Box::pin(self.run(&self.turns, stop, move |stop| text::search(&query, stop)))
     }
 
     fn files(&self, query: FileQuery, stop: Stop) -> Fut<'_, Result<Found<String>, CodeError>> {
-        Box::pin(self.run(stop, move |stop| files::search(&query, stop)))
+        Box::pin(self.run(&self.turns, stop, move |stop| files::search(&query, stop)))
     }
 
     fn code(&self, query: CodeQuery, stop: Stop) -> Fut<'_, Result<Found<Node>, CodeError>> {
         let give_back = self.give_back;
-        Box::pin(self.run(stop, move |stop| {
+        Box::pin(self.run(&self.structural, stop, move |stop| {
             let found = structure::search(&query, stop);
             give_back();
             found
         }))
     }
 
-    fn rewrite(&self, query: CodeQuery, stop: Stop) -> Fut<'_, Result<Vec<Change>, CodeError>> {
+    fn rewrite(&self, query: CodeQuery, stop: Stop) -> Fut<'_, Result<Found<Change>, CodeError>> {
         let give_back = self.give_back;
-        Box::pin(self.run(stop, move |stop| {
+        Box::pin(self.run(&self.structural, stop, move |stop| {
             let changes = structure::rewrite(&query, stop);
             give_back();
             changes
@@ -100,6 +104,6 @@ impl Search for TreeSearch {
 
     fn apply(&self, root: PathBuf, changes: Vec<Change>) -> Fut<'_, Result<(), CodeError>> {
         // Not to be stopped half-way: a set of files is written or it is not.
-        Box::pin(self.run(Stop::default(), move |_| rewrite::apply(&root, &changes)))
+        Box::pin(self.run(&self.turns, Stop::default(), move |_| rewrite::apply(&root, &changes)))
     }
 }

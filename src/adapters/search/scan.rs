@@ -221,9 +221,12 @@ impl<T: Weight> Kept<T> {
         let mut files = Vec::new();
         for (path, (skip, mut items)) in self.files {
             let found = items.len();
+            // The path stands before the first of its hits.
+            let mut heading = path.as_os_str().len();
             let fits = |item: &&T| {
-                let fits = bytes == page.bytes || item.weight() <= bytes;
-                bytes = if fits { bytes.saturating_sub(item.weight()) } else { 0 };
+                let weight = item.weight() + std::mem::take(&mut heading);
+                let fits = bytes == page.bytes || weight <= bytes;
+                bytes = if fits { bytes.saturating_sub(weight) } else { 0 };
                 fits
             };
             let fits = items.iter().take(room).take_while(fits).count();

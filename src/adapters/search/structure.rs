@@ -3,7 +3,9 @@ use super::languages;
 use super::scan::{self, Hits, Weight};
 use super::walk;
 use crate::ports::code::{Change, CodeError, CodeQuery, Found, Node, Page, Stop};
+use ast_grep_core::matcher::{Matcher, MatcherExt};
 use ast_grep_core::replacer::{Replacer, TemplateFix};
+use ast_grep_core::source::Edit;
 use ast_grep_core::tree_sitter::StrDoc;
 use ast_grep_core::{Pattern, Position};
 use ast_grep_language::{LanguageExt, SupportLang};
@@ -17,6 +19,15 @@ const TEXT_CHARS: usize = 1_000;
 /// Larger files are data, and their syntax trees would take gigabytes.
 const LARGEST: u64 = 16 << 20;
 
+/// Whether two nodes are the same is asked level by level on the stack of a thread, which has room for some thousand.
+const DEEPEST: usize = 500;
+/// A pattern is made ready in the same way; nobody writes one like that.
+const DEEPEST_PATTERN: usize = 200;
+/// Nodes between two looks at whether somebody still waits for the answer.
+const NODES_AT_A_TIME: usize = 4_096;
+
+const DEEP: &str =
+    "nested more than 500 deep, left out: the pattern compares what stands for a name that it has twice";
 const LARGE: &str = "of more than 16 MB, left out";
 const BINARY: &str = "with NUL bytes, left out";
 const NOT_UTF8: &str = "not in UTF-8, left out by the rewrite";
@@ -29,11 +40,18 @@ struct Asked {
     /// A file without this text has no hit.
     literal: Finder<'static>,
     fix: Option<TemplateFix>,
+    /// A name stands in it twice, so nodes are compared with each other.
+    compares: bool,
 }
 
 impl Asked {
     fn of(query: &CodeQuery) -> Result<Self, CodeError> {
         let language = languages::named(&query.language)?;
+        if deeper_than(DEEPEST_PATTERN, &language.ast_grep(&query.pattern).root()) {
+            return Err(CodeError::Invalid(format!(
+                "the pattern is nested more than {DEEPEST_PATTERN} deep"
+            )));
+        }
         let pattern = Pattern::try_new(&query.pattern, language).map_err(|e| {
             let (name, pattern) = (&query.language, &query.pattern);
             CodeError::Invalid(format!("{pattern:?} is no single piece of {name} code: {e}"))
@@ -46,7 +64,8 @@ impl Asked {
         }
         let literal = Finder::new(pattern.fixed_string().as_bytes()).into_owned();
         let fix = query.rewrite.as_deref().map(|rewrite| fix(rewrite, &pattern, language)).transpose()?;
-        Ok(Self { language, pattern, literal, fix })
+        let compares = has_name_twice(&query.pattern);
+        Ok(Self { language, pattern, literal, fix, compares })
     }
 
     fn read(&self, path: &Path, lossy: bool) -> Result<Option<String>, &'static str> {
@@ -55,6 +74,10 @@ impl Asked {
             return Err(LARGE);
         }
         let bytes = std::fs::read(path).map_err(|_| UNREAD)?;
+        if let Some(text) = utf16(&bytes) {
+            let hit = self.literal.find(text.as_bytes()).is_some();
+            return if hit && !lossy { Err(NOT_UTF8) } else { Ok(Some(text).filter(|_| hit)) };
+        }
         if self.literal.find(&bytes).is_none() {
             return Ok(None);
         }
@@ -64,6 +87,47 @@ impl Asked {
             Err(error) if error.as_bytes().contains(&0) => Err(BINARY),
             Err(error) if lossy => Ok(Some(String::from_utf8_lossy(error.as_bytes()).into_owned())),
             Err(_) => Err(NOT_UTF8),
+        }
+    }
+}
+
+/// `$A == $A`; `$_` stands for anything each time.
+fn has_name_twice(pattern: &str) -> bool {
+    let name = |after: &str| {
+        let end = after.find(|c: char| !matches!(c, 'A'..='Z' | '0'..='9' | '_')).unwrap_or(after.len());
+        after.get(..end).filter(|name| !name.is_empty() && !name.starts_with('_')).map(str::to_owned)
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    pattern.split('$').skip(1).filter_map(name).any(|name| !seen.insert(name))
+}
+
+/// By its byte order mark.
+fn utf16(bytes: &[u8]) -> Option<String> {
+    let of: fn([u8; 2]) -> u16 = match bytes.first_chunk()? {
+        [0xFF, 0xFE] => u16::from_le_bytes,
+        [0xFE, 0xFF] => u16::from_be_bytes,
+        _ => return None,
+    };
+    let (pairs, _) = bytes.as_chunks::<2>();
+    Some(String::from_utf16_lossy(&pairs.iter().skip(1).map(|pair| of(*pair)).collect::<Vec<_>>()))
+}
+
+fn deeper_than(most: usize, root: &SyntaxNode<'_>) -> bool {
+    let mut cursor = root.get_inner_node().walk();
+    let mut depth = 0;
+    loop {
+        if cursor.goto_first_child() {
+            depth += 1;
+            if depth > most {
+                return true;
+            }
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return false;
+            }
+            depth -= 1;
         }
     }
 }
@@ -83,7 +147,7 @@ pub(super) fn search(query: &CodeQuery, stop: &Stop) -> Result<Found<Node>, Code
     let asked = Asked::of(query)?;
     let found = scan::scan(&query.scope, Some(asked.language.file_types()), &query.page, stop, || {
         |path: &Path, skip: usize, room: usize| match asked.read(path, true) {
-            Ok(Some(text)) => nodes(&asked, &text, skip, room),
+            Ok(Some(text)) => nodes(&asked, &text, skip, room, stop),
             Ok(None) => Hits::none(),
             Err(remark) => Hits::remark(remark),
         }
@@ -95,11 +159,22 @@ pub(super) fn search(query: &CodeQuery, stop: &Stop) -> Result<Found<Node>, Code
     Ok(Found { items: items.collect(), total: found.total, next: found.next, remarks: found.remarks })
 }
 
-fn nodes(asked: &Asked, text: &str, skip: usize, room: usize) -> Hits<Node> {
+fn nodes(asked: &Asked, text: &str, skip: usize, room: usize, stop: &Stop) -> Hits<Node> {
     let tree = asked.language.ast_grep(text);
     let root = tree.root();
+    if asked.compares && deeper_than(DEEPEST, &root) {
+        return Hits::remark(DEEP);
+    }
+    let kinds = asked.pattern.potential_kinds();
     let mut hits = Hits::none();
-    for found in root.find_all(&asked.pattern) {
+    for (n, node) in root.dfs().enumerate() {
+        if n % NODES_AT_A_TIME == 0 && stop.pulled() {
+            break;
+        }
+        if kinds.as_ref().is_some_and(|kinds| !kinds.contains(node.kind_id().into())) {
+            continue;
+        }
+        let Some(found) = asked.pattern.match_node(node) else { continue };
         if hits.count >= skip as u64 && hits.items.len() < room {
             let replacement = asked.fix.as_ref().map(|fix| {
                 let bytes = fix.generate_replacement(&found);
@@ -136,7 +211,7 @@ fn place(node: &SyntaxNode<'_>, at: &Position) -> (usize, usize) {
     (at.line() + 1, at.column(node) + 1)
 }
 
-pub(super) fn rewrite(query: &CodeQuery, stop: &Stop) -> Result<Vec<Change>, CodeError> {
+pub(super) fn rewrite(query: &CodeQuery, stop: &Stop) -> Result<Found<Change>, CodeError> {
     let asked = Asked::of(query)?;
     let Some(fix) = &asked.fix else {
         return Err(CodeError::Invalid("there is nothing to write: give `rewrite`".into()));
@@ -145,8 +220,9 @@ pub(super) fn rewrite(query: &CodeQuery, stop: &Stop) -> Result<Vec<Change>, Cod
     let found = scan::scan(&query.scope, Some(asked.language.file_types()), &page, stop, || {
         |path: &Path, _: usize, _: usize| match asked.read(path, false) {
             Ok(Some(text)) => match rewritten(&asked, fix, text) {
-                Some(change) => Hits { items: vec![change], count: 1, remark: None },
-                None => Hits::none(),
+                Ok(Some(change)) => Hits { items: vec![change], count: 1, remark: None },
+                Ok(None) => Hits::none(),
+                Err(remark) => Hits::remark(remark),
             },
             Ok(None) => Hits::none(),
             Err(remark) => Hits::remark(remark),
@@ -158,28 +234,33 @@ pub(super) fn rewrite(query: &CodeQuery, stop: &Stop) -> Result<Vec<Change>, Cod
             page.limit
         )));
     }
-    if found.remarks.iter().any(|remark| remark.contains(NOT_UTF8)) {
-        tracing::debug!(remarks = ?found.remarks, "files were left out of a rewrite");
-    }
     let changes = found.files.into_iter().flat_map(|(path, changes)| {
         let path = walk::shown(&path);
         changes.into_iter().map(move |change| Change { path: path.clone(), ..change })
     });
-    Ok(changes.collect())
+    Ok(Found { items: changes.collect(), total: found.total, next: None, remarks: found.remarks })
 }
 
-fn rewritten(asked: &Asked, fix: &TemplateFix, before: String) -> Option<Change> {
+fn rewritten(asked: &Asked, fix: &TemplateFix, before: String) -> Result<Option<Change>, &'static str> {
     let tree = asked.language.ast_grep(&before);
+    if asked.compares && deeper_than(DEEPEST, &tree.root()) {
+        return Err(DEEP);
+    }
     // Outermost hits only: one inside another is part of what the other is made into.
     let edits = tree.root().replace_all(&asked.pattern, fix);
+    let Some(after) = with_edits(&before, &edits) else { return Ok(None) };
+    let hits = edits.len();
+    Ok((after != before).then_some(Change { path: String::new(), before, after, hits }))
+}
+
+fn with_edits(before: &str, edits: &[Edit<String>]) -> Option<String> {
     let mut after = String::with_capacity(before.len());
     let mut at = 0;
-    for edit in &edits {
+    for edit in edits {
         after.push_str(before.get(at..edit.position)?);
         after.push_str(std::str::from_utf8(&edit.inserted_text).ok()?);
         at = edit.position + edit.deleted_length;
     }
     after.push_str(before.get(at..)?);
-    let hits = edits.len();
-    (after != before).then_some(Change { path: String::new(), before, after, hits })
+    Some(after)
 }

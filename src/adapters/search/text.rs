@@ -19,6 +19,10 @@ const LOOK_AHEAD: usize = 128;
 
 const BINARY: &str = "with NUL bytes, searched up to the first of them (`binary` searches all of it)";
 const UNREAD: &str = "that could not be read";
+const LARGE: &str =
+    "with more than 128 MB to be held at once (a line, or with `multiline` all of it), left out";
+/// Of one file at one time, in bytes.
+const HEAP: usize = 128 << 20;
 
 pub(super) fn search(query: &TextQuery, stop: &Stop) -> Result<Found<FileLines>, CodeError> {
     let matcher = matcher(query)?;
@@ -86,6 +90,7 @@ fn searcher(query: &TextQuery) -> Result<SearcherBuilder, CodeError> {
     searcher
         .line_number(true)
         .multi_line(query.multiline)
+        .heap_limit(Some(HEAP))
         .binary_detection(binary)
         .encoding(encoding)
         .before_context(query.before)
@@ -113,9 +118,10 @@ fn look(
         binary: false,
     };
     let Ok(file) = File::open(path) else { return Hits::remark(UNREAD) };
+    let large = file.metadata().is_ok_and(|meta| meta.len() > HEAP as u64);
     match searcher.search_reader(matcher, Stoppable { file, stop }, &mut hits) {
         Ok(()) => Hits { remark: hits.binary.then_some(BINARY), items: hits.hits, count: hits.count },
-        Err(_) => Hits::remark(UNREAD),
+        Err(_) => Hits::remark(if large { LARGE } else { UNREAD }),
     }
 }
 

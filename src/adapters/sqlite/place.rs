@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Makes the folder (for this user alone) and the empty file (for this user alone), on a local file system.
+/// Makes the folder (for this user alone) and the empty file (for this user alone), on a local file system. What is there
+/// stays as it is.
 pub(super) fn prepare(file: &Path) -> Result<(), StoreError> {
     local(file)?;
     make_folder(folder_of(file)).and_then(|()| make_file(file)).map_err(|e| of_io(&e, file))
@@ -36,21 +37,41 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// SQLite gives its side files the mode of the main one, so it is set before SQLite sees the file.
+/// What is there already keeps its mode: it may be a file of somebody else's.
 fn make_file(file: &Path) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-        let opened = options.mode(0o600).open(file)?;
-        let mode = opened.metadata()?.permissions().mode();
-        if mode & 0o077 != 0 {
-            opened.set_permissions(fs::Permissions::from_mode(mode & 0o700))?;
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map(drop)
+}
+
+/// Takes back what others may do with a file that was found to be ours. SQLite gives its side files the mode of the
+/// main one; those that are there already have the old one.
+#[cfg(unix)]
+pub(super) fn make_private(file: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    let private = |path: &Path| {
+        let mode = fs::metadata(path)?.permissions().mode();
+        if mode & 0o077 == 0 {
+            return Ok(());
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))
+    };
+    for side in ["", "-wal", "-shm"] {
+        let mut path = file.as_os_str().to_owned();
+        path.push(side);
+        match private(Path::new(&path)) {
+            // Another process may just have tidied them up.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !side.is_empty() => {}
+            done => done.map_err(|e| of_io(&e, file))?,
         }
     }
-    #[cfg(not(unix))]
-    options.open(file)?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(super) fn make_private(_file: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 

@@ -87,6 +87,7 @@ fn set_up_writer(path: &Path) -> Result<Connection, Failure> {
     // Asked before anything is written: a file that is not ours must stay as it is. In one transaction, for another
     // process may be making the tables between one question and the next.
     check_format(&*db.transaction()?, path)?;
+    place::make_private(path)?;
     use_log(&db)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;

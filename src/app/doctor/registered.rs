@@ -4,7 +4,7 @@ use crate::app::configuration::{global_config, with_installer};
 use crate::setup::edit::HostLine;
 use crate::setup::entry::{self, Entry, PACKAGE};
 use crate::setup::findings::{Finding, Level};
-use crate::setup::install::Installer;
+use crate::setup::install::Part;
 use crate::setup::places::Kind;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -18,11 +18,14 @@ struct Half {
 
 const HOST: Half = Half { kind: Kind::Host, code: "plugin" };
 const PANEL: Half = Half { kind: Kind::Terminal, code: "panel" };
+/// On 2.x.
+const CLIENT: Half = Half { kind: Kind::Client, code: "panel" };
 
 type Entries = Vec<(PathBuf, Value)>;
 
-/// `with_panel`: this line of the host has the other half too.
-pub(super) fn registered(project: &Path, with_panel: bool, fix: bool) -> anyhow::Result<Vec<Finding>> {
+/// `second`: the host is of the 2.x line, which loads the other half with the plugin. An entry for it may have been taken
+/// over from 1.x.
+pub(super) fn registered(project: &Path, second: bool, fix: bool) -> anyhow::Result<Vec<Finding>> {
     let mut folders = vec![project.to_owned()];
     folders.extend(global_config().ok());
     let mut found = Vec::new();
@@ -37,11 +40,17 @@ pub(super) fn registered(project: &Path, with_panel: bool, fix: bool) -> anyhow:
         return Ok(found);
     };
     let folder = path.parent().unwrap_or(project).to_owned();
-    let wanted = panel_of(&entry, &folder).filter(|_| with_panel);
+    if second {
+        let own: Vec<_> = global_config().into_iter().collect();
+        CLIENT.entries(&own, fix, &mut found)?;
+        return Ok(found);
+    }
+    let wanted = panel_of(&entry, &folder);
     let panel = PANEL.entries(&folders, fix, &mut found)?;
     match (panel.as_deref(), wanted) {
         (Some([]), Some(wanted)) if fix => {
-            PANEL.with(false, |installer| installer.install(&folder, &wanted, HostLine::V1))?;
+            let part = Part { kind: Kind::Terminal, entry: wanted, line: HostLine::V1, wanted: true };
+            with_installer(false, |installer| Ok(installer.install(&folder, &[part])?))?;
             let text = format!("added now, beside {}", path.display());
             found.push(Finding::new("panel", Level::Good, text));
         }
@@ -63,14 +72,6 @@ fn panel_of(entry: &Value, folder: &Path) -> Option<Value> {
 }
 
 impl Half {
-    fn with<T>(
-        self,
-        dry_run: bool,
-        work: impl FnOnce(&Installer<'_>) -> Result<T, crate::setup::install::Error>,
-    ) -> anyhow::Result<T> {
-        with_installer(dry_run, |installer| Ok(work(&Installer { kind: self.kind, ..*installer })?))
-    }
-
     /// The entries, and what there is to say of them; none where a file cannot be read.
     fn entries(
         self,
@@ -108,7 +109,7 @@ impl Half {
     fn read(self, folders: &[PathBuf]) -> anyhow::Result<Entries> {
         let mut entries = Entries::new();
         for folder in folders {
-            let files = self.with(true, |installer| installer.entries(folder))?;
+            let files = with_installer(true, |installer| Ok(installer.entries(self.kind, folder)?))?;
             let named =
                 |(path, all): (PathBuf, Vec<Value>)| all.into_iter().map(move |entry| (path.clone(), entry));
             entries.extend(files.into_iter().flat_map(named));
@@ -121,9 +122,10 @@ impl Half {
         let (path, entry) = entries.pop().unwrap_or_default();
         let keep = path.parent().unwrap_or(Path::new("/")).to_owned();
         for folder in folders.iter().filter(|folder| **folder != keep) {
-            self.with(false, |installer| installer.uninstall(folder))?;
+            with_installer(false, |installer| Ok(installer.uninstall(folder, &[self.kind])?))?;
         }
-        self.with(false, |installer| installer.install(&keep, &entry, HostLine::Auto))?;
+        let part = Part { kind: self.kind, entry: entry.clone(), line: HostLine::Auto, wanted: true };
+        with_installer(false, |installer| Ok(installer.install(&keep, &[part])?))?;
         Ok((path, entry))
     }
 
@@ -137,7 +139,7 @@ impl Half {
             if !file.exists() {
                 return fault(format!("{place} names {}, which is not there", file.display()));
             }
-            let bin = element.get(1).and_then(|options| options.get("bin")).and_then(Value::as_str);
+            let bin = entry::options(element).and_then(|options| options.get("bin")).and_then(Value::as_str);
             return match bin.and_then(|bin| wrong_sidecar(&format!("{place} names the sidecar"), bin)) {
                 Some(what) => fault(what),
                 None => {

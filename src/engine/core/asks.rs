@@ -12,6 +12,8 @@ use crate::ports::host::{HostAsk, ToastKind};
 
 /// Where the conversation is on the screen the host's own dialog is there at once; who is told elsewhere is told later.
 const TELL_MS: u64 = 2_000;
+/// Title of that; the host's own dialog stands in the conversation that the ask is of.
+const WAITS: &str = "A permission waits for you (/task-allow or /task-deny)";
 /// Longest text of an ask that is kept, in bytes, and most patterns of one.
 const MAX_TEXT: usize = 400;
 const MAX_PATTERNS: usize = 20;
@@ -173,32 +175,27 @@ impl Core {
         let limit = self.missions[id].created.options.permission_timeout_ms();
         let views: Vec<_> =
             self.live(id).asks.iter().map(|(ask, v)| (ask.clone(), v.since, v.told)).collect();
+        let mut untold = Vec::new();
         for (ask, since, told) in views {
             if now.since(since) >= limit {
                 self.judge_ask(id, &ask, false, Judge::Time, None);
             } else if !told && now.since(since) >= TELL_MS {
-                self.tell_user(id, &ask, limit);
+                untold.push(ask);
             }
         }
+        self.tell_user(id, untold, limit);
     }
 
-    fn tell_user(&mut self, id: &MissionId, ask: &str, limit: u64) {
-        if let Some(view) = self.live(id).asks.get_mut(ask) {
-            view.told = true;
+    fn tell_user(&mut self, id: &MissionId, untold: Vec<String>, limit: u64) {
+        for ask in untold {
+            if let Some(view) = self.live(id).asks.get_mut(&ask) {
+                view.told = true;
+            }
+            let mission = &self.missions[id];
+            let Some(ask) = mission.ask(&ask) else { continue };
+            let message = format!("{}; after {} it is refused", ask.text(mission), duration(limit));
+            self.notify(id, Toasts::Quiet, ToastKind::Warning, WAITS, message);
         }
-        let mission = &self.missions[id];
-        let Some(ask) = mission.ask(ask) else { return };
-        let message = format!(
-            "{}. /task-allow or /task-deny answers; after {} it is refused.",
-            ask.text(mission),
-            duration(limit)
-        );
-        self.act(Action::Toast {
-            directory: mission.created.directory.clone(),
-            kind: ToastKind::Warning,
-            title: "A permission waits for you".into(),
-            message,
-        });
     }
 
     pub(super) fn ask_wakes(&self, mission: &Mission) -> Option<Millis> {

@@ -209,7 +209,12 @@ impl Core {
             }
             Control::Suspend => return refused("suspended: only one that is running or paused can"),
             Control::Pause => return refused("paused: only a running one can"),
-            Control::Resume | Control::Approve if mission.awaits_approval() => {
+            // Agents may resume a mission; whether the plan is good the user says.
+            Control::Resume if mission.awaits_approval() => {
+                let text = "its plan waits for the user's word: /task-approve begins the work, /task-refuse asks for another plan";
+                return Err(Refusal::Conflict(text.into()));
+            }
+            Control::Approve if mission.awaits_approval() => {
                 self.emit(id, Event::PlanJudged { approved: true, reason: None });
                 self.state(id, MissionState::Running, "the user accepts the plan");
             }

@@ -1,5 +1,6 @@
 //! What happened in a mission, in words: the newest lines for who follows it, all of them for its document.
 use super::event::*;
+use super::state::Mission;
 use crate::domain::ids::{Millis, TaskId};
 use crate::domain::task::TaskState;
 use crate::engine::prompts::clip;
@@ -40,6 +41,16 @@ impl Log {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// How that stands, before the fact, which it says is otherwise now.
+pub(super) fn standing(mission: &Mission, event: &Event) -> Option<&'static str> {
+    match event {
+        Event::StateChanged { .. } => Some(mission.state.name()),
+        Event::PhaseChanged { .. } => mission.phase.map(|phase| phase.name()),
+        Event::TaskChanged { task, .. } => mission.task(task).map(|task| task.state.name()),
+        _ => None,
+    }
 }
 
 /// None for what follows from another fact, or says nothing to a person.

@@ -93,6 +93,8 @@ pub const RETAIN_MS: u64 = 30 * 60_000;
 #[derive(Default, Debug, PartialEq)]
 pub struct Turn {
     pub events: Vec<(MissionId, Event)>,
+    /// What was before those that change how something stands, by their place in the list.
+    pub before: BTreeMap<usize, &'static str>,
     pub actions: Vec<Action>,
     /// Missions that have left memory.
     pub left: Vec<MissionId>,
@@ -339,6 +341,7 @@ impl Core {
     fn emit(&mut self, id: &MissionId, event: Event) {
         let Some(mission) = self.missions.get_mut(id) else { return };
         let before = mission.state;
+        let stood = log::standing(mission, &event);
         if let Err(fault) = mission.apply(self.now, &event) {
             // The rules above never produce such a fact; a debug build stops, a release build leaves it out.
             debug_assert!(false, "{id}: {event:?}: {fault}");
@@ -346,6 +349,9 @@ impl Core {
         }
         self.index(id, &event);
         self.live(id).last_fact = self.now;
+        if let Some(stood) = stood {
+            self.turn.before.insert(self.turn.events.len(), stood);
+        }
         self.turn.events.push((id.clone(), event));
         let after = self.missions[id].state;
         if before != after {

@@ -145,8 +145,12 @@ impl Core {
         notices.sort_by_key(|notice| (!notice.first, std::cmp::Reverse(weight(notice.kind))));
         let mut all = notices.into_iter();
         let Some(first) = all.next() else { return };
-        let rest: Vec<_> =
-            all.map(|n| format!("{}: {}", clip(&n.title, MAX_TITLE), clip(&n.message, MAX_LINE))).collect();
+        let line = |n: Notice| match clip(&n.message, MAX_LINE) {
+            // The title says it of all of them.
+            message if n.title == first.title => message,
+            message => format!("{}: {message}", clip(&n.title, MAX_TITLE)),
+        };
+        let rest: Vec<_> = all.map(line).collect();
         let mut lines = vec![first.message];
         lines.extend(rest.iter().take(MOST).cloned());
         if rest.len() > MOST {

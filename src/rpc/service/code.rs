@@ -148,7 +148,7 @@ impl CodeTools {
         project: &Project<'_>,
         args: SearchCodeArgs,
         stop: Stop,
-    ) -> Result<Vec<Change>, CodeError> {
+    ) -> Result<Found<Change>, CodeError> {
         let mut query = self.code_query(project, args)?;
         query.page = Page::first(REWRITE_FILES);
         self.search.rewrite(query, stop).await
@@ -180,25 +180,44 @@ impl CodeTools {
 }
 
 /// What a rewrite would change, as a diff.
-pub fn preview(changes: &[Change]) -> RewriteAnswer {
+pub fn preview(found: &Found<Change>) -> RewriteAnswer {
     let mut diff = String::new();
-    let mut truncated = false;
-    for change in changes {
+    let mut cut = Vec::new();
+    for change in &found.items {
         let name = &change.path;
         let text = similar::TextDiff::from_lines(&change.before, &change.after)
             .unified_diff()
             .context_radius(2)
             .header(&format!("a/{name}"), &format!("b/{name}"))
             .to_string();
-        if diff.len() + text.len() > ANSWER_BYTES {
-            truncated = true;
-            diff.push_str(&format!("[the diff is longer than {ANSWER_BYTES} bytes and was cut at {name}]\n"));
-            break;
+        let room = ANSWER_BYTES.saturating_sub(diff.len());
+        let whole = text.len() <= room;
+        // Of one that is too long, its first lines.
+        let end = if whole { text.len() } else { text.floor_char_boundary(room) };
+        let end = if whole { end } else { text[..end].rfind('\n').map_or(0, |at| at + 1) };
+        diff.push_str(&text[..end]);
+        if !whole {
+            cut.push(name.as_str());
         }
-        diff.push_str(&text);
     }
-    let files = changes.iter().map(|change| Rewritten { path: change.path.clone(), hits: change.hits });
-    RewriteAnswer { files: files.collect(), applied: false, diff, truncated }
+    if let [first, rest @ ..] = &cut[..] {
+        let others = if rest.is_empty() {
+            String::new()
+        } else {
+            format!(" and {} more", plural(rest.len() as u64, "file"))
+        };
+        diff.push_str(&format!(
+            "[the diff is longer than {ANSWER_BYTES} bytes; not all is shown of {first}{others}]\n"
+        ));
+    }
+    let files = found.items.iter().map(|change| Rewritten { path: change.path.clone(), hits: change.hits });
+    RewriteAnswer {
+        files: files.collect(),
+        applied: false,
+        diff,
+        truncated: !cut.is_empty(),
+        remarks: found.remarks.clone(),
+    }
 }
 
 fn parts<T>(found: Found<T>) -> (Vec<T>, Extent) {

@@ -2,8 +2,9 @@
 use super::code::{self, Project};
 use super::{Service, tool_args};
 use crate::domain::ids::{Directory, HostSessionId};
-use crate::engine::handle::Refusal;
+use crate::engine::handle::{Inspection, Refusal};
 use crate::ports::code::{CodeError, Stop};
+use crate::ports::workspace::CUT;
 use crate::protocol::answers::{Answer, DiffAnswer, RewriteAnswer};
 use crate::protocol::code_tools::*;
 use crate::protocol::errors::{CANCELLED, NOT_FOUND};
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 /// Longest diff of a change, in bytes.
 const DIFF_BYTES: usize = 32 * 1024;
+/// Names of changed files beside it, in bytes.
+const NAMES_BYTES: usize = 16 * 1024;
 /// For a person to answer.
 const ASK: Duration = Duration::from_secs(600);
 
@@ -100,13 +103,13 @@ impl Service {
                 if args.rewrite.is_none() && !apply {
                     return Ok(told(&self.code.code(&project, args, stop).await?));
                 }
-                let changes = self.code.rewrite(&project, args, stop).await?;
-                let preview = code::preview(&changes);
-                if !apply || changes.is_empty() {
+                let found = self.code.rewrite(&project, args, stop).await?;
+                let preview = code::preview(&found);
+                if !apply || found.items.is_empty() {
                     return Ok(told(&preview));
                 }
                 self.may_write(p, context, &session, &root, &preview).await.map_err(Fault::Said)?;
-                Ok(told(&self.code.apply(&root, changes, preview).await?))
+                Ok(told(&self.code.apply(&root, found.items, preview).await?))
             }
             "diagnostics" => {
                 let args: DiagnosticsArgs = args(p)?;
@@ -131,7 +134,7 @@ impl Service {
                 let whole = args.of == Some(ChangeArg::Mission);
                 let max_bytes = (!args.names_only).then_some(DIFF_BYTES);
                 let change = self.engine.change(&session, whole, only, max_bytes).await?;
-                Ok(told(&DiffAnswer { changed: change.changed, diff: max_bytes.map(|_| change.diff) }))
+                Ok(told(&diff_answer(change, max_bytes.is_some())))
             }
             other => Err(RpcError::new(NOT_FOUND, format!("there is no tool {other}")).into()),
         }
@@ -183,4 +186,17 @@ fn args<A: DeserializeOwned>(p: &ToolCallParams) -> Result<A, Fault> {
 
 fn told<A: Answer>(answer: &A) -> ToolCallResult {
     ToolCallResult { title: answer.title(), output: answer.text(), metadata: answer.metadata() }
+}
+
+/// Names and diff, each within its bounds.
+fn diff_answer(change: Inspection, with_diff: bool) -> DiffAnswer {
+    let total = change.changed.len();
+    let mut room = NAMES_BYTES;
+    let fits = |path: &String| {
+        room = room.saturating_sub(path.len() + 1);
+        room > 0
+    };
+    let changed: Vec<_> = change.changed.into_iter().take_while(fits).collect();
+    let truncated = changed.len() < total || change.diff.ends_with(CUT);
+    DiffAnswer { changed, total, truncated, diff: with_diff.then_some(change.diff) }
 }

@@ -1,5 +1,6 @@
 //! Commands of the user that need no model, for hosts whose terminal interface does not serve them itself. What comes back is
 //! for the user to read, refusals too; only a fault of the store or the wire is an error.
+use super::asks::{Which, ask_line, choice_of_asks, which_ask};
 use super::{Service, convert};
 use crate::domain::ids::{Directory, HostSessionId, MissionId, TaskId};
 use crate::engine::handle::{Answer, Control, Refusal, RollbackAsk, ToolInput, rollback_text};
@@ -57,6 +58,9 @@ impl Service {
         let said = |what: &str, example: &str| {
             Refusal::Invalid(format!("say {what}, as in /task-{} {example}", command.name()))
         };
+        if takes_no_words(command) && !words.is_empty() {
+            return Err(nothing_of_that(command, words));
+        }
         let (control, done) = match command {
             Command::Status | Command::Report => return self.told(id, command, session).await,
             Command::Rollback => return self.take_back(id, words).await,
@@ -89,15 +93,24 @@ impl Service {
                 let reason = reason.trim().to_owned();
                 (Control::Accept { subject, by: "the user", reason }, "It counts as done by your word")
             }
-            Command::Allow => (Control::Answer { ask: None, allow: true, reason: None }, "It is allowed"),
-            Command::Deny => {
-                let reason = (!words.is_empty()).then(|| words.to_owned());
-                (Control::Answer { ask: None, allow: false, reason }, "It is refused")
-            }
+            Command::Allow | Command::Deny => return self.answer_ask(id, command, words).await,
         };
         self.engine.control(id.clone(), control).await?;
         let view = self.engine.view(id).await?;
         Ok(format!("{done}: {}.", line(&view.row)))
+    }
+
+    async fn answer_ask(&self, id: MissionId, command: Command, words: &str) -> Result<String, Refusal> {
+        let allow = command == Command::Allow;
+        let view = self.engine.view(id.clone()).await?;
+        let tasks: Vec<_> = view.tasks.iter().map(|task| task.id.as_str()).collect();
+        let (ask, reason) = match which_ask(&view.asks, &tasks, allow, words)? {
+            Which::Several(open) => return Ok(choice_of_asks(&open, command)),
+            Which::One(ask, reason) => (ask, reason),
+        };
+        let answer = Control::Answer { ask: Some(ask.id.clone()), allow, reason: reason.map(str::to_owned) };
+        self.engine.control(id, answer).await?;
+        Ok(format!("It is {}: {}.", if allow { "allowed" } else { "refused" }, ask_line(ask)))
     }
 
     /// The files of a mission or of one task, or `undo`. What stands in the way is the refusal.
@@ -174,6 +187,21 @@ impl Service {
     }
 }
 
+/// Those whose words can only be a mission. What is left over was meant to be one, and another must not be hit instead.
+fn takes_no_words(command: Command) -> bool {
+    use Command::*;
+    matches!(command, Status | Report | Pause | Suspend | Resume | Cancel | Retry | Approve)
+}
+
+fn nothing_of_that(command: Command, words: &str) -> Refusal {
+    let first = words.split_whitespace().next().unwrap_or_default();
+    Refusal::Invalid(format!(
+        "/task-{} takes a mission and nothing else, and no mission of this project is {first:?}: give the first {LEAST_ID} or more \
+         letters of its id, as `gantry missions` lists them, or nothing for the mission of this conversation",
+        command.name()
+    ))
+}
+
 /// `--task T2 --now` before the text; the task it is about, whether who is at work is interrupted, and the text.
 fn steer_words(words: &str) -> Result<(Option<TaskId>, bool, &str), String> {
     let (mut task, mut now, mut rest) = (None, false, words);
@@ -216,7 +244,7 @@ fn short(row: &MissionRow) -> &str {
 
 impl Command {
     /// As it stands after `/task-`.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Command::Status => "status",
             Command::Report => "report",

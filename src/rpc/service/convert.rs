@@ -2,12 +2,10 @@
 use crate::domain::budget::Budget;
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::ids::{HostSessionId, Millis, TaskId};
-use crate::domain::inside::is_inside;
-use crate::domain::permission::{Rule, is_shell};
-use crate::domain::race::{MAX_TRIES, is_model};
+use crate::domain::permission::is_shell;
 use crate::engine::handle::{
-    self, AskView, AttemptView, Ceiling, Control, FindingView, HostInput, Metrics, MissionView, Note, Notice,
-    Options, Refusal, RollbackStep, RollbackView, Scope, Spent, Subject, TaskView,
+    AskView, AttemptView, Control, FindingView, HostInput, Metrics, MissionView, Note, Notice, Refusal,
+    RollbackStep, RollbackView, Scope, Spent, Subject, TaskView,
 };
 use crate::ports::host::CallState;
 use crate::ports::queue::Queue;
@@ -15,133 +13,6 @@ use crate::ports::store::MissionRow;
 use crate::protocol::errors::*;
 use crate::protocol::types::*;
 use crate::rpc::{RpcError, host_types as host};
-
-pub fn options(wire: &WorkspaceOptions) -> Result<Options, RpcError> {
-    let mut options = Options::default();
-    let invalid = |text: String| Err(RpcError::new(INVALID_PARAMS, text));
-    for (name, most) in
-        [("workers", wire.workers), ("planners", wire.planners), ("reviewers", wire.reviewers)]
-    {
-        side_by_side(name, most)?;
-    }
-    options.workers = wire.workers.unwrap_or(options.workers);
-    (options.planners, options.reviewers) = (wire.planners, wire.reviewers);
-    for (name, most) in wire.providers.iter().flatten() {
-        side_by_side(&format!("providers[{name:?}]"), Some(*most))?;
-        options.providers.push(Ceiling { name: name.clone(), most: *most });
-    }
-    if let Some(seconds) = wire.turn_timeout_seconds {
-        if !(10..=86_400).contains(&seconds) {
-            return invalid(format!("option turnTimeoutSeconds is {seconds}: it must be 10 to 86400"));
-        }
-        options.turn_timeout_ms = u64::from(seconds) * 1000;
-    }
-    if let Some(seconds) = wire.max_duration_seconds {
-        if !(60..=86_400).contains(&seconds) {
-            return invalid(format!("option maxDurationSeconds is {seconds}: it must be 60 to 86400"));
-        }
-        options.max_duration_ms = u64::from(seconds) * 1000;
-    }
-    budget("budget", wire.budget_tokens, wire.budget_dollars, wire.budget_minutes)?;
-    (options.budget_tokens, options.budget_dollars, options.budget_minutes) =
-        (wire.budget_tokens, wire.budget_dollars, wire.budget_minutes);
-    budget("taskBudget", wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes)?;
-    (options.task_budget_tokens, options.task_budget_dollars, options.task_budget_minutes) =
-        (wire.task_budget_tokens, wire.task_budget_dollars, wire.task_budget_minutes);
-    options.fractal = wire.fractal.map(|policy| policy == FractalPolicy::Auto);
-    if let Some(rule) = wire.permissions.iter().flatten().find(|rule| Rule::parse(rule).is_none()) {
-        return invalid(format!(
-            "option permissions has {rule:?}: write rules as in \"allow bash npm test*\""
-        ));
-    }
-    options.permissions.clone_from(&wire.permissions);
-    if let Some(seconds) = wire.permission_timeout_seconds {
-        if !(5..=86_400).contains(&seconds) {
-            return invalid(format!("option permissionTimeoutSeconds is {seconds}: it must be 5 to 86400"));
-        }
-        options.permission_timeout_ms = Some(u64::from(seconds) * 1000);
-    }
-    options.approval = wire.plan_approval.map(|policy| policy == PlanApproval::Ask);
-    options.toasts = wire.toasts.map(|toasts| match toasts {
-        Toasts::Quiet => handle::Toasts::Quiet,
-        Toasts::Normal => handle::Toasts::Normal,
-        Toasts::Verbose => handle::Toasts::Verbose,
-    });
-    options.worktrees = wire.isolation.map(|policy| policy == IsolationPolicy::Worktree);
-    options.as_branch = wire.integrate.map(|policy| policy == IntegratePolicy::Branch);
-    if let Some(link) = wire.worktree_links.iter().flatten().find(|link| !is_inside(link)) {
-        return invalid(format!(
-            "option worktreeLinks has {link:?}: it must be a path inside the project, such as node_modules"
-        ));
-    }
-    options.worktree_links.clone_from(&wire.worktree_links);
-    options.worktree_setup.clone_from(&wire.worktree_setup);
-    if let Some(tries) = wire.race.filter(|tries| !(1..=MAX_TRIES).contains(tries)) {
-        return invalid(format!("option race is {tries}: it must be 1 to {MAX_TRIES}"));
-    }
-    if let Some(models) = &wire.race_models {
-        let few = (1..=MAX_TRIES as usize).contains(&models.len());
-        if !few || !models.iter().all(|model| is_model(model)) {
-            return invalid(format!(
-                "option raceModels is {models:?}: it must be 1 to {MAX_TRIES} models with their provider, as in anthropic/claude-sonnet-4-5"
-            ));
-        }
-    }
-    options.race = wire.race;
-    options.race_models.clone_from(&wire.race_models);
-    if let Some(ahead) = wire.worktrees_ahead.filter(|ahead| *ahead > 50) {
-        return invalid(format!("option worktreesAhead is {ahead}: it must be 0 to 50"));
-    }
-    options.follow = wire.session_reuse.map(|policy| policy == SessionReuse::Follow);
-    options.worktrees_ahead = wire.worktrees_ahead;
-    options.diagnostics = wire.diagnostics.map(|policy| policy == DiagnosticsPolicy::Auto);
-    if let Some(todo) = &wire.todo {
-        if !is_inside(todo) {
-            return invalid(format!(
-                "option todo is {todo:?}: it must be a path inside the project, such as TODO.md"
-            ));
-        }
-        options.todo.clone_from(todo);
-    }
-    if let Some(checks) = &wire.checks {
-        if checks.iter().any(|c| c.trim().is_empty()) {
-            return invalid(
-                "option checks has an empty command: leave it out, or write [] for no checks".into(),
-            );
-        }
-        options.checks = Some(checks.clone());
-    }
-    options.auto_resume = wire.resume != Some(ResumePolicy::Report);
-    Ok(options)
-}
-
-fn side_by_side(name: &str, most: Option<u32>) -> Result<(), RpcError> {
-    match most {
-        Some(most) if !(1..=50).contains(&most) => {
-            Err(RpcError::new(INVALID_PARAMS, format!("option {name} is {most}: it must be 1 to 50")))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn budget(
-    name: &str,
-    tokens: Option<u64>,
-    dollars: Option<f64>,
-    minutes: Option<u32>,
-) -> Result<(), RpcError> {
-    let invalid = |text: String| Err(RpcError::new(INVALID_PARAMS, text));
-    if let Some(tokens) = tokens.filter(|n| !(1_000..=1_000_000_000_000).contains(n)) {
-        return invalid(format!("option {name}Tokens is {tokens}: it must be 1000 to 1000000000000"));
-    }
-    if let Some(dollars) = dollars.filter(|n| !(0.01..=1_000_000.0).contains(n)) {
-        return invalid(format!("option {name}Dollars is {dollars}: it must be 0.01 to 1000000"));
-    }
-    if let Some(minutes) = minutes.filter(|n| !(1..=1_440).contains(n)) {
-        return invalid(format!("option {name}Minutes is {minutes}: it must be 1 to 1440"));
-    }
-    Ok(())
-}
 
 /// What an order lacks, for a model as for a program.
 pub const NO_TEXT: &str = "steer needs a text: what the workers are to be told";

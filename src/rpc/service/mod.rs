@@ -1,4 +1,5 @@
 //! The sidecar's side of the wire: each method of the table, served by the engine's handle.
+mod asks;
 pub mod code;
 mod code_calls;
 mod commands;
@@ -14,7 +15,9 @@ pub use tool_args::salvage;
 use super::{CallContext, PeerHandle, Router, RpcError};
 use crate::domain::ids::{Directory, HostSessionId, MissionId};
 use crate::domain::permission::Call;
-use crate::engine::handle::{Answer, Created, Handle, Refusal, RollbackAsk, ToolInput, clip, rollback_text};
+use crate::engine::handle::{
+    Answer, Created, Handle, Options, Refusal, RollbackAsk, ToolInput, clip, rollback_text,
+};
 use crate::protocol::errors::*;
 use crate::protocol::methods as m;
 use crate::protocol::tools::TOOLS;
@@ -40,13 +43,16 @@ pub struct About {
     pub layered: Layered,
 }
 
-/// The plugin's options for a working tree with those of the other layers; a sentence where one is wrong.
-pub type Layered = Arc<dyn Fn(&str, &WorkspaceOptions) -> Result<WorkspaceOptions, String> + Send + Sync>;
+/// What a mission in a directory is to be like: the options of its plugin's entry with those of the other layers; a
+/// sentence where one is wrong.
+pub type Layered = Arc<dyn Fn(&Directory, &Workspace) -> Result<Options, String> + Send + Sync>;
 
 #[derive(Clone)]
-struct Workspace {
-    worktree: String,
-    options: WorkspaceOptions,
+pub struct Workspace {
+    /// Root of the working tree.
+    pub worktree: String,
+    /// Of the plugin's entry, as they stand there.
+    pub options: serde_json::Map<String, serde_json::Value>,
 }
 
 struct Service {
@@ -185,7 +191,6 @@ impl Service {
         p: WorkspaceOpenParams,
         _: CallContext,
     ) -> Result<WorkspaceOpenResult, RpcError> {
-        convert::options(&p.options)?;
         let directory = Directory(p.directory);
         let workspace = Workspace { worktree: p.worktree, options: p.options };
         self.workspaces.insert(directory.clone(), workspace);
@@ -246,20 +251,19 @@ impl Service {
         }
         let workspace = self.workspace(&directory)?;
         // Read anew for each mission, so that a change counts for the next one.
-        let mut layered = (self.about.layered)(&workspace.worktree, &workspace.options).map_err(invalid)?;
+        let mut options = (self.about.layered)(&directory, &workspace).map_err(invalid)?;
         if flags.approve {
-            layered.plan_approval = Some(PlanApproval::Ask);
+            options.approval = Some(true);
         }
         if flags.worktree {
-            layered.isolation = Some(IsolationPolicy::Worktree);
+            options.worktrees = Some(true);
         }
-        layered.race = flags.race.or(layered.race);
+        options.race = flags.race.or(options.race);
         match flags.budget {
-            Some(Budget::Tokens(tokens)) => layered.budget_tokens = Some(tokens),
-            Some(Budget::Dollars(dollars)) => layered.budget_dollars = Some(dollars),
+            Some(Budget::Tokens(tokens)) => options.budget_tokens = Some(tokens),
+            Some(Budget::Dollars(dollars)) => options.budget_dollars = Some(dollars),
             None => {}
         }
-        let mut options = convert::options(&layered)?;
         options.background = flags.background.then_some(true);
         self.engine.writable(std::path::Path::new(&workspace.worktree)).map_err(convert::refusal)?;
         self.engine.claim_place(directory.clone()).await.map_err(convert::refusal)?;

@@ -260,11 +260,22 @@ impl Field {
 
     /// By its name, or what to say of one that does not exist.
     pub fn wanted(name: &str) -> Result<&'static Self, String> {
-        let lower = name.to_lowercase();
-        let distance = |field: &&Self| strsim::damerau_levenshtein(&field.name.to_lowercase(), &lower);
-        let nearest = || FIELDS.iter().min_by_key(distance).map_or("", |field| field.name);
+        Self::wanted_or(name, &[])
+    }
+
+    /// The same where there are names besides.
+    pub fn wanted_or(name: &str, besides: &[&str]) -> Result<&'static Self, String> {
+        let names = || FIELDS.iter().map(|field| field.name).chain(besides.iter().copied());
+        let nearest = || nearest(name, names()).map_or("", |(nearest, _)| nearest);
         Self::named(name).ok_or_else(|| format!("no option {name:?}; did you mean {:?}?", nearest()))
     }
+}
+
+/// The name that is most like one that does not exist, and by how many letters they differ.
+pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<(&'a str, usize)> {
+    let lower = name.to_lowercase();
+    let distance = |known: &str| strsim::damerau_levenshtein(&known.to_lowercase(), &lower);
+    names.map(|known| (known, distance(known))).min_by_key(|(_, distance)| *distance)
 }
 
 impl Kind {

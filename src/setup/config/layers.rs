@@ -2,7 +2,7 @@
 //! the default.
 use super::fields::{FIELDS, Field};
 use super::file;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,13 @@ pub enum Origin {
         path: PathBuf,
         line: usize,
     },
-    /// The entry in the host's configuration.
+    /// The entry in the host's configuration, as the plugin handed it over.
     Plugin,
+    /// The same, found where it stands: a file, or a variable of the environment.
+    Entry {
+        place: String,
+        line: usize,
+    },
     Env(&'static str),
     /// `--set` of the command line.
     Flag,
@@ -30,6 +35,7 @@ impl fmt::Display for Origin {
             Self::Default => write!(f, "default"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Plugin => write!(f, "the plugin's options in OpenCode's configuration"),
+            Self::Entry { place, line } => write!(f, "{place}:{line}"),
             Self::Env(name) => write!(f, "{name}"),
             Self::Flag => write!(f, "--set"),
         }
@@ -49,11 +55,23 @@ pub struct Layers<'a> {
     pub user: Option<PathBuf>,
     /// Root of the project.
     pub project: &'a Path,
-    /// Options of the plugin's entry.
-    pub plugin: Map<String, Value>,
+    /// Options of the plugin's entry, `bin` with them.
+    pub plugin: Vec<Given>,
     pub env: &'a dyn Fn(&str) -> Option<String>,
     pub flags: Vec<Flag>,
 }
+
+/// An option of the plugin's entry, as it stands there.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Given {
+    pub name: String,
+    pub value: Value,
+    pub origin: Origin,
+}
+
+/// The one option of the entry that is the plugin's own: it finds the sidecar, and so cannot stand in a file that the
+/// sidecar reads.
+const BIN: &str = "bin";
 
 /// An option of the command line, found to be good.
 pub type Flag = (&'static Field, Value);
@@ -81,7 +99,7 @@ impl Origin {
         match self {
             Self::Default => 0,
             Self::File { .. } => 1,
-            Self::Plugin => 2,
+            Self::Plugin | Self::Entry { .. } => 2,
             Self::Env(_) => 3,
             Self::Flag => 4,
         }
@@ -100,12 +118,7 @@ impl Layers<'_> {
         for folder in self.user.as_deref().into_iter().chain([self.project]) {
             resolved.folder(folder);
         }
-        for (name, value) in &self.plugin {
-            // What the plugin does not know it has said; `bin` is its own.
-            if let Some(field) = Field::named(name) {
-                resolved.take(field, value.clone(), Origin::Plugin);
-            }
-        }
+        self.plugin.iter().for_each(|given| resolved.given(given));
         for field in &FIELDS {
             if let Some(text) = (self.env)(field.env).filter(|text| !text.is_empty()) {
                 resolved.take(field, field.kind.read(&text), Origin::Env(field.env));
@@ -150,6 +163,21 @@ impl Resolved {
             let (values, faults) = file::read(&path, &text);
             self.faults.extend(faults);
             values.into_iter().for_each(|(field, value, origin)| self.set(field, value, origin));
+        }
+    }
+
+    fn given(&mut self, Given { name, value, origin }: &Given) {
+        let fault = |what| Fault { origin: origin.clone(), what };
+        if name == BIN {
+            if value.as_str().is_none_or(str::is_empty) {
+                let what = format!("{BIN} is {value}: it must be the path of Gantry's sidecar");
+                self.faults.push(fault(what));
+            }
+            return;
+        }
+        match Field::wanted_or(name, &[BIN]) {
+            Ok(field) => self.take(field, value.clone(), origin.clone()),
+            Err(what) => self.faults.push(fault(what)),
         }
     }
 

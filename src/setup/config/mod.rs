@@ -7,4 +7,4 @@ mod tests;
 
 pub use crate::domain::race::tries;
 pub use fields::{FIELDS, Field, Kind, schema};
-pub use layers::{Fault, Flag, Layers, Origin, Resolved, flag};
+pub use layers::{Fault, Flag, Given, Layers, Origin, Resolved, flag};

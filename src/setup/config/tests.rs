@@ -1,12 +1,12 @@
 use super::*;
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
 struct Rig {
     root: tempfile::TempDir,
-    plugin: Map<String, Value>,
+    plugin: Vec<Given>,
     env: Vec<(&'static str, &'static str)>,
     flags: Vec<Flag>,
 }
@@ -16,7 +16,12 @@ impl Rig {
         let root = tempfile::tempdir().expect("a folder");
         fs::create_dir(root.path().join("user")).expect("a folder");
         fs::create_dir(root.path().join("project")).expect("a folder");
-        Self { root, plugin: Map::new(), env: Vec::new(), flags: Vec::new() }
+        Self { root, plugin: Vec::new(), env: Vec::new(), flags: Vec::new() }
+    }
+
+    /// An option of the plugin's entry.
+    fn plugin(&mut self, name: &str, value: Value) {
+        self.plugin.push(Given { name: name.to_owned(), value, origin: Origin::Plugin });
     }
 
     fn write(&self, file: &str, text: &str) {
@@ -53,7 +58,8 @@ fn each_layer_covers_the_one_before() {
     assert_eq!(rig.workers(), (json!(2), "user/gantry.json:3".into()));
     rig.write("project/gantry.jsonc", "{ \"$schema\": \"x\", \"workers\": 3 }");
     assert_eq!(rig.workers(), (json!(3), "project/gantry.jsonc:1".into()));
-    rig.plugin.insert("workers".into(), json!(4));
+    rig.plugin("workers", json!(4));
+    rig.plugin("bin", json!("/opt/gantry"));
     assert_eq!(rig.workers(), (json!(4), "the plugin's options in OpenCode's configuration".into()));
     rig.env.push(("GANTRY_WORKERS", "5"));
     assert_eq!(rig.workers(), (json!(5), "GANTRY_WORKERS".into()));
@@ -137,12 +143,20 @@ fn faults_name_the_place_and_what_would_be_right() {
     }
     let mut rig = Rig::new();
     rig.env.push(("GANTRY_WORKERS", "many"));
-    rig.plugin.insert("todo".into(), json!("/etc"));
+    rig.plugin("todo", json!("/etc"));
+    rig.plugin("budgetTokns", json!(1_000));
+    rig.plugin("bni", json!("/opt/gantry"));
+    rig.plugin("bin", json!(3));
+    rig.plugin("$schema", json!("x"));
     rig.write("user/gantry.json", "{}");
     rig.write("user/gantry.jsonc", "{}");
     let wanted = [
         "user/gantry.json:1: there is gantry.jsonc or gantry.json beside it: keep one of the two",
         "the plugin's options in OpenCode's configuration: todo is \"/etc\": it must be a path inside the project, such as \"TODO.md\"",
+        "the plugin's options in OpenCode's configuration: no option \"budgetTokns\"; did you mean \"budgetTokens\"?",
+        "the plugin's options in OpenCode's configuration: no option \"bni\"; did you mean \"bin\"?",
+        "the plugin's options in OpenCode's configuration: bin is 3: it must be the path of Gantry's sidecar",
+        "the plugin's options in OpenCode's configuration: no option \"$schema\"; did you mean \"checks\"?",
         "GANTRY_WORKERS: workers is \"many\": it must be a whole number from 1 to 50",
     ];
     assert_eq!(rig.faults(), wanted);

@@ -1,6 +1,6 @@
 //! Every call to the disk fails once, and is once the last: the configuration is the old or the new one, and the next
 //! call goes on from there.
-use super::rig::{Fate, Faulty, Rig};
+use super::rig::{Fate, Faulty, Rig, host};
 use crate::setup::disk::{Disk, RealDisk};
 use std::fs;
 use std::sync::Barrier;
@@ -34,7 +34,7 @@ fn an_installation_that_breaks_at_any_call() {
     let all = calls(|disk| drop(rig().install_on(disk)));
     assert!(all > 20, "{all}");
     for at in 0..all {
-        for fate in [Fate::Fails, Fate::Killed] {
+        for fate in [Fate::Fails, Fate::Late, Fate::Killed] {
             let rig = rig();
             let result = rig.install_on(&Faulty::new(at, fate));
             let text = rig.read("opencode.json").expect("still there");
@@ -58,12 +58,77 @@ fn an_installation_that_breaks_at_any_call() {
     }
 }
 
+/// An update writes its notes over those of the installation.
+#[test]
+fn an_update_that_breaks_at_any_call() {
+    let update = |rig: &Rig, disk: &Faulty| drop(rig.install_entry(disk, "opencode-gantry@9".into()));
+    let all = calls(|disk| update(&installed().0, disk));
+    assert!(all > 20, "{all}");
+    for at in 0..all {
+        for fate in [Fate::Fails, Fate::Late, Fate::Killed, Fate::Full] {
+            let (rig, old) = installed();
+            update(&rig, &Faulty::new(at, fate));
+            let text = rig.read("opencode.json").expect("still there");
+            assert!(text == old || text == old.replace("0.1.0", "9"), "call {at} {fate:?}: {text}");
+            if at % 2 == 0 {
+                rig.install().expect("the next one");
+            }
+            rig.uninstall().expect("and out");
+            assert_eq!(rig.read("opencode.json").as_deref(), Some(BEFORE), "call {at} {fate:?}");
+        }
+    }
+}
+
+/// The host's file and the terminal's: both are written, or none, but for a process that is killed between them.
+#[test]
+fn a_pair_that_breaks_at_any_call() {
+    const PANEL: &str = "{\n  \"theme\": \"nord\"\n}\n";
+    let both = |rig: &Rig| [rig.read("opencode.json"), rig.read("tui.json")].map(Option::unwrap_or_default);
+    for panel in [None, Some(PANEL)] {
+        let rig = || {
+            let rig = rig();
+            panel.iter().for_each(|text| rig.write("tui.json", text));
+            rig
+        };
+        let (before, whole) = (both(&rig()), rig());
+        whole.install_pair(&RealDisk).expect("installed");
+        let after = both(&whole);
+        let all = calls(|disk| drop(rig().install_pair(disk)));
+        assert!(all > 40, "{all}");
+        let (mut undone, mut told) = (0, 0);
+        for at in 0..all {
+            for fate in [Fate::Fails, Fate::Late, Fate::Killed, Fate::Full] {
+                let rig = rig();
+                let result = rig.install_pair(&Faulty::new(at, fate));
+                let now = both(&rig);
+                match result {
+                    Ok(_) => assert_eq!(now, after, "call {at} {fate:?}"),
+                    // A disk without room cannot take the old text back; what stands where is said then.
+                    Err(error) if now != before && fate == Fate::Full => {
+                        let error = error.to_string();
+                        assert!(error.contains("But ") && error.contains(".backup"), "{at}: {error}");
+                        told += 1;
+                    }
+                    Err(_) if fate != Fate::Killed => {
+                        assert_eq!(now, before, "call {at} {fate:?}");
+                        undone += 1;
+                    }
+                    Err(_) => {}
+                }
+                rig.uninstall().expect("out");
+                assert_eq!(both(&rig), before, "call {at} {fate:?}");
+            }
+        }
+        assert!(undone > all && told > 3, "{undone} {told} of {all}");
+    }
+}
+
 #[test]
 fn a_removal_that_breaks_at_any_call() {
     let all = calls(|disk| drop(installed().0.uninstall_on(disk)));
     assert!(all > 15, "{all}");
     for at in 0..all {
-        for fate in [Fate::Fails, Fate::Killed] {
+        for fate in [Fate::Fails, Fate::Late, Fate::Killed] {
             let (rig, after) = installed();
             // What breaks is the answer here; the state is what counts.
             let _ = rig.uninstall_on(&Faulty::new(at, fate));
@@ -129,16 +194,11 @@ fn two_at_once_wait_for_each_other() {
             scope.spawn(move || {
                 let count = std::cell::Cell::new(0);
                 let stamp = || format!("{n}-{}", count.replace(count.get() + 1));
-                let installer = crate::setup::install::Installer {
-                    kind: crate::setup::places::Kind::Host,
-                    disk: &RealDisk,
-                    home,
-                    stamp: &stamp,
-                    dry_run: false,
-                };
+                let installer =
+                    crate::setup::install::Installer { disk: &RealDisk, home, stamp: &stamp, dry_run: false };
                 let entry = serde_json::json!(format!("opencode-gantry@{n}"));
                 start.wait();
-                installer.install(folder, &entry, crate::setup::edit::HostLine::Auto).expect("installed");
+                installer.install(folder, &[host(entry)]).expect("installed");
             });
         }
     });

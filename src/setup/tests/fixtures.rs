@@ -1,7 +1,9 @@
 //! Configurations one by one: what an installation makes of them, to the byte.
-use super::rig::{Rig, entry};
+use super::rig::{Rig, entry, host};
 use crate::setup::disk::RealDisk;
 use crate::setup::edit::{self, Change, HostLine};
+use crate::setup::install::Part;
+use crate::setup::places::Kind;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -62,6 +64,33 @@ fn what_is_added() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A build on this machine has options; before and after in which the list that is only of 2.x has them as an object.
+#[test]
+fn options_are_written_as_the_list_has_them() {
+    let local = json!(["file:///p/opencode-gantry/dist/index.js", {"bin": "/p/gantry"}]);
+    let pair = "[\"file:///p/opencode-gantry/dist/index.js\", { \"bin\": \"/p/gantry\" }]";
+    let object = "{ \"package\": \"file:///p/opencode-gantry/dist/index.js\", \"options\": { \"bin\": \"/p/gantry\" } }";
+    let cases = [
+        ("{\"plugin\": []}", "{\"plugin\": [@]}", pair),
+        ("{\"plugins\": [\"x\"]}", "{\"plugins\": [\"x\", @]}", object),
+        ("{\"plugins\": [\"opencode-gantry\"]}", "{\"plugins\": [@]}", object),
+        (
+            "{\"plugin\": [], \"plugins\": [[\"opencode-gantry\", {}]]}",
+            "{\"plugin\": [], \"plugins\": [@]}",
+            object,
+        ),
+        ("{\"plugin\": [\"opencode-gantry\"], \"plugins\": []}", "{\"plugin\": [@], \"plugins\": []}", pair),
+    ];
+    for (before, after, entry) in cases {
+        let edited = edit::add(before, &local, HostLine::Auto, &ours).expect(before);
+        assert_eq!(edited.text, after.replace('@', entry), "{before}");
+        assert_eq!(
+            edit::add(&edited.text, &local, HostLine::Auto, &ours).map(|e| e.change),
+            Ok(Change::Nothing)
+        );
+    }
 }
 
 /// Before and after an update.
@@ -179,6 +208,43 @@ fn where_the_user_has_edited_since_only_the_entry_goes() {
     assert_eq!(rig.read("opencode.json").as_deref(), Some("{\"plugin\": [], \"a\": 2}"));
 }
 
+/// A file before, what somebody makes of the installed one by replacing one text with another, and the file after an
+/// update and the removal.
+const TOUCHED: &[(Option<&str>, (&str, &str), &str)] = &[
+    (Some("{\n  \"a\": 1\n}\n"), ("\"a\": 1", "\"a\": 2"), "{\n  \"a\": 2\n}\n"),
+    (Some("{\"a\": 1}"), ("{\"a\"", "{\"$schema\": \"x\",\"a\""), "{\"$schema\": \"x\",\"a\": 1}"),
+    (Some("{\"plugin\": []}"), ("{", "{\"a\": 1, "), "{\"a\": 1, \"plugin\": []}"),
+    (Some("{\"plugin\": [\"opencode-gantry\"]}"), ("", ""), "{\"plugin\": []}"),
+    (Some("{\"plugin\": [\"x\", \"opencode-gantry\"]}"), ("x", "y"), "{\"plugin\": [\"y\"]}"),
+    (
+        None,
+        ("{\n", "{\n  \"a\": 1,\n"),
+        "{\n  \"a\": 1,\n  \"$schema\": \"https://opencode.ai/config.json\"\n}\n",
+    ),
+    // Another plugin in the list that came with the entry.
+    (Some("{}"), ("[\"", "[\"x\", \""), "{\n  \"plugin\": [\"x\"]\n}"),
+];
+
+#[test]
+fn an_update_after_an_edit_does_not_take_the_entry_for_the_users() {
+    for (before, (old, new), wanted) in TOUCHED {
+        for updates in [0, 1, 2] {
+            let rig = Rig::new();
+            before.iter().for_each(|text| rig.write("opencode.json", text));
+            rig.install().expect("installed");
+            let touched = rig.read("opencode.json").expect("a file").replacen(old, new, 1);
+            rig.write("opencode.json", &touched);
+            // The same version first: it has nothing to write.
+            rig.install().expect("again");
+            for n in 0..updates {
+                rig.install_entry(&RealDisk, json!(format!("opencode-gantry@{n}"))).expect("updated");
+            }
+            rig.uninstall().expect("uninstalled");
+            assert_eq!(rig.read("opencode.json").as_deref(), Some(*wanted), "{before:?}, {updates} updates");
+        }
+    }
+}
+
 #[test]
 fn the_mode_and_the_link_stay() {
     for mode in [0o600, 0o644, 0o640, 0o755] {
@@ -254,12 +320,48 @@ fn of_two_files_one_gets_it() {
     assert_eq!(count, 1);
 }
 
+/// 2.x makes its file of that of 1.x, so an entry may be there that nobody has asked for.
+#[test]
+fn what_the_host_has_taken_over_is_kept_up_to_date_and_taken_out() {
+    let client = |rig: &Rig| {
+        let part = Part { kind: Kind::Client, wanted: false, ..host(entry()) };
+        rig.with(&RealDisk, false, |i| i.install(&rig.folder(), &[host(entry()), part])).expect("installed");
+        rig.read("cli.json")
+    };
+    let cases = [
+        (None, None, None),
+        (Some("{\"theme\": {}}"), Some("{\"theme\": {}}"), Some("{\"theme\": {}}")),
+        (Some("{ broken"), Some("{ broken"), None),
+        (
+            Some("{\n  \"plugins\": [\n    \"x\",\n    \"opencode-gantry@0.0.9\"\n  ]\n}\n"),
+            Some("{\n  \"plugins\": [\n    \"x\",\n    \"opencode-gantry@0.1.0\"\n  ]\n}\n"),
+            Some("{\n  \"plugins\": [\n    \"x\"\n  ]\n}\n"),
+        ),
+        (
+            Some("{\"plugins\": [{\"package\": \"opencode-gantry@0.0.9\", \"options\": {}}]}"),
+            Some("{\"plugins\": [{ \"package\": \"opencode-gantry@0.1.0\", \"options\": {} }]}"),
+            Some("{\"plugins\": []}"),
+        ),
+    ];
+    for (before, installed, out) in cases {
+        let rig = Rig::new();
+        before.iter().for_each(|text| rig.write("cli.json", text));
+        assert_eq!(client(&rig).as_deref(), installed, "{before:?}");
+        match rig.uninstall() {
+            Ok(_) => assert_eq!(rig.read("cli.json").as_deref(), out, "{before:?}"),
+            Err(error) => {
+                assert!(out.is_none() && error.to_string().contains("cli.json is not valid JSON"), "{error}");
+                assert!(rig.read("opencode.json").is_some(), "nothing is taken out half");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_dry_run_changes_nothing() {
     let rig = Rig::new();
     rig.write("opencode.json", "{}");
-    let plan =
-        rig.with(&RealDisk, true, |i| i.install(&rig.folder(), &entry(), HostLine::Auto)).expect("a plan");
+    let plan = rig.with(&RealDisk, true, |i| i.install(&rig.folder(), &[host(entry())])).expect("a plan");
     assert!(plan.first().and_then(|o| o.after.as_deref()).is_some_and(|t| t.contains(E)));
     assert_eq!(rig.read("opencode.json").as_deref(), Some("{}"));
     assert!(!rig.home().exists());
@@ -271,7 +373,7 @@ fn the_last_five_copies_are_kept() {
     rig.write("opencode.json", "{\"n\": 0}");
     for n in 0..8 {
         let other = json!(format!("opencode-gantry@{n}"));
-        rig.with(&RealDisk, false, |i| i.install(&rig.folder(), &other, HostLine::Auto)).expect("installed");
+        rig.install_entry(&RealDisk, other).expect("installed");
     }
     let kept = fs::read_dir(rig.home().join("install")).expect("a folder").flatten();
     let notes = kept.map(|e| e.path()).find(|p| p.is_dir()).expect("notes on the file");

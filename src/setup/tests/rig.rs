@@ -1,7 +1,8 @@
 //! A folder of configuration and a data folder in a scratch place, on a disk that can fail.
 use crate::setup::disk::{Access, Disk, RealDisk};
 use crate::setup::edit::HostLine;
-use crate::setup::install::{Error, Installer, Outcome};
+use crate::setup::install::{Error, Installer, Outcome, Part};
+use crate::setup::places::Kind;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::fs;
@@ -46,17 +47,21 @@ impl Rig {
             self.count.set(self.count.get() + 1);
             format!("{:06}", self.count.get())
         };
-        work(&Installer {
-            kind: crate::setup::places::Kind::Host,
-            disk,
-            home: &self.home(),
-            stamp: &stamp,
-            dry_run,
-        })
+        work(&Installer { disk, home: &self.home(), stamp: &stamp, dry_run })
     }
 
     pub fn install_on(&self, disk: &dyn Disk) -> Result<Vec<Outcome>, Error> {
-        self.with(disk, false, |i| i.install(&self.folder(), &entry(), HostLine::Auto))
+        self.install_entry(disk, entry())
+    }
+
+    pub fn install_entry(&self, disk: &dyn Disk, entry: Value) -> Result<Vec<Outcome>, Error> {
+        self.with(disk, false, |i| i.install(&self.folder(), &[host(entry)]))
+    }
+
+    /// Both halves.
+    pub fn install_pair(&self, disk: &dyn Disk) -> Result<Vec<Outcome>, Error> {
+        let panel = Part { kind: Kind::Terminal, ..host(entry()) };
+        self.with(disk, false, |i| i.install(&self.folder(), &[host(entry()), panel]))
     }
 
     pub fn install(&self) -> Result<Vec<Outcome>, Error> {
@@ -64,7 +69,7 @@ impl Rig {
     }
 
     pub fn uninstall_on(&self, disk: &dyn Disk) -> Result<Vec<Outcome>, Error> {
-        self.with(disk, false, |i| i.uninstall(&self.folder()))
+        self.with(disk, false, |i| i.uninstall(&self.folder(), &[Kind::Host, Kind::Terminal, Kind::Client]))
     }
 
     pub fn uninstall(&self) -> Result<Vec<Outcome>, Error> {
@@ -78,6 +83,10 @@ impl Rig {
     }
 }
 
+pub fn host(entry: Value) -> Part {
+    Part { kind: Kind::Host, entry, line: HostLine::Auto, wanted: true }
+}
+
 pub fn entry() -> Value {
     json!("opencode-gantry@0.1.0")
 }
@@ -87,6 +96,8 @@ pub fn entry() -> Value {
 pub enum Fate {
     /// It fails; the calls after it work.
     Fails,
+    /// It does its work, and says that it failed; the calls after it work.
+    Late,
     /// A write stops half way, and nothing comes after it.
     Killed,
     /// A write stops half way, as do all after it; what takes no room works.
@@ -114,8 +125,12 @@ impl Faulty {
         let fails = match self.fate {
             Fate::Fails => n == self.at,
             Fate::Killed => n >= self.at,
-            Fate::Full => false,
+            Fate::Full | Fate::Late => false,
         };
+        if n == self.at && self.fate == Fate::Late {
+            whole()?;
+            return Err(io::Error::other("the disk failed (scripted)"));
+        }
         if fails { Err(io::Error::other("the disk failed (scripted)")) } else { whole() }
     }
 

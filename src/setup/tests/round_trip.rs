@@ -1,6 +1,7 @@
 //! Any configuration: in and out again.
 use super::arb;
 use super::rig::{Rig, entry};
+use crate::setup::disk::RealDisk;
 use crate::setup::edit::{self, Change, HostLine};
 use crate::setup::promises;
 use proptest::prelude::*;
@@ -73,13 +74,72 @@ proptest! {
         rig.install().expect("installed");
         prop_assert_ne!(rig.read("opencode.json"), Some(text.clone()));
         if update {
-            let other = "opencode-gantry@9".into();
-            let disk = crate::setup::disk::RealDisk;
-            rig.with(&disk, false, |i| i.install(&rig.folder(), &other, HostLine::Auto)).expect("updated");
+            rig.install_entry(&RealDisk, "opencode-gantry@9".into()).expect("updated");
         }
         rig.uninstall().expect("uninstalled");
         prop_assert_eq!(rig.read("opencode.json"), Some(text));
         prop_assert_eq!(rig.names(), vec!["opencode.json"]);
+    }
+}
+
+/// What is done to a configuration between an installation and the next.
+#[derive(Clone, Copy, Debug)]
+enum Touch {
+    Update,
+    /// A remark of the user's.
+    Remark,
+    /// As the host writes it into a configuration that has none.
+    Schema,
+}
+
+fn with_schema(text: &str) -> Option<String> {
+    let (mark, body) = text.strip_prefix('\u{feff}').map_or(("", text), |body| ("\u{feff}", body));
+    let rest = body.strip_prefix('{').filter(|_| !body.contains("\"$schema\""))?;
+    Some(format!("{mark}{{\n  \"$schema\": \"https://opencode.ai/config.json\",{rest}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn out_again_leaves_nothing_whatever_was_done_in_between(
+        text in arb::config(),
+        touches in prop::collection::vec(
+            prop_oneof![Just(Touch::Update), Just(Touch::Remark), Just(Touch::Schema)],
+            0..6,
+        ),
+    ) {
+        let rig = Rig::new();
+        rig.write("opencode.json", &text);
+        rig.install().expect("installed");
+        let mut wanted = text.clone();
+        for (n, touch) in touches.iter().enumerate() {
+            let now = rig.read("opencode.json").expect("a file");
+            match touch {
+                Touch::Update => {
+                    let entry = format!("opencode-gantry@{n}").into();
+                    rig.install_entry(&RealDisk, entry).expect("updated");
+                }
+                Touch::Remark => {
+                    rig.write("opencode.json", &format!("{now}\n// {n}\n"));
+                    wanted += &format!("\n// {n}\n");
+                }
+                Touch::Schema => {
+                    if let (Some(now), Some(then)) = (with_schema(&now), with_schema(&wanted)) {
+                        rig.write("opencode.json", &now);
+                        wanted = then;
+                    }
+                }
+            }
+        }
+        rig.uninstall().expect("uninstalled");
+        let out = rig.read("opencode.json").expect("a file");
+        prop_assert_eq!(edit::count(&out, &ours), Ok(0));
+        prop_assert_eq!(value(&out), value(&wanted));
+        prop_assert_eq!(comments(&out), comments(&wanted));
+        if touches.iter().all(|touch| matches!(touch, Touch::Update)) {
+            prop_assert_eq!(out, wanted);
+        }
     }
 }
 

@@ -27,6 +27,9 @@ pub(super) struct Dist {
     /// Start what was built in this root as well: a folder with the files of another system. Needs root's rights
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// Write the sizes into docs/packages.md
+    #[arg(long)]
+    record: bool,
 }
 
 impl Dist {
@@ -45,6 +48,9 @@ impl Dist {
             let tried = self.tried(*platform, &binary)?;
             let tarball = dist::pack_platform(*platform, &binary, &self.out)?;
             made.push((size(&tarball)?, platform.package(), tried));
+        }
+        if self.record {
+            record(&made)?;
         }
         for (size, package, tried) in made {
             eprintln!("{size:>9} bytes  {package}: {tried}");
@@ -67,6 +73,16 @@ impl Dist {
         }
         Ok(tried)
     }
+}
+
+fn record(made: &[(u64, String, String)]) -> Result<()> {
+    let file = workspace()?.join("docs/packages.md");
+    let mut text = fs::read_to_string(&file)?;
+    for (size, package, _) in made {
+        text = dist::with_size(&text, package, *size)
+            .with_context(|| format!("{} has no row for {package}", file.display()))?;
+    }
+    fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn size(tarball: &Path) -> Result<u64> {

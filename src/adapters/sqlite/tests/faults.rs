@@ -42,6 +42,14 @@ async fn only_the_user_can_read_it() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).expect("another mode");
     let _again = SqliteStore::open(&path).expect("the same store");
     assert_eq!(mode(&path), 0o600, "a mode that grew is taken back");
+    // While somebody else has it open, so that the side files are there with the old one.
+    for name in ["gantry.db", "gantry.db-wal", "gantry.db-shm"] {
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o644)).expect("another mode");
+    }
+    let _third = SqliteStore::open(&path).expect("the same store");
+    for name in ["gantry.db", "gantry.db-wal", "gantry.db-shm"] {
+        assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
+    }
 }
 
 #[tokio::test]
@@ -79,11 +87,16 @@ fn files_of_others_are_refused_and_left_alone() {
     db.execute_batch("CREATE TABLE recipes (name TEXT)").expect("a table");
     drop(db);
     for path in [text, other] {
-        let before = fs::read(&path).expect("the file");
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o664)).expect("a mode");
+        let look =
+            || (fs::read(&path).expect("the file"), fs::metadata(&path).expect("the file").permissions());
+        let before = look();
         let error = refusal(&path);
         assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
-        assert_eq!(fs::read(&path).expect("the file"), before);
+        assert_eq!(look(), before, "its text and its mode");
     }
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 2, "nothing is left beside them");
 }
 
 #[tokio::test]

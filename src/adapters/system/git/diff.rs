@@ -3,7 +3,7 @@
 use super::command::{Call, Git};
 use crate::domain::rollback::{Change, Entry};
 use crate::domain::verdict::TreeId;
-use crate::ports::workspace::WorkspaceError;
+use crate::ports::workspace::{CUT, WorkspaceError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -133,9 +133,7 @@ pub(super) async fn patch(
     }
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let mut text = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    text.push_str(&format!(
-        "[the diff is longer than {max_bytes} bytes and was cut here: ask for single files]\n"
-    ));
+    text.push_str(&format!("[the diff is longer than {max_bytes} bytes and {CUT}"));
     Ok(text)
 }
 

@@ -18,17 +18,20 @@ fn waiting(w: &mut World) -> crate::domain::ids::MissionId {
 
 #[test]
 fn no_work_begins_before_the_word() {
-    for control in [Control::Approve, Control::Resume] {
-        let mut w = asking();
-        let m = waiting(&mut w);
-        w.run_for(3_600_000);
-        assert_eq!(w.state(&m), "paused");
-        assert_eq!(w.outside.todo.len(), 1, "the plan is there to be read");
-        assert_eq!(w.outside.tree, 0, "nothing was changed");
-        w.control(&m, control).unwrap();
-        w.run();
-        assert_eq!(w.state(&m), "completed");
-    }
+    let mut w = asking();
+    let m = waiting(&mut w);
+    w.run_for(3_600_000);
+    assert_eq!(w.state(&m), "paused");
+    assert_eq!(w.outside.todo.len(), 1, "the plan is there to be read");
+    assert_eq!(w.outside.tree, 0, "nothing was changed");
+    // An agent may resume a mission; that is no word on its plan.
+    let refused = w.control(&m, Control::Resume).unwrap_err().to_string();
+    assert!(refused.contains("/task-approve begins the work"), "{refused}");
+    w.run_for(60_000);
+    assert_eq!((w.state(&m), w.outside.tree), ("paused", 0));
+    w.control(&m, Control::Approve).unwrap();
+    w.run();
+    assert_eq!(w.state(&m), "completed");
 }
 
 #[test]

@@ -54,8 +54,9 @@ fn the_user_is_told_once_and_the_clock_decides() {
     let (mut w, m) = asking(Step::Ask);
     until_asked(&mut w);
     w.run_for(1_000);
-    let notices =
-        |w: &World| w.toasts().iter().filter(|(title, _)| title == "A permission waits for you").count();
+    let notices = |w: &World| {
+        w.toasts().iter().filter(|(title, _)| title.starts_with("A permission waits for you")).count()
+    };
     assert_eq!(notices(&w), 0, "the host's dialog comes first");
     w.run_for(598_000);
     assert_eq!((notices(&w), verdicts(&w, &m)), (1, vec![]));
@@ -63,6 +64,28 @@ fn the_user_is_told_once_and_the_clock_decides() {
     assert_eq!(verdicts(&w, &m), [(Judge::Time, false)]);
     assert!(w.outside.answers[0].as_deref().unwrap().starts_with("Nobody answered in time"));
     assert_eq!((w.state(&m), notices(&w)), ("completed", 1));
+}
+
+#[test]
+fn asks_of_several_at_once_are_one_notice() {
+    let mut w = planned((1..=5).map(|i| task(&format!("T{i}"), &i.to_string(), "")).collect());
+    for i in 1..=5 {
+        let steps = vec![
+            (1_000 + 20 * i, Step::Ask),
+            (1_000, Step::Call(report(&format!("T{i}")))),
+            (100, Step::Say("x")),
+        ];
+        w.outside.script(&format!("T{i}"), vec![steps]);
+    }
+    let options = Options { permission_timeout_ms: Some(30_000), ..w.options() };
+    w.task_in("u0", "/p", "do it", options);
+    w.run_until(|w| w.core.missions().any(|m| m.open_asks().count() == 5));
+    w.run_for(10_000);
+    let told: Vec<_> = w.toasts().into_iter().filter(|(title, _)| title.contains("permission")).collect();
+    let [(title, message)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(title, "A permission waits for you (/task-allow or /task-deny)");
+    let lines: Vec<_> = message.lines().collect();
+    assert!(lines.len() == 5 && lines.iter().all(|l| l.ends_with("; after 0:30 it is refused")), "{message}");
 }
 
 #[test]
@@ -156,7 +179,7 @@ fn the_rules_of_the_mission_answer_before_anybody_is_asked() {
         let verdict = ask.verdict.as_ref().expect("an answer");
         let by = if expected.is_some() { Judge::Policy } else { Judge::Time };
         assert_eq!((verdict.by, verdict.allow), (by, expected == Some(true)), "{rules:?}");
-        let waited = w.toasts().iter().any(|(title, _)| title == "A permission waits for you");
+        let waited = w.toasts().iter().any(|(title, _)| title.starts_with("A permission waits for you"));
         assert_eq!(waited, expected.is_none(), "{rules:?}");
         let told = w.outside.answers[0].clone();
         let refused = told.as_deref().is_some_and(|t| t.starts_with("The rules of this mission"));
