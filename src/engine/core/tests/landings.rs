@@ -8,7 +8,8 @@ use crate::ports::worktrees::{Left, Move};
 fn worktrees(adjust: impl Fn(&mut World, &mut Options)) -> (World, MissionId) {
     let mut w = planned(vec![task("T1", "a", "")]);
     let done = reported(ReportStatus::Done, "T1");
-    w.outside.script("T1", vec![vec![(500, Step::Write("a")), (500, Step::Call(done)), (100, Step::Say("x"))]]);
+    w.outside
+        .script("T1", vec![vec![(500, Step::Write("a")), (500, Step::Call(done)), (100, Step::Say("x"))]]);
     let mut options = Options { worktrees: Some(true), ..w.options() };
     adjust(&mut w, &mut options);
     let m = w.task_in("u0", "/p", "do it", options);
