@@ -62,6 +62,17 @@ export function orderOf(name: string): Command | undefined {
 /** This line of the host begins a turn with every command; it is to be as short as one can be. */
 export const ANSWERED = 'The user has just been shown the answer above. Call no tool. Answer with exactly: "Done."'
 
+/** An order that came as a message: the host knows no command of that name here, or has a text pasted behind it. */
+export function orderTyped(text: unknown): { order: Command; words: string } | undefined {
+  const [, name = "", words = ""] = (typeof text === "string" && /^\/(\S+)(?:\s+([^]*))?$/.exec(unquoted(text))) || []
+  const order = orderOf(name)
+  return order && { order, words }
+}
+
+/** The turn that such a message begins, or comes into the middle of, is not to be about it. */
+export const OBEYED =
+  'The user has given Gantry an order, which has been carried out and answered without you. Say nothing about it: go on with what you were doing, and if that is finished call no tool and answer with exactly: "Done."'
+
 function refusal(sentence: string): Opening {
   return {
     mission: undefined,

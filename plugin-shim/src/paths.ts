@@ -1,6 +1,6 @@
-// Where Gantry keeps its data, and the marker that says a directory has open missions.
+// Where Gantry keeps its data and its sockets, and the marker that says a directory has open missions.
 import { createHash } from "node:crypto"
-import { realpathSync } from "node:fs"
+import { lstatSync, readdirSync, realpathSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
 
@@ -13,6 +13,33 @@ export function dataHome(env: Env = process.env, platform: string = process.plat
   return join(env.HOME || homedir(), ".local", "share", "gantry")
 }
 
+const SHORT = "/tmp/gantry-"
+/** Longest path of a socket that every system takes, without the name of one in its folder. */
+const MAX_FOLDER = 103 - "/4294967295.sock".length
+
+/** Where sidecars have their sockets: in the data folder, or where its path is too long for one, in a folder that stands for it. */
+export function socketFolder(home: string = dataHome()): string {
+  const folder = join(home, "run")
+  if (Buffer.byteLength(folder) <= MAX_FOLDER) return folder
+  return `${SHORT}${process.geteuid?.()}-${hash(home).slice(0, 16)}`
+}
+
+/** All that are there; none where others could have put something, which they can beside the short folder. */
+export function socketsIn(folder: string): string[] {
+  try {
+    const about = folder.startsWith(SHORT) ? lstatSync(folder) : undefined
+    if (about && (!about.isDirectory() || about.uid !== process.geteuid?.() || (about.mode & 0o077) !== 0)) return []
+    return readdirSync(folder).filter((name) => name.endsWith(".sock")).sort().map((name) => join(folder, name))
+  } catch {
+    // No sidecar has run yet.
+    return []
+  }
+}
+
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("hex")
+}
+
 /** The sidecar writes this file while the directory has an open mission; its name is all that is read. */
 export function openMarker(directory: string, home: string = dataHome()): string {
   let real = directory
@@ -21,5 +48,5 @@ export function openMarker(directory: string, home: string = dataHome()): string
   } catch {
     // The directory is gone; its given name then leads to no marker, which is right.
   }
-  return join(home, "open", createHash("sha256").update(real).digest("hex").slice(0, 32))
+  return join(home, "open", hash(real).slice(0, 32))
 }

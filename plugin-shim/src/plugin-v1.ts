@@ -2,7 +2,7 @@
 // what concerns no mission returns at once.
 import { parse } from "node:path"
 import { COMMAND, type HostConfig, addTo } from "./roles"
-import { ANSWERED, type Opening, answerOf, openMission, orderOf } from "./command"
+import { ANSWERED, OBEYED, type Opening, answerOf, openMission, orderOf, orderTyped } from "./command"
 import { asking } from "./asks"
 import { messageOf, sentenceOf } from "./errors"
 import { TOOLS } from "./generated/tools"
@@ -15,6 +15,7 @@ import { readOptions } from "./options"
 import type { Pool } from "./sidecar/pool"
 import { resumeLater } from "./start-up"
 import { servedByTerminal } from "./terminal-half"
+import { WAKE } from "./wake"
 import { Workspace } from "./workspace"
 
 export interface V1Input {
@@ -90,6 +91,16 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
       output.parts.splice(0, output.parts.length, ...partsOf(opening, output.parts))
     },
 
+    "chat.message": async (message: { sessionID: string }, output: { parts: Part[] }) => {
+      const said = output.parts.find((part) => part.type === "text" && part.synthetic !== true)
+      const found = said && orderTyped(said.text)
+      if (!said || !found || pool.children.has(message.sessionID)) return
+      const answer = await answerOf(found.words, (text) => workspace.command(message.sessionID, found.order, text))
+      // The host has numbered its parts, and keeps what it is handed back.
+      const kept = { ...said, ...shown(`${String(said.text)}\n\n${answer}`), ignored: true }
+      output.parts.splice(0, output.parts.length, kept, { ...said, id: `${String(said.id)}0`, text: OBEYED, synthetic: true })
+    },
+
     "experimental.session.compacting": async (about: { sessionID: string }, output: { context: string[] }) => {
       const owner = pool.parents.get(about.sessionID)
       if (!owner) return
@@ -107,6 +118,10 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
 
     event: ({ event }: { event: V1Event }): Promise<void> => {
       if (event.type === "message.part.delta") return NOTHING
+      if (event.type === "tui.command.execute" && (event.properties as { command?: unknown }).command === WAKE) {
+        workspace.resume().catch((error) => warn(sentenceOf(error, logFile())))
+      }
+      if (event.type === "session.updated") host.updated((event.properties as { info?: { id: string } } | undefined)?.info)
       const session = sessionOf(event)
       const owner = session === undefined ? undefined : (pool.children.get(session) ?? pool.parents.get(session))
       if (owner) take(event, owner)

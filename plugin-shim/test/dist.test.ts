@@ -31,6 +31,6 @@ test("server answers with hooks before anything of the host is asked", async () 
     plugin.server({ client: untouched, directory: "/nowhere", worktree: "/nowhere" }, {}),
     new Promise((_, reject) => setImmediate(() => reject(new Error("it waited")))),
   ])
-  assert.deepEqual(Object.keys(hooks).sort(), ["command.execute.before", "config", "dispose", "event", "experimental.session.compacting", "tool", "tool.definition", "tool.execute.before"])
+  assert.deepEqual(Object.keys(hooks).sort(), ["chat.message", "command.execute.before", "config", "dispose", "event", "experimental.session.compacting", "tool", "tool.definition", "tool.execute.before"])
   await hooks.dispose()
 })

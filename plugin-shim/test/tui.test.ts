@@ -8,6 +8,7 @@ import { test } from "node:test"
 import { ERROR, type MissionDetail, type TaskDetail } from "../src/generated/types"
 import { Door } from "../src/tui/door"
 import { lines, statusText } from "../src/tui/lines"
+import { until } from "./helper"
 
 const task = (id: string, state: string, more: Partial<TaskDetail> = {}): TaskDetail => ({ id, title: `Part ${id}`, state, dependsOn: [], files: [], checks: [], attempts: 1, ...more })
 
@@ -61,14 +62,15 @@ test("the whole of it says why a task failed", () => {
 })
 
 /** A process of Gantry that answers every call but `initialize` with this. */
-function process_(folder: string, name: string, answer: object | ((params: any) => object), seen: string[]): Promise<Server> {
+function process_(folder: string, name: string, answer: object | ((params: any, method: string) => object | Promise<object>), seen: string[]): Promise<Server> {
   const server = createServer((socket) => {
     socket.unref()
-    socket.on("data", (chunk) => {
+    socket.on("error", () => {})
+    socket.on("data", async (chunk) => {
       for (const line of chunk.toString().split("\n").filter(Boolean)) {
         const { id, method, params } = JSON.parse(line)
         seen.push(`${name} ${method}`)
-        const result = method === "initialize" ? { result: { protocolVersion: 1 } } : typeof answer === "function" ? answer(params) : answer
+        const result = method === "initialize" ? { result: { protocolVersion: 1 } } : typeof answer === "function" ? await answer(params, method) : answer
         socket.write(`${JSON.stringify({ jsonrpc: "2.0", id, ...result })}\n`)
       }
     })
@@ -80,25 +82,83 @@ test("the process that knows the mission answers", async () => {
   const folder = mkdtempSync(join(tmpdir(), "gantry-door-"))
   const door = new Door(folder)
   const params = { directory: "/p" }
-  assert.equal(await new Door(join(folder, "none")).ask("mission/status", params), undefined)
+  assert.equal(await new Door(join(folder, "none")).look("mission/status", params), undefined)
   const seen: string[] = []
   const unknown = await process_(folder, "1.sock", { error: { code: ERROR.NOT_FOUND, message: "not here" } }, seen)
   mkdirSync(join(folder, "2.sock"))
   const known = await process_(folder, "3.sock", { result: { mission: { id: "m1" } } }, seen)
   try {
-    assert.deepEqual(await door.ask("mission/status", params), { mission: { id: "m1" } })
-    await door.ask("mission/status", params)
+    assert.deepEqual(await door.look("mission/status", params), { mission: { id: "m1" } })
+    await door.look("mission/status", params)
     assert.equal(seen.filter((line) => line.endsWith("initialize")).length, 2, "a connection is kept")
     known.close()
     door.dispose()
     rmSync(join(folder, "3.sock"), { force: true })
-    assert.equal(await door.ask("mission/status", params), undefined)
-    const busy = await process_(folder, "4.sock", { error: { code: ERROR.CONFLICT, message: "another OpenCode runs it" } }, seen)
-    await assert.rejects(door.ask("mission/control", { directory: "/p", action: "pause" }), /another OpenCode runs it/)
-    busy.close()
+    assert.equal(await door.look("mission/status", params), undefined)
   } finally {
     door.dispose()
     unknown.close()
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test("an order goes to a process that has the directory open, a question to it first", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "gantry-door-"))
+  const door = new Door(folder)
+  const seen: string[] = []
+  const method = (answers: Record<string, object>) => (_: unknown, name: string) => answers[name] ?? { error: { code: ERROR.NOT_FOUND, message: "not open here" } }
+  const servers = [
+    await process_(folder, "1.sock", method({ "mission/status": { result: { mission: { id: "from its store" } } }, "mission/control": { result: {} } }), seen),
+    await process_(folder, "2.sock", method({ "notice/list": { result: { notices: [] } }, "mission/status": { result: { mission: { id: "m1" } } }, "mission/control": { error: { code: ERROR.NOT_FOUND, message: "no task T9" } } }), seen),
+  ]
+  const order = { directory: "/p", action: "steer" } as const
+  try {
+    assert.deepEqual(await door.near("/p"), [join(folder, "2.sock")])
+    assert.deepEqual(await door.look("mission/status", { directory: "/p" }), { mission: { id: "m1" } })
+    await assert.rejects(door.order("mission/control", order), /no task T9/)
+    assert.ok(!seen.includes("1.sock mission/status") && !seen.includes("1.sock mission/control"), seen.join())
+    servers.push(await process_(folder, "3.sock", method({ "notice/list": { result: { notices: [] } }, "mission/control": { error: { code: ERROR.CONFLICT, message: "another OpenCode runs it" } } }), seen))
+    await assert.rejects(door.order("mission/control", order), /another OpenCode runs it/, "what stands in the way says more than that it is unknown")
+    for (const name of ["2.sock", "3.sock"]) rmSync(join(folder, name))
+    door.dispose()
+    assert.equal(await door.order("mission/control", order), undefined)
+    assert.deepEqual(await door.look("mission/status", { directory: "/p" }), { mission: { id: "from its store" } })
+  } finally {
+    door.dispose()
+    for (const server of servers) server.close()
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test("a process that hangs takes time from nobody, and is heard again when it goes on", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "gantry-door-"))
+  const door = new Door(folder)
+  const seen: string[] = []
+  let wake: (() => void)[] | undefined = []
+  const hung = await process_(folder, "1.sock", async (_, method) => {
+    await new Promise<void>((resolve) => (wake ? wake.push(resolve) : resolve()))
+    return method === "notice/list" ? { result: { notices: [] } } : { result: { mission: { id: "slow" } } }
+  }, seen)
+  const well = await process_(folder, "2.sock", (_, method) => (method === "notice/list" ? { result: { notices: [] } } : { result: { mission: { id: "m1" } } }), seen)
+  try {
+    const began = Date.now()
+    assert.deepEqual(await door.look("mission/status", { directory: "/p" }), { mission: { id: "m1" } })
+    assert.ok(Date.now() - began < 1_000, `${Date.now() - began} ms`)
+    well.close()
+    door.dispose()
+    rmSync(join(folder, "2.sock"), { force: true })
+    assert.equal(await door.look("mission/status", { directory: "/p" }), undefined)
+    const silent = Date.now()
+    for (let n = 0; n < 5; n++) assert.equal(await door.look("mission/status", { directory: "/p" }), undefined)
+    assert.ok(Date.now() - silent < 1_000, "it is left alone")
+    for (const one of wake) one()
+    wake = undefined
+    let found: unknown
+    await until("its answer", () => (void door.look("mission/status", { directory: "/p" }).then((one) => (found = one)), found !== undefined))
+    assert.deepEqual(found, { mission: { id: "slow" } })
+  } finally {
+    door.dispose()
+    hung.close()
     rmSync(folder, { recursive: true })
   }
 })

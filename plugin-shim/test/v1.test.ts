@@ -3,16 +3,18 @@ import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join, relative } from "node:path"
 import { afterEach, beforeEach, test } from "node:test"
+import { fileURLToPath, pathToFileURL } from "node:url"
 import { TOOLS } from "../src/generated/tools"
 import type { HostEvent } from "../src/generated/types"
 import { V1Host } from "../src/host/v1"
 import { V1Events } from "../src/host/v1-events"
 import { V1Progress, type ToolPart } from "../src/host/v1-progress"
-import { ANSWERED } from "../src/command"
+import { ANSWERED, OBEYED } from "../src/command"
 import { hooksV1 } from "../src/plugin-v1"
 import { servedByTerminal } from "../src/terminal-half"
+import { WAKE } from "../src/wake"
 import { Pool } from "../src/sidecar/pool"
 import type { Workspace } from "../src/workspace"
 import { FAST, Fake, until } from "./helper"
@@ -236,6 +238,22 @@ test("a child has its parent, key and the parent's model; an adopted one is foun
   assert.deepEqual(asked.at(-1)?.[1].body.model, { id: "big/one", providerID: "router" })
 })
 
+test("the parent's model is asked for once, and another that the user chooses is the next child's", async () => {
+  const answers: Record<string, any> = { get: new Error("socket closed"), create: { data: { id: "new" } } }
+  const { it, asked } = client(answers)
+  const host = new V1Host(it)
+  const create = (key: string) => host.createSession({ parent: "p", title: "T1", agent: "worker", key, adopt: false })
+  await assert.rejects(create("k0"))
+  answers.get = { data: { id: "p", model: { id: "big", providerID: "lab" } } }
+  await Promise.all([create("k1"), create("k2")])
+  host.updated({ id: "p", model: { id: "small", providerID: "lab" } })
+  host.updated({ id: "of another", model: { id: "other", providerID: "lab" } })
+  host.updated(undefined)
+  await create("k3")
+  assert.deepEqual(asked.map(([name]) => name), ["get", "get", "create", "create", "create"])
+  assert.deepEqual(asked.slice(2).map(([, request]) => request.body.model.id), ["big", "big", "small"])
+})
+
 test("a host that refuses or is away becomes a fault of the wire", async () => {
   const { it } = client({
     abort: { error: { name: "NotFoundError", data: { message: "no such session" } }, response: { status: 404 } },
@@ -340,6 +358,31 @@ test("an order is answered at once, and the turn that the host begins is to be a
   assert.deepEqual(parts.map(({ text, synthetic, time }) => [text, synthetic ?? false, time !== undefined]), [["steer: use pnpm", false, true], [ANSWERED, true, false]])
 })
 
+test("an order that comes as a message is obeyed at once, seen by the user and not by the model", async () => {
+  await hooks.config({})
+  const message = async (parts: any[], sessionID = "ses_p") => (await hooks["chat.message"]({ sessionID }, { parts }), parts)
+  const part = (text: string) => ({ id: "prt_1", sessionID: "ses_p", messageID: "msg_1", type: "text", text })
+  const parts = await message([{ ...part("where I am"), synthetic: true }, part("/task-steer use pnpm\nand tabs"), { ...part("x"), type: "file" }])
+  assert.deepEqual(fake.got("command/run"), [{ directory: "/p", session: "ses_p", command: "steer", text: "use pnpm\nand tabs" }])
+  assert.deepEqual(parts.map(({ text, ignored, synthetic, messageID }) => [text, ignored ?? false, synthetic ?? false, messageID]), [
+    ["/task-steer use pnpm\nand tabs\n\nsteer: use pnpm\nand tabs", true, false, "msg_1"],
+    [OBEYED, false, true, "msg_1"],
+  ])
+  assert.equal(new Set(parts.map(({ id }) => id)).size, 2)
+  for (const text of ["/task-dance now", "/tasks", "say /task-steer x", "please"]) assert.deepEqual(await message([part(text)]), [part(text)])
+  pool.children.set("ses_child", {} as Workspace)
+  assert.deepEqual(await message([part("/task-steer x")], "ses_child"), [part("/task-steer x")], "an agent gives no orders")
+  assert.equal(fake.got("command/run").length, 1)
+})
+
+test("the half in the terminal interface has the process started when it asks for it", async () => {
+  await hooks.event({ event: { type: "tui.command.execute", properties: { command: "prompt.clear" } } })
+  await settled()
+  assert.equal(fake.starts(), 0)
+  await hooks.event({ event: { type: "tui.command.execute", properties: { command: WAKE } } })
+  await until("the process has the directory open", () => fake.got("workspace/open").length === 1)
+})
+
 test("where the terminal interface serves the orders, the server half leaves them to it", () => {
   const home = mkdtempSync(join(tmpdir(), "gantry-terminal-"))
   const env = { XDG_CONFIG_HOME: home }
@@ -349,6 +392,36 @@ test("where the terminal interface serves the orders, the server half leaves the
   writeFileSync(join(home, "opencode", "tui.jsonc"), '{"plugin": ["opencode-gantry@0.1.0"] /* mine */}')
   assert.equal(servedByTerminal("/p", worker, env), true)
   assert.equal(servedByTerminal("/p", "/$bunfs/root/src/index.js", env), false, "headless")
+  rmSync(home, { recursive: true })
+})
+
+test("the configuration of the terminal interface is read where and as the host reads it", () => {
+  const home = realpathSync(mkdtempSync(join(tmpdir(), "gantry-terminal-")))
+  const sub = join(home, "project", "sub", "deep")
+  mkdirSync(sub, { recursive: true })
+  mkdirSync(join(home, "conf"))
+  const served = (env: object = {}) => servedByTerminal(sub, "/$bunfs/root/src/cli/tui/worker.js", { HOME: home, ...env })
+  const own = join(home, "project", "tui.json")
+  const says = (text: string, expected: boolean, file = own, env: object = {}) => {
+    writeFileSync(file, text)
+    assert.equal(served(env), expected, text)
+    rmSync(file)
+  }
+  says('{"plugin": ["opencode-gantry"]}', true)
+  says('\ufeff{"plugin": [["opencode-gantry@0.1.0", {"a": 1}], // mine\n], /* "x": */ }', true)
+  says('{"plugin": ["other"] /* "opencode-gantry" */}', false)
+  says('{\n  // "plugin": ["opencode-gantry"]\n}', false)
+  says('{"theme": "opencode-gantry", "plugin": ["opencode-gantry-theme", "a//b", "c, ]"]}', false)
+  says('{"plugin": ["opencode-gantry"], "plugin_enabled": {"opencode-gantry": false}}', false)
+  says('{"plugin": ["{env:GANTRY_PLUGIN}"]}', true, own, { GANTRY_PLUGIN: "opencode-gantry" })
+  says('{"plugin": ["opencode-gantry"]', false)
+  says('{"plugin": ["opencode-gantry"]}', false, own, { OPENCODE_DISABLE_PROJECT_CONFIG: "true" })
+  says('{"plugin": ["opencode-gantry"]}', true, join(home, "conf", "tui.jsonc"), { OPENCODE_CONFIG_DIR: join(home, "conf") })
+  says('{"plugin": ["opencode-gantry"]}', true, join(home, "conf", "any.json"), { OPENCODE_TUI_CONFIG: join(home, "conf", "any.json") })
+  // The tests are built into one folder with the file they take for the other half.
+  const beside = join(dirname(fileURLToPath(import.meta.url)), "tui.js")
+  for (const entry of [pathToFileURL(beside).href, dirname(beside), relative(dirname(own), beside)]) says(JSON.stringify({ plugin: [entry] }), true)
+  says(JSON.stringify({ plugin: [pathToFileURL(join(home, "tui.js")).href] }), false)
   rmSync(home, { recursive: true })
 })
 

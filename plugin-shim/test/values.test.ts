@@ -9,7 +9,7 @@ import { USAGE, openMission, unquoted } from "../src/command"
 import { RpcError, Sentence } from "../src/errors"
 import { type Loose, modelOf } from "../src/host/loose"
 import { readOptions } from "../src/options"
-import { dataHome, openMarker } from "../src/paths"
+import { dataHome, openMarker, socketFolder, socketsIn } from "../src/paths"
 import { locate, spawnFault } from "../src/sidecar/locate"
 import { nobodyAtWork } from "../src/tui/door"
 import { shellCommand, subjectOf, writePaths } from "../src/writes"
@@ -141,6 +141,22 @@ const HOMES: [Record<string, string>, string, string][] = [
   [{ HOME: "/h" }, "darwin", "/h/.local/share/gantry"],
   [{ LOCALAPPDATA: "/local", HOME: "/h" }, "win32", "/local/gantry"],
 ]
+test("sockets are where the sidecar opens them, also where the data folder's path is too long for one", () => {
+  assert.equal(socketFolder("/home/ann"), join("/home/ann", "run"))
+  const long = `/home/ann/${"x".repeat(100)}`
+  assert.equal(socketFolder(long), `/tmp/gantry-${process.geteuid?.()}-aa78d9180c1d1b26`)
+  const short = socketFolder(`${long}${process.pid}`)
+  mkdirSync(short, { mode: 0o700 })
+  try {
+    writeFileSync(join(short, "1.sock"), "")
+    assert.deepEqual(socketsIn(short), [join(short, "1.sock")])
+    chmodSync(short, 0o777)
+    assert.deepEqual(socketsIn(short), [], "anybody could have put it there")
+  } finally {
+    rmSync(short, { recursive: true })
+  }
+})
+
 for (const [env, platform, expected] of HOMES) test(`data home of ${JSON.stringify(env)}`, () => assert.equal(dataHome(env, platform), expected))
 
 test("the marker is named after the real directory", () => {

@@ -2,39 +2,16 @@
 import assert from "node:assert/strict"
 import { afterEach, mock, test } from "node:test"
 import type { MissionViewResult, TaskDetail } from "../src/generated/types"
-import type { Door } from "../src/tui/door"
 import { clip, fit, width, wrap } from "../src/tui/format"
 import { tree } from "../src/tui/graph"
-import { Orders, steerOf } from "../src/tui/orders"
+import { Orders } from "../src/tui/orders"
 import { Panel } from "../src/tui/panel"
-import { allowed, entries, screen } from "../src/tui/screen"
-import type { Keys, Terminal } from "../src/tui/terminal"
+import { allowed, entries } from "../src/tui/screen"
 import { missionView } from "../src/tui/view"
-import { leave, size, textOf } from "./solid"
+import { leave, textOf } from "./solid"
+import { FakeTerminal, START, fakeDoor, pass, settle, shown, task, view } from "./terminal"
 
-const START = 1_700_000_000_000
-const task = (id: string, state: string, dependsOn: string[] = [], more: Partial<TaskDetail> = {}): TaskDetail => ({ id, title: `Part ${id}`, state, dependsOn, files: [`${id}.txt`], checks: [], attempts: 1, ...more })
-
-function view(state = "running", more: Partial<MissionViewResult> = {}, awaitsApproval = false): MissionViewResult {
-  const tasks = [task("T1", "completed", [], { beganAt: START, endedAt: START + 5_000 }), task("T2", "in_progress", ["T1"], { beganAt: START + 5_000, attempts: 2 }), task("T3", "failed", ["T1"], { note: "the checks object" }), task("T4", "pending", ["T2", "T3"])]
-  const ended = ["completed", "failed", "stopped", "partially_completed"].includes(state)
-  const mission = { id: "01a1fe42-9418-7701-9360-7d6374657442", title: "Do it", state, phase: "executing", parentSession: "s", directory: "/p", done: 1, running: 1, waiting: 1, failed: 1, total: 4, createdAt: START, ...(ended ? { endedAt: START + 9_000 } : {}) }
-  return {
-    detail: { mission, tasks, asks: [], checkpoints: [], forecast: { minutes: 64.2, turns: 5 }, tokens: 12_000, cost: 0.5, awaitsApproval },
-    summary: "First the parts, then the whole.",
-    attempts: [
-      { role: "planner", ordinal: 1, session: "ses_p", state: "done", openedAt: START, closedAt: START + 1_000 },
-      { role: "worker", task: "T2", ordinal: 1, session: "ses_1", state: "failed", reason: "no report", openedAt: START, closedAt: START + 2_000 },
-      { role: "worker", task: "T2", ordinal: 2, session: "ses_2", state: "open", openedAt: START + 2_000 },
-    ],
-    findings: [{ task: "T2", severity: "high", file: "a.ts", line: 3, message: "Half a cent is lost." }],
-    log: Array.from({ length: 30 }, (_, n) => ({ at: START + n * 1_000, text: `line ${n}` })),
-    ...more,
-  }
-}
-
-const shown = (given: MissionViewResult | undefined, columns: number, height: number, selected = 2) =>
-  screen(given, { width: columns, height, selected, now: START + 10_000 }).map((row) => row.map((span) => span.text).join(""))
+afterEach(() => (leave(), mock.timers.reset()))
 
 test("every size is filled exactly, whatever stands in the mission", () => {
   const wild = "日本語のとても長い題名 🎉 \u001b[31m\n" + "x".repeat(300)
@@ -77,14 +54,14 @@ test("a graph as a list: below what is waited for last, once each, cycles and st
 })
 
 test("orders are those the state allows", () => {
-  const keys = (given: MissionViewResult) => allowed(given).map(([key, order]) => `${key} ${order}`)
+  const keys = (given: MissionViewResult) => allowed(given, undefined, { width: 80, height: 24 }).map(([key, order]) => `${key} ${order}`)
   assert.deepEqual(keys(view()), ["p pause", "u suspend", "s steer", "c cancel"])
   assert.deepEqual(keys(view("paused", {}, true)), ["a accept plan", "x another plan", "s steer", "c cancel"])
   assert.deepEqual(keys(view("paused")), ["p resume", "u suspend", "s steer", "c cancel"])
   assert.deepEqual(keys(view("partially_completed")), ["r retry"])
   assert.deepEqual(keys(view("completed")), [])
   const failed = entries(view()).find((entry) => entry.node?.task.id === "T3")
-  assert.deepEqual(allowed(view("failed"), failed), [["t", "take as done"], ["r", "retry"]])
+  assert.deepEqual(allowed(view("failed"), failed, { width: 80, height: 24 }), [["t", "take as done"], ["r", "retry"]])
   assert.deepEqual(entries(view()).map((entry) => entry.session), ["ses_p", undefined, "ses_2", undefined, undefined])
 })
 
@@ -95,67 +72,12 @@ test("text is cut by columns, not by characters", () => {
   assert.deepEqual(wrap("one two three four", 8, 2), ["one two", "three …"])
 })
 
-class FakeTerminal implements Terminal {
-  readonly said: string[] = []
-  pressed: Keys = {}
-  answer: string | undefined
-  current: string | undefined = "s"
-  turnRuns = false
-  ends: (() => void)[] = []
-  turned = () => {}
-  directory = () => "/p"
-  session = () => this.current
-  busy = () => this.turnRuns
-  colour = (name: string) => name
-  size = () => () => size
-  fetchesNotices = false
-  toast = (kind: string, message: string, title?: string) => void this.said.push(`${kind}: ${title ? `${title}: ` : ""}${message}`)
-  notify = (title: string, message: string, sound: string) => void this.said.push(`${sound}! ${title}: ${message}`)
-  say = (title: string, message: string) => void this.said.push(`${title}: ${message}`)
-  ask = async () => this.answer
-  confirm = async () => this.answer !== undefined
-  choose = async (title: string, choices: { value: string }[]) => (this.said.push(`${title} ${choices.map(({ value }) => value).join()}`), this.answer)
-  openView = (mission: string) => void this.said.push(`view ${mission}`)
-  leaveView = () => void this.said.push("left")
-  openSession = (session: string) => void this.said.push(`session ${session}`)
-  keys = (keys: Keys) => ((this.pressed = keys), () => void (this.pressed = {}))
-  registerPanel = () => {}
-  registerView = () => {}
-  registerCommands = () => {}
-  onTurn = (tell: () => void) => void (this.turned = tell)
-  onDispose = (end: () => void) => void this.ends.push(end)
-}
-
-/** Answers by method, and of all processes by socket; what was asked is kept. */
-function fakeDoor(answers: Record<string, (params: any, socket?: string) => unknown>, sockets: string[] = []) {
-  const asked: [string, any][] = []
-  const ask = async (method: string, params: unknown) => (asked.push([method, params]), answers[method]?.(params))
-  const askAll = async (method: string, paramsFor: (socket: string) => unknown) =>
-    new Map(sockets.map((socket) => {
-      const params = paramsFor(socket)
-      asked.push([`${method} ${socket}`, params])
-      return [socket, answers[method]?.(params, socket)]
-    }))
-  return { door: { ask, askAll } as unknown as Door, asked, count: (method: string) => asked.filter(([name]) => name === method).length }
-}
-
-const settle = async () => {
-  for (let turn = 0; turn < 20; turn++) await Promise.resolve()
-}
-const pass = async (ms: number) => {
-  for (let at = 0; at < ms; at += 100) {
-    mock.timers.tick(100)
-    await settle()
-  }
-}
-afterEach(() => (leave(), mock.timers.reset()))
-
 test("keys order what the state allows, and are gone with the view", async () => {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
   let given = view()
   const { door, asked, count } = fakeDoor({ "mission/view": () => given, "mission/control": () => ({}), "mission/status": () => given.detail })
   const terminal = new FakeTerminal()
-  const drawn = missionView(terminal, door, new Orders(terminal, door, () => {}), "m1")
+  const drawn = missionView(terminal, door, new Orders(terminal, door, () => {}), "m1", () => {})
   assert.match(textOf(drawn as any), /Looking for the mission/)
   await settle()
   assert.match(textOf(drawn as any), /Mission executing/)
@@ -192,30 +114,6 @@ test("keys order what the state allows, and are gone with the view", async () =>
   assert.deepEqual(terminal.pressed, {})
   await pass(20_000)
   assert.equal(count("mission/view") - atEnd, 2, "nobody asks for a view that is gone")
-})
-
-test("flags before the words of a steer are read as the sidecar reads them, and are never the words", async () => {
-  const table: [string, object][] = [
-    ["use tabs", { text: "use tabs" }],
-    [" --task T2 use tabs\nand pnpm ", { task: "T2", text: "use tabs\nand pnpm" }],
-    ["--now --task T2.1  use --now tabs", { now: true, task: "T2.1", text: "use --now tabs" }],
-    ["--task T1 --task T2 wait", { task: "T2", text: "wait" }],
-    ["--task --now use tabs", { task: "--now", text: "use tabs" }],
-    ["--nowhere else", { text: "--nowhere else" }],
-  ]
-  for (const [words, expected] of table) assert.deepEqual(steerOf(words), expected, words)
-  const { door, count } = fakeDoor({ "mission/control": () => ({}) })
-  const terminal = new FakeTerminal()
-  const orders = new Orders(terminal, door, () => {})
-  for (const words of ["--task T2", "--now", "--now --task T2 ", "--task T2 --now"]) {
-    terminal.answer = words
-    await assert.rejects(orders.steer("m1"), { message: "say what the workers are to know, as in /task-steer use the date helper" }, words)
-  }
-  for (const words of ["--task", "--now --task "]) {
-    terminal.answer = words
-    await assert.rejects(orders.steer("m1"), { message: "say which task, as in /task-steer --task T2 …" }, words)
-  }
-  assert.equal(count("mission/control"), 0)
 })
 
 test("where no other half shows toasts the panel fetches those of all processes, each once", async () => {
@@ -293,6 +191,68 @@ test("the panel asks once a second while there is something to follow, and seldo
   assert.equal(await asksIn(20_000), 0, "no conversation on the screen")
 })
 
+test("turns that begin and end all the time bring the next look nearer, and never put it off", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  const { door, count } = fakeDoor({ "mission/status": () => view().detail })
+  const terminal = new FakeTerminal()
+  new Panel(terminal, door)
+  for (let at = 0; at < 8_000; at += 200) {
+    terminal.turned()
+    await pass(200)
+  }
+  assert.ok(count("mission/status") >= 8, `${count("mission/status")} looks in 8 s`)
+  for (const end of terminal.ends) end()
+})
+
+test("the user is called whatever is on the screen, once by the panel and the view together", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  let given = view()
+  const { door, count } = fakeDoor({ "mission/status": () => given.detail, "mission/view": () => given })
+  const terminal = new FakeTerminal()
+  const panel = new Panel(terminal, door)
+  await pass(2_000)
+  terminal.current = undefined
+  const before = count("mission/status")
+  given = view("paused", {}, true)
+  await pass(3_000)
+  assert.deepEqual(terminal.said, ["question! Do it: The plan waits for your word"], "no conversation on the screen")
+  assert.ok(count("mission/status") - before >= 2)
+  given = view()
+  missionView(terminal, door, new Orders(terminal, door, () => {}), given.detail.mission.id, panel.heard)
+  await pass(2_000)
+  given = view()
+  given.detail.asks = [{ id: "per_1", task: "T2", permission: "bash", patterns: ["ls"], at: 2 }]
+  await pass(3_000)
+  given = view("completed")
+  await pass(3_000)
+  assert.deepEqual(terminal.said.slice(1), ["question! Do it: T2 asks: bash ls", "done! Do it: Mission completed: 1 of 4 tasks done"])
+  for (const end of terminal.ends) end()
+})
+
+test("the chosen task stays chosen when others come before it, and none is when it is gone", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
+  let given = view()
+  const { door, asked } = fakeDoor({ "mission/view": () => given, "mission/control": () => ({}) })
+  const terminal = new FakeTerminal()
+  const drawn = missionView(terminal, door, new Orders(terminal, door, () => {}), "m1", () => {})
+  await settle()
+  for (let n = 0; n < 2; n++) terminal.pressed.down?.()
+  assert.match(textOf(drawn as any), /› ├─▸ T2/)
+  given = view()
+  given.detail.tasks.splice(1, 0, ...["T1.r1", "T1.r2"].map((id) => ({ ...task(id, "completed"), partOf: "T1" })))
+  await pass(1_000)
+  assert.match(textOf(drawn as any), /› ├─▸ T2/)
+  terminal.answer = "Use pnpm"
+  terminal.pressed.s?.()
+  await settle()
+  assert.equal(asked.find(([name]) => name === "mission/control")?.[1].task, "T2")
+  terminal.pressed.up?.()
+  assert.match(textOf(drawn as any), /› ├─✓ T1.r2/)
+  given = view()
+  await pass(1_000)
+  assert.match(textOf(drawn as any), /› Planning, and review/)
+})
+
 test("the user is called when a plan waits, and at an end that the host does not tell itself", async () => {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: START })
   let given = view()
@@ -321,7 +281,7 @@ test("an agent that asks is in the panel and the view, calls the user once, and 
     { id: "per_1", permission: "bash", patterns: ["ls"], at: 1, allowed: true, by: "user" },
     { id: "per_2", task: "T2", permission: "bash", patterns: ["npm publish"], at: 2 },
   ]
-  assert.deepEqual(allowed(asking).slice(0, 2), [["y", "allow"], ["n", "refuse"]])
+  assert.deepEqual(allowed(asking, undefined, { width: 80, height: 24 }).slice(0, 2), [["y", "allow"], ["n", "refuse"]])
   const text = shown(asking, 80, 24, 0).join("\n")
   for (const part of ["Mission waits for you: ask", "T2 asks: bash npm publish", "y allow"]) assert.ok(text.includes(part), `${part}\n${text}`)
   const { door, asked } = fakeDoor({ "mission/view": () => asking, "mission/status": () => asking.detail, "mission/control": () => ({}) })
@@ -332,51 +292,9 @@ test("an agent that asks is in the panel and the view, calls the user once, and 
   await panel.look()
   assert.deepEqual(terminal.said.filter((one) => one !== "looked"), ["question! Do it: T2 asks: bash npm publish"])
   assert.match(textOf(panel.draw("s") as any), /T2 asks: bash npm publish[^]*answer it in the dialog below/)
-  missionView(terminal, door, new Orders(terminal, door, () => {}), "m1")
+  missionView(terminal, door, new Orders(terminal, door, () => {}), "m1", () => {})
   await settle()
   terminal.pressed.n?.()
   await settle()
   assert.deepEqual(asked.filter(([name]) => name === "mission/control").map(([, { action, ask }]) => [action, ask]), [["deny", "per_2"]])
-})
-
-test("files are taken back after a look at what that means, and not where something stands in the way", async () => {
-  const mission = view().detail.mission
-  const result = { mission, done: false, files: [{ path: "a.ts", what: "changed back" }], conflicts: [] as string[], others: [], left: [], text: "a.ts: changed back" }
-  const { door, asked } = fakeDoor({ "mission/rollback": ({ dryRun }) => ({ ...result, done: !dryRun }) })
-  const terminal = new FakeTerminal()
-  const orders = new Orders(terminal, door, () => {})
-  await orders.rollback("m1")
-  assert.deepEqual(asked.map(([, { dryRun }]) => dryRun), [true], "the user has not agreed")
-  terminal.answer = "yes"
-  await orders.rollback("m1")
-  assert.deepEqual(asked.map(([, { dryRun }]) => dryRun), [true, true, false])
-  assert.match(terminal.said.join(), /success: Files taken back: 1\. gantry rollback \S+ --undo/)
-  result.conflicts.push("a.ts: you changed it")
-  result.text = "a.ts is in the way"
-  await orders.rollback("m1")
-  assert.match(terminal.said.at(-1) ?? "", /a\.ts is in the way/)
-  assert.equal(asked.length, 4)
-})
-
-test("with several missions open and none of the conversation, the user chooses", async () => {
-  const several = [view().detail.mission, { ...view().detail.mission, id: "m2", title: "Another" }]
-  let open = several
-  const { door } = fakeDoor({ "mission/status": ({ mission }) => (mission ? view().detail : undefined), "mission/list": (params) => ({ missions: params.open ? open : several }) })
-  const terminal = new FakeTerminal()
-  const orders = new Orders(terminal, door, () => {})
-  assert.equal(await orders.meant(), undefined)
-  terminal.answer = "m2"
-  assert.equal(await orders.meant(), "m2")
-  assert.deepEqual(terminal.said, Array(2).fill(`Which mission? ${several[0]?.id},m2`))
-  open = several.map((mission) => ({ ...mission, parentSession: "other" }))
-  terminal.current = "elsewhere"
-  assert.equal(await orders.meant(), "m2", "those of other conversations, where this one has none")
-  terminal.said.pop()
-  open = [open[0]!, { ...several[1]!, parentSession: "elsewhere" }]
-  const own = fakeDoor({ "mission/status": () => ({ ...view().detail, mission: open[1] }), "mission/list": () => ({ missions: open }) })
-  assert.equal(await new Orders(terminal, own.door, () => {}).meant(), "m2", "the only one of its own needs no word")
-  terminal.current = "s"
-  open = []
-  assert.equal(await orders.meant(), several[0]?.id, "the newest")
-  await assert.rejects(new Orders(terminal, fakeDoor({}).door, () => {}).meant(), /One begins with \/task/)
 })

@@ -16,15 +16,14 @@ pub fn text(text: &str) -> bool {
     write!(out, "{}", plain(text)).and_then(|()| out.flush()).is_ok()
 }
 
-/// The newest state of something: in a terminal it takes the place of the one before.
-pub fn live(text: &str, last: bool) {
-    if std::io::stdout().is_terminal() {
-        let end = if last { "\n" } else { "" };
-        let _ = write!(std::io::stdout().lock(), "\r\x1b[K{}{end}", plain(text));
-        let _ = std::io::stdout().lock().flush();
-    } else {
-        line(text);
+/// The newest state of something: in a terminal it takes the place of the one before. Whether somebody still reads.
+pub fn live(text: &str, last: bool) -> bool {
+    if !std::io::stdout().is_terminal() {
+        return line(text);
     }
+    let end = if last { "\n" } else { "" };
+    let mut out = std::io::stdout().lock();
+    write!(out, "\r\x1b[K{}{end}", plain(text)).and_then(|()| out.flush()).is_ok()
 }
 
 /// For the person, beside the output.

@@ -30,19 +30,20 @@ fn watch(args: &Args) -> anyhow::Result<u8> {
     let id = app::meant(args.id.as_deref())?;
     let (mut shown, mut code) = (None, exit::FAILED);
     let mut waited = 0;
+    let mut read = true;
     app::follow(&id, LOOK, |detail| {
         let row = &detail.mission;
         if shown.as_ref() != Some(row) {
-            if args.json {
-                output::line(&serde_json::to_string(row)?);
+            read = if args.json {
+                output::line(&serde_json::to_string(row)?)
             } else {
-                output::live(&progress::line(row), row.ended_at.is_some());
-            }
+                output::live(&progress::line(row), row.ended_at.is_some())
+            };
             shown = Some(row.clone());
         }
         if row.ended_at.is_none() {
             // Without a reader it is not followed to its end, so the code is not its own.
-            return Ok(!output::still_read(Duration::ZERO));
+            return Ok(!(read && output::still_read(Duration::ZERO)));
         }
         if detail.report.is_none() && waited < REPORT_LOOKS {
             waited += 1;

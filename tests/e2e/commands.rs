@@ -10,7 +10,7 @@ use xtask::lab::model::{Role, Rule, Script, Turn};
 use xtask::lab::tui::{Key, Screen, Tui};
 
 use crate::orders::{DONE, order};
-use crate::panel::say;
+use crate::panel::{first_status, say};
 use crate::script::{self, REFUSED, TASK};
 use crate::support::{PATIENCE, Stage, Told, new_session, shim, task, wait};
 use crate::view::talks;
@@ -147,11 +147,16 @@ fn on_the_terminal_interface_none_takes_a_turn() {
         tui.wait_text(answer, PATIENCE).unwrap();
     };
     // The host's own dialog stands in the place of the prompt meanwhile; its list of commands has ours as well.
-    for (ask, command, answer) in [("first", "allow what", "Allowed"), ("second", "refuse what", "Refused")] {
+    for (ask, command, question, answer) in [
+        ("first", "allow what", "Allow this once", "Allowed"),
+        ("second", "refuse what", "Refuse this", "Refused"),
+    ] {
         tui.wait_text(&format!("T1 asks: bash echo {ask}"), PATIENCE).unwrap();
         tui.key(Key::Ctrl('p')).unwrap();
         tui.wait_text("Commands", PATIENCE).unwrap();
         say(&mut tui, command);
+        tui.wait_text(&format!("{question}?"), PATIENCE).unwrap();
+        tui.key(Key::Enter).unwrap();
         tui.wait_text(&format!("{answer}: bash (echo {ask})"), PATIENCE).unwrap();
     }
     order(&mut tui, "steer", "What should the workers know?");
@@ -180,4 +185,44 @@ fn on_the_terminal_interface_none_takes_a_turn() {
     tui.wait_text("Files taken back: 1.", PATIENCE).unwrap();
     assert_eq!(talks(&stage), turns, "no order went to a model");
     assert_obeyed(&stage, &stage.only());
+}
+
+/// T1 is blocked in each of its attempts.
+fn blocked(_: &Path) -> Script {
+    let report = json!({"status": "blocked", "summary": "the text is nowhere to be found"});
+    Script::new()
+        .rule(script::commander())
+        .rule(script::plan_stays())
+        .rule(script::planner(script::plan(&[script::task("T1", &["one.txt"], &[])])))
+        .rule(Rule::new(Role::Worker).contains("Task T1: ").call("submit_report", report))
+}
+
+/// A mission that has ended keeps no process: what is ordered starts one.
+#[test]
+fn in_a_new_host_an_ended_mission_is_read_and_tried_again() {
+    let failed = |told: &Told, times: usize| {
+        let over = |event: &Event| matches!(event, Event::StateChanged { to: MissionState::Failed, .. });
+        told.facts.iter().filter(|(_, event)| over(event)).count() == times
+    };
+    let stage = Stage::small(blocked).adjust(|env| env.tui_plugin(&shim().with_file_name("tui.js")).unwrap());
+    stage.task(TASK);
+    assert!(failed(&stage.only(), 1), "{:#?}", stage.only().facts);
+    stage.assert_nothing_left();
+    let mut tui = stage.env.tui(140, 45).unwrap();
+    tui.wait_text("Ask anything", PATIENCE).unwrap();
+    first_status(&mut tui);
+    tui.wait_text("✗ T1 Write one.txt (failed", PATIENCE).unwrap();
+    tui.key(Key::Enter).unwrap();
+    tui.wait_for("no dialog", PATIENCE, |screen: &Screen| !screen.contains("(failed")).unwrap();
+    let turns = talks(&stage);
+    let mission = stage.only().row.id;
+    say(&mut tui, &format!("/task-report {}", &mission.as_str()[..13]));
+    tui.wait_text("- T1 failed: Write one.txt", PATIENCE).unwrap();
+    tui.key(Key::Enter).unwrap();
+    tui.wait_for("no dialog", PATIENCE, |screen: &Screen| !screen.contains("- T1 failed")).unwrap();
+    say(&mut tui, "/task-retry");
+    tui.wait_text("The mission is tried again.", PATIENCE).unwrap();
+    wait("another failure", PATIENCE, || failed(&stage.only(), 2).then_some(()));
+    assert_eq!(talks(&stage), turns, "no order went to a model");
+    stage.assert_no_misses();
 }

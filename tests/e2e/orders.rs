@@ -1,11 +1,12 @@
 //! Orders where no terminal interface serves them: headless, and for clients of a served host.
+use gantry::engine::core::event::Event;
 use serde_json::{Value, json};
 use xtask::lab::host::Client;
-use xtask::lab::model::{Recorded, Role, Rule};
+use xtask::lab::model::{Recorded, Role, Rule, Turn};
 
 use crate::kill::{diamond, gate, hold, wait_held};
 use crate::script::TASK;
-use crate::support::{PATIENCE, Stage, messages, new_session, task, text, wait, words};
+use crate::support::{PATIENCE, Stage, ask, messages, new_session, task, text, wait, words};
 
 pub const DONE: &str = "Done.";
 
@@ -85,4 +86,47 @@ fn a_mission_in_the_background_is_asked_after_steered_and_reports_later() {
     assert!(report.contains("4 of 4 tasks done"), "{report}");
     drop(server);
     stage.assert_nothing_left();
+}
+
+/// From whoever knows no command of that name.
+#[test]
+fn an_order_that_comes_as_a_message_is_obeyed_and_told_to_no_model() {
+    const OBEYED: &str = "carried out and answered without you";
+    let stage = Stage::small(|project| {
+        hold(diamond(project), Role::Worker, "Task T1: ", 1)
+            .first(Rule::new(Role::Other).contains(OBEYED).say(DONE))
+            .first(Rule::new(Role::Commander).contains(OBEYED).turn(Turn::echo()))
+    });
+    let server = stage.env.serve().unwrap();
+    let host = server.client_in(&stage.project);
+    let (own, other) = (new_session(&host), new_session(&host));
+    let heard = |word: &str| {
+        let is = |event: &Event| matches!(event, Event::Steered { text, .. } if text == word);
+        wait(word, PATIENCE, || stage.only().facts.iter().any(|(_, event)| is(event)).then_some(()));
+    };
+    let report = std::thread::scope(|scope| {
+        let mission = scope.spawn(|| task(&host, &own, TASK));
+        wait_held(&stage, Role::Worker, "Task T1: ", 1);
+        assert_eq!(ask(&host, &other, "build", "/task-steer use the date helper"), DONE);
+        heard("use the date helper");
+        // In the middle of the Commander's turn, which goes on.
+        let message =
+            json!({"agent": "commander", "parts": [{"type": "text", "text": "/task-steer in tabs"}]});
+        host.post(&format!("/session/{own}/prompt_async"), &message).unwrap();
+        heard("in tabs");
+        stage.model.open(&gate("Task T1: ", 1));
+        mission.join().unwrap()
+    });
+    assert!(report.contains(": completed\n") && report.contains("4 of 4 tasks done"), "{report}");
+    let seen = messages(&host, &own).iter().map(words).find(|text| text.starts_with("/task-steer in tabs"));
+    assert!(seen.is_some_and(|text| text.contains("The workers are told: ")), "the user sees the answer");
+    let users = [Role::Commander, Role::Other, Role::Title];
+    let all = stage.model.requests();
+    let told = |r: &&Recorded| {
+        users.contains(&r.role) && (r.raw.contains("date helper") || r.raw.contains("in tabs"))
+    };
+    assert_eq!(all.iter().filter(told).count(), 0, "no model of the user's conversations heard it");
+    let turns = all.iter().filter(|r| matches!(r.role, Role::Commander | Role::Other)).count();
+    assert_eq!(turns, 3, "the Commander's call, its report, and one word in the other conversation");
+    stage.assert_no_misses();
 }

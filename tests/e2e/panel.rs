@@ -7,8 +7,8 @@ use xtask::lab::tui::{Key, Screen, Tui};
 
 use crate::kill::{open_two, two_held, wait_two_at_work};
 use crate::script::{PLAIN, PLAIN_ANSWER, TASK};
-use crate::support::{PATIENCE, Stage, shim};
-use crate::view::{USING, digits};
+use crate::support::{PATIENCE, PROMPTLY, Stage, shim, wait};
+use crate::view::{USING, digits, talks};
 
 /// First column of the sidebar on a wide screen.
 const SIDEBAR: usize = 98;
@@ -151,6 +151,53 @@ fn commands_of_the_interface_need_no_model() {
     stage.assert_no_misses();
 }
 
+/// An order that goes to the model instead reaches no worker, and has the Commander talk about it after the mission.
+#[test]
+fn what_is_typed_behind_a_command_is_obeyed_at_once_and_takes_no_turn() {
+    let stage = stage();
+    let mut tui = open(&stage, 140, 45);
+    wait_two_at_work(&stage);
+    wait_panel(&tui, &["▸ T2", "▸ T3"]);
+    let turns = talks(&stage);
+    let obeyed = |tui: &mut Tui, typed: &str, answer: &str| {
+        say(tui, typed);
+        tui.wait_text(answer, PROMPTLY).unwrap();
+        tui.wait_for("empty prompt", PROMPTLY, |screen| !screen.contains(typed)).unwrap();
+    };
+    obeyed(&mut tui, "/task-steer use the existing date helper", "The workers are told: ");
+    obeyed(&mut tui, "/task-steer --task T2 cap sizes", "The workers are told: ");
+    obeyed(&mut tui, "/task-accept T9 by hand", "The mission has no task T9");
+    let told = stage.only();
+    let steered = |wanted: &str, of: Option<&str>| {
+        let is = |event: &Event| matches!(event, Event::Steered { text, task, .. } if text == wanted && task.as_ref().map(|t| t.as_str()) == of);
+        told.facts.iter().any(|(_, event)| is(event))
+    };
+    assert!(
+        steered("use the existing date helper", None) && steered("cap sizes", Some("T2")),
+        "{:?}",
+        told.facts
+    );
+    assert_eq!(talks(&stage), turns, "no order went to a model");
+    // Pasted text stands in the prompt as a mark.
+    tui.fill("/task-steer ", PATIENCE).unwrap();
+    let pasted = "Dates are written as the helper writes them. ".repeat(5);
+    tui.paste(&pasted).unwrap();
+    tui.wait_text("[Pasted ", PATIENCE).unwrap();
+    tui.key(Key::Enter).unwrap();
+    tui.wait_for("empty prompt", PROMPTLY, |screen| !screen.contains("[Pasted ")).unwrap();
+    let heard = |event: &Event| matches!(event, Event::Steered { text, .. } if text == pasted.trim());
+    wait("the pasted words", PROMPTLY, || stage.only().facts.iter().any(|(_, e)| heard(e)).then_some(()));
+    // A message that only looks like one is a message.
+    assert_eq!(talks(&stage), turns);
+    say(&mut tui, "/task-cancel");
+    tui.wait_text("Cancel the mission?", PATIENCE).unwrap();
+    tui.key(Key::Enter).unwrap();
+    wait_panel(&tui, &["Mission stopped"]);
+    tui.wait_for("end of the turn", PATIENCE, |screen| !screen.contains("esc interrupt")).unwrap();
+    assert_eq!(talks(&stage), turns + 1, "the turn that takes the report, and no other");
+    stage.assert_no_misses();
+}
+
 #[test]
 fn a_small_screen_has_no_sidebar_but_the_commands() {
     let stage = stage();
@@ -170,10 +217,17 @@ fn the_file_of_a_project_is_read_too() {
     let panel = format!("file://{}", shim().with_file_name("tui.js").display());
     std::fs::write(stage.project.join("tui.json"), serde_json::json!({"plugin": [panel]}).to_string())
         .unwrap();
-    let mut tui = stage.env.tui(140, 45).unwrap();
+    let folder = stage.project.join("packages/web");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut tui = stage.env.tui_in(&folder, 140, 45).unwrap();
     tui.wait_text("Ask anything", PATIENCE).unwrap();
     first_status(&mut tui);
     tui.wait_text("No mission is at work here", PATIENCE).unwrap();
+    let all = tui
+        .fill("/task-s", PATIENCE)
+        .and_then(|()| tui.wait_still("list of commands", PATIENCE, |s| s.contains("/task-steer")));
+    let all = all.unwrap().text;
+    assert_eq!(all.matches("/task-status").count(), 1, "{all}");
 }
 
 #[test]

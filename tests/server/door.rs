@@ -51,7 +51,29 @@ async fn a_visitor_sees_and_steers_and_no_more() {
         files: None,
         task: None,
     };
+    // A process without the project would take the mission over, and have no host to work on it.
+    let away = MissionControlParams { directory: "/elsewhere".into(), ..control.clone() };
+    let away = visitor.call(m::MissionControl, &away, SOON).await;
+    assert!(matches!(away, Err(CallError::Remote(error)) if error.message.contains("has not opened")));
     visitor.call(m::MissionControl, &control, SOON).await.expect("steered");
+    let command = |directory: &str, command: Command, text: &str| CommandRunParams {
+        directory: directory.into(),
+        session: "ses_user".into(),
+        command,
+        text: text.into(),
+    };
+    let allowed = visitor.call(m::CommandRun, &command(DIRECTORY, Command::Allow, ""), SOON).await;
+    let unknown = |text: &str| text.contains("no permission of this mission waits");
+    let Err(CallError::Remote(error)) = allowed else { panic!("others may have it: {allowed:?}") };
+    assert!(unknown(&error.message) && error.code == gantry::protocol::errors::NOT_FOUND, "{error:?}");
+    let words = command(DIRECTORY, Command::Steer, "with tabs");
+    let told = visitor.call(m::CommandRun, &words, SOON).await.expect("an answer").text;
+    assert!(told.starts_with("The workers are told: "), "{told}");
+    let nothing = command(DIRECTORY, Command::Steer, "");
+    let nothing = visitor.call(m::CommandRun, &nothing, SOON).await.expect("an answer").text;
+    assert!(nothing.starts_with("Not done: say what the workers are to know"), "{nothing}");
+    let away = visitor.call(m::CommandRun, &command("/elsewhere", Command::Status, ""), SOON).await;
+    assert!(matches!(away, Err(CallError::Remote(error)) if error.message.contains("has not opened")));
     let detail = finished(&rig, &created.mission.id).await;
     assert_eq!(detail.mission.state, "completed");
     let seen = visitor.call(m::MissionStatus, &status(Some("ses_user")), SOON).await.expect("a status");

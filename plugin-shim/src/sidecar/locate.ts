@@ -84,7 +84,13 @@ function programBehind(path: string, search: Search): string | undefined {
 function mayLaunch(path: string, platform: string = process.platform): boolean {
   if (platform === "win32") return true
   const head = Buffer.alloc(2)
-  const file = openSync(path, "r")
+  let file: number
+  try {
+    file = openSync(path, "r")
+  } catch {
+    // A script has to be readable to run.
+    return false
+  }
   try {
     return readSync(file, head) === 2 && head.toString() === "#!"
   } finally {

@@ -3,14 +3,22 @@ import type { Child, Element } from "@opentui/solid"
 
 type Route = { name: string; params?: Record<string, unknown> }
 export interface HostCommand {
-  namespace: "palette"
+  namespace?: "palette"
   name: string
   title: string
   category: string
-  slashName: string
-  run(): void
+  slashName?: string
+  /** False leaves it to the next command of that name. */
+  run(): void | false
+}
+/** The host's prompt, where it has the focus; or another field, which does not stand pasted text for its mark. */
+export interface Editor {
+  readonly plainText: string
+  getClipboardText?(text: string): string
 }
 export interface Layer {
+  /** Of commands of one name the one of the highest layer is tried first. */
+  priority?: number
   /** Only while no dialog is open. */
   mode?: "base"
   commands?: HostCommand[]
@@ -18,7 +26,12 @@ export interface Layer {
 }
 
 export interface TuiApi {
-  keymap: { registerLayer(layer: Layer): () => void }
+  client: { tui: { publish(event: { directory: string; body: { type: "tui.command.execute"; properties: { command: string } } }): Promise<unknown> } }
+  keymap: {
+    registerLayer(layer: Layer): () => void
+    dispatchCommand(name: string): { ok: boolean }
+  }
+  renderer: { readonly currentFocusedEditor?: Editor | null }
   route: {
     readonly current: Route
     register(routes: { name: string; render(input: { params?: Record<string, unknown> }): Child }[]): unknown

@@ -105,6 +105,29 @@ export function wrap(text: string, columns: number, most: number): string[] {
   return shown
 }
 
+/** All of it, also what has no blanks. */
+export function broken(text: string, columns: number): string[] {
+  const lines: string[] = []
+  let line = ""
+  for (const word of plain(text).split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`
+    if (width(longer) <= columns) {
+      line = longer
+      continue
+    }
+    if (line !== "") lines.push(line)
+    line = ""
+    for (const character of word) {
+      if (width(line + character) > columns) {
+        lines.push(line)
+        line = ""
+      }
+      line += character
+    }
+  }
+  return [...lines, line]
+}
+
 /** Exactly this many columns. */
 export function fit(spans: Span[], columns: number): Span[] {
   const row: Span[] = []

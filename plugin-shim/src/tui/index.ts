@@ -16,7 +16,7 @@ export function start(terminal: Terminal): void {
   const orders = new Orders(terminal, door, () => void panel.look())
   terminal.onDispose(() => door.dispose())
   terminal.registerPanel((session) => panel.draw(session))
-  terminal.registerView((mission) => missionView(terminal, door, orders, mission))
+  terminal.registerView((mission) => missionView(terminal, door, orders, mission, panel.heard))
   terminal.registerCommands(commands(terminal, orders))
 }
 

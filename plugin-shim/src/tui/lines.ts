@@ -1,12 +1,13 @@
 // What the panel says of a mission, as lines of text and colours.
 import type { AskDetail, MissionDetail, TaskDetail } from "../generated/types"
-import { MARKS, type Span, WAITING, bar, clip, dollars, elapsed, plain, stateColour, tokens, width, words } from "./format"
+import { MARKS, type Span, WAITING, bar, broken, clip, dollars, elapsed, plain, stateColour, tokens, width, words } from "./format"
 
 /** Columns of the host's sidebar that a plugin has. */
 const WIDTH = 36
 const BAR = 10
 /** Tasks shown; of more, those at work come first. */
 const TASKS = 12
+const ASK_LINES = 8
 const AT_WORK = new Set(["assigned", "in_progress", "in_review"])
 
 /** `now` in milliseconds since the epoch. */
@@ -15,7 +16,7 @@ export function lines(detail: MissionDetail, now: number): Span[] {
   const ended = mission.endedAt !== undefined
   const all: Span[] = [{ text: clip(`Mission ${standing(detail)}`, WIDTH), colour: stateColour(mission.state) }]
   const ask = openAsk(detail)
-  if (ask) all.push({ text: clip(askText(ask), WIDTH), colour: "warning" }, { text: "answer it in the dialog below", colour: "textMuted" })
+  if (ask) all.push(...asked(ask), { text: "answer it in the dialog below", colour: "textMuted" })
   if (mission.total > 0) all.push({ text: `${bar(mission.done, mission.total, BAR)} ${mission.done}/${mission.total}`, colour: "textMuted" })
   if (!ended) all.push(...shown(detail.tasks).map((one) => task(one, now)))
   const hidden = detail.tasks.length - TASKS
@@ -42,6 +43,13 @@ export function openAsk({ asks }: Pick<MissionDetail, "asks">): AskDetail | unde
 /** Who wants to do what. */
 export function askText(ask: AskDetail): string {
   return plain(`${ask.task ? `${ask.task} asks: ` : "asks: "}${ask.permission} ${ask.patterns.join(", ")}`)
+}
+
+/** Of more lines than there is room for, the last says so: what is not shown may be what matters. */
+function asked(ask: AskDetail): Span[] {
+  const all = broken(askText(ask), WIDTH)
+  const shown = all.length <= ASK_LINES ? all : [...all.slice(0, ASK_LINES - 1), `… ${all.length - ASK_LINES + 1} more lines of it`]
+  return shown.map((text) => ({ text, colour: "warning" }))
 }
 
 /** Time and cost so far. */
@@ -81,8 +89,10 @@ function task(one: TaskDetail, now: number): Span {
 
 /** The whole of it for a dialog. */
 export function statusText(detail: MissionDetail, now: number): string {
-  const head = lines({ ...detail, tasks: [] }, now).map((line) => line.text)
+  const asking = detail.asks.filter((one) => one.allowed === undefined)
+  const [state, ...rest] = lines({ ...detail, tasks: [], asks: [] }, now).map((line) => line.text)
+  const waits = asking.length > 0 ? [`Mission ${standing(detail)}`, ...asking.map(askText), "/task-allow and /task-deny answer it."] : [state]
   const note = (one: TaskDetail) => (one.note ? `: ${one.note}` : "")
   const tasks = detail.tasks.map((one) => `${(MARKS[one.state] ?? WAITING)[0]} ${one.id} ${one.title} (${words(one.state)}${note(one)})`)
-  return [detail.mission.title, ...head, ...tasks].join("\n")
+  return [detail.mission.title, ...waits, ...rest, ...tasks].join("\n")
 }

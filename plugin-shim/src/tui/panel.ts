@@ -22,8 +22,12 @@ export class Panel {
   private readonly shown
   private readonly show
   private timer: NodeJS.Timeout | undefined
+  /** When the timer looks next. */
+  private due = 0
   private asking = false
   private gone = false
+  /** Missions at work as they were seen last, by whomever. */
+  private readonly last = new Map<string, MissionDetail>()
   /** The conversation that was asked for last. */
   private session: string | undefined
   private fetching = false
@@ -37,7 +41,7 @@ export class Panel {
     const [shown, show] = createSignal<Shown | undefined>(undefined)
     this.shown = shown
     this.show = show
-    this.timer = setTimeout(() => void this.look(), EVERY_MS)
+    this.soon(EVERY_MS)
     terminal.onTurn(() => this.soon(AFTER_TURN_MS))
     terminal.onDispose(() => {
       this.gone = true
@@ -55,17 +59,26 @@ export class Panel {
     }
   }
 
+  /** A look that is due earlier stays where it is: the turns of many agents begin and end all the time. */
   soon(after: number): void {
-    if (this.gone || this.asking) return
+    if (this.gone) return
+    const due = Date.now() + after
+    if (this.timer !== undefined && this.due <= due) return
     clearTimeout(this.timer)
-    this.timer = setTimeout(() => void this.look(), after)
+    this.due = due
+    this.timer = setTimeout(() => {
+      this.timer = undefined
+      void this.look()
+    }, after)
   }
 
   look = async (): Promise<void> => {
     if (this.asking) return
     clearTimeout(this.timer)
+    this.timer = undefined
     this.asking = true
-    const session = this.terminal.session()
+    // The view and the start screen are of no conversation; the user is called all the same to what goes on in the last one.
+    const session = this.terminal.session() ?? (this.session !== undefined && this.moves(this.session) ? this.session : undefined)
     this.session = session
     // Not waited for: it takes as long as the slowest process of all, whoever has the mission.
     if (this.terminal.fetchesNotices) void this.fetchNotices()
@@ -79,6 +92,15 @@ export class Panel {
     }
   }
 
+  /** What somebody has seen of a mission: the user is called to what is new in it. */
+  heard = (detail: MissionDetail): void => {
+    const { id } = detail.mission
+    const before = this.last.get(id)
+    if (before) this.call(before, detail)
+    if (detail.mission.endedAt === undefined) this.last.set(id, detail)
+    else this.last.delete(id)
+  }
+
   /** It has a mission at work, or a turn that may begin one. */
   private moves(session: string): boolean {
     const known = this.shown()
@@ -86,10 +108,10 @@ export class Panel {
   }
 
   private async ask(session: string): Promise<void> {
-    const detail = await this.door.ask("mission/status", { directory: this.terminal.directory(), parentSession: session })
+    const detail = await this.door.look("mission/status", { directory: this.terminal.directory(), parentSession: session })
     const before = this.shown()
     if (detail) {
-      if (before?.detail.mission.id === detail.mission.id) this.call(before.detail, detail)
+      this.heard(detail)
       this.show({ session, detail, at: Date.now() })
     } else if (before && before.session !== session) this.show(undefined)
   }

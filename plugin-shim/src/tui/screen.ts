@@ -1,12 +1,15 @@
 // The full-screen view of a mission as rows of text: as many as the screen has, none wider. Pure, so that every size can be tested.
-import type { AttemptDetail, FindingDetail, MissionViewResult, TaskDetail } from "../generated/types"
-import { MARKS, type Span, WAITING, bar, clip, elapsed, fit, plain, spread, stateColour, width, words, wrap } from "./format"
+import type { AskDetail, AttemptDetail, FindingDetail, MissionViewResult, TaskDetail } from "../generated/types"
+import { MARKS, type Span, WAITING, bar, broken, clip, elapsed, fit, plain, spread, stateColour, width, words, wrap } from "./format"
 import { type Node, tree } from "./graph"
 import { askText, figures, openAsk, standing, taskTime, toCome } from "./lines"
 
-export interface Look {
+export interface Size {
   width: number
   height: number
+}
+
+export interface Look extends Size {
   /** Position in `entries`. */
   selected: number
   /** Milliseconds since the epoch. */
@@ -23,6 +26,8 @@ export interface Entry {
 /** From this width on, tasks and details stand side by side. */
 const WIDE = 100
 const BAR = 24
+/** Rows above the tasks, besides an ask. */
+const HEAD = 4
 /** As much of an id as tells missions apart, and as the command line takes. */
 export const SHORT_ID = 13
 const ATTEMPTS = 6
@@ -34,16 +39,21 @@ export function entries(view: MissionViewResult): Entry[] {
   return [entry(sessionOf(undefined)), ...tree(view.detail.tasks).map((node) => entry(sessionOf(node.task.id), node))]
 }
 
-/** The orders that the state of the mission allows, by key. */
-export function allowed(view: MissionViewResult, chosen?: Entry): [string, string][] {
+/** Where the task stands among the entries; that of the mission itself where there is no such task any more. */
+export function placeOf(all: Entry[], task: string | undefined): number {
+  return Math.max(0, all.findIndex((entry) => entry.node?.task.id === task))
+}
+
+/** The orders that the state of the mission allows, by key. An ask that the screen does not show in full is not allowed here. */
+export function allowed(view: MissionViewResult, chosen: Entry | undefined, size: Size): [string, string][] {
   const { mission, awaitsApproval } = view.detail
   const open = mission.endedAt === undefined
-  const asked = openAsk(view.detail) !== undefined
+  const ask = openAsk(view.detail)
   const orders: [string, string, boolean][] = [
     ["a", "accept plan", awaitsApproval],
     ["x", "another plan", awaitsApproval],
-    ["y", "allow", asked],
-    ["n", "refuse", asked],
+    ["y", "allow", ask !== undefined && askLines(ask, size).whole],
+    ["n", "refuse", ask !== undefined],
     ["p", "pause", mission.state === "running"],
     ["p", "resume", mission.state === "paused" && !awaitsApproval],
     ["u", "suspend", mission.state === "running" || (mission.state === "paused" && mission.running > 0 && !awaitsApproval)],
@@ -65,7 +75,7 @@ export function screen(view: MissionViewResult | undefined, look: Look): Span[][
   const { width: columns, height } = look
   if (!view) return padded([[text("Looking for the mission …", "textMuted")], [text("esc back", "textMuted")]], look)
   const head = header(view, look)
-  const foot = footer(view, entries(view)[look.selected], columns)
+  const foot = footer(view, entries(view)[look.selected], look)
   const room = Math.max(0, height - head.length - foot.length)
   const log = Math.min(view.log.length, Math.max(2, Math.floor(room / 3)) - 1)
   const body = Math.max(0, room - log - 1)
@@ -106,13 +116,23 @@ function header(view: MissionViewResult, look: Look): Span[][] {
     spread(state, [text([toCome(detail), figures(detail, look.now)].filter(Boolean).join(" · "), "textMuted")], columns),
     fit([text(plain(mission.title))], columns),
     spread([text(progress, "textMuted")], [text(columns >= WIDE ? mission.id : mission.id.slice(0, SHORT_ID), "textMuted")], columns),
-    ...(ask ? [fit([text(clip(askText(ask), columns), "warning")], columns)] : []),
+    ...(ask ? askLines(ask, look).lines.map((line) => fit([text(line, "warning")], columns)) : []),
     rule("Tasks", columns),
   ]
 }
 
-function footer(view: MissionViewResult, chosen: Entry | undefined, columns: number): Span[][] {
-  const keys: [string, string][] = [["↑↓", "choose"], ...(chosen?.session === undefined ? [] : [["enter", "conversation"] as [string, string]]), ...allowed(view, chosen), ["esc", "back"]]
+/** All of it, unless half of the screen is too small for it. */
+function askLines(ask: AskDetail, { width: columns, height }: Size): { lines: string[]; whole: boolean } {
+  const lines = broken(askText(ask), columns)
+  const most = Math.max(1, Math.floor(height / 2) - HEAD)
+  if (lines.length <= most) return { lines, whole: true }
+  const rest = `… and ${lines.length - most + 1} lines more: to allow it, make the window larger or answer in its conversation`
+  return { lines: [...lines.slice(0, most - 1), clip(rest, columns)], whole: false }
+}
+
+function footer(view: MissionViewResult, chosen: Entry | undefined, size: Size): Span[][] {
+  const columns = size.width
+  const keys: [string, string][] = [["↑↓", "choose"], ...(chosen?.session === undefined ? [] : [["enter", "conversation"] as [string, string]]), ...allowed(view, chosen, size), ["esc", "back"]]
   const rows: Span[][] = [[]]
   let used = 0
   for (const [key, order] of keys) {

@@ -8,7 +8,8 @@ export interface Command {
   /** After the slash. */
   name: string
   title: string
-  run(): Promise<void>
+  /** With what was typed behind it. */
+  run(words: string): Promise<void>
 }
 
 /** Keys by the host's names for them. */
@@ -49,7 +50,10 @@ export interface Terminal {
   keys(keys: Keys): () => void
   registerPanel(draw: (session: string) => Child): void
   registerView(draw: (mission: string) => Child): void
+  /** As they are chosen from a list, and as they are typed. */
   registerCommands(commands: Command[]): void
+  /** Has the other half start the process that serves the directory; whether it does, shows at its door. False where there is no way. */
+  wake(): Promise<boolean>
   /** A turn of some conversation began or ended. */
   onTurn(tell: () => void): void
   onDispose(end: () => void): void

@@ -2,7 +2,9 @@
 import { type Child, createComponent, useTerminalDimensions } from "@opentui/solid"
 import { log } from "../log"
 import { messageOf, reasonOf } from "../errors"
+import { WAKE } from "../wake"
 import type { TuiApi } from "./api"
+import { typed } from "./commands"
 import type { Choice, Colour, Command, Keys, Kind, Terminal } from "./terminal"
 
 const VIEW = "gantry.mission"
@@ -108,19 +110,50 @@ export class V1Terminal implements Terminal {
 
   registerCommands(commands: Command[]): void {
     this.api.keymap.registerLayer({
-      commands: commands.map(({ name, title, run }) => ({
+      commands: commands.map((command) => ({
         namespace: "palette",
-        name: `gantry.${name}`,
-        title,
+        name: `gantry.${command.name}`,
+        title: command.title,
         category: "Gantry",
-        slashName: name,
+        slashName: command.name,
         run: () => {
           // A command that is chosen in the host's list leaves that list open.
           this.api.ui.dialog.clear()
-          run().catch((error) => this.toast("warning", reasonOf(error)))
+          this.run(command, "")
         },
       })),
     })
+    // The host knows a typed command with words only as one of its own, each of which begins a turn.
+    this.api.keymap.registerLayer({
+      mode: "base",
+      priority: 1,
+      commands: [{ name: "input.submit", title: "Submit", category: "Gantry", run: () => this.take(commands) }],
+    })
+  }
+
+  /** Enter in the prompt; what is no command of ours goes the host's way. */
+  private take(commands: Command[]): void | false {
+    const editor = this.api.renderer.currentFocusedEditor
+    if (!editor?.getClipboardText || !typed(editor.plainText, commands)) return false
+    // What an input method has composed comes in after the key, as the host says.
+    setTimeout(() => setTimeout(() => {
+      const found = typed(editor.getClipboardText?.(editor.plainText) ?? "", commands)
+      if (!found) return
+      // Empties the prompt, and keeps what was typed in its history.
+      this.api.keymap.dispatchCommand("prompt.clear")
+      this.run(found.command, found.words)
+    }))
+  }
+
+  private run(command: Command, words: string): void {
+    command.run(words).catch((error) => this.toast("warning", reasonOf(error)))
+  }
+
+  async wake(): Promise<boolean> {
+    // There no process opens a door.
+    if (process.platform === "win32") return false
+    await this.api.client.tui.publish({ directory: this.directory(), body: { type: "tui.command.execute", properties: { command: WAKE } } })
+    return true
   }
 
   onTurn(tell: () => void): void {

@@ -149,10 +149,15 @@ export class V2Terminal implements Terminal {
       palette: true as const,
       slash: { name },
       run: () => {
-        run().catch((error) => this.toast("warning", reasonOf(error)))
+        run("").catch((error) => this.toast("warning", reasonOf(error)))
       },
     }))
     this.context.keymap.layer(() => ({ commands: layer }))
+  }
+
+  /** No way to the other half is known on this line; its own commands start the process. */
+  async wake(): Promise<boolean> {
+    return false
   }
 
   onTurn(tell: () => void): void {

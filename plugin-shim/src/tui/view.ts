@@ -1,32 +1,36 @@
 // The full-screen view: the mission looked at once a second, and keys for as long as it is on the screen.
 import type { Child } from "@opentui/solid"
 import { createSignal, onCleanup } from "solid-js"
-import type { MissionViewResult } from "../generated/types"
+import type { MissionDetail, MissionViewResult } from "../generated/types"
 import { reasonOf } from "../errors"
 import type { Door } from "./door"
 import { column } from "./draw"
+import { openAsk } from "./lines"
 import type { Orders } from "./orders"
-import { allowed, entries, screen, steered } from "./screen"
+import { allowed, entries, placeOf, screen, steered } from "./screen"
 import type { Terminal } from "./terminal"
 
 const EVERY_MS = 1_000
 /** At an ended mission; somebody may order a retry elsewhere. */
 const SELDOM_MS = 5_000
 
-export function missionView(terminal: Terminal, door: Door, orders: Orders, mission: string): Child {
+/** `heard` is told what each look has shown. */
+export function missionView(terminal: Terminal, door: Door, orders: Orders, mission: string, heard: (detail: MissionDetail) => void): Child {
   const [view, show] = createSignal<MissionViewResult | undefined>(undefined)
   const [now, tick] = createSignal(Date.now())
-  const [selected, select] = createSignal(0)
+  /** The id of the chosen task, for its place changes with the plan; nothing for the mission itself. */
+  const [selected, select] = createSignal<string | undefined>(undefined)
   let timer: NodeJS.Timeout | undefined
   let gone = false
 
   const look = async (): Promise<void> => {
     clearTimeout(timer)
     try {
-      const found = await door.ask("mission/view", { directory: terminal.directory(), mission })
+      const found = await door.look("mission/view", { directory: terminal.directory(), mission })
       if (found) {
         tick(Date.now())
         show(found)
+        heard(found.detail)
       }
     } catch (error) {
       terminal.toast("warning", reasonOf(error))
@@ -37,18 +41,21 @@ export function missionView(terminal: Terminal, door: Door, orders: Orders, miss
     }
   }
   const all = () => entries(view() ?? EMPTY)
-  const move = (by: number) => select(Math.max(0, Math.min(all().length - 1, selected() + by)))
-  const chosen = () => all()[selected()]
+  const place = () => placeOf(all(), selected())
+  const move = (by: number) => select(all()[Math.max(0, Math.min(all().length - 1, place() + by))]?.node?.task.id)
+  const chosen = () => all()[place()]
+  const size = terminal.size()
   /** A key whose order the state does not allow does nothing. */
   const order = (key: string) => () => {
     const found = view()
     if (!found) return
-    const what = allowed(found, chosen()).find(([k]) => k === key)?.[1]
+    const what = allowed(found, chosen(), size()).find(([k]) => k === key)?.[1]
+    const ask = openAsk(found.detail)
     const orderOf: Record<string, (mission: string) => Promise<void>> = {
       "accept plan": orders.approve,
       "another plan": (id) => orders.refuse(id),
-      allow: (id) => orders.answer(id, "allow"),
-      refuse: (id) => orders.answer(id, "deny"),
+      allow: async (id) => ask && orders.answer(id, ask, "allow"),
+      refuse: async (id) => ask && orders.answer(id, ask, "deny"),
       pause: orders.pause,
       suspend: orders.suspend,
       resume: orders.resume,
@@ -78,8 +85,7 @@ export function missionView(terminal: Terminal, door: Door, orders: Orders, miss
     release()
   })
   void look()
-  const size = terminal.size()
-  return () => column(terminal, screen(view(), { ...size(), selected: selected(), now: now() }))
+  return () => column(terminal, screen(view(), { ...size(), selected: place(), now: now() }))
 }
 
 const EMPTY: MissionViewResult = {

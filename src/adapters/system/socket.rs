@@ -1,9 +1,16 @@
 //! A door for the user's own programs: a socket in the data folder that only this user can open.
 use super::files::make_folder;
+use super::markers::digest;
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
+
+/// Longest path of a socket that every system takes.
+const MAX_PATH: usize = 103;
+/// What comes behind the folder.
+const NAME: usize = "/4294967295.sock".len();
 
 /// Removed when dropped.
 pub struct Door {
@@ -15,21 +22,26 @@ impl Door {
     /// Why there is none on this system.
     pub const MISSING: Option<&str> = None;
 
-    /// `run/PID.sock` in the data folder. What processes that were killed have left there is cleared away.
+    /// What processes that were killed have left there is cleared away.
     pub fn open(data_dir: &Path) -> io::Result<Self> {
-        let folder = data_dir.join("run");
+        let folder = folder(data_dir);
         // For this user alone, as is what it holds.
         make_folder(&folder)?;
+        if !own(&folder, data_dir) {
+            let text = format!("{} is not this user's alone: remove it", folder.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
         clear(&folder);
         let path = folder.join(format!("{}.sock", std::process::id()));
         let listener = UnixListener::bind(&path)?;
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600))?;
         Ok(Self { listener, path })
     }
 
     /// The doors of all processes of this user, whether or not somebody is still behind them.
     pub fn all(data_dir: &Path) -> Vec<PathBuf> {
-        sockets(&data_dir.join("run"))
+        let folder = folder(data_dir);
+        if own(&folder, data_dir) { sockets(&folder) } else { Vec::new() }
     }
 
     pub async fn next(&self) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
@@ -47,6 +59,27 @@ impl Drop for Door {
         // It may have been cleared away.
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// `run` in the data folder; where its path is too long for a socket, one of the user's own that stands for it. The shim looks
+/// in the same place.
+fn folder(data_dir: &Path) -> PathBuf {
+    let folder = data_dir.join("run");
+    if folder.as_os_str().len() + NAME <= MAX_PATH {
+        return folder;
+    }
+    let user = rustix::process::geteuid().as_raw();
+    PathBuf::from(format!("/tmp/gantry-{user}-{}", &digest(data_dir)[..16]))
+}
+
+/// Nobody else can have put anything there. The data folder is the user's own affair; where the short one lies, others may write.
+fn own(folder: &Path, data_dir: &Path) -> bool {
+    if folder.starts_with(data_dir) {
+        return true;
+    }
+    std::fs::symlink_metadata(folder).is_ok_and(|about| {
+        about.is_dir() && about.uid() == rustix::process::geteuid().as_raw() && about.mode() & 0o077 == 0
+    })
 }
 
 /// A socket that refuses has nobody behind it.
@@ -73,7 +106,6 @@ fn sockets(folder: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[tokio::test]
     async fn only_the_user_can_open_it_and_the_dead_are_cleared_away() {
@@ -92,5 +124,36 @@ mod tests {
         drop(door);
         assert_eq!(std::fs::read_dir(&run).expect("the folder").count(), 1);
         drop(other);
+    }
+
+    #[tokio::test]
+    async fn a_data_folder_of_any_length_has_a_door() {
+        let home = tempfile::tempdir().expect("a folder");
+        let long = home.path().join("x".repeat(120));
+        let folder = folder(&long);
+        let door = Door::open(&long).expect("a door");
+        assert_eq!(Door::all(&long), std::slice::from_ref(&door.path));
+        assert_eq!(std::fs::metadata(&folder).expect("there").permissions().mode() & 0o777, 0o700);
+        let (near, far) = tokio::join!(Door::visit(&door.path), door.next());
+        assert!(near.is_ok() && far.is_ok());
+        drop(door);
+        // What others could have put there is not trusted.
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).expect("its mode");
+        let refused = Door::open(&long).err().expect("no door");
+        assert!(refused.to_string().contains("remove it"), "{refused}");
+        std::fs::remove_dir(&folder).expect("empty");
+        std::os::unix::fs::symlink(home.path(), &folder).expect("a link");
+        assert!(Door::open(&long).is_err());
+        assert!(Door::all(&long).is_empty());
+        std::fs::remove_file(&folder).expect("the link");
+    }
+
+    #[test]
+    fn the_short_folder_is_the_one_the_shim_looks_in() {
+        let long = Path::new("/home/ann").join("x".repeat(100));
+        let user = rustix::process::geteuid().as_raw();
+        // printf '/home/ann/%s' "$(printf 'x%.0s' {1..100})" | sha256sum
+        assert_eq!(folder(&long), PathBuf::from(format!("/tmp/gantry-{user}-aa78d9180c1d1b26")));
+        assert_eq!(folder(Path::new("/home/ann")), Path::new("/home/ann/run"));
     }
 }

@@ -155,7 +155,16 @@ impl Core {
         let missing =
             |m: &Mission| m.survey.as_ref().is_some_and(|s| s.baseline.is_none()) && m.state.is_open();
         if wanted && self.missions.get(id).is_some_and(missing) {
+            let red = results.iter().filter(|r| !r.passed());
+            let red: Vec<_> = red.map(|r| format!("`{}` {}", r.command, report::outcome(r))).collect();
             self.emit(id, Event::Baselined { results });
+            if !red.is_empty() {
+                let message = format!(
+                    "{}; not held against the mission unless it gets worse",
+                    clip(&red.join(", "), 200)
+                );
+                self.notify(id, Toasts::Normal, ToastKind::Warning, "Checks fail before any work", message);
+            }
         }
     }
 

@@ -18,6 +18,9 @@ use crate::engine::prompts;
 /// Review attempts of one round before the gate refuses for want of a review.
 pub(super) const MAX_LOST_REVIEWS: u32 = 2;
 
+/// Of the first objection, in the summary of all.
+const MAX_FIRST: usize = 200;
+
 impl Core {
     pub(super) fn advance_task_gates(&mut self, id: &MissionId) {
         let in_review: Vec<_> = self.missions[id]
@@ -54,7 +57,9 @@ impl Core {
         } else if gate.checks.is_none() {
             self.check(id, subject);
         } else if let Some(findings) = objections(mission, &subject, gate) {
-            let summary = "the checks object".to_owned();
+            let first = findings.first().map(Finding::line_text).unwrap_or_default();
+            let first = first.lines().next().unwrap_or_default();
+            let summary = format!("the checks object: {}", prompts::clip(first, MAX_FIRST));
             self.judge(id, subject, Verdict { approved: false, tree: None, summary, findings });
         } else if matches!(&subject, Subject::Task(task) if mission.in_race(task)) {
             // Which of the tries is reviewed is for the race to say; one that cannot be read is none.
@@ -283,14 +288,33 @@ pub(super) fn objections(mission: &Mission, subject: &Subject, gate: &Gate) -> O
 
 /// Checks that fail by the doing of the mission.
 pub(super) fn failures(mission: &Mission, results: &[CheckResult]) -> Vec<Finding> {
-    let fails = |r: &&CheckResult| !r.passed() && !blameless(mission, &r.command);
-    let finding = |r: &CheckResult| {
-        Finding::of("high", format!("`{}` fails:\n{}", r.command, prompts::clip_end(&r.tail, 2000)))
-    };
-    results.iter().filter(fails).map(finding).collect()
+    results.iter().filter_map(|result| failure(mission, result)).collect()
 }
 
-/// A command that failed before any work was done is not held against the change; the reviewer is told of it.
+fn failure(mission: &Mission, result: &CheckResult) -> Option<Finding> {
+    let (command, tail) = (&result.command, prompts::clip_end(&result.tail, 2000));
+    if result.passed() {
+        None
+    } else if !blameless(mission, command) {
+        Some(Finding::of("high", format!("`{command}` fails:\n{tail}")))
+    } else {
+        let before = mission.survey.as_ref()?.before(command)?;
+        let new = result.fails_besides(before);
+        let names = prompts::clip(&new.join(", "), 500);
+        let text = || format!("`{command}` failed before this mission too, but not by {names}:\n{tail}");
+        (!new.is_empty()).then(|| Finding::of("high", text()))
+    }
+}
+
+/// A command that failed before any work was done is not held against the change, and the reviewer is told of it; until it
+/// passes on what is accepted: who breaks it after that has broken it.
 pub(super) fn blameless(mission: &Mission, command: &str) -> bool {
-    mission.survey.as_ref().is_some_and(|s| s.failed_before(command))
+    let failed = mission.survey.as_ref().is_some_and(|s| s.failed_before(command));
+    let passes = |r: &CheckResult| r.command == command && r.passed();
+    let mended = mission
+        .tasks
+        .iter()
+        .filter(|t| t.state == TaskState::Completed)
+        .any(|t| t.gate.checks.iter().flatten().any(passes));
+    failed && !mended
 }

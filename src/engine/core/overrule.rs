@@ -8,7 +8,7 @@ use crate::domain::checkpoint::Trigger;
 use crate::domain::ids::{Millis, MissionId, TaskId};
 use crate::domain::mission::{MissionState, Phase};
 use crate::domain::task::TaskState;
-use crate::domain::verdict::TreeId;
+use crate::domain::verdict::{CheckResult, TreeId};
 use crate::engine::prompts::clip;
 
 /// Longest reason that is kept, in bytes.
@@ -225,7 +225,16 @@ impl Mission {
             .filter(|t| t.state == TaskState::Completed && t.accepted.is_some())
             .map(|t| t.spec.id.as_str())
             .collect();
+        let red = |r: &&CheckResult| !r.passed();
+        let red: Vec<_> =
+            self.whole.checks.iter().flatten().filter(red).map(|r| format!("`{}`", r.command)).collect();
         match (all, accepted.is_empty()) {
+            (true, true) if !red.is_empty() => {
+                format!(
+                    "gates passed but for checks that did not pass before either ({})",
+                    clip(&red.join(", "), 200)
+                )
+            }
             (true, true) => "all gates passed".into(),
             (false, true) => "what was completed passed its gates".into(),
             (_, false) => {

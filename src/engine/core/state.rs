@@ -108,9 +108,13 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Whether this very command failed before any work was done.
     pub fn failed_before(&self, command: &str) -> bool {
-        self.baseline.iter().flatten().any(|r| r.command == command && !r.passed())
+        self.before(command).is_some_and(|r| !r.passed())
+    }
+
+    /// How this very command ended before any work was done.
+    pub fn before(&self, command: &str) -> Option<&CheckResult> {
+        self.baseline.iter().flatten().find(|r| r.command == command)
     }
 }
 

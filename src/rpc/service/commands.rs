@@ -28,11 +28,20 @@ impl Service {
         p: CommandRunParams,
         _: CallContext,
     ) -> Result<CommandRunResult, RpcError> {
-        let text = self.run_command(p).await.or_else(|refusal| match refusal {
-            Refusal::Store(_) => Err(convert::refusal(refusal)),
-            other => Ok(format!("Not done: {other}.")),
-        });
-        text.map(|text| CommandRunResult { text })
+        said(self.run_command(p).await)
+    }
+
+    /// As `command_run`, for one who has other processes to ask where this one does not have what is meant.
+    pub(super) async fn visitors_command(
+        &self,
+        p: CommandRunParams,
+        _: CallContext,
+    ) -> Result<CommandRunResult, RpcError> {
+        self.is_open(&Directory(p.directory.clone()))?;
+        match self.run_command(p).await {
+            Err(unknown @ Refusal::NotFound(_)) => Err(convert::refusal(unknown)),
+            answered => said(answered),
+        }
     }
 
     async fn run_command(&self, p: CommandRunParams) -> Result<String, Refusal> {
@@ -185,6 +194,15 @@ impl Service {
             None => self.engine.newest(directory.clone()).await.map(Meant::This),
         }
     }
+}
+
+/// A refusal is an answer too.
+fn said(answered: Result<String, Refusal>) -> Result<CommandRunResult, RpcError> {
+    let text = answered.or_else(|refusal| match refusal {
+        Refusal::Store(_) => Err(convert::refusal(refusal)),
+        other => Ok(format!("Not done: {other}.")),
+    });
+    text.map(|text| CommandRunResult { text })
 }
 
 /// Those whose words can only be a mission. What is left over was meant to be one, and another must not be hit instead.

@@ -96,8 +96,9 @@ impl Served {
             .request(m::MissionView, served!(service, mission_view))
             .request(m::MissionList, served!(service, mission_list))
             .request(m::NoticeList, served!(service, notice_list))
-            .request(m::MissionControl, served!(service, mission_control))
-            .request(m::MissionRollback, served!(service, mission_rollback))
+            .request(m::MissionControl, served!(service, visitors_control))
+            .request(m::MissionRollback, served!(service, visitors_rollback))
+            .request(m::CommandRun, served!(service, visitors_command))
             .request(m::MetricsRead, served!(service, metrics))
             .build()
     }
@@ -333,11 +334,36 @@ impl Service {
 
     async fn notice_list(&self, p: NoticeListParams, _: CallContext) -> Result<NoticeListResult, RpcError> {
         let directory = Directory(p.directory);
-        if !self.workspaces.contains_key(&directory) {
-            return Err(RpcError::new(NOT_FOUND, "this process has not opened the directory"));
-        }
+        self.is_open(&directory)?;
         let notices = self.engine.notices(&directory, p.after).into_iter().map(convert::notice).collect();
         Ok(NoticeListResult { notices })
+    }
+
+    /// An order from outside is for the process with a host in the directory: any other would take the mission over, and have
+    /// nobody to work on it.
+    fn is_open(&self, directory: &Directory) -> Result<(), RpcError> {
+        if self.workspaces.contains_key(directory) {
+            return Ok(());
+        }
+        Err(RpcError::new(NOT_FOUND, "this process has not opened the directory"))
+    }
+
+    async fn visitors_control(
+        &self,
+        p: MissionControlParams,
+        context: CallContext,
+    ) -> Result<MissionDetail, RpcError> {
+        self.is_open(&Directory(p.directory.clone()))?;
+        self.mission_control(p, context).await
+    }
+
+    async fn visitors_rollback(
+        &self,
+        p: MissionRollbackParams,
+        context: CallContext,
+    ) -> Result<MissionRollbackResult, RpcError> {
+        self.is_open(&Directory(p.directory.clone()))?;
+        self.mission_rollback(p, context).await
     }
 
     async fn mission_control(

@@ -141,6 +141,11 @@ impl Tui {
         self.key(Key::Enter)
     }
 
+    /// As the terminal sends what is pasted.
+    pub fn paste(&mut self, text: &str) -> Result<()> {
+        self.send(format!("\x1b[200~{text}\x1b[201~").as_bytes())
+    }
+
     pub fn key(&mut self, key: Key) -> Result<()> {
         self.send(&key.bytes())
     }

@@ -50,6 +50,28 @@ fn what_failed_before_any_work_is_not_held_against_it() {
     let review = w.turns_of("Integration review")[0];
     assert!(review.contains("`npm test`: failed (exit 1)"), "the reviewer is told: {review}");
     assert!(w.outside.delivered[0].contains("`npm test`: failed (exit 1) → failed (exit 1)"));
+    let reason = &w.mission(&m).reason;
+    assert_eq!(reason, "gates passed but for checks that did not pass before either (`npm test`)");
+    let told = |(title, text): &(String, String)| {
+        format!("{title} {text}").contains("`npm test` failed (exit 1); not held against the mission")
+    };
+    assert!(w.toasts().iter().any(told), "{:?}", w.toasts());
+}
+
+#[test]
+fn who_breaks_a_check_that_was_mended_has_broken_it() {
+    let check = "npm test";
+    let mut w = planned(vec![
+        DraftTask { checks: vec![check.into()], ..task("T1", "a", "") },
+        DraftTask { checks: vec![check.into()], ..task("T2", "b", "T1") },
+    ]);
+    // Before any work, T1, T2, T2 again, the whole.
+    w.outside.checks.insert(check.into(), [FAIL, PASS, FAIL, PASS, PASS].into());
+    let options = Options { checks: Some(vec![check.into()]), ..w.options() };
+    let m = w.task_in("u0", "/p", "do it", options);
+    w.run();
+    assert_eq!(w.trace(&m, &["judged T"]), ["judged T1: yes", "judged T2: no", "judged T2: yes"]);
+    assert_eq!((w.state(&m), w.mission(&m).reason.as_str()), ("completed", "all gates passed"));
 }
 
 #[test]
@@ -58,7 +80,11 @@ fn rework_of_the_whole_is_bounded() {
     w.run();
     assert_eq!(w.trace(&m, &["added"]), ["added R1", "added R2"]);
     assert_eq!(w.state(&m), "partially_completed");
-    assert!(w.mission(&m).reason.contains("not approved: the checks object"), "{}", w.mission(&m).reason);
+    assert!(
+        w.mission(&m).reason.contains("not approved: the checks object: [high] `npm test` fails:"),
+        "{}",
+        w.mission(&m).reason
+    );
 }
 
 #[test]

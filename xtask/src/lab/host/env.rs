@@ -210,6 +210,11 @@ impl HostEnv {
 
     /// The host's terminal interface in a pseudo terminal of this size.
     pub fn tui(&self, columns: u16, rows: u16) -> Result<Tui> {
+        self.tui_in(&self.project, columns, rows)
+    }
+
+    /// As `tui`, started in this folder.
+    pub fn tui_in(&self, folder: &Path, columns: u16, rows: u16) -> Result<Tui> {
         let mut command = CommandBuilder::new(&self.binary);
         command.env_clear();
         for (name, value) in self.environment()? {
@@ -217,7 +222,7 @@ impl HostEnv {
         }
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
-        command.cwd(&self.project);
+        command.cwd(folder);
         Tui::spawn(command, columns, rows)
     }
 
