@@ -10,7 +10,7 @@ use crate::adapters::system::{self, dirs};
 use crate::ports::workspace::Checks;
 use crate::setup::config::Fault;
 use crate::setup::findings::{Finding, Level};
-use crate::setup::hosted::Registered;
+use crate::setup::hosted::{self, Registered};
 use crate::setup::places::Kind;
 use crate::telemetry;
 use std::path::Path;
@@ -99,7 +99,7 @@ fn checks(project: &Path) -> anyhow::Result<Finding> {
         }
         None => {
             let found: Vec<String> =
-                runtime.block_on(system::CommandChecks::default().detect(project.to_owned()));
+                runtime.block_on(system::CommandChecks::default().detect(hosted::worktree(project)));
             (found, "found in the project".to_owned())
         }
     };

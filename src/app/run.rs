@@ -18,6 +18,8 @@ const AFTER_INTERRUPT: Duration = Duration::from_secs(10);
 
 const NOT_FOUND: &str = "Gantry is not in OpenCode's configuration, as far as it can be read: gantry install";
 
+const ENDED: &str = "OpenCode ended without a mission. It said last:\n";
+
 /// What there is to tell on the way.
 pub enum Event<'a> {
     /// A new state of the mission.
@@ -32,8 +34,8 @@ pub enum Ran {
     Mission(Box<MissionSummary>),
     /// By a signal to this process, which was passed on.
     Interrupted,
-    /// The host ended without having begun one: what it said last.
-    None { said: String },
+    /// The host ended without having begun one, and said this.
+    None(String),
     /// Something is missing.
     NotReady(String),
 }
@@ -98,7 +100,7 @@ pub fn run(
     Ok(match newest {
         _ if interrupted => Ran::Interrupted,
         Some(summary) => Ran::Mission(Box::new(summary)),
-        None if !is_found => Ran::NotReady(format!("{NOT_FOUND}. OpenCode said last:\n{}", host.said())),
-        None => Ran::None { said: host.said() },
+        None if !is_found => Ran::NotReady(format!("{ENDED}{}", host.said())),
+        None => Ran::None(format!("{ENDED}{}", host.said())),
     })
 }

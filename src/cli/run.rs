@@ -53,8 +53,8 @@ pub fn run(args: &Args) -> u8 {
             output::error("interrupted; `gantry missions` says how the mission stands");
             exit::CANCELLED
         }
-        Ok(Ran::None { said }) => {
-            output::error(&format!("OpenCode ended without a mission. It said last:\n{said}"));
+        Ok(Ran::None(what)) => {
+            output::error(&what);
             exit::FAILED
         }
         Ok(Ran::NotReady(what)) => {

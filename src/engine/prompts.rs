@@ -529,6 +529,10 @@ fn gate_text(out: &mut String, gate: &super::core::state::Gate, max_diff: usize)
     }
     if let Some(inspection) = &gate.inspection {
         let _ = writeln!(out, "\nChanged: {}", clip(&inspection.changed.join(", "), 4_000));
+        if !inspection.notes.is_empty() {
+            out.push('\n');
+            list(out, "Not held against the change", &inspection.notes);
+        }
         let _ = writeln!(out, "\n```diff\n{}\n```", clip(inspection.diff.trim_end(), max_diff));
     }
 }

@@ -171,20 +171,6 @@ impl Installer<'_> {
         self.step(path, Some(text), after, change, None)
     }
 
-    /// The entries in a folder.
-    pub fn entries(&self, kind: Kind, folder: &Path) -> Result<Vec<(PathBuf, Vec<Value>)>, Error> {
-        let ours = |element: &Value| entry::is_ours(element, folder);
-        let mut found = Vec::new();
-        for (path, text) in self.texts(kind, folder)? {
-            if let Some(text) = text {
-                let entries = edit::entries(&text, &ours)
-                    .map_err(|fault| Error::Config { path: path.clone(), fault })?;
-                found.push((path, entries));
-            }
-        }
-        Ok(found)
-    }
-
     fn texts(&self, kind: Kind, folder: &Path) -> Result<Vec<(PathBuf, Option<String>)>, Error> {
         let read = |path: PathBuf| {
             let bytes = match self.disk.read(&path) {

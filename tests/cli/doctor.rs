@@ -38,7 +38,11 @@ fn healthy() -> Home {
 }
 
 fn findings(home: &Home, args: &[&str]) -> (i32, Vec<Value>) {
-    let said = home.gantry(&[&["doctor", "app", "--json"], args].concat());
+    findings_in(home, "app", args)
+}
+
+fn findings_in(home: &Home, folder: &str, args: &[&str]) -> (i32, Vec<Value>) {
+    let said = home.gantry(&[&["doctor", folder, "--json"], args].concat());
     (said.code, serde_json::from_str(&said.out).unwrap())
 }
 
@@ -381,6 +385,12 @@ fn no_option_is_lost_where_one_entry_is_made_of_two() {
     assert_eq!(home.read("app/opencode.json"), Some(both.to_string()));
 }
 
+/// What is said of the checks, asked in a folder of the project.
+fn checks_of_sub(home: &Home) -> String {
+    let found = findings_in(home, "app/sub", &[]).1;
+    found.iter().find(|f| f["code"] == "checks").unwrap()["what"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn the_plugin_is_found_where_the_host_finds_it() {
     let plugin = |home: &Home, folder: &str, env: &[(&str, String)]| {
@@ -396,8 +406,11 @@ fn the_plugin_is_found_where_the_host_finds_it() {
         home.program("opencode", "echo 1.18.33");
         home.write("app/.git/HEAD", "");
         home.write("app/sub/a.txt", "");
+        home.write("app/Makefile", "test:\n\ttrue\n");
         home
     };
+    let checks = checks_of_sub(&bare());
+    assert!(checks.contains("make test"), "{checks}");
     assert_eq!(plugin(&bare(), "app/sub", &[]).0, "fault");
     for file in [
         "app/opencode.json",

@@ -118,7 +118,7 @@ fn wrong_arguments_are_usage() {
     let doubt = "gantry: Gantry is not in OpenCode's configuration, as far as it can be read: gantry install";
     assert_eq!(said.code, 4);
     assert_eq!(said.err.lines().next(), Some(doubt), "{}", said.err);
-    let (_, last) = said.err.split_once("OpenCode said last:\n").unwrap();
+    let (_, last) = said.err.split_once("gantry: OpenCode ended without a mission. It said last:\n").unwrap();
     // Its two outputs are read side by side.
     assert!(last.contains("1.18.33\n") && last.contains("no command task\n"), "{}", said.err);
 }

@@ -101,12 +101,16 @@ impl<'a> Work<'a> {
         if self.user.is_none() && self.slot.is_none() {
             self.drop_ignored().await?;
         }
-        if depth > 0 {
-            for inner in self.inner_repositories(broken).await? {
-                self.take_in(&inner, depth).await?;
-            }
+        // Names are relative to the root here, and only those below it are listed.
+        let list = self.git.text(self.call(), ["ls-files", "-z", "--stage"]).await?;
+        let inner = if depth > 0 { self.inner_repositories(broken, &list) } else { Vec::new() };
+        for inner in &inner {
+            self.take_in(inner, depth).await?;
         }
-        self.forget(exclude.iter().map(|path| path.as_bytes().to_vec())).await?;
+        // Most looks find none of them: they were left out, and were never in the index.
+        let there =
+            |path: &&String| !inner.is_empty() || entries(&list).any(|(_, name)| name == path.as_bytes());
+        self.forget(exclude.iter().filter(there).map(|path| path.as_bytes().to_vec())).await?;
         self.write_tree().await
     }
 
@@ -135,7 +139,9 @@ impl<'a> Work<'a> {
     }
 
     async fn add_all(&self, but: impl IntoIterator<Item = &Path>) -> Result<Output, WorkspaceError> {
-        let mut args: Vec<OsString> = ["add", "--all", "--ignore-errors", "--", "."].map(Into::into).into();
+        // What is on the disk counts, also outside of a sparse checkout.
+        let fixed = ["add", "--sparse", "--all", "--ignore-errors", "--", "."];
+        let mut args: Vec<OsString> = fixed.map(Into::into).into();
         args.extend(but.into_iter().map(|path| {
             let mut pattern = OsString::from(":(exclude,literal)");
             pattern.push(path);
@@ -143,6 +149,11 @@ impl<'a> Work<'a> {
         }));
         let adding = || self.call().env("GIT_LITERAL_PATHSPECS", "0");
         let mut output = self.git.output(adding(), &args).await?;
+        if String::from_utf8_lossy(&output.stderr).starts_with("error: unknown option") {
+            // Git before 2.34 takes such files in without being told to.
+            args.remove(1);
+            output = self.git.output(adding(), &args).await?;
+        }
         // Git lists the files first and gives up over one that is gone when its turn comes.
         for _ in 1..ROUNDS {
             if !went_away(&output) {
@@ -162,19 +173,14 @@ impl<'a> Work<'a> {
     }
 
     /// Relative to the root; those with files only.
-    async fn inner_repositories(&self, mut found: Vec<PathBuf>) -> Result<Vec<PathBuf>, WorkspaceError> {
-        // Names are relative to the root here, and only those below it are listed.
-        let list = self.git.text(self.call(), ["ls-files", "-z", "--stage"]).await?;
-        let links = names(&list).filter(|entry| entry.starts_with(b"160000 "));
-        found.extend(links.filter_map(|entry| {
-            let tab = entry.iter().position(|byte| *byte == b'\t')?;
-            Some(path_of(&entry[tab + 1..]))
-        }));
+    fn inner_repositories(&self, mut found: Vec<PathBuf>, list: &[u8]) -> Vec<PathBuf> {
+        let links = entries(list).filter(|(head, _)| head.starts_with(b"160000 "));
+        found.extend(links.map(|(_, name)| path_of(name)));
         // A submodule that was never checked out is an empty folder.
         found.retain(|inner| self.root.join(inner).join(".git").exists());
         found.sort();
         found.dedup();
-        Ok(found)
+        found
     }
 
     /// Puts the tree of an inner repository in the place of its commit id.
@@ -236,14 +242,22 @@ pub(super) fn names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| *byte == 0).filter(|name| !name.is_empty())
 }
 
+/// Of a list of the index, `MODE ID STAGE<tab>NAME` each.
+fn entries(list: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    names(list).filter_map(|entry| {
+        let tab = entry.iter().position(|byte| *byte == b'\t')?;
+        Some((&entry[..tab], &entry[tab + 1..]))
+    })
+}
+
 /// Git's names are bytes on Unix and UTF-8 elsewhere.
 #[cfg(unix)]
-fn path_of(name: &[u8]) -> PathBuf {
+pub(super) fn path_of(name: &[u8]) -> PathBuf {
     <OsString as std::os::unix::ffi::OsStringExt>::from_vec(name.to_vec()).into()
 }
 
 #[cfg(not(unix))]
-fn path_of(name: &[u8]) -> PathBuf {
+pub(super) fn path_of(name: &[u8]) -> PathBuf {
     String::from_utf8_lossy(name).into_owned().into()
 }
 

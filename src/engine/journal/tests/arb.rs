@@ -343,7 +343,12 @@ fn of_worktrees() -> BoxedStrategy<Event> {
             merged,
             clashes
         }),
+        (id(), id()).prop_map(|(from, to)| Event::LandingBegun { from, to }),
         id().prop_map(|tree| Event::Landed { tree }),
+        (any::<bool>(), text()).prop_map(|(half, why)| Event::LandingEnded { half, why }),
+        (of(text()), of(text()), texts(), of(text())).prop_map(|(branch, patch, outside, fault)| {
+            Event::ResultLeft { branch, patch, outside, fault }
+        }),
         of(text()).prop_map(|left_at| Event::WorktreesReleased { left_at }),
     ]
     .boxed()
@@ -362,8 +367,10 @@ fn of_work() -> BoxedStrategy<Event> {
         PromptReason::Resumed,
     ]);
     let usage = (whole(), number()).prop_map(|(tokens, cost)| Spent { tokens, cost });
-    let inspection = (tree(), texts(), text(), findings())
-        .prop_map(|(tree, changed, diff, findings)| Inspection { tree, changed, diff, findings });
+    let inspection =
+        (tree(), texts(), text(), findings(), texts()).prop_map(|(tree, changed, diff, findings, notes)| {
+            Inspection { tree, changed, diff, findings, notes }
+        });
     let verdict = (any::<bool>(), tree(), text(), findings())
         .prop_map(|(approved, tree, summary, findings)| Verdict { approved, tree, summary, findings });
     prop_oneof![

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
+mod landings;
 mod worktrees;
 
 const EMPTY: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
@@ -537,4 +538,16 @@ async fn old_objects_and_projects_are_cleared_once_a_day() {
     age(&private.join("pruned"), 2);
     lab.hash().await;
     assert!(!other.parent().expect("its folder").exists(), "31 days without a mission");
+}
+
+#[tokio::test]
+async fn texts_are_read_in_any_encoding_and_what_is_not_there_is_told_apart() {
+    let lab = Lab::committed();
+    fs::write(lab.root().join("latin.ts"), b"// caf\xe9\n").expect("a file");
+    lab.write("empty.ts", "");
+    let tree = lab.hash().await;
+    let names = ["latin.ts", "none.ts", "empty.ts", "a.txt"].map(ToOwned::to_owned).to_vec();
+    let read = lab.tree.read(lab.root(), tree, names).await.expect("texts");
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(read, [text("// caf\u{fffd}\n"), None, text(""), text("one\n")]);
 }
