@@ -122,7 +122,8 @@ fn headless_an_ask_in_a_worktree_does_not_wait_for_nobody() {
         script::one_task(project).first(worker)
     });
     let stage = stage.adjust(|env| env.config(json!({"permission": {"bash": "ask"}})));
-    let finished = stage.task(&format!("--worktree {}", script::TASK));
+    std::fs::write(stage.project.join("gantry.jsonc"), r#"{"isolation": "worktree"}"#).unwrap();
+    let finished = stage.task(script::TASK);
     let told = stage.only();
     assert_eq!((finished.code, told.state()), (Some(0), "completed"), "{finished:?} {}", told.report());
     assert_eq!(verdicts(&told), [("echo one".to_owned(), Judge::Host, false)]);
