@@ -12,6 +12,7 @@ mod crashes;
 mod edits;
 mod fractal;
 mod gates;
+mod landings;
 mod leases;
 mod missions;
 mod notices;
