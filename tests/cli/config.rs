@@ -28,7 +28,7 @@ toasts              \"normal\"   default
 todo                \"PLAN.md\"   the plugin's options in OpenCode's configuration
 turnTimeoutSeconds  600   default
 workers             3   ~/app/gantry.jsonc:2
-worktreeLinks       [\"node_modules\"]   default
+worktreeLinks       [\"node_modules\", \".venv\", \"venv\"]   default
 worktreeSetup       []   default
 worktreesAhead      4   default
 ";

@@ -7,7 +7,6 @@ use super::worktrees::{TreeJob, TreeWork};
 use super::{Core, MAX_WHOLE_ROUNDS};
 use crate::domain::ids::MissionId;
 use crate::domain::mission::Phase;
-use crate::domain::task::TaskState;
 use crate::domain::todo::plan_files;
 use crate::domain::verdict::TreeId;
 use crate::engine::prompts;
@@ -54,8 +53,8 @@ impl Core {
             return true;
         };
         if isolation.landed.as_ref() == Some(&to) || mission.created.options.as_branch == Some(true) {
-            let all = mission.planned().all(|t| t.state == TaskState::Completed);
-            self.finish(id, if all { "all gates passed" } else { "what was completed passed its gates" });
+            let reason = mission.passed();
+            self.finish(id, reason);
             return true;
         }
         let from = isolation.user.clone();

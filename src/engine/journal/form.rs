@@ -181,7 +181,7 @@ objects! {
         lists { findings: Finding }
     struct Inspection for event::Inspection { diff: String }
         maybe { tree: String }
-        lists { changed: String, findings: Finding }
+        lists { changed: String, undeclared: String, findings: Finding }
     struct Spent for event::Spent { tokens: u64, cost: f64 }
 }
 

@@ -5,6 +5,7 @@
 //! commit for the same project, so conversations in a worktree are children of the user's all the same.
 use super::super::files;
 use super::command::{Call, Git};
+use super::links::join;
 use super::place::{LEFT_OUT, Place, Slot, file};
 use super::snapshot::{borrow, names};
 use crate::domain::verdict::TreeId;
@@ -169,31 +170,6 @@ fn is_manifest(entry: &[u8]) -> bool {
     let text = String::from_utf8_lossy(entry);
     let name = text.split_once('\t').and_then(|(_, path)| path.rsplit('/').next()).unwrap_or_default();
     MANIFESTS.contains(&name) || name.starts_with("requirements") && name.ends_with(".txt")
-}
-
-/// A folder of the project that the worktree shares; for reading, since it is outside of what may be written.
-fn join(place: &Place, tree: &Path, link: &str) -> Result<(), WorkspaceError> {
-    let (from, to) = (place.root.join(link), tree.join(link));
-    let linked = to.read_link().is_ok();
-    if linked && !from.exists() {
-        return fs::remove_file(&to).map_err(|e| file(&to, &e));
-    }
-    if linked || to.exists() || !from.exists() {
-        return Ok(());
-    }
-    let parent = to.parent().unwrap_or(tree);
-    fs::create_dir_all(parent).and_then(|()| make_link(&from, &to)).map_err(|e| file(&to, &e))
-}
-
-#[cfg(unix)]
-fn make_link(from: &Path, to: &Path) -> io::Result<()> {
-    std::os::unix::fs::symlink(from, to)
-}
-
-/// Links need a right there that users mostly do not have.
-#[cfg(not(unix))]
-fn make_link(_: &Path, _: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// The `.git` in the worktree, for the worker's own looks: its last commit is the state that the work begins on. Made
