@@ -8,12 +8,8 @@ use std::path::Path;
 /// A folder of the project that the worktree shares; for reading, since it is outside of what may be written.
 pub(super) fn join(place: &Place, tree: &Path, link: &str) -> Result<(), WorkspaceError> {
     let (from, to) = (place.root.join(link), tree.join(link));
-    let linked = to.read_link().is_ok();
-    let shared = from.exists() && !is_for_this_tree_only(&from, &place.root);
-    if linked && !shared {
-        return fs::remove_file(&to).map_err(|e| file(&to, &e));
-    }
-    if linked || to.exists() || !shared {
+    let there = to.symlink_metadata().is_ok();
+    if there || !from.exists() || is_for_this_tree_only(&from, &place.root) {
         return Ok(());
     }
     let parent = to.parent().unwrap_or(tree);

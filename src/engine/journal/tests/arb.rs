@@ -355,19 +355,21 @@ fn of_work() -> BoxedStrategy<Event> {
         PromptReason::First,
         PromptReason::Nudge,
         PromptReason::Continue,
+        PromptReason::Cut,
         PromptReason::Retry,
         PromptReason::Denied,
         PromptReason::Steered,
         PromptReason::Resumed,
     ]);
     let usage = (whole(), number()).prop_map(|(tokens, cost)| Spent { tokens, cost });
-    let inspection = (tree(), texts(), texts(), text(), findings()).prop_map(
-        |(tree, changed, undeclared, diff, findings)| Inspection {
+    let inspection = (tree(), texts(), texts(), text(), findings(), texts()).prop_map(
+        |(tree, changed, undeclared, diff, findings, notes)| Inspection {
             tree,
             changed,
             undeclared,
             diff,
             findings,
+            notes,
         },
     );
     let verdict = (any::<bool>(), tree(), text(), findings())
