@@ -8,6 +8,7 @@ import { messageOf, sentenceOf } from "./errors"
 import { TOOLS } from "./generated/tools"
 import type { PermissionRequest } from "./host/port"
 import { V1Host, type V1Client } from "./host/v1"
+import { headless } from "./host/v1-script"
 import { V1Events, type V1Event, sessionOf } from "./host/v1-events"
 import type { ToolPart } from "./host/v1-progress"
 import { log, logFile } from "./log"
@@ -35,6 +36,13 @@ interface ToolContext {
   ask?(request: PermissionRequest & { always: string[] }): Promise<void>
 }
 
+/** For the mission's own rules to answer first. */
+const UNWATCHED_MS = 2_000
+const NOBODY =
+  "Nobody can be asked here (opencode run), so this was refused. Do the work without it; if it cannot be done without, say so in your report."
+/** The directory that `opencode run` was started for: it refuses what is asked for there, and does not look at others. */
+let watched: string | undefined
+
 const NOTHING = Promise.resolve()
 const SCHEMAS = new Map<string, unknown>(TOOLS.map((tool) => [tool.name, tool.inputSchema]))
 
@@ -45,11 +53,18 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
   const worktree = parse(input.worktree).root === input.worktree ? input.directory : input.worktree
   const workspace = new Workspace(input.directory, worktree, options, host, pool)
   const events = new V1Events()
+  watched ??= input.directory
+  const unwatched = headless() && input.directory !== watched
   const warn = (message: string) => {
     host.toast({ title: "Gantry", message, variant: "warning", duration: 10_000 }).catch((error) => log(`toast: ${messageOf(error)}`))
   }
   const cancelResume = resumeLater(workspace, warn)
   let ours = new Set<string>([COMMAND])
+
+  const refuseSoon = (id: string, session: string) => {
+    const refuse = () => host.answer({ id, session, refusal: NOBODY }).catch((error) => log(`an ask that nobody sees: ${messageOf(error)}`))
+    setTimeout(refuse, UNWATCHED_MS).unref()
+  }
 
   const take = (event: V1Event, owner: Workspace) => {
     try {
@@ -57,6 +72,7 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
       if (event.type === "message.part.updated" && part?.type === "tool") host.progressOf.seen(part)
       const mapped = events.map(event)
       if (mapped) owner.push(mapped)
+      if (unwatched && mapped?.type === "permission" && mapped.open) refuseSoon(mapped.id, mapped.session)
     } catch (error) {
       // The host calls this hook in the middle of its own work; an error here would become an error there.
       log(`event ${event.type}: ${messageOf(error)}`)

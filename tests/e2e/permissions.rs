@@ -109,3 +109,26 @@ fn headless_a_refused_permission_does_not_end_the_task() {
     stage.assert_no_misses();
     stage.assert_nothing_left();
 }
+
+/// It does not look at worktrees, so there an ask would wait for its time limit with nobody to see it.
+#[test]
+fn headless_an_ask_in_a_worktree_does_not_wait_for_nobody() {
+    let stage = Stage::small(|project| {
+        let worker = Rule::new(Role::Worker)
+            .contains("Task T1: ")
+            .call("bash", bash("echo one"))
+            .call("write", json!({"filePath": "hello.txt", "content": GREETING}))
+            .call("submit_report", script::report());
+        script::one_task(project).first(worker)
+    });
+    let stage = stage.adjust(|env| env.config(json!({"permission": {"bash": "ask"}})));
+    std::fs::write(stage.project.join("gantry.jsonc"), r#"{"isolation": "worktree"}"#).unwrap();
+    let finished = stage.task(script::TASK);
+    let told = stage.only();
+    assert_eq!((finished.code, told.state()), (Some(0), "completed"), "{finished:?} {}", told.report());
+    assert_eq!(verdicts(&told), [("echo one".to_owned(), Judge::Host, false)]);
+    let worker = &told.mission.attempts[&told.mission.asks[0].attempt];
+    assert_eq!(worker.prompts, [PromptReason::First], "a refusal with a reason does not end the turn");
+    stage.assert_no_misses();
+    stage.assert_nothing_left();
+}

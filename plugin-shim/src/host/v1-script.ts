@@ -17,10 +17,15 @@ export interface Parts {
   remove(part: InertText): Promise<void>
 }
 
-/** Whether this process is a headless host that a program reads. One that is attached to a server has no plugins of its own. */
+/** Whether this process is `opencode run`. One that is attached to a server has no plugins of its own. */
+export function headless(args: readonly string[] = process.argv): boolean {
+  return args.includes("run")
+}
+
+/** … and a program reads it. */
 export function readByProgram(args: readonly string[] = process.argv): boolean {
   const format = args.findIndex((arg) => arg === "--format" || arg === "--format=json")
-  return args.includes("run") && format >= 0 && (args[format] === "--format=json" || args[format + 1] === "json")
+  return headless(args) && format >= 0 && (args[format] === "--format=json" || args[format + 1] === "json")
 }
 
 export class ScriptProgress {
