@@ -5,6 +5,7 @@ mod diary;
 mod door;
 mod engine;
 mod faults;
+mod gates;
 mod git_rig;
 mod host;
 mod merge_model;

@@ -26,7 +26,13 @@ impl Core {
         self.end_spent_tasks(id);
         self.want_work(id);
         self.advance_task_gates(id);
-        self.advance_queue(id);
+        if self.missions[id].state.is_open() {
+            self.advance_queue(id);
+        }
+        // Either may have ended it.
+        if !self.missions[id].state.is_open() {
+            return;
+        }
         let mission = &self.missions[id];
         if mission.tasks.iter().all(|t| t.state.is_over()) && !mission.revision.wanted {
             if mission.tasks.iter().any(|t| t.state == TaskState::Completed) {

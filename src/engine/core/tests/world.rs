@@ -396,7 +396,7 @@ impl World {
             }
             Action::Baseline { mission, commands, .. } => {
                 let results = self.run_checks(&commands);
-                self.later(300, Input::Baselined { mission, results });
+                self.later(300, Input::Baselined { mission, results, wrote: Vec::new() });
             }
             Action::Inspect { mission, subject, round, .. } => {
                 let result = match self.outside.tree_faults.pop_front() {
@@ -415,7 +415,7 @@ impl World {
             }
             Action::Check { mission, subject, round, commands, .. } => {
                 let results = self.run_checks(&commands);
-                self.later(500, Input::Checked { mission, subject, round, results });
+                self.later(500, Input::Checked { mission, subject, round, results, wrote: Vec::new() });
             }
             Action::Record { mission, round, .. } => {
                 let fault = "it cannot be read".to_owned();
