@@ -377,6 +377,7 @@ impl Core {
             .chain(self.ask_wakes(mission))
             .chain(self.standstill_at(id))
             .chain(self.race_at(mission))
+            .chain(self.held_until(mission))
             .min()
     }
 
