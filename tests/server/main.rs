@@ -7,6 +7,7 @@ mod engine;
 mod faults;
 mod git_rig;
 mod host;
+mod looks;
 mod merge_model;
 mod merges;
 mod missions;

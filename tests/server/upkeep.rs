@@ -21,7 +21,7 @@ const AT_REST: usize = 4;
 const MANY: usize = 20;
 
 /// Wall time as the runtime has it: holds on missions run out by it.
-struct RuntimeClock(Instant);
+pub struct RuntimeClock(pub Instant);
 
 impl Clock for RuntimeClock {
     fn now(&self) -> Millis {
