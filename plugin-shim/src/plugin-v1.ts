@@ -121,6 +121,7 @@ export function hooksV1(input: V1Input, given: unknown, pool: Pool<Workspace>) {
       if (event.type === "tui.command.execute" && (event.properties as { command?: unknown }).command === WAKE) {
         workspace.resume().catch((error) => warn(sentenceOf(error, logFile())))
       }
+      if (event.type === "session.updated") host.updated((event.properties as { info?: { id: string } } | undefined)?.info)
       const session = sessionOf(event)
       const owner = session === undefined ? undefined : (pool.children.get(session) ?? pool.parents.get(session))
       if (owner) take(event, owner)

@@ -118,8 +118,6 @@ test("an order goes to a process that has the directory open, a question to it f
     await assert.rejects(door.order("mission/control", order), /no task T9/)
     assert.ok(!seen.includes("1.sock mission/status") && !seen.includes("1.sock mission/control"), seen.join())
     servers.push(await process_(folder, "3.sock", method({ "notice/list": { result: { notices: [] } }, "mission/control": { error: { code: ERROR.CONFLICT, message: "another OpenCode runs it" } } }), seen))
-    let near: string[] = []
-    await until("both are known", () => (void door.near("/p").then((found) => (near = found)), near.length === 2))
     await assert.rejects(door.order("mission/control", order), /another OpenCode runs it/, "what stands in the way says more than that it is unknown")
     for (const name of ["2.sock", "3.sock"]) rmSync(join(folder, name))
     door.dispose()

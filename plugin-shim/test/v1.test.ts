@@ -238,6 +238,22 @@ test("a child has its parent, key and the parent's model; an adopted one is foun
   assert.deepEqual(asked.at(-1)?.[1].body.model, { id: "big/one", providerID: "router" })
 })
 
+test("the parent's model is asked for once, and another that the user chooses is the next child's", async () => {
+  const answers: Record<string, any> = { get: new Error("socket closed"), create: { data: { id: "new" } } }
+  const { it, asked } = client(answers)
+  const host = new V1Host(it)
+  const create = (key: string) => host.createSession({ parent: "p", title: "T1", agent: "worker", key, adopt: false })
+  await assert.rejects(create("k0"))
+  answers.get = { data: { id: "p", model: { id: "big", providerID: "lab" } } }
+  await Promise.all([create("k1"), create("k2")])
+  host.updated({ id: "p", model: { id: "small", providerID: "lab" } })
+  host.updated({ id: "of another", model: { id: "other", providerID: "lab" } })
+  host.updated(undefined)
+  await create("k3")
+  assert.deepEqual(asked.map(([name]) => name), ["get", "get", "create", "create", "create"])
+  assert.deepEqual(asked.slice(2).map(([, request]) => request.body.model.id), ["big", "big", "small"])
+})
+
 test("a host that refuses or is away becomes a fault of the wire", async () => {
   const { it } = client({
     abort: { error: { name: "NotFoundError", data: { message: "no such session" } }, response: { status: 404 } },

@@ -1,7 +1,7 @@
 //! The code tools from the command line: the same questions and answers as in a mission.
 use crate::adapters::search::TreeSearch;
 use crate::adapters::system::{self, GitTree, LanguageServers};
-use crate::ports::code::Stop;
+use crate::ports::code::{Page, Stop};
 use crate::ports::workspace::Tree;
 use crate::protocol::answers::Answer;
 use crate::protocol::code_tools::{SearchCodeArgs, SearchFilesArgs, SearchTextArgs, SeverityArg};
@@ -61,7 +61,8 @@ pub fn search_code(project: &Path, args: SearchCodeArgs) -> anyhow::Result<Searc
 
 pub fn diagnostics(project: &Path, paths: &[String], severity: SeverityArg) -> anyhow::Result<Diagnosed> {
     ask(project, async |tools, project| {
-        let paths = if paths.is_empty() {
+        let named = !paths.is_empty();
+        let paths = if !named {
             let tree = GitTree::new(&std::env::temp_dir());
             let changed = tree.changed_since_commit(&project.root).await;
             changed.map_err(|_| {
@@ -74,11 +75,12 @@ pub fn diagnostics(project: &Path, paths: &[String], severity: SeverityArg) -> a
         if let Some(missing) = missing {
             bail!("there is no {missing}: name a file of the project");
         }
-        let answer = tools.diagnose(&project, &paths, Some(severity)).await?;
+        let whole = Page::first(usize::MAX);
+        let answer = tools.diagnose(&project, &paths, named, Some(severity), whole).await?;
         Ok(Diagnosed {
             json: serde_json::to_string(&answer)?,
             text: answer.text(),
-            errors: answer.found.iter().any(|found| found.severity == "error"),
+            errors: answer.errors > 0,
             unchecked: !answer.unchecked.is_empty(),
         })
     })

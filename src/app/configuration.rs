@@ -7,51 +7,55 @@ use crate::rpc::service::Workspace;
 use crate::setup::config::{Flag, Given, Layers, Origin, Resolved};
 use crate::setup::disk::RealDisk;
 use crate::setup::edit::HostLine;
-use crate::setup::entry::{self, Entry};
+use crate::setup::entry::Entry;
+use crate::setup::hosted::{self, Place};
 use crate::setup::install::{Installer, Outcome, Part};
 use crate::setup::places::{self, Kind};
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The options of a mission that is asked for in a directory of the host.
-pub(super) fn layered(_directory: &Directory, workspace: &Workspace) -> Result<Options, String> {
-    let resolved = resolve(Path::new(&workspace.worktree), given(&workspace.options), Vec::new());
+pub(super) fn layered(directory: &Directory, workspace: &Workspace) -> Result<Options, String> {
+    let plugin = located(Path::new(&directory.0), &workspace.options);
+    let resolved = resolve(Path::new(&workspace.worktree), plugin, Vec::new());
     let why = |fault: &dyn std::fmt::Display| format!("Gantry's configuration has a fault. {fault}");
     let values = resolved.options().map_err(|fault| why(&fault))?;
     super::options(values).map_err(|fault| why(&fault))
 }
 
-fn given(options: &Map<String, Value>) -> Vec<Given> {
-    let origin = Origin::Plugin;
+/// The options that the plugin was given, with the places where they stand as far as those can be found.
+fn located(directory: &Path, options: &Map<String, Value>) -> Vec<Given> {
+    let mut loaded = hosted::plugins(Kind::Host, directory, &env).loaded;
+    if let Some(at) = loaded.iter().position(|entry| entry.as_given() == *options) {
+        return loaded.swap_remove(at).options;
+    }
     let one = |(name, value): (&String, &Value)| Given {
         name: name.clone(),
         value: value.clone(),
-        origin: origin.clone(),
+        origin: Origin::Plugin,
     };
     options.iter().map(one).collect()
 }
 
 fn resolve(project: &Path, plugin: Vec<Given>, flags: Vec<Flag>) -> Resolved {
-    let env = |name: &str| std::env::var(name).ok();
-    Layers { user: places::own_folder(env), project, plugin, env: &env, flags }.resolve()
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let vars = std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("GANTRY_")).collect();
+    Layers { user: places::own_folder(env), project, plugin, env: vars, flags }.resolve()
 }
 
-/// The options of a project, with those in the host's configuration as far as it can be read.
-pub fn configuration(project: &Path, flags: &[Flag]) -> anyhow::Result<Resolved> {
-    let project = config_folder(Some(project))?;
-    let folders = [Some(project.clone()), global_config().ok()];
-    let entries = with_installer(true, |installer| {
-        Ok(folders
-            .iter()
-            .flatten()
-            .filter_map(|folder| installer.entries(Kind::Host, folder).ok())
-            .flatten()
-            .collect::<Vec<_>>())
-    })?;
-    let options =
-        entries.iter().flat_map(|(_, found)| found).find_map(|entry| entry::options(entry).cloned());
-    Ok(resolve(&project, given(&options.unwrap_or_default()), flags.to_vec()))
+pub(super) fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The options of the project that a folder belongs to, as a mission that is asked for in that folder gets them.
+pub fn configuration(folder: &Path, flags: &[Flag]) -> anyhow::Result<Resolved> {
+    let folder = config_folder(Some(folder))?;
+    let entry = hosted::plugins(Kind::Host, &folder, &env).loaded.pop();
+    let options = entry.map_or_else(Vec::new, |entry| entry.options);
+    Ok(resolve(&hosted::worktree(&folder), options, flags.to_vec()))
 }
 
 /// Adds the plugin to the user's configuration, or to that of the project in `project`.
@@ -66,21 +70,20 @@ pub fn install(
         None => Entry::beside(&std::env::current_exe()?),
     };
     with_installer(dry_run, |installer| {
+        let folder = config_folder(project)?;
         if project.is_some() {
-            let global = installer
-                .entries(Kind::Host, &global_config()?)?
-                .into_iter()
-                .find(|(_, found)| !found.is_empty());
-            if let Some((path, _)) = global {
-                bail!("Gantry is in {} for all projects already: take it out there first", path.display());
+            let is_here =
+                |place: &Place| matches!(place, Place::File(path) if path.parent() == Some(&*folder));
+            let loaded = hosted::plugins(Kind::Host, &folder, &env).loaded;
+            if let Some(entry) = loaded.iter().find(|entry| !is_here(&entry.place)) {
+                bail!("OpenCode finds Gantry in {} already: take it out there first", entry.place);
             }
         }
-        let folder = config_folder(project)?;
         let second = match line {
             HostLine::Auto => doctor::second_line(),
             line => line == HostLine::V2,
         };
-        let mut parts = vec![Part { kind: Kind::Host, entry: entry.value(), line, wanted: true }];
+        let mut parts = vec![Part { kind: host_kind(project), entry: entry.value(), line, wanted: true }];
         if let Some(entry) = entry.terminal() {
             let of = |kind, wanted| Part { kind, entry: entry.clone(), line: HostLine::Auto, wanted };
             // 2.x loads this half by itself with the plugin. What it has taken over from 1.x would stay behind.
@@ -97,8 +100,12 @@ fn terminals(project: Option<&Path>) -> &'static [Kind] {
 }
 
 pub fn uninstall(project: Option<&Path>, dry_run: bool) -> anyhow::Result<Vec<Outcome>> {
-    let kinds = [&[Kind::Host], terminals(project)].concat();
+    let kinds = [&[host_kind(project)], terminals(project)].concat();
     with_installer(dry_run, |installer| Ok(installer.uninstall(&config_folder(project)?, &kinds)?))
+}
+
+fn host_kind(project: Option<&Path>) -> Kind {
+    if project.is_some() { Kind::Host } else { Kind::User }
 }
 
 pub(super) fn with_installer<T>(
@@ -118,6 +125,5 @@ pub(super) fn config_folder(project: Option<&Path>) -> anyhow::Result<PathBuf> {
 }
 
 pub(super) fn global_config() -> anyhow::Result<PathBuf> {
-    places::global(|name| std::env::var(name).ok())
-        .with_context(|| format!("no home folder: set {} or XDG_CONFIG_HOME", places::HOME))
+    places::global(env).with_context(|| format!("no home folder: set {} or XDG_CONFIG_HOME", places::HOME))
 }

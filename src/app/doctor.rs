@@ -1,12 +1,17 @@
 //! `gantry doctor`: looks at everything a mission needs, sends nothing to a model, and changes nothing unless asked.
+mod built;
 mod host;
 mod registered;
+mod sidecar;
 mod stored;
 
-use super::configuration::{config_folder, configuration};
+use super::configuration::{config_folder, configuration, env};
 use crate::adapters::system::{self, dirs};
 use crate::ports::workspace::Checks;
+use crate::setup::config::Fault;
 use crate::setup::findings::{Finding, Level};
+use crate::setup::hosted::{self, Registered};
+use crate::setup::places::Kind;
 use crate::telemetry;
 use std::path::Path;
 
@@ -15,8 +20,9 @@ pub fn doctor(project: &Path, fix: bool) -> anyhow::Result<Vec<Finding>> {
     let project = config_folder(Some(project))?;
     let (host, major) = host::host();
     let mut found = vec![host];
-    found.extend(registered::registered(&project, is_second(major), fix)?);
-    found.push(sidecar());
+    let (halves, entry) = registered::registered(&project, is_second(major), fix)?;
+    found.extend(halves);
+    found.push(started(&project, entry.as_ref()));
     found.extend(options(&project));
     found.extend(stored::store());
     found.push(git(&project));
@@ -35,37 +41,31 @@ fn is_second(major: Option<u32>) -> bool {
     major.is_some_and(|major| major >= 2)
 }
 
-fn sidecar() -> Finding {
-    let libc = if cfg!(target_env = "musl") {
-        "musl"
-    } else if cfg!(all(target_os = "linux", target_env = "gnu")) {
-        "glibc"
-    } else {
-        "system"
-    };
-    let named = std::env::var("GANTRY_BIN").ok().filter(|bin| !bin.is_empty());
-    if let Some(what) = named.and_then(|bin| registered::wrong_sidecar("GANTRY_BIN is", &bin)) {
-        return Finding::new("sidecar", Level::Fault, what).remedy("correct GANTRY_BIN or remove it");
-    }
-    let exe = std::env::current_exe().map_or_else(|_| "?".into(), |path| path.display().to_string());
-    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    let text = format!("gantry {} ({os} {arch}, {libc}), {exe}", env!("CARGO_PKG_VERSION"));
-    Finding::new("sidecar", Level::Good, text)
+/// The sidecar that missions of the project run on.
+fn started(project: &Path, entry: Option<&Registered>) -> Finding {
+    let plugin = entry.and_then(|entry| built::file(Kind::Host, entry, &env));
+    let bin = entry.and_then(Registered::bin);
+    sidecar::Search { env: &env, bin, directory: project, plugin: plugin.as_deref() }.finding()
 }
 
 fn options(project: &Path) -> Vec<Finding> {
     match configuration(project, &[]) {
-        Ok(resolved) if resolved.faults.is_empty() => {
-            vec![Finding::new("options", Level::Good, "the configuration of Gantry is in order")]
-        }
-        Ok(resolved) => resolved
-            .faults
-            .iter()
-            .map(|fault| {
+        Ok(resolved) => {
+            let fault = |fault: &Fault| {
                 Finding::new("options", Level::Fault, fault.to_string())
                     .remedy("correct it; no mission is accepted until then")
-            })
-            .collect(),
+            };
+            let stranger = |name: &String| {
+                Finding::new("options", Level::Warning, format!("{name} means nothing to Gantry"))
+                    .remedy("gantry config show lists all options; if it is another program's, let it be")
+            };
+            let mut found: Vec<_> = resolved.faults.iter().map(fault).collect();
+            if found.is_empty() {
+                found.push(Finding::new("options", Level::Good, "the configuration of Gantry is in order"));
+            }
+            found.extend(resolved.strangers.iter().map(stranger));
+            found
+        }
         Err(error) => {
             let remedy = "make the files of the configuration readable";
             vec![Finding::new("options", Level::Fault, error.to_string()).remedy(remedy)]
@@ -99,7 +99,7 @@ fn checks(project: &Path) -> anyhow::Result<Finding> {
         }
         None => {
             let found: Vec<String> =
-                runtime.block_on(system::CommandChecks::default().detect(project.to_owned()));
+                runtime.block_on(system::CommandChecks::default().detect(hosted::worktree(project)));
             (found, "found in the project".to_owned())
         }
     };
@@ -133,6 +133,6 @@ fn log_file(look: &telemetry::Look) -> Finding {
             .remedy("make one of the two writable, or set TMPDIR; missions run all the same");
     };
     let size = look.bytes.map_or("not begun".to_owned(), |bytes| format!("{} KB", bytes >> 10));
-    let why = if passed_over.is_empty() { String::new() } else { format!(", for {passed_over}") };
+    let why = if passed_over.is_empty() { String::new() } else { format!(", because of {passed_over}") };
     Finding::new("log", Level::Good, format!("{} ({size}){why}", path.display()))
 }

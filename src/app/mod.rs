@@ -34,7 +34,7 @@ pub use doctor::doctor;
 pub use missions::{WaitingAsk, export, follow, meant, mission, missions, open_ask, open_asks};
 pub use options::options;
 pub use rollback::rollback;
-pub use run::{Ran, run};
+pub use run::{Event, Ran, run};
 use signals::Signals;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

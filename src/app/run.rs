@@ -1,11 +1,11 @@
 //! `gantry run`: one mission in a host of its own, without a terminal.
-use super::configuration::{config_folder, global_config, with_installer};
+use super::configuration::{config_folder, env};
 use super::missions::missions;
 use super::signals::Signals;
 use crate::adapters::system::{self, Headless};
 use crate::protocol::types::MissionSummary;
 use crate::setup::config::{Flag, Kind};
-use crate::setup::places;
+use crate::setup::{hosted, places};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::time::Duration;
@@ -16,25 +16,37 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Time for the host to end after an interrupt; after that it is killed.
 const AFTER_INTERRUPT: Duration = Duration::from_secs(10);
 
+const NOT_FOUND: &str = "Gantry is not in OpenCode's configuration, as far as it can be read: gantry install";
+
+const ENDED: &str = "OpenCode ended without a mission. It said last:\n";
+
+/// What there is to tell on the way.
+pub enum Event<'a> {
+    /// A new state of the mission.
+    Mission(&'a MissionSummary),
+    /// Why there may be no mission.
+    Doubt(&'a str),
+}
+
 /// How it ended.
 pub enum Ran {
     /// The mission as it is; it is open where the host went away before.
     Mission(Box<MissionSummary>),
     /// By a signal to this process, which was passed on.
     Interrupted,
-    /// The host ended without having begun one: what it said last.
-    None { said: String },
+    /// The host ended without having begun one, and said this.
+    None(String),
     /// Something is missing.
     NotReady(String),
 }
 
-/// `model` as `provider/model`; `set` goes over every other layer of options; `tell` is called with every new state of the mission.
+/// `model` as `provider/model`; `set` goes over every other layer of options; `tell` is called with what happens on the way.
 pub fn run(
     project: &Path,
     text: &str,
     model: Option<&str>,
     set: &[Flag],
-    mut tell: impl FnMut(&MissionSummary),
+    mut tell: impl FnMut(Event<'_>),
 ) -> anyhow::Result<Ran> {
     let project = config_folder(Some(project))?;
     if text.trim().is_empty() {
@@ -43,8 +55,10 @@ pub fn run(
     if system::first_line("opencode", &["--version"], &project).is_none() {
         return Ok(Ran::NotReady("no opencode on the PATH: npm install -g opencode-ai".into()));
     }
-    if !registered(&project)? {
-        return Ok(Ran::NotReady("Gantry is not in OpenCode's configuration: gantry install".into()));
+    // It may come from where only the host looks, so the host has the last word.
+    let is_found = !hosted::plugins(places::Kind::Host, &project, &env).loaded.is_empty();
+    if !is_found {
+        tell(Event::Doubt(NOT_FOUND));
     }
     let known: Vec<String> = missions(Some(&project), false, 1_000)?.into_iter().map(|row| row.id).collect();
     let mut args = vec!["run", "--command", "task"];
@@ -61,7 +75,7 @@ pub fn run(
         if let Some(row) = rows.pop()
             && newest.as_ref() != Some(&row)
         {
-            tell(&row);
+            tell(Event::Mission(&row));
             *newest = Some(row);
         }
         Ok(())
@@ -86,20 +100,7 @@ pub fn run(
     Ok(match newest {
         _ if interrupted => Ran::Interrupted,
         Some(summary) => Ran::Mission(Box::new(summary)),
-        None => Ran::None { said: host.said() },
+        None if !is_found => Ran::NotReady(format!("{ENDED}{}", host.said())),
+        None => Ran::None(format!("{ENDED}{}", host.said())),
     })
-}
-
-fn registered(project: &Path) -> anyhow::Result<bool> {
-    // Laid over the files by whoever starts us.
-    if std::env::var_os("OPENCODE_CONFIG_CONTENT").is_some() {
-        return Ok(true);
-    }
-    for folder in [Some(project.to_owned()), global_config().ok()].into_iter().flatten() {
-        let entries = with_installer(true, |installer| Ok(installer.entries(places::Kind::Host, &folder)?))?;
-        if entries.iter().any(|(_, found)| !found.is_empty()) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

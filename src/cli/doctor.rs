@@ -12,7 +12,7 @@ pub struct Args {
     /// The project; this folder when not given
     #[arg(default_value = ".", value_name = "DIR")]
     project: PathBuf,
-    /// Mend what is safe to mend: of several entries one is kept, a panel without one gets it
+    /// Mend what is safe to mend: entries loaded side by side become one, a missing panel is added
     #[arg(long)]
     fix: bool,
     /// A JSON array instead of text

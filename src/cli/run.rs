@@ -1,6 +1,6 @@
 //! `gantry run`
 use super::{exit, output, progress};
-use crate::app::{self, Ran};
+use crate::app::{self, Event, Ran};
 use crate::setup::config::{self, Flag};
 use std::path::PathBuf;
 
@@ -32,10 +32,10 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> u8 {
-    let tell = |row: &_| {
-        if !args.json {
-            output::note(&progress::line(row));
-        }
+    let tell = |event: Event<'_>| match event {
+        Event::Mission(row) if !args.json => output::note(&progress::line(row)),
+        Event::Mission(_) => {}
+        Event::Doubt(why) => output::error(why),
     };
     let mut text = match &args.budget {
         Some(budget) => format!("--budget={budget} {}", args.text),
@@ -53,8 +53,8 @@ pub fn run(args: &Args) -> u8 {
             output::error("interrupted; `gantry missions` says how the mission stands");
             exit::CANCELLED
         }
-        Ok(Ran::None { said }) => {
-            output::error(&format!("OpenCode ended without a mission. It said last:\n{said}"));
+        Ok(Ran::None(what)) => {
+            output::error(&what);
             exit::FAILED
         }
         Ok(Ran::NotReady(what)) => {

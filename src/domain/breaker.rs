@@ -1,5 +1,8 @@
 //! The circuit breaker: after many failures in a short time nothing is tried for a while, then one probe at a time.
-use super::ids::Millis;
+//!
+//! Who probes is kept by name, and whether that one is still at it is asked each time: a flag that has to be taken back
+//! wherever a turn can end would one day not be, and keep everybody out for good.
+use super::ids::{AttemptId, Millis};
 use std::collections::VecDeque;
 
 /// Failures within `WINDOW_MS` that open it.
@@ -16,10 +19,10 @@ enum State {
     Open {
         until: Millis,
     },
-    /// `probing` while the one probe is under way.
+    /// With who probes.
     HalfOpen {
         successes: u32,
-        probing: bool,
+        probe: Option<AttemptId>,
     },
 }
 
@@ -27,11 +30,13 @@ enum State {
 pub struct Breaker {
     state: State,
     failures: VecDeque<Millis>,
+    /// The last answer.
+    answered: Option<Millis>,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { state: State::Closed, failures: VecDeque::new() }
+        Self { state: State::Closed, failures: VecDeque::new(), answered: None }
     }
 }
 
@@ -41,47 +46,67 @@ impl Breaker {
         self.state == State::Closed
     }
 
-    /// Asks to send one request now; a half-open one lets a single one through until its outcome is known.
-    pub fn admit(&mut self, now: Millis) -> bool {
-        if let State::Open { until } = self.state
-            && until <= now
-        {
-            self.state = State::HalfOpen { successes: 0, probing: false };
+    /// When one more request may be sent; none while that depends on the outcome of a probe, of which `under_way` says
+    /// whether it can still have one.
+    pub fn ready_at(&self, now: Millis, under_way: impl FnOnce(&AttemptId) -> bool) -> Option<Millis> {
+        match &self.state {
+            State::Closed => Some(now),
+            State::Open { until } => Some((*until).max(now)),
+            State::HalfOpen { probe, .. } => {
+                let probing = probe.as_ref().is_some_and(under_way);
+                (!probing).then_some(now)
+            }
         }
+    }
+
+    /// It is sent; by a probe when the breaker is not closed.
+    pub fn begun(&mut self, now: Millis, who: &AttemptId) {
         match &mut self.state {
-            State::Closed => true,
-            State::Open { .. } => false,
-            State::HalfOpen { probing, .. } => !std::mem::replace(probing, true),
+            State::Open { until } if *until <= now => {
+                self.state = State::HalfOpen { successes: 0, probe: Some(who.clone()) };
+            }
+            State::HalfOpen { probe, .. } => *probe = Some(who.clone()),
+            State::Open { .. } | State::Closed => {}
         }
     }
 
-    /// When asking again can be of use: the end of the open time; at once otherwise.
-    pub fn retry_at(&self, now: Millis) -> Millis {
-        match self.state {
-            State::Open { until } => until.max(now),
-            State::Closed | State::HalfOpen { .. } => now,
+    /// The provider has begun to answer the probe: another may go, whatever becomes of this one.
+    pub fn heard(&mut self, who: &AttemptId) {
+        if let State::HalfOpen { probe, .. } = &mut self.state
+            && probe.as_ref() == Some(who)
+        {
+            *probe = None;
         }
     }
 
-    pub fn succeeded(&mut self) {
+    /// An answer is complete. Once the open time is over it counts whoever got it, for a host that tries a turn again by
+    /// itself probes too.
+    pub fn succeeded(&mut self, now: Millis, who: &AttemptId) {
+        self.heard(who);
+        self.answered = Some(now);
         match &mut self.state {
             State::Closed => self.failures.clear(),
             // A request from before it opened says nothing of now.
-            State::Open { .. } => {}
-            State::HalfOpen { successes, probing } => {
-                *probing = false;
+            State::Open { until } if *until > now => {}
+            State::Open { .. } => self.state = State::HalfOpen { successes: 1, probe: None },
+            State::HalfOpen { successes, .. } => {
                 *successes += 1;
                 if *successes >= SUCCESSES {
-                    *self = Self::default();
+                    self.state = State::Closed;
                 }
             }
         }
     }
 
+    /// Whether anybody had an answer since then.
+    pub fn answered_since(&self, then: Millis) -> bool {
+        self.answered.is_some_and(|at| at >= then)
+    }
+
     pub fn failed(&mut self, now: Millis) {
         match self.state {
-            State::Open { .. } => {}
-            State::HalfOpen { .. } => self.open(now),
+            State::Open { until } if until > now => {}
+            State::Open { .. } | State::HalfOpen { .. } => self.open(now),
             State::Closed => {
                 self.failures.push_back(now);
                 while self.failures.front().is_some_and(|t| now.since(*t) > WINDOW_MS) {
@@ -91,13 +116,6 @@ impl Breaker {
                     self.open(now);
                 }
             }
-        }
-    }
-
-    /// The probe ended without an outcome (its turn was cancelled, its process lost): another may go.
-    pub fn forgotten(&mut self) {
-        if let State::HalfOpen { probing, .. } = &mut self.state {
-            *probing = false;
         }
     }
 
@@ -117,6 +135,19 @@ mod tests {
         breaker
     }
 
+    fn who(name: &str) -> AttemptId {
+        AttemptId::new(name)
+    }
+
+    /// Sends a request when it may; whoever probes is still at it.
+    fn sends(breaker: &mut Breaker, now: u64, name: &str) -> bool {
+        let may = breaker.ready_at(Millis(now), |_| true).is_some_and(|at| at <= Millis(now));
+        if may {
+            breaker.begun(Millis(now), &who(name));
+        }
+        may
+    }
+
     #[test]
     fn five_failures_within_thirty_seconds_open_it() {
         let table: &[(&[u64], bool)] = &[
@@ -134,7 +165,7 @@ mod tests {
     #[test]
     fn a_success_forgets_the_failures_before_it() {
         let mut breaker = after(&[0, 1, 2, 3]);
-        breaker.succeeded();
+        breaker.succeeded(Millis(3), &who("a"));
         breaker.failed(Millis(4));
         assert!(breaker.is_closed());
     }
@@ -142,25 +173,49 @@ mod tests {
     #[test]
     fn half_open_lets_one_probe_through_at_a_time_and_closes_after_two() {
         let mut breaker = after(&[0, 0, 0, 0, 0]);
-        assert!(!breaker.admit(Millis(29_999)));
-        assert_eq!(breaker.retry_at(Millis(5)), Millis(30_000));
-        assert!(breaker.admit(Millis(30_000)));
-        assert!(!breaker.admit(Millis(30_001)), "the probe is under way");
-        breaker.succeeded();
+        assert!(!sends(&mut breaker, 29_999, "a"));
+        assert_eq!(breaker.ready_at(Millis(5), |_| true), Some(Millis(30_000)));
+        breaker.succeeded(Millis(29_999), &who("z"));
+        assert!(sends(&mut breaker, 30_000, "a"));
+        assert!(!sends(&mut breaker, 30_001, "b"), "the probe is under way");
+        assert_eq!(breaker.ready_at(Millis(30_001), |_| true), None);
+        breaker.succeeded(Millis(30_001), &who("a"));
         assert!(!breaker.is_closed());
-        assert!(breaker.admit(Millis(30_002)));
-        breaker.succeeded();
+        assert!(sends(&mut breaker, 30_002, "b"));
+        breaker.succeeded(Millis(30_003), &who("b"));
         assert!(breaker.is_closed());
     }
 
     #[test]
     fn a_failed_probe_opens_it_for_the_whole_time_again() {
         let mut breaker = after(&[0, 0, 0, 0, 0]);
-        assert!(breaker.admit(Millis(30_000)));
+        assert!(sends(&mut breaker, 30_000, "a"));
         breaker.failed(Millis(31_000));
-        assert!(!breaker.admit(Millis(60_999)));
-        assert!(breaker.admit(Millis(61_000)));
-        breaker.forgotten();
-        assert!(breaker.admit(Millis(61_000)), "a probe without an outcome makes room for another");
+        assert!(!sends(&mut breaker, 60_999, "b"));
+        assert!(sends(&mut breaker, 61_000, "b"));
+    }
+
+    #[test]
+    fn a_probe_that_can_have_no_outcome_any_more_or_that_is_heard_makes_room_for_another() {
+        let mut breaker = after(&[0, 0, 0, 0, 0]);
+        assert!(sends(&mut breaker, 30_000, "a"));
+        let by = |breaker: &Breaker, lost: &str| breaker.ready_at(Millis(30_000), |p| *p != who(lost));
+        assert_eq!((by(&breaker, "a"), by(&breaker, "b")), (Some(Millis(30_000)), None));
+        breaker.heard(&who("b"));
+        assert!(!sends(&mut breaker, 30_000, "b"));
+        breaker.heard(&who("a"));
+        assert!(sends(&mut breaker, 30_000, "b"));
+    }
+
+    #[test]
+    fn when_its_time_is_over_what_the_host_tries_again_by_itself_probes_too() {
+        let mut breaker = after(&[0, 0, 0, 0, 0]);
+        breaker.failed(Millis(30_000));
+        assert!(!sends(&mut breaker, 59_999, "a"), "it has failed again");
+        for at in [60_000, 61_000] {
+            assert!(!breaker.is_closed());
+            breaker.succeeded(Millis(at), &who("z"));
+        }
+        assert!(breaker.is_closed());
     }
 }

@@ -165,7 +165,7 @@ fn looks_secret(value: &str, bare: bool, assigned: bool) -> bool {
     let least_of_letters = if bare { 24 } else { 16 };
     assigned && value.len() >= 6
         || has(|c| c.is_ascii_digit()) && value.len() >= 8
-        || value.len() >= least_of_letters && !has(|c| c.is_whitespace() || "_.:".contains(c))
+        || value.len() >= least_of_letters && !has(|c| c.is_whitespace() || "_.:/-".contains(c))
 }
 
 /// Of a value that begins here, in bytes. In quotes it ends at one that is escaped no more often than the first was; further

@@ -61,6 +61,19 @@ pub fn classify(name: &str, status: Option<u32>, message: &str) -> Class {
     }
 }
 
+/// Why the host tries again by itself, by the words it says that with. It does so only for what passes; `Other` may be
+/// either, and where nothing is said it is a wait.
+pub fn announced(message: Option<&str>) -> Class {
+    let Some(message) = message else { return Class::RateLimit };
+    let text = message.to_ascii_lowercase();
+    let limited = ["limit", "quota", "throttl", "too_many_requests", "slow down", "429"];
+    match classify("", None, message) {
+        class if class.is_transient() => class,
+        _ if limited.iter().any(|word| text.contains(word)) => Class::RateLimit,
+        _ => Class::Other,
+    }
+}
+
 /// Milliseconds before the `n`th repeat, from 0: at once, 1 s, 2 s, 4 s, then 4 s.
 pub fn delay_ms(n: u32) -> u64 {
     match n {
@@ -90,6 +103,23 @@ mod tests {
         ];
         for (name, status, message, class) in table {
             assert_eq!(classify(name, status, message), class, "{name} {status:?} {message}");
+        }
+    }
+
+    #[test]
+    fn what_the_host_tries_again_is_a_limit_a_failure_or_unknown() {
+        let table = [
+            (None, Class::RateLimit),
+            (Some("Too Many Requests"), Class::RateLimit),
+            (Some("Go usage limit reached. It will reset in 3 hours."), Class::RateLimit),
+            (Some("ThrottlingException: wait before trying again"), Class::RateLimit),
+            (Some("Provider is overloaded"), Class::Provider),
+            (Some("Service Unavailable"), Class::Provider),
+            (Some("Unable to connect. Is the computer able to access the url?"), Class::Network),
+            (Some("Bitte warten"), Class::Other),
+        ];
+        for (message, class) in table {
+            assert_eq!(announced(message), class, "{message:?}");
         }
     }
 

@@ -229,9 +229,9 @@ impl Dispatcher {
     /// When the host tries again it says by the wall clock, which may have jumped since this process began.
     fn in_own_time(&self, input: Input) -> Input {
         match input {
-            Input::Host { event: HostInput::Status { session, state, retry_at: Some(at) } } => {
+            Input::Host { event: HostInput::Status { session, state, retry_at: Some(at), message } } => {
                 let retry_at = Some(self.now().plus(at.since(self.ports.clock.now())));
-                Input::Host { event: HostInput::Status { session, state, retry_at } }
+                Input::Host { event: HostInput::Status { session, state, retry_at, message } }
             }
             other => other,
         }

@@ -290,7 +290,7 @@ impl Effects {
                     result: Err("the look at the tree broke down".into()),
                 };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
-                    let result = timely(effects.inspect(&ground, diagnose)).await.map_err(|e| e.to_string());
+                    let result = effects.inspect(&ground, diagnose).await.map_err(|e| e.to_string());
                     Some(Input::Inspected { mission, subject, round, result })
                 }))
             }
@@ -423,14 +423,19 @@ impl Effects {
     }
 
     async fn inspect(&self, ground: &Ground, diagnose: bool) -> Result<Inspection, WorkspaceError> {
-        let mut inspection = inspect(&self.ports, ground, None, Some(MAX_DIFF)).await?;
+        let mut inspection = timely(inspect(&self.ports, ground, None, Some(MAX_DIFF))).await?;
         if let Some(tree) = inspection.tree.clone()
             && let Err(error) = self.ports.history.keep(PathBuf::from(&ground.root), tree).await
         {
             tracing::warn!(%error, "how the task left the files is not kept");
         }
         if diagnose && inspection.findings.is_empty() {
-            inspection.findings = new_errors(&self.ports, ground, &inspection.changed).await;
+            let looked = new_errors(&self.ports, ground, &inspection.changed);
+            (inspection.findings, inspection.notes) =
+                tokio::time::timeout(LOOK_TIMEOUT, looked).await.unwrap_or_else(|_| {
+                    let seconds = LOOK_TIMEOUT.as_secs();
+                    (Vec::new(), vec![format!("language servers gave no answer within {seconds} s")])
+                });
         }
         Ok(inspection)
     }

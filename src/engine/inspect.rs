@@ -2,15 +2,18 @@
 use super::Ports;
 use super::core::Ground;
 use super::core::event::Inspection;
+use super::prompts::clip;
 use crate::domain::lease::Pattern;
 pub use crate::domain::todo::plan_files;
 use crate::domain::verdict::Finding;
-use crate::ports::code::Diagnostic;
+use crate::ports::code::{Diagnostic, Unchecked};
 use crate::ports::workspace::WorkspaceError;
 use std::path::PathBuf;
 
 /// New errors told of one change; the first are enough to go on with.
 const MAX_ERRORS: usize = 30;
+/// Of one of them; compilers print whole types.
+const MAX_MESSAGE: usize = 1_000;
 
 /// The tree as it is now, and what of it differs from the ground. `only` narrows it to these paths; without `max_bytes` there
 /// is no diff.
@@ -42,33 +45,42 @@ pub async fn inspect(
         Some(max_bytes) => ports.tree.diff(root, base, tree.clone(), changed.clone(), max_bytes).await?,
     };
     let findings = conflict_markers(&diff);
-    Ok(Inspection { tree: Some(tree), changed, diff, findings })
+    Ok(Inspection { tree: Some(tree), changed, diff, findings, notes: Vec::new() })
 }
 
-/// Errors that language servers see in the changed files and did not see before. Where there is no server nothing is
-/// known, and nothing is held against the change.
-pub async fn new_errors(ports: &Ports, ground: &Ground, changed: &[String]) -> Vec<Finding> {
-    let Some(base) = ground.base.clone() else { return Vec::new() };
+/// Errors that language servers see in the changed files and did not see before, and notes of what they could not tell. Where
+/// there is no server nothing is known, and nothing is held against the change.
+pub async fn new_errors(ports: &Ports, ground: &Ground, changed: &[String]) -> (Vec<Finding>, Vec<String>) {
+    let Some(base) = ground.base.clone() else { return Default::default() };
     let root = PathBuf::from(&ground.root);
-    let before = match ports.tree.read(root.clone(), base, changed.to_vec()).await {
-        Ok(texts) => changed.iter().cloned().zip(texts).collect(),
-        Err(error) => {
-            tracing::debug!(%error, "no diagnostics: the files as they were cannot be read");
-            return Vec::new();
-        }
+    let asked = async {
+        // No other tool can name such a file either.
+        let changed: Vec<_> = changed.iter().filter(|path| !path.contains('\n')).cloned().collect();
+        let texts = ports.tree.read(root.clone(), base, changed.clone()).await.map_err(|e| e.to_string())?;
+        let before = changed.into_iter().zip(texts).collect();
+        ports.diagnostics.new_errors(root, before).await.map_err(|e| e.to_string())
     };
-    match ports.diagnostics.new_errors(root, before).await {
+    match asked.await {
         Ok(diagnosed) => {
-            for unchecked in &diagnosed.unchecked {
-                tracing::info!(reason = %unchecked.reason, files = unchecked.paths.len(), "not diagnosed");
-            }
-            diagnosed.found.iter().take(MAX_ERRORS).map(finding).collect()
+            let notes =
+                diagnosed.unchecked.iter().map(unchecked).chain(diagnosed.missing.iter().map(missing));
+            (diagnosed.found.iter().take(MAX_ERRORS).map(finding).collect(), notes.take(MAX_ERRORS).collect())
         }
-        Err(error) => {
-            tracing::debug!(%error, "no diagnostics");
-            Vec::new()
-        }
+        Err(error) => (Vec::new(), vec![format!("language servers looked at no file: {error}")]),
     }
+}
+
+fn unchecked(unchecked: &Unchecked) -> String {
+    let count = unchecked.paths.len();
+    let first: Vec<_> = unchecked.paths.iter().take(5).map(String::as_str).collect();
+    let dots = if count > first.len() { ", …" } else { "" };
+    let (first, why) = (first.join(", "), &unchecked.reason);
+    format!("no language server looked at {count} of the changed files ({first}{dots}): {why}")
+}
+
+fn missing(error: &Diagnostic) -> String {
+    let message = clip(&error.message, MAX_MESSAGE);
+    format!("{}:{}: what it needs is not installed on this machine: {message}", error.path, error.line)
 }
 
 fn finding(error: &Diagnostic) -> Finding {
@@ -77,7 +89,7 @@ fn finding(error: &Diagnostic) -> Finding {
     Finding {
         file: Some(error.path.clone()),
         line: u32::try_from(error.line).ok(),
-        ..Finding::of("high", format!("new error ({source}{code}): {}", error.message))
+        ..Finding::of("high", format!("new error ({source}{code}): {}", clip(&error.message, MAX_MESSAGE)))
     }
 }
 

@@ -59,6 +59,11 @@ pub fn prompt(mission: &Mission, attempt: &Attempt, reason: PromptReason) -> Str
             attempt.submit_tool()
         ),
         PromptReason::Continue => cut_off(mission, attempt) + &told_in_a_call(mission, attempt),
+        PromptReason::Cut => format!(
+            "Your last answer was cut off: it was longer than the model may give at one time. {}\nLook at what is already there, go on where you stood with shorter answers (write a large file in parts), and end with {}.",
+            subject_line(mission, attempt),
+            attempt.submit_tool()
+        ),
         PromptReason::Retry => format!(
             "The model provider failed in the middle of your turn. {}\nGo on where you stood, and end with {}.",
             subject_line(mission, attempt),
@@ -524,6 +529,10 @@ fn gate_text(out: &mut String, gate: &super::core::state::Gate, max_diff: usize)
     }
     if let Some(inspection) = &gate.inspection {
         let _ = writeln!(out, "\nChanged: {}", clip(&inspection.changed.join(", "), 4_000));
+        if !inspection.notes.is_empty() {
+            out.push('\n');
+            list(out, "Not held against the change", &inspection.notes);
+        }
         let _ = writeln!(out, "\n```diff\n{}\n```", clip(inspection.diff.trim_end(), max_diff));
     }
 }

@@ -251,15 +251,18 @@ pub struct Diagnosed {
     /// Files that a server has looked at.
     pub checked: Vec<String>,
     pub found: Vec<Diagnostic>,
+    /// New errors that come from what is not installed on this machine; of no fault in the files. They are not in `found`.
+    pub missing: Vec<Diagnostic>,
     pub unchecked: Vec<Unchecked>,
 }
 
 /// Language servers, kept warm for each project.
 pub trait Diagnostics: Send + Sync {
-    /// What the servers say of the files as they are on disk. Files of no language with a server are left out of the answer.
+    /// What the servers say of the files as they are on disk; of a folder, of all its files that have a server. Files of no
+    /// language with a server are left out of the answer.
     fn of(&self, root: PathBuf, paths: Vec<String>) -> Fut<'_, Result<Diagnosed, CodeError>>;
     /// Errors of the files as they are on disk that were not there when the files were as `before` gives them (none for a
-    /// file that did not exist).
+    /// file that did not exist). Files that are gone belong to the change as well.
     fn new_errors(
         &self,
         root: PathBuf,

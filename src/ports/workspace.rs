@@ -40,7 +40,7 @@ pub trait Tree: Send + Sync {
         paths: Vec<String>,
         max_bytes: usize,
     ) -> Fut<'_, Result<String, WorkspaceError>>;
-    /// Texts of files as a tree has them; none for one that is not in it or is no UTF-8.
+    /// Texts of files as a tree has them, with replacement characters for what is no UTF-8; none for one that is not in it.
     fn read(
         &self,
         root: PathBuf,

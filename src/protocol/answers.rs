@@ -89,7 +89,14 @@ pub struct Rewritten {
 #[serde(rename_all = "camelCase")]
 pub struct DiagnosticsAnswer {
     pub checked: Vec<String>,
+    /// In all, those of other pages included.
+    pub errors: u64,
+    pub warnings: u64,
+    pub hits: u64,
     pub found: Vec<Diagnostic>,
+    pub truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
     pub unchecked: Vec<Unchecked>,
 }
 
@@ -289,9 +296,16 @@ fn names(files: &[Rewritten]) -> String {
 }
 
 impl Answer for DiagnosticsAnswer {
+    fn metadata(&self) -> Map<String, Value> {
+        let mut metadata = Map::new();
+        metadata.insert("hits".into(), self.hits.into());
+        metadata.insert("truncated".into(), self.truncated.into());
+        metadata.extend(self.cursor.iter().map(|cursor| ("cursor".to_owned(), cursor.as_str().into())));
+        metadata
+    }
+
     fn title(&self) -> String {
-        let count = |severity: &str| self.found.iter().filter(|d| d.severity == severity).count() as u64;
-        let mut parts = vec![plural(count("error"), "error"), plural(count("warning"), "warning")];
+        let mut parts = vec![plural(self.errors, "error"), plural(self.warnings, "warning")];
         let unchecked: usize = self.unchecked.iter().map(|u| u.paths.len()).sum();
         if unchecked > 0 {
             parts.push(format!("{} not checked", plural(unchecked as u64, "file")));
@@ -308,9 +322,16 @@ impl Answer for DiagnosticsAnswer {
             let by = if by.trim().is_empty() { String::new() } else { format!(" [{}]", by.trim()) };
             let _ = writeln!(text, "{}:{}:{}: {}{by}: {}", d.path, d.line, d.column, d.severity, d.message);
         }
+        if let Some(cursor) = &self.cursor {
+            let (all, shown) = (plural(self.hits, "message"), self.found.len());
+            let _ = writeln!(
+                text,
+                "{all}, {shown} shown; mend these first, or go on with `cursor` {cursor:?}: the rest was cut."
+            );
+        }
         let _ = match self.checked.len() {
             0 => writeln!(text, "No file was checked."),
-            n if self.found.is_empty() => {
+            n if self.hits == 0 => {
                 writeln!(text, "{} checked, nothing found.", plural(n as u64, "file"))
             }
             n => writeln!(text, "{} checked.", plural(n as u64, "file")),

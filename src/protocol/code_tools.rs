@@ -134,6 +134,9 @@ pub struct DiagnosticsArgs {
     /// Default warning: errors and warnings.
     #[serde(default)]
     pub severity: Option<SeverityArg>,
+    /// From the answer before, to go on with it.
+    #[serde(default)]
+    pub cursor: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -150,6 +150,41 @@ pub fn entries(text: &str, ours: &dyn Fn(&Value) -> bool) -> Result<Vec<Value>, 
     Ok(found.iter().filter_map(|(list, n)| list.elements.get(*n)).map(plain).collect())
 }
 
+/// An entry of ours with the lines that its options stand on.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Located {
+    pub element: Value,
+    /// Name, value and line; of a name that stands twice the last, which is what the host takes.
+    pub options: Vec<(String, Value, usize)>,
+}
+
+/// The same as `entries`, with those lines.
+pub fn located(text: &str, ours: &dyn Fn(&Value) -> bool) -> Result<Vec<Located>, Fault> {
+    let doc = Doc::parse(text)?;
+    let one = |element: &Ast<'_>| {
+        let given = match element {
+            Ast::Array(pair) => pair.elements.get(1),
+            Ast::Object(fields) => {
+                fields.properties.iter().find(|p| p.name.as_str() == "options").map(|p| &p.value)
+            }
+            _ => None,
+        };
+        let mut options: Vec<(String, Value, usize)> = Vec::new();
+        for property in given.and_then(Ast::as_object).into_iter().flat_map(|object| &object.properties) {
+            let name = property.name.as_str().to_owned();
+            options.retain(|(known, ..)| *known != name);
+            options.push((name, plain(&property.value), line_of(doc.body, property.start())));
+        }
+        Located { element: plain(element), options }
+    };
+    let found = doc.ours(ours)?;
+    Ok(found.iter().filter_map(|(list, n)| list.elements.get(*n)).map(one).collect())
+}
+
+pub(super) fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or_default().matches('\n').count() + 1
+}
+
 /// What the text says; blank text counts as an empty object.
 pub fn value(text: &str) -> Result<Value, Fault> {
     let doc = Doc::parse(text)?;

@@ -107,7 +107,7 @@ impl Installer<'_> {
         if !part.wanted && !texts.iter().any(|(_, text)| has_one(text)) {
             return Ok(());
         }
-        let Some(chosen) = places::choose(&texts, ours) else { return Ok(()) };
+        let Some(chosen) = places::choose(part.kind, &texts, ours) else { return Ok(()) };
         for (path, text) in texts {
             let config = |fault| Error::Config { path: path.clone(), fault };
             if path == chosen {
@@ -120,8 +120,10 @@ impl Installer<'_> {
                 };
                 let memo = self.notes().memo(&path, text.as_deref(), &edited.text, ours)?;
                 steps.push(self.step(path, text, Some(edited.text), edited.change, Some(memo))?);
-            } else if let Some(old) = text.as_ref().filter(|_| has_one(&text)) {
-                // The host would load it twice.
+            } else if part.kind != Kind::User
+                && let Some(old) = text.as_ref().filter(|_| has_one(&text))
+            {
+                // The host may load it twice; in the user's folder it loads none of these.
                 let edited = edit::remove(old, false, ours).map_err(config)?;
                 steps.push(self.step(path, text, Some(edited.text), edited.change, None)?);
             }
@@ -169,20 +171,6 @@ impl Installer<'_> {
         self.step(path, Some(text), after, change, None)
     }
 
-    /// The entries in a folder.
-    pub fn entries(&self, kind: Kind, folder: &Path) -> Result<Vec<(PathBuf, Vec<Value>)>, Error> {
-        let ours = |element: &Value| entry::is_ours(element, folder);
-        let mut found = Vec::new();
-        for (path, text) in self.texts(kind, folder)? {
-            if let Some(text) = text {
-                let entries = edit::entries(&text, &ours)
-                    .map_err(|fault| Error::Config { path: path.clone(), fault })?;
-                found.push((path, entries));
-            }
-        }
-        Ok(found)
-    }
-
     fn texts(&self, kind: Kind, folder: &Path) -> Result<Vec<(PathBuf, Option<String>)>, Error> {
         let read = |path: PathBuf| {
             let bytes = match self.disk.read(&path) {
@@ -197,7 +185,7 @@ impl Installer<'_> {
                 Err(_) => Err(Error::NotText { path }),
             }
         };
-        places::files(kind, folder).into_iter().map(read).collect()
+        places::in_order(kind, folder).into_iter().map(read).collect()
     }
 
     /// What brings the file from `before` to `after`, as far as can be told without writing.

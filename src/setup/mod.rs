@@ -6,6 +6,7 @@ pub mod disk;
 pub mod edit;
 pub mod entry;
 pub mod findings;
+pub mod hosted;
 pub mod install;
 mod notes;
 pub mod places;

@@ -287,6 +287,9 @@ impl Sim {
     }
 
     fn status(&self, process: usize, session: &HostSessionId, state: TurnState) {
-        self.emit(process, HostInput::Status { session: session.clone(), state, retry_at: None });
+        self.emit(
+            process,
+            HostInput::Status { session: session.clone(), state, retry_at: None, message: None },
+        );
     }
 }

@@ -261,12 +261,15 @@ impl Speaker {
         }
     }
 
-    /// The provider tells the host to wait.
+    /// The host gets no answer, and tries again by itself: told to wait, or because its provider fails.
     pub async fn wait_for_provider(&self, ms: u64) {
+        let words = [None, Some("Too Many Requests"), Some("Service Unavailable"), Some("no")];
+        let message = words[self.sim.world.lock().rng.range(0, 3) as usize].map(str::to_owned);
         self.retrying(true);
         let retry_at = Some(self.sim.wall().plus(ms));
         let session = self.session.clone();
-        self.sim.emit(self.process, HostInput::Status { session, state: TurnState::Retry, retry_at });
+        self.sim
+            .emit(self.process, HostInput::Status { session, state: TurnState::Retry, retry_at, message });
         self.sim.pause(ms, ms).await;
         self.retrying(false);
         self.sim.status(self.process, &self.session, TurnState::Busy);

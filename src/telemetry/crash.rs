@@ -58,7 +58,7 @@ impl Recorder {
         let path = folder.join(format!("crash-{stamp}.txt"));
         place::make_folder(&path)?;
         // First, for the old ones may hold the room that the new one needs.
-        prune(folder)?;
+        prune(folder);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -94,18 +94,18 @@ fn cut(line: &str) -> String {
     format!("{}…", &line[..line.floor_char_boundary(LINE)])
 }
 
-/// Leaves room for one more.
-fn prune(folder: &Path) -> io::Result<()> {
-    let mut reports: Vec<_> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
+/// Leaves room for one more. What cannot be removed may have been by another process, and no report is missed for it.
+fn prune(folder: &Path) {
+    let mut reports: Vec<_> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     reports.retain(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         name.starts_with("crash-") && name.ends_with(".txt")
     });
     reports.sort();
     for old in reports.iter().rev().skip(REPORTS - 1) {
-        fs::remove_file(old)?;
+        let _ = fs::remove_file(old);
     }
-    Ok(())
 }
 
 /// Takes the positions of journals out of the stream of events.

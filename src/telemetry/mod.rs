@@ -55,15 +55,24 @@ pub fn start(data: Option<&Path>) -> Option<WorkerGuard> {
     let file = Rotating::new(places(data), MAX_BYTES);
     let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(Masking(file));
     let _ = DROPPED.set(writer.error_counter());
-    let level = std::env::var("GANTRY_LOG").unwrap_or_else(|_| "info".into());
-    let asked = EnvFilter::try_new(&level);
-    let wrong = asked.as_ref().err().map(ToString::to_string);
-    let filter = asked.unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = std::env::var("GANTRY_LOG").ok().filter(|level| !level.is_empty()).unwrap_or("info".into());
+    let (filter, wrong) = match filter(&level) {
+        Ok(filter) => (filter, None),
+        Err(fault) => (EnvFilter::new("info"), Some(fault)),
+    };
     tracing::subscriber::set_global_default(layers(recorder, move || writer.clone(), filter)).ok()?;
     if let Some(fault) = wrong {
         tracing::warn!(level, fault, "GANTRY_LOG is not understood; info is used");
     }
     Some(guard)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, String> {
+    // A word alone that is no level would be taken for the only part of the program that may log.
+    if !level.contains(['=', ',', ':']) {
+        level.parse::<LevelFilter>().map_err(|fault| fault.to_string())?;
+    }
+    EnvFilter::try_new(level).map_err(|fault| fault.to_string())
 }
 
 /// What is logged goes to the recorder first, so that a report has it even where no file takes it.
@@ -93,4 +102,19 @@ fn report_panics(recorder: Arc<Recorder>, crashes: Option<PathBuf>) {
             Err(error) => tracing::error!(%error, "no report could be written"),
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_that_is_not_known_does_not_switch_the_log_off() {
+        for level in ["info", "WARN", "off", "gantry::rpc=debug,info", "gantry::mission=off,info"] {
+            assert!(filter(level).is_ok(), "{level}");
+        }
+        for level in ["verbose", "al l", "gantry=loud"] {
+            assert!(filter(level).is_err(), "{level}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
 //! Reading the log while it is being written and rotated.
+use super::rotating::older;
 use super::{place, same};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,13 +18,17 @@ impl Tail {
     pub fn start(path: &Path, lines: usize) -> io::Result<(String, Self)> {
         let mut tail = Self { path: path.to_owned(), file: place::read(path)?, at: 0 };
         let mut last = VecDeque::new();
-        if let Some(file) = &mut tail.file {
-            for line in BufReader::new(&mut *file).split(b'\n') {
+        // A log that was just set aside has its last lines there.
+        let before = place::read(&older(path)).ok().flatten();
+        for mut file in before.iter().chain(&tail.file) {
+            for line in BufReader::new(&mut file).split(b'\n') {
                 last.push_back(line?);
                 if last.len() > lines {
                     last.pop_front();
                 }
             }
+        }
+        if let Some(file) = &mut tail.file {
             tail.at = file.stream_position()?;
         }
         Ok((last.iter().map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect(), tail))
@@ -90,6 +95,11 @@ mod tests {
         assert_eq!(tail.more().expect("readable"), "half whole\n");
         let (text, _) = Tail::start(&path, 2).expect("a log");
         assert_eq!(text.lines().count(), 2);
+        // As many as are asked for, also where the newest part is short of them.
+        let there = fs::read_to_string(&path).expect("a log").lines().count();
+        let (more, _) = Tail::start(&path, there + 3).expect("a log");
+        assert_eq!(more.lines().count(), there + 3);
+        assert!(more.starts_with("line ") && more.ends_with(&text), "{more}");
         assert!(text.ends_with("half whole\n"));
         half.set_len(0).expect("emptied");
         half.write_all(b"new\n").expect("written");

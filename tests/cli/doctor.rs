@@ -1,13 +1,32 @@
 //! `gantry doctor` on set-ups that are in order, and on broken ones.
 use crate::home::Home;
 use crate::stored::mission_until;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::fs;
 
 const CONFIG: &str = ".config/opencode/opencode.json";
 const CLIENT: &str = ".config/opencode/cli.json";
 const PANEL: &str = ".config/opencode/tui.json";
+const GANTRY: &str = env!("CARGO_BIN_EXE_gantry");
 const PACKAGE: &str = concat!("opencode-gantry@", env!("CARGO_PKG_VERSION"));
+
+/// A build of the plugin on this machine, with its panel; answers with its address.
+fn built(home: &Home) -> String {
+    for name in ["index.js", "tui.js"] {
+        let text = "export default {}\n";
+        let digest: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let stamp = format!("// opencode-gantry {} {digest}\n", env!("CARGO_PKG_VERSION"));
+        home.write(&format!("src/opencode-gantry/dist/{name}"), &format!("{stamp}{text}"));
+    }
+    home.write("src/opencode-gantry/package.json", "{\"name\": \"opencode-gantry\"}");
+    format!("file://{}", home.path("src/opencode-gantry/dist/index.js").display())
+}
+
+/// The configuration with one entry.
+fn entry(home: &Home, file: &str, spec: &str, options: Value) {
+    home.write(file, &json!({"plugin": [[spec, options]]}).to_string());
+}
 
 /// A home where all is well.
 fn healthy() -> Home {
@@ -19,7 +38,11 @@ fn healthy() -> Home {
 }
 
 fn findings(home: &Home, args: &[&str]) -> (i32, Vec<Value>) {
-    let said = home.gantry(&[&["doctor", "app", "--json"], args].concat());
+    findings_in(home, "app", args)
+}
+
+fn findings_in(home: &Home, folder: &str, args: &[&str]) -> (i32, Vec<Value>) {
+    let said = home.gantry(&[&["doctor", folder, "--json"], args].concat());
     (said.code, serde_json::from_str(&said.out).unwrap())
 }
 
@@ -36,8 +59,12 @@ fn all_in_order() {
     let gantry = lines.iter().find(|line| line.contains("  sidecar")).copied().unwrap_or_default();
     let wanted = [
         "ok    host       opencode 1.18.33",
-        &format!("ok    plugin     registered in ~/{CONFIG} as {PACKAGE}"),
-        &format!("ok    panel      registered in ~/{PANEL} as {PACKAGE}"),
+        &format!(
+            "ok    plugin     registered in ~/{CONFIG} as {PACKAGE}, which OpenCode fetches when it starts"
+        ),
+        &format!(
+            "ok    panel      registered in ~/{PANEL} as {PACKAGE}, which OpenCode fetches when it starts"
+        ),
         gantry,
         "ok    options    the configuration of Gantry is in order",
         "ok    store      ~/.local/share/gantry/gantry.db (made by the first mission)",
@@ -53,7 +80,7 @@ fn all_in_order() {
 /// What is broken, by what; the finding's code and level, and a word of what it says and of its remedy.
 type Case = (&'static str, fn(&Home), [&'static str; 4]);
 
-const CASES: [Case; 24] = [
+const CASES: [Case; 31] = [
     (
         "a turn of a mission that has ended",
         |home| mission_until(home, "turn_given_up"),
@@ -62,7 +89,12 @@ const CASES: [Case; 24] = [
     (
         "something else at the place of the log",
         |home| std::os::unix::fs::symlink("/nowhere", home.path("opencode-orchestrator.log")).unwrap(),
-        ["log", "good", "~/.local/share/gantry/opencode-orchestrator.log (not begun), for ~/opencode", ""],
+        [
+            "log",
+            "good",
+            "~/.local/share/gantry/opencode-orchestrator.log (not begun), because of ~/opencode",
+            "",
+        ],
     ),
     (
         "something else at both places of the log",
@@ -79,8 +111,8 @@ const CASES: [Case; 24] = [
     ),
     (
         "two panels",
-        |home| home.write("app/tui.json", &format!("{{\"plugin\": [\"{PACKAGE}\"]}}")),
-        ["panel", "fault", "registered 2 times", "--fix"],
+        |home| entry(home, "app/tui.json", &built(home).replace("index", "tui"), json!({})),
+        ["panel", "fault", "loaded 2 times", "--fix"],
     ),
     (
         "a configuration of the terminal that is no JSON",
@@ -94,11 +126,9 @@ const CASES: [Case; 24] = [
             home.program("foreign", "");
             fs::write(home.path("bin/foreign"), b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xf3\0")
                 .unwrap();
-            let plugin = concat!(env!("CARGO_MANIFEST_DIR"), "/plugin-shim/package.json");
-            let bin = home.path("bin/foreign");
-            home.write(CONFIG, &format!("{{\"plugin\": [[\"file://{plugin}\", {{\"bin\": {bin:?}}}]]}}"));
+            entry(home, CONFIG, &built(home), json!({"bin": home.path("bin/foreign")}));
         },
-        ["plugin", "fault", "bin/foreign, which does not run here", "gantry install"],
+        ["sidecar", "fault", "bin/foreign, which does not run here", "gantry install"],
     ),
     (
         "a crash",
@@ -127,8 +157,8 @@ const CASES: [Case; 24] = [
     ),
     (
         "installed twice",
-        |home| home.write("app/opencode.json", "{\"plugin\": [\"opencode-gantry\"]}"),
-        ["plugin", "fault", "registered 2 times", "--fix"],
+        |home| entry(home, "app/opencode.json", &built(home), json!({"bin": GANTRY})),
+        ["plugin", "fault", "loaded 2 times", "--fix"],
     ),
     (
         "another version",
@@ -191,16 +221,63 @@ const CASES: [Case; 24] = [
     ("no git", |home| home.program("git", "exit 1"), ["git", "fault", "no git", "install git"]),
     (
         "a sidecar that is gone",
+        |home| entry(home, CONFIG, &built(home), json!({"bin": "/gone/gantry"})),
+        ["sidecar", "fault", "/gone/gantry, which is not there", "gantry install"],
+    ),
+    (
+        "a sidecar that is gone, of a package",
+        |home| entry(home, CONFIG, PACKAGE, json!({"bin": "/gone/gantry"})),
+        ["sidecar", "fault", "bin names /gone/gantry, which is not there", "gantry install"],
+    ),
+    (
+        "no sidecar anywhere",
+        |home| entry(home, CONFIG, &built(home), json!({})),
+        ["sidecar", "fault", "none for this system", "GANTRY_BIN"],
+    ),
+    (
+        "a plugin file that is none",
         |home| {
-            home.write(
-                CONFIG,
-                &format!(
-                    "{{\"plugin\": [[\"file://{}\", {{\"bin\": \"/gone/gantry\"}}]]}}",
-                    concat!(env!("CARGO_MANIFEST_DIR"), "/plugin-shim/package.json")
-                ),
-            )
+            entry(home, CONFIG, &built(home), json!({"bin": GANTRY}));
+            home.write("src/opencode-gantry/dist/index.js", "garbage((\n");
         },
-        ["plugin", "fault", "/gone/gantry, which is not there", "gantry install"],
+        ["plugin", "fault", "index.js, which is no build of Gantry's plugin", "build it"],
+    ),
+    (
+        "a plugin file that was cut off",
+        |home| {
+            entry(home, CONFIG, &built(home), json!({"bin": GANTRY}));
+            let file = home.path("src/opencode-gantry/dist/index.js");
+            let text = fs::read_to_string(&file).unwrap();
+            fs::write(file, &text[..text.len() - 3]).unwrap();
+        },
+        ["plugin", "fault", "index.js, which is not as it was built", "build it"],
+    ),
+    (
+        "a fetched package that was cut off",
+        |home| {
+            let fetched = format!(".cache/opencode/packages/{PACKAGE}/node_modules/opencode-gantry");
+            home.write(
+                &format!("{fetched}/package.json"),
+                "{\"exports\": {\"./server\": \"./dist/index.js\"}}",
+            );
+            home.write(&format!("{fetched}/dist/index.js"), "");
+            entry(home, CONFIG, PACKAGE, json!({"bin": GANTRY}));
+            fs::remove_file(home.path(PANEL)).unwrap();
+        },
+        ["plugin", "fault", "opencode-gantry/dist/index.js, which is no build", "fetches it again"],
+    ),
+    (
+        "a wrong option of the entry",
+        |home| entry(home, CONFIG, PACKAGE, json!({"budgetTokns": 1000})),
+        ["options", "fault", "opencode.json:1: no option \"budgetTokns\"", "no mission is accepted"],
+    ),
+    (
+        "options that another entry covers",
+        |home| {
+            entry(home, CONFIG, PACKAGE, json!({"budgetTokens": 1000}));
+            home.write("app/opencode.json", "{\"plugin\": [\"opencode-gantry\"]}");
+        },
+        ["plugin", "warning", "opencode.json do not count", "gantry.jsonc"],
     ),
 ];
 
@@ -264,24 +341,120 @@ fn open_missions_are_named_and_ended_ones_are_not() {
 #[test]
 fn of_two_entries_one_is_left() {
     let home = healthy();
-    home.write("app/opencode.json", "{\n  \"a\": 1,\n  \"plugin\": [\"opencode-gantry\"]\n}\n");
+    let other = built(&home);
+    home.write("app/opencode.json", &format!("{{\n  \"a\": 1,\n  \"plugin\": [\"{other}\"]\n}}\n"));
     assert_eq!(findings(&home, &[]).0, 1);
     let (exit, fixed) = findings(&home, &["--fix"]);
     assert_eq!(exit, 0, "{fixed:#?}");
-    let entries = |name: &str| home.read(name).unwrap_or_default().matches("opencode-gantry").count();
-    assert_eq!(entries(CONFIG) + entries("app/opencode.json"), 1);
+    assert_eq!(home.read("app/opencode.json").as_deref(), Some("{\n  \"a\": 1,\n  \"plugin\": []\n}\n"));
+    assert!(home.read(CONFIG).unwrap().contains(PACKAGE));
     assert_eq!(findings(&home, &[]).0, 0);
+}
+
+#[test]
+fn no_option_is_lost_where_one_entry_is_made_of_two() {
+    let of = |home: &Home, file: &str| {
+        let config: Value = serde_json::from_str(&home.read(file).unwrap()).unwrap();
+        config["plugin"].clone()
+    };
+    let options = json!({"budgetTokens": 9000, "permissions": ["deny webfetch"]});
+    // To the host these are one entry, with the options of the project.
+    let home = healthy();
+    entry(&home, "app/opencode.json", "opencode-gantry", options.clone());
+    assert_eq!(findings(&home, &["--fix"]).0, 0);
+    assert_eq!(of(&home, "app/opencode.json"), json!([["opencode-gantry", options]]));
+    assert!(home.read(CONFIG).unwrap().contains(PACKAGE));
+    // These are two; the sidecar went with the file.
+    let mut local = options.clone();
+    local["bin"] = json!(GANTRY);
+    entry(&home, "app/opencode.json", &built(&home), local);
+    assert_eq!(findings(&home, &[]).0, 1);
+    let (exit, fixed) = findings(&home, &["--fix"]);
+    assert_eq!(exit, 0, "{fixed:#?}");
+    assert_eq!(of(&home, "app/opencode.json"), json!([[PACKAGE, options]]));
+    assert!(home.read(CONFIG).unwrap().contains(PACKAGE));
+    // Which of two sets of options in one folder is meant, nobody can tell.
+    let both = json!({"plugin": [["opencode-gantry", {"workers": 2}], [built(&home), {"workers": 3}]]});
+    home.write("app/opencode.json", &both.to_string());
+    let (exit, found) = findings(&home, &["--fix"]);
+    assert_eq!(exit, 1);
+    assert!(
+        found.iter().any(|f| f["remedy"].as_str().is_some_and(|r| r.contains("yours to say"))),
+        "{found:#?}"
+    );
+    assert_eq!(home.read("app/opencode.json"), Some(both.to_string()));
+}
+
+/// What is said of the checks, asked in a folder of the project.
+fn checks_of_sub(home: &Home) -> String {
+    let found = findings_in(home, "app/sub", &[]).1;
+    found.iter().find(|f| f["code"] == "checks").unwrap()["what"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_plugin_is_found_where_the_host_finds_it() {
+    let plugin = |home: &Home, folder: &str, env: &[(&str, String)]| {
+        let mut command = home.command(&["doctor", folder, "--json"]);
+        let output = command.envs(env.iter().map(|(name, value)| (name, value))).output().unwrap();
+        let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let found = findings.into_iter().find(|finding| finding["code"] == "plugin").unwrap();
+        (found["level"].as_str().unwrap().to_owned(), found["what"].as_str().unwrap().to_owned())
+    };
+    let list = format!("{{\"plugin\": [\"{PACKAGE}\"]}}");
+    let bare = || {
+        let home = Home::new();
+        home.program("opencode", "echo 1.18.33");
+        home.write("app/.git/HEAD", "");
+        home.write("app/sub/a.txt", "");
+        home.write("app/Makefile", "test:\n\ttrue\n");
+        home
+    };
+    let checks = checks_of_sub(&bare());
+    assert!(checks.contains("make test"), "{checks}");
+    assert_eq!(plugin(&bare(), "app/sub", &[]).0, "fault");
+    for file in [
+        "app/opencode.json",
+        "app/opencode.jsonc",
+        "app/sub/opencode.json",
+        "app/.opencode/opencode.json",
+        ".opencode/opencode.jsonc",
+        ".config/opencode/config.json",
+    ] {
+        let home = bare();
+        home.write(file, &list);
+        let (level, what) = plugin(&home, "app/sub", &[]);
+        assert!(level == "good" && what.contains(file), "{file}: {what}");
+    }
+    // Above the root of the working tree the host does not look.
+    let home = bare();
+    home.write("opencode.json", &list);
+    assert_eq!(plugin(&home, "app/sub", &[]).0, "fault");
+    home.write("named.json", &list);
+    let named = home.path("named.json").display().to_string();
+    let (level, what) = plugin(&home, "app/sub", &[("OPENCODE_CONFIG", named)]);
+    assert!(level == "good" && what.contains("named.json"), "{what}");
+    let (level, what) = plugin(&home, "app/sub", &[("OPENCODE_CONFIG_CONTENT", list.clone())]);
+    assert!(level == "good" && what.contains("OPENCODE_CONFIG_CONTENT"), "{what}");
+    // In the user's folder the list of a later file takes the place of one before it.
+    home.write(".config/opencode/config.json", &list);
+    home.write(CONFIG, "{\"plugin\": [\"other\"]}");
+    assert_eq!(plugin(&home, "app/sub", &[]).0, "fault");
+    home.gantry(&["install", "--plugin", PACKAGE]).ok();
+    assert!(home.read(CONFIG).unwrap().contains(&format!("[\"other\", \"{PACKAGE}\"]")));
+    assert_eq!(plugin(&home, "app/sub", &[]).0, "good");
 }
 
 #[test]
 fn of_two_panels_one_is_left_and_a_missing_one_is_added() {
     let home = healthy();
     let theirs = "{\n  // mine\n  \"theme\": \"nord\"\n}\n";
-    let twice = theirs.replace("\"nord\"", &format!("\"nord\",\n  \"plugin\": [\"{PACKAGE}\"]"));
+    let other = built(&home).replace("index", "tui");
+    let twice = theirs.replace("\"nord\"", &format!("\"nord\",\n  \"plugin\": [\"{other}\"]"));
     home.write("app/tui.json", &twice);
     assert_eq!(findings(&home, &["--fix"]).0, 0);
     assert!(
-        home.read("app/tui.json").is_some_and(|text| text.contains("// mine") && !text.contains(PACKAGE))
+        home.read("app/tui.json")
+            .is_some_and(|text| text.contains("// mine") && !text.contains("opencode-gantry"))
     );
     assert!(home.read(PANEL).is_some_and(|text| text.contains(PACKAGE)));
     home.write(PANEL, theirs);

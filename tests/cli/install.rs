@@ -117,7 +117,7 @@ fn in_a_project() {
     home.gantry(&["install", "--plugin", PACKAGE]).ok();
     let twice = home.gantry(&["install", "--project", "app", "--plugin", PACKAGE]);
     assert_eq!(twice.code, 1);
-    assert!(twice.err.contains("opencode.json for all projects already"), "{}", twice.err);
+    assert!(twice.err.contains("opencode.json already: take it out there first"), "{}", twice.err);
     assert_eq!(home.read("app/opencode.json"), None);
 }
 

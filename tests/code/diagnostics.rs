@@ -14,7 +14,7 @@ const USE_RIGHT: &str = "import { add } from \"./add\"\nexport const five = add(
 const USE_WRONG: &str = "import { add } from \"./add\"\nexport const five = /* 😀 */ add(2, \"3\")\n";
 
 /// With TypeScript before version 7, behind its language server.
-fn typescript(files: &[(&str, &str)]) -> Tree {
+pub fn typescript(files: &[(&str, &str)]) -> Tree {
     let tree = Tree::of(files);
     tree.write("tsconfig.json", STRICT);
     tree.link(Tools::find().unwrap().modules(), "node_modules");
@@ -22,7 +22,7 @@ fn typescript(files: &[(&str, &str)]) -> Tree {
 }
 
 /// With TypeScript from version 7 on, which is a language server itself.
-fn native(files: &[(&str, &str)]) -> Tree {
+pub fn native(files: &[(&str, &str)]) -> Tree {
     let tree = Tree::of(files);
     let package = Tools::find().unwrap().modules().join("typescript7");
     tree.write("tsconfig.json", STRICT);
@@ -31,17 +31,17 @@ fn native(files: &[(&str, &str)]) -> Tree {
     tree
 }
 
-fn python(files: &[(&str, &str)]) -> Tree {
+pub fn python(files: &[(&str, &str)]) -> Tree {
     let tree = Tree::of(files);
     tree.link(Tools::find().unwrap().modules(), "node_modules");
     tree
 }
 
-async fn ask(servers: &LanguageServers, tree: &Tree, paths: &[&str]) -> Diagnosed {
+pub async fn ask(servers: &LanguageServers, tree: &Tree, paths: &[&str]) -> Diagnosed {
     servers.of(tree.root(), paths.iter().map(ToString::to_string).collect()).await.unwrap()
 }
 
-fn places(found: &[Diagnostic]) -> Vec<(&str, usize, usize)> {
+pub fn places(found: &[Diagnostic]) -> Vec<(&str, usize, usize)> {
     found
         .iter()
         .filter(|d| d.severity == Severity::Error)
@@ -331,7 +331,7 @@ async fn many_calls_at_once_get_their_own_answers() {
 }
 
 /// Ids of children of this process whose command line has `part` in it.
-fn children(part: &str) -> Vec<i32> {
+pub fn children(part: &str) -> Vec<i32> {
     let own = std::process::id().to_string();
     let pids = fs::read_dir("/proc")
         .unwrap()

@@ -51,8 +51,25 @@ fn a_mission_is_run_watched_and_exported() {
     let short = id.get(..13).unwrap();
     let listed = stage.cli(&["missions"]);
     assert!(listed.starts_with(&format!("{short}  completed")), "{listed}");
-    assert!(listed.lines().all(|line| line.chars().count() <= 80), "{listed}");
+    assert!(listed.contains(&told.row.title), "a pipe gets the title whole: {listed}");
     assert_eq!(stage.cli(&["show", short]), stage.cli(&["show", id]));
+
+    // Steps of the mission that the log tells: what changed, and what was before.
+    let log = stage.cli(&["logs", "--lines", "1000"]);
+    let log: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let steps = [
+        ["state_changed", "", "queued", "running"],
+        ["task_changed", "T3", "in_review", "in_progress"],
+        ["state_changed", "", "running", "completed"],
+    ];
+    for step in steps {
+        let told = |line: &Value| {
+            let fields = &line["fields"];
+            let parts = ["fact", "task", "from", "to"].map(|part| fields[part].as_str().unwrap_or_default());
+            fields["mission"] == **id && parts == step
+        };
+        assert!(log.iter().any(told), "{step:?}: {log:#?}");
+    }
 
     let document = stage.cli(&["export", short]);
     for part in [
@@ -106,6 +123,7 @@ fn the_exit_code_says_how_it_ended() {
         "{refused:?}"
     );
     assert!(Path::new(&stage.project).is_dir());
+    assert!(stage.cli(&["logs"]).contains("refused: "), "{}", stage.cli(&["logs"]));
 }
 
 #[test]

@@ -10,6 +10,7 @@
 mod code_tools;
 mod command_line;
 mod commands;
+mod configuration;
 mod conversations;
 mod directories;
 mod faults;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
+use serde_json::Value;
 use xtask::dist::{self, Platform};
 use xtask::lab::demo;
 use xtask::lab::registry::Registry;
@@ -51,6 +52,18 @@ fn one_command_installs_and_the_host_fetches_the_rest() {
     assert!(fetched("opencode-gantry") >= 2, "by npx and by the host: {:?}", registry.asked());
     let missions = npx(&stage, &["missions", "--json"]);
     assert!(missions.contains(r#""state":"completed""#), "{missions}");
+
+    // What the host has fetched is what is looked at, and the sidecar in it is what is asked.
+    let doctor =
+        stage.env.command(Path::new("npx")).unwrap().args(["--yes", PACKAGE, "doctor", "--json"]).output();
+    let found: Vec<Value> = serde_json::from_slice(&doctor.unwrap().stdout).unwrap();
+    let of = |code: &str| {
+        let one = found.iter().find(|finding| finding["code"] == code).unwrap();
+        (one["level"].as_str().unwrap().to_owned(), one["what"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(of("plugin"), ("good".into(), format!("registered in {} as {PACKAGE}", config.display())));
+    let (level, what) = of("sidecar");
+    assert!(level == "good" && what.contains(&format!("/packages/{PACKAGE}/node_modules/")), "{what}");
 
     // The other half of the package, in the terminal interface.
     let terminal = config.with_file_name("tui.json");

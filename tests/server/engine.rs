@@ -252,7 +252,7 @@ impl Host for QuickHost {
                 let message = said(format!("{id}.m{}", session.turns));
                 engine.events(vec![
                     HostInput::Message { session: id.clone(), message },
-                    HostInput::Status { session: id, state: TurnState::Idle, retry_at: None },
+                    HostInput::Status { session: id, state: TurnState::Idle, retry_at: None, message: None },
                 ]);
             });
             Ok(())

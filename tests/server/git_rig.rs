@@ -258,7 +258,7 @@ impl Team {
         }
         engine.events(vec![
             HostInput::Message { session: id.clone(), message },
-            HostInput::Status { session: id, state: TurnState::Idle, retry_at: None },
+            HostInput::Status { session: id, state: TurnState::Idle, retry_at: None, message: None },
         ]);
     }
 }

@@ -1,6 +1,7 @@
 //! Whole missions over the wire.
 use std::sync::Arc;
 
+use gantry::ports::code::{Diagnosed, Diagnostic, Severity, Unchecked};
 use gantry::protocol::methods as m;
 use gantry::protocol::types::*;
 use gantry::rpc::CallError;
@@ -76,6 +77,34 @@ async fn a_mission_from_the_request_to_the_report() {
     assert_eq!(children + 1, sessions.len(), "every session of the mission is a child of the conversation");
     assert!(rig.project.todo.lock().values().all(|s| format!("{s:?}") == "Done"));
     until("no open work in the directory", || rig.project.open.lock().is_empty()).await;
+}
+
+#[tokio::test]
+async fn what_language_servers_cannot_tell_is_held_against_nobody_and_told_to_the_reviewer() {
+    let rig = Rig::new().await;
+    let missing = Diagnostic {
+        path: "src/T1.py".into(),
+        line: 3,
+        column: 8,
+        severity: Severity::Error,
+        code: Some("reportMissingImports".into()),
+        source: Some("Pyright".into()),
+        message: "Import \"absent\" could not be resolved".into(),
+    };
+    let unchecked = Unchecked { paths: vec!["src/large.py".into()], reason: "too large".into() };
+    *rig.project.diagnosed.lock() =
+        Diagnosed { missing: vec![missing], unchecked: vec![unchecked], ..Diagnosed::default() };
+    let created = rig.host.task("ses_user", "make it so").await.expect("accepted");
+    let detail = finished(&rig, &created.mission.id).await;
+    assert_eq!(detail.mission.state, "completed");
+    assert!(detail.tasks.iter().all(|task| task.attempts == 1), "{:?}", detail.tasks);
+    let review = rig.host.turns_of("Review T1").concat();
+    for note in [
+        "- src/T1.py:3: what it needs is not installed on this machine: Import \"absent\" could not be resolved",
+        "- no language server looked at 1 of the changed files (src/large.py): too large",
+    ] {
+        assert!(review.contains(note), "{review}");
+    }
 }
 
 #[tokio::test]

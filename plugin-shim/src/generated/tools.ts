@@ -610,6 +610,10 @@ export const TOOLS = [
             "warning",
             "all"
           ]
+        },
+        "cursor": {
+          "description": "From the answer before, to go on with it.",
+          "type": "string"
         }
       }
     }

@@ -10,6 +10,8 @@ import { type Loose, faultOf, loose, text, texts } from "./loose"
 import { log } from "../log"
 import { messageOf } from "./v1-events"
 
+/** Conversations whose model is kept in mind; forgotten ones are asked about again. */
+const MOST_PARENTS = 100
 /** Conversations whose folder is kept in mind; forgotten ones are asked about again. */
 const MOST_FOLDERS = 2_000
 
@@ -27,7 +29,8 @@ export interface V1Client {
   _client: { get: Call; post: Call; patch: Call; delete: Call }
 }
 
-type SessionInfo = { id: string; directory?: string; metadata?: { gantry?: unknown }; model?: { id: string; providerID: string; variant?: string } }
+type SessionInfo = { id: string; directory?: string; metadata?: { gantry?: unknown }; model?: SessionModel }
+type SessionModel = { id: string; providerID: string; variant?: string }
 
 export class V1Host implements HostPort {
   readonly info: HostInfo = { line: "v1", pid: process.pid }
@@ -35,6 +38,8 @@ export class V1Host implements HostPort {
   readonly toasts = new V1Toasts(async (body) => void (await ask(this.client.tui.showToast({ body }))))
   /** Where conversations work that this process has made or asked about. */
   private readonly folders = new Map<string, string | undefined>()
+  /** Models of conversations that missions were begun in; asked for once, and kept by the host's events from then on. */
+  private readonly models = new Map<string, Promise<SessionModel | undefined>>()
 
   /** `directory` is that of the client; what works elsewhere is reached by naming its folder. */
   constructor(
@@ -58,12 +63,17 @@ export class V1Host implements HostPort {
     if (parent !== undefined) {
       body.parentID = parent
       // A child begins with the configured model; the user may have chosen another one in this conversation.
-      const model = named ? modelNamed(named) : ((await ask(this.client.session.get({ path: { id: parent } }))) as SessionInfo).model
+      const model = named ? modelNamed(named) : await this.modelOf(parent)
       if (model) body.model = model
     }
     const created = (await ask(this.client.session.create({ body, ...at(folder) }))) as SessionInfo
     this.folders.set(created.id, folder)
     return created.id
+  }
+
+  /** The user may choose another model for the conversation at any time. */
+  updated(info: SessionInfo | undefined): void {
+    if (info && this.models.has(info.id)) this.models.set(info.id, Promise.resolve(info.model))
   }
 
   /** What the first turn in a folder waits for most: the providers, and the services behind the files. A session alone has
@@ -143,6 +153,17 @@ export class V1Host implements HostPort {
       this.folders.set(session, this.elsewhere(directory))
     }
     return this.folders.get(session)
+  }
+
+  private modelOf(session: string): Promise<SessionModel | undefined> {
+    const known = this.models.get(session)
+    if (known) return known
+    if (this.models.size >= MOST_PARENTS) this.models.clear()
+    const asked = ask(this.client.session.get({ path: { id: session } })).then((info) => (info as SessionInfo).model)
+    this.models.set(session, asked)
+    // An answer that never came is asked for again.
+    asked.catch(() => this.models.delete(session))
+    return asked
   }
 
   private elsewhere(directory: string | undefined): string | undefined {

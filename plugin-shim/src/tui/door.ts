@@ -1,5 +1,5 @@
-// The way from the terminal interface to the sidecar: sockets that only this user can open. Each process
-// of Gantry has one; which of them knows the mission shows when it is asked.
+// The way from the terminal interface to the sidecar: sockets that only this user can open. Each process of Gantry has one; which of
+// them knows the mission shows when it is asked.
 import { type Socket, createConnection } from "node:net"
 import { ERROR, PROTOCOL_VERSION, type SidecarMethods } from "../generated/types"
 import { version as VERSION } from "../../package.json"
@@ -13,12 +13,14 @@ export type Order = "mission/control" | "mission/rollback" | "command/run"
 type Params<M extends Look | Order> = SidecarMethods[M]["params"]
 type Result<M extends Look | Order> = SidecarMethods[M]["result"]
 type Found<T> = { result: T } | RpcError | undefined
+/** Of these sockets, asked at that time, those whose process has a directory open; more may come until all have answered. */
+type Near = { of: string; at: number; paths: string[]; first: Promise<unknown>; all: Promise<unknown> }
 
-/** A process that does not answer a question within this time is passed over, */
+/** A process that does not answer a question within this time is passed over. */
 const PATIENCE_MS = 3_000
-/** and one that was given an order after this one: files are taken back, or a mission is read from the store. */
+/** An order may take longer: files are taken back, or a mission is read from the store. */
 const ORDER_MS = 30_000
-/** Such a process is left alone for so long, unless its answer comes after all. */
+/** A process that was silent is left alone for so long, unless its answer comes after all. */
 const REST_MS = 30_000
 /** Which processes have a directory open is asked again after this time. */
 const NEAR_MS = 5_000
@@ -34,7 +36,7 @@ export class Door {
   /** Processes that fell silent, until when they are left alone. */
   private readonly silent = new Map<string, number>()
   /** By directory, the processes that have it open. */
-  private readonly known = new Map<string, { paths: string[]; at: number; of: string }>()
+  private readonly known = new Map<string, Near>()
 
   constructor(private readonly folder = socketFolder()) {}
 
@@ -60,8 +62,13 @@ export class Door {
    */
   async order<M extends Order>(method: M, params: Params<M> & { directory: string }): Promise<Result<M> | undefined> {
     let refusal: RpcError | undefined
+    const near = this.nearBy(params.directory)
+    await near.first
     // One after another: which of two has the mission shows when it is asked.
-    for (const path of await this.near(params.directory)) {
+    for (let at = 0; ; at++) {
+      if (at === near.paths.length) await near.all
+      const path = near.paths[at]
+      if (path === undefined) break
       const found = await this.askOne(path, method, params, ORDER_MS)
       if (found && !(found instanceof RpcError)) return found.result
       if (this.silent.has(path)) throw new Error("Gantry's process does not answer; /task-status will say whether it was done.")
@@ -73,18 +80,25 @@ export class Door {
 
   /** The processes that have the directory open, as soon as one has said so. */
   async near(directory: string): Promise<string[]> {
-    const all = this.sockets()
+    const near = this.nearBy(directory)
+    await near.first
+    return near.paths
+  }
+
+  private nearBy(directory: string): Near {
+    const sockets = this.sockets()
+    const of = sockets.join()
     const known = this.known.get(directory)
-    if (known && known.paths.length > 0 && known.of === all.join() && Date.now() - known.at < NEAR_MS) return known.paths
-    const entry = { paths: [] as string[], at: Date.now(), of: all.join() }
-    const ask = async (path: string) => {
+    if (known && known.paths.length > 0 && known.of === of && Date.now() - known.at < NEAR_MS) return known
+    const paths: string[] = []
+    const asked = sockets.map(async (path) => {
       const found = await this.askOne(path, "notice/list", { directory })
-      if (found && !(found instanceof RpcError)) entry.paths.push(path)
-      return found instanceof RpcError ? undefined : found
-    }
-    await firstOf(all.map(ask))
-    this.known.set(directory, entry)
-    return entry.paths
+      if (found && !(found instanceof RpcError)) paths.push(path)
+      return found
+    })
+    const near = { of, at: Date.now(), paths, first: firstOf(asked), all: Promise.all(asked) }
+    this.known.set(directory, near)
+    return near
   }
 
   /** What each process has to say, by its socket, which also chooses what it is asked. At once: one that hangs takes no time from the others. */
@@ -115,7 +129,7 @@ export class Door {
     try {
       const answer = this.connect(path).then(({ peer }) => peer.call(method, params))
       // One that was only slow is heard again.
-      answer.then(() => this.silent.delete(path), () => undefined)
+      answer.then(() => this.silent.delete(path), (error) => error instanceof RpcError && this.silent.delete(path))
       return { result: await within(answer, patience) }
     } catch (error) {
       if (error instanceof RpcError) return error

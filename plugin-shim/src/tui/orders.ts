@@ -14,7 +14,7 @@ const WAKE_LOOK_MS = 100
 const DIALOG_WIDTH = 54
 const DIALOG_LINES = 12
 /** What is asked back, for these cannot be undone. */
-const SURE: Partial<Record<Command, string>> = { cancel: "Cancel the mission?", rollback: "Take back files?" }
+const SURE: Partial<Record<Command, string>> = { cancel: "Cancel the mission?", rollback: "Roll back?" }
 
 export class Orders {
   constructor(

@@ -5,13 +5,19 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Lines that are kept.
 const LINES: usize = 20;
+/// For what an ended host has said to be read, in steps; a process that it left behind may hold the pipes open.
+const STEPS: u32 = 50;
+const STEP: Duration = Duration::from_millis(10);
 
 pub struct Headless {
     child: Child,
     last: Arc<Mutex<VecDeque<String>>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Headless {
@@ -28,11 +34,13 @@ impl Headless {
             child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
             child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
         ];
+        let mut readers = Vec::new();
         for pipe in pipes.into_iter().flatten() {
             let last = last.clone();
-            std::thread::Builder::new().name("host-output".into()).spawn(move || keep(pipe, &last))?;
+            let reader = std::thread::Builder::new().name("host-output".into());
+            readers.push(reader.spawn(move || keep(pipe, &last))?);
         }
-        Ok(Self { child, last })
+        Ok(Self { child, last, readers })
     }
 
     /// Asks it to end, as an interrupt at the terminal does.
@@ -54,8 +62,14 @@ impl Headless {
         Ok(self.child.try_wait()?.is_none())
     }
 
-    /// What it said last, a few lines.
+    /// What it said last, a few lines, once it has ended.
     pub fn said(&self) -> String {
+        for _ in 0..STEPS {
+            if self.readers.iter().all(JoinHandle::is_finished) {
+                break;
+            }
+            std::thread::sleep(STEP);
+        }
         self.last.lock().iter().cloned().collect::<Vec<_>>().join("\n")
     }
 }

@@ -5,8 +5,9 @@ use super::real::real_path;
 use crate::domain::ids::Directory;
 use crate::ports::Fut;
 use sha2::{Digest, Sha256};
-use std::io;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 #[derive(Clone)]
 pub struct OpenMarkers {
@@ -32,6 +33,19 @@ impl OpenMarkers {
     }
 }
 
+impl OpenMarkers {
+    /// Digests of all folders that have an open mission in them or below.
+    pub(super) fn projects(&self) -> BTreeSet<String> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let paths = entries.filter_map(|entry| fs::read_to_string(entry.path()).ok());
+        paths
+            .flat_map(|path| {
+                Path::new(path.trim_end_matches('\n')).ancestors().map(digest).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+}
+
 impl crate::ports::system::OpenMarkers for OpenMarkers {
     fn set(&self, directory: Directory, open: bool) -> Fut<'_, io::Result<()>> {
         let markers = self.clone();
@@ -49,7 +63,6 @@ pub(super) fn digest(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn the_name_is_that_which_the_shim_looks_for() {

@@ -31,7 +31,7 @@ pub use ids::Uuids;
 pub use lsp::LanguageServers;
 pub use markers::OpenMarkers;
 pub use memory::{SystemMemory, give_back};
-pub use probe::first_line;
+pub use probe::{first_line, is_program};
 pub use real::real_path;
 pub use socket::Door;
 pub use space::{free_space, may_make_files};

@@ -28,3 +28,12 @@ pub fn first_line(program: &str, args: &[&str], folder: &Path) -> Option<String>
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     output.status.success().then(|| text.lines().next().unwrap_or_default().trim().to_owned())
 }
+
+/// Whether it is a file that this user may run.
+pub fn is_program(path: &Path) -> bool {
+    #[cfg(unix)]
+    let may = rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
+    #[cfg(not(unix))]
+    let may = true;
+    may && path.is_file()
+}

@@ -1,8 +1,8 @@
 //! The host itself, and the model providers that its configuration names.
 use crate::adapters::system;
-use crate::app::configuration::global_config;
+use crate::app::configuration::env;
 use crate::setup::findings::{Finding, Level};
-use crate::setup::{edit, entry, places};
+use crate::setup::{entry, hosted};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -54,10 +54,7 @@ pub(super) fn host() -> (Finding, Option<u32>) {
 /// Each one that the configuration names, as far as its address is known; a connection is made and closed again, and
 /// nothing is sent.
 pub(super) fn providers(project: &Path) -> Vec<Finding> {
-    let folders = [Some(project.to_owned()), global_config().ok()];
-    let files = folders.iter().flatten().flat_map(|folder| places::files(places::Kind::Host, folder));
-    let texts = files.filter_map(|path| std::fs::read_to_string(path).ok());
-    let configs: Vec<_> = texts.filter_map(|text| edit::value(&text).ok()).collect();
+    let configs = hosted::configs(project, &env);
     addresses(&configs).iter().map(|(name, url)| reachable(name, url)).collect()
 }
 

@@ -110,6 +110,7 @@ fn what_is_no_secret_stays() {
         "let token: Token<'a> = Token::Identifier1;",
         r#"assert token == "identifier1""#,
         r#""token": "Identifier""#,
+        "unexpected token: some-long/path/without/an-end",
         "token: ${{ secrets.NAME_1 }}",
         "password: string; passphrase?: string",
         "the password: it has to be long",

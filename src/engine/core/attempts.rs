@@ -2,18 +2,18 @@
 use super::Core;
 use super::event::*;
 use super::io::*;
-use super::live::{DOUBT_MS, Pulse, Stage};
+use super::live::{DOUBT_MS, Live, Pulse, Stage};
 use super::state::Attempt;
 use crate::domain::ids::{AttemptId, HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::mission::MissionState;
-use crate::domain::retry;
+use crate::domain::retry::{self, Class};
 use crate::domain::task::TaskState;
 use crate::engine::prompts;
 use crate::ports::host::{HostError, ToastKind};
 
-/// Times one turn is prompted again because the provider failed.
+/// Turns in a row that the provider may fail while it answers others.
 const MAX_RETRIES: usize = 4;
-/// Times one attempt is taken up again after a restart of the host or the sidecar.
+/// Times one attempt is taken up again after a restart of the host or the sidecar, and after an answer that was too long.
 const MAX_CONTINUES: usize = 3;
 
 impl Core {
@@ -83,7 +83,7 @@ impl Core {
             parent: mission.parent.clone(),
             title: prompts::session_title(mission, attempt),
             role: attempt.role(),
-            model: mission.model_of(attempt).map(str::to_owned),
+            model: mission.model_for(&attempt.kind).map(str::to_owned),
             // One that was asked for by an earlier process may exist; its key tells.
             adopt: self.pulse(id, &attempt.id).inherited,
         };
@@ -151,8 +151,8 @@ impl Core {
             self.pulse(id, attempt).stage = Stage::New;
             return;
         }
-        if let Err(at) = self.admit_turn(id, attempt) {
-            return self.prompt_later(id, attempt, reason, at);
+        if !self.admit_turn(id, attempt) {
+            return self.prompt_later(id, attempt, reason, self.now);
         }
         if reason == PromptReason::Steered {
             self.tell(id, attempt);
@@ -268,10 +268,7 @@ impl Core {
     pub(super) fn close(&mut self, id: &MissionId, attempt: &AttemptId, outcome: Outcome) {
         let Some(a) = self.open(id, attempt).cloned() else { return };
         let pulse = self.pulse(id, attempt);
-        let (usage, probe) = (pulse.spent, pulse.probe.then(|| pulse.provider.clone()));
-        if let Some(provider) = probe {
-            self.probe_lost(&provider);
-        }
+        let usage = pulse.spent;
         if usage != Spent::default() {
             self.means.entry(a.role()).or_default().learn(usage);
         }
@@ -329,38 +326,53 @@ impl Core {
         attempt: &AttemptId,
         fault: &crate::ports::host::HostFault,
     ) {
-        let Some(a) = self.open(id, attempt) else { return };
         let class = retry::classify(&fault.name, fault.status, &fault.message);
-        let retries = a.prompted(PromptReason::Retry);
-        if class.is_transient() {
-            self.provider_answered(id, attempt, false);
-        }
         let text = format!("{}: {}", fault.name, prompts::clip(&fault.message, 300));
         match class {
-            retry::Class::Cut => {
-                self.take_up_again(id, attempt, "its answer was cut off at the length limit")
+            Class::Cut => {
+                self.provider_answered(id, attempt);
+                let why = "its answer was cut off at the length limit";
+                self.take_up_again(id, attempt, PromptReason::Cut, why)
             }
-            c if c.is_transient() && retries < MAX_RETRIES => {
-                let at = self.now.plus(retry::delay_ms(retries as u32));
-                if class == retry::Class::RateLimit {
-                    self.rate_limited(id, attempt, at);
-                }
-                let at = at.max(self.retry_at(id, attempt));
-                self.prompt_later(id, attempt, PromptReason::Retry, at);
-            }
+            c if c.is_transient() => self.turn_lost(id, attempt, class == Class::RateLimit, text),
             _ => self.close_failed(id, attempt, text),
         }
     }
 
-    /// Goes on in the same session after the turn was cut off from outside.
-    pub(super) fn take_up_again(&mut self, id: &MissionId, attempt: &AttemptId, why: &str) {
+    /// The provider failed the turn. It is tried again for as long as the provider fails everybody: no task pays for an
+    /// outage with its attempts. When others are answered meanwhile, time and again, it is something about this conversation.
+    fn turn_lost(&mut self, id: &MissionId, attempt: &AttemptId, limited: bool, text: String) {
+        let alone = self.fails_alone(id, attempt);
+        self.provider_failed(id, attempt);
+        let pulse = self.pulse(id, attempt);
+        let before = pulse.failed;
+        pulse.failed = before.saturating_add(1);
+        pulse.failed_alone = if alone { pulse.failed_alone + 1 } else { 0 };
+        if pulse.failed_alone > MAX_RETRIES {
+            return self.close_failed(id, attempt, text);
+        }
+        let at = self.now.plus(retry::delay_ms(before));
+        if limited {
+            self.rate_limited(id, attempt, at);
+        }
+        self.prompt_later(id, attempt, PromptReason::Retry, at);
+    }
+
+    /// Goes on in the same session after the turn was cut off.
+    pub(super) fn take_up_again(
+        &mut self,
+        id: &MissionId,
+        attempt: &AttemptId,
+        reason: PromptReason,
+        why: &str,
+    ) {
         let Some(a) = self.open(id, attempt) else { return };
         if a.submission.is_some() {
             // Its work is handed in; only the turn's last words are missing.
             return self.close(id, attempt, Outcome::Done);
         }
-        if a.prompted(PromptReason::Continue) < MAX_CONTINUES {
-            self.prompt(id, attempt, PromptReason::Continue);
+        if a.prompted(reason) < MAX_CONTINUES {
+            self.prompt(id, attempt, reason);
         } else {
             self.close_failed(
                 id,
@@ -400,28 +412,42 @@ impl Core {
     }
 
     fn take_off_shelf(&mut self, id: &MissionId, attempt: &AttemptId) {
-        let Some(role) = self.open(id, attempt).map(Attempt::role) else { return };
-        if self.missions[id].running() && self.has_seat(id, role) {
+        let Some(a) = self.open(id, attempt) else { return };
+        let mission = &self.missions[id];
+        if mission.running() && self.has_seat(mission, a) {
             self.pulse(id, attempt).stage = Stage::Waiting;
             self.prompt_due(id, attempt);
         }
     }
 
-    pub(super) fn prompt_due(&mut self, id: &MissionId, attempt: &AttemptId) {
+    /// Prompts that wait, in the order in which they began to: missions must not keep each other from a slow provider.
+    pub(super) fn prompts_due(&mut self) {
+        let now = self.now;
+        let of = |(id, live): (&MissionId, &Live)| {
+            let waiting = live.pulses.iter().filter(|(_, p)| p.stage == Stage::Waiting);
+            let due = waiting.filter_map(|(a, p)| p.due.filter(|(at, _)| *at <= now).map(|(at, _)| (at, a)));
+            due.map(|(at, a)| (at, id.clone(), a.clone())).collect::<Vec<_>>()
+        };
+        let mut due: Vec<_> = self.live.iter().flat_map(of).collect();
+        due.sort();
+        due.iter().for_each(|(_, id, attempt)| self.prompt_due(id, attempt));
+    }
+
+    fn prompt_due(&mut self, id: &MissionId, attempt: &AttemptId) {
         let now = self.now;
         let pulse = self.pulse(id, attempt);
-        if pulse.stage == Stage::Waiting
-            && let Some((at, reason)) = pulse.due
-            && at <= now
-        {
-            let prompted = self.open(id, attempt).is_some_and(|a| !a.prompts.is_empty());
-            let pulse = self.pulse(id, attempt);
-            pulse.due = None;
-            if prompted && pulse.signed_at > pulse.decided_at {
-                // An earlier prompt, believed lost, may have reached the host meanwhile.
-                return self.doubt(id, attempt);
-            }
-            self.prompt(id, attempt, reason);
+        let due = pulse.due.filter(|(at, _)| pulse.stage == Stage::Waiting && *at <= now);
+        let Some((_, reason)) = due else { return };
+        if self.turn_at(id, attempt).is_none_or(|at| at > now) {
+            return;
         }
+        let prompted = self.open(id, attempt).is_some_and(|a| !a.prompts.is_empty());
+        let pulse = self.pulse(id, attempt);
+        pulse.due = None;
+        if prompted && pulse.signed_at > pulse.decided_at {
+            // An earlier prompt, believed lost, may have reached the host meanwhile.
+            return self.doubt(id, attempt);
+        }
+        self.prompt(id, attempt, reason);
     }
 }

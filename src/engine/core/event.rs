@@ -534,6 +534,8 @@ pub enum PromptReason {
     Nudge,
     /// The host or the sidecar was restarted in the middle.
     Continue,
+    /// Its answer was longer than the model may give.
+    Cut,
     /// The provider failed; the same turn once more.
     Retry,
     /// The host ended the turn because a permission was refused.
@@ -584,6 +586,8 @@ pub struct Inspection {
     /// Unified diff, bounded.
     pub diff: String,
     pub findings: Vec<Finding>,
+    /// What is held against nobody and the reviewer should know: what could not be looked at, what is not installed.
+    pub notes: Vec<String>,
 }
 
 /// Whose word an ask was answered with.

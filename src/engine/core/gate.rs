@@ -18,6 +18,9 @@ use crate::engine::prompts;
 /// Review attempts of one round before the gate refuses for want of a review.
 pub(super) const MAX_LOST_REVIEWS: u32 = 2;
 
+/// Of the first objection, in the summary of all.
+const MAX_FIRST: usize = 200;
+
 impl Core {
     pub(super) fn advance_task_gates(&mut self, id: &MissionId) {
         let in_review: Vec<_> = self.missions[id]
@@ -54,7 +57,9 @@ impl Core {
         } else if gate.checks.is_none() {
             self.check(id, subject);
         } else if let Some(findings) = objections(mission, &subject, gate) {
-            let summary = "the checks object".to_owned();
+            let first = findings.first().map(Finding::line_text).unwrap_or_default();
+            let first = first.lines().next().unwrap_or_default();
+            let summary = format!("the checks object: {}", prompts::clip(first, MAX_FIRST));
             self.judge(id, subject, Verdict { approved: false, tree: None, summary, findings });
         } else if matches!(&subject, Subject::Task(task) if mission.in_race(task)) {
             // Which of the tries is reviewed is for the race to say; one that cannot be read is none.

@@ -3,7 +3,7 @@
 //! An open attempt is its own permit: what is taken is counted off the missions, so none can be lost.
 use super::Core;
 use super::event::*;
-use super::live::{Pulse, Stage};
+use super::live::Stage;
 use super::schedule::priorities;
 use super::state::{Attempt, Mission, Task};
 use crate::domain::ids::{AttemptId, HostSessionId, MissionId, Role, TaskId};
@@ -63,26 +63,35 @@ impl Core {
         }
         self.line.arrange(role, &waiting);
         let taken = self.seats();
-        let may = |(id, _): &(MissionId, u64)| self.admits(id, role, &taken);
+        let mine = |w: &&Want| w.role() == role;
+        let may = |(id, _): &(MissionId, u64)| {
+            self.wants[id].iter().filter(mine).any(|w| self.admits(id, &w.kind, &taken))
+        };
         let admitted: Vec<_> = waiting.into_iter().filter(may).collect();
         self.line.first(role, &admitted)
     }
 
-    fn admits(&self, id: &MissionId, role: Role, taken: &[Seat]) -> bool {
+    fn admits(&self, id: &MissionId, kind: &AttemptKind, taken: &[Seat]) -> bool {
         let mission = &self.missions[id];
-        let seat = self.seat(mission, role, None);
-        self.permits.admits(&seat, taken).is_ok()
-            && mission.created.options.ceilings().all(|(key, most)| key.has_room(most, &seat, taken))
+        self.has_room(mission, &Seat { role: kind.role(), model: self.expected_model(mission, kind) }, taken)
     }
 
-    /// Whether a turn of the role may begin now.
-    pub(super) fn has_seat(&self, id: &MissionId, role: Role) -> bool {
-        self.admits(id, role, &self.seats())
+    fn has_room(&self, mission: &Mission, seat: &Seat, taken: &[Seat]) -> bool {
+        self.permits.admits(seat, taken).is_ok()
+            && mission.created.options.ceilings().all(|(key, most)| key.has_room(most, seat, taken))
+    }
+
+    /// Whether an attempt that has given its permit up may take one again.
+    pub(super) fn has_seat(&self, mission: &Mission, attempt: &Attempt) -> bool {
+        self.has_room(mission, &self.seat(mission, attempt), &self.seats())
     }
 
     fn serve(&mut self, id: &MissionId, role: Role) {
         let wants = self.wants.remove(id).unwrap_or_default();
-        let (wants, rest): (Vec<_>, Vec<_>) = wants.into_iter().partition(|w| w.role() == role);
+        let taken = self.seats();
+        // Two wants of one role may run on different providers.
+        let (wants, rest): (Vec<_>, Vec<_>) =
+            wants.into_iter().partition(|w| w.role() == role && self.admits(id, &w.kind, &taken));
         self.wants.insert(id.clone(), rest);
         for want in wants {
             if self.begin(id, want) {
@@ -130,25 +139,23 @@ impl Core {
     }
 
     fn seats(&self) -> Vec<Seat<'_>> {
-        let open = |mission: &Mission| {
+        let mut seats = Vec::new();
+        for mission in self.missions.values() {
             let live = self.live.get(&mission.id);
-            let pulse = |a: &Attempt| live.and_then(|l| l.pulses.get(&a.id));
+            let stage = |a: &Attempt| live.and_then(|l| l.pulses.get(&a.id)).map(|p| p.stage);
             // One that was interrupted, or is to be prompted after a pause, has given its permit up until it goes on.
-            let seated = |a: &&Attempt| match pulse(a).map(|p| p.stage) {
+            let seated = |a: &&Attempt| match stage(a) {
                 None | Some(Stage::New) => !a.interrupted,
                 Some(stage) => stage != Stage::Shelved,
             };
-            let seats =
-                mission.open_attempts().filter(seated).map(|a| self.seat(mission, a.role(), pulse(a)));
-            seats.collect::<Vec<_>>()
-        };
-        self.missions.values().flat_map(open).collect()
+            seats.extend(mission.open_attempts().filter(seated).map(|a| self.seat(mission, a)));
+        }
+        seats
     }
 
-    /// What an attempt takes, or would take: of the model the host was seen to use for it, or for its like before.
-    pub(super) fn seat<'a>(&'a self, mission: &Mission, role: Role, pulse: Option<&'a Pulse>) -> Seat<'a> {
-        let known = || self.models.get(&mission.created.directory)?.get(&role).map(|m| &**m);
-        Seat { role, model: pulse.and_then(|p| p.model.as_deref()).or_else(known) }
+    /// What an attempt takes.
+    pub(super) fn seat<'a>(&'a self, mission: &'a Mission, attempt: &Attempt) -> Seat<'a> {
+        Seat { role: attempt.role(), model: self.model_of(mission, attempt) }
     }
 
     /// Attempts of a role that are open, in all missions.

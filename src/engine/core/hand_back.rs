@@ -349,6 +349,13 @@ impl Core {
 
     // ---- live progress
 
+    /// When the title says anew how long its provider is waited for: nothing else may happen until then.
+    pub(super) fn wait_shown_at(&self, id: &MissionId) -> Option<Millis> {
+        let live = self.live.get(id).filter(|l| !l.waiters.is_empty())?;
+        let waits = self.missions[id].state.is_open() && self.provider_wait(id).is_some();
+        waits.then(|| live.progress_at.plus(PROGRESS_IDLE_MS))
+    }
+
     pub(super) fn show_progress(&mut self) {
         let now = self.now;
         for id in self.missions.keys().cloned().collect::<Vec<_>>() {

@@ -148,11 +148,11 @@ impl Core {
     /// An attempt that was interrupted goes on as soon as the mission runs and there is a permit for it.
     pub(super) fn go_on(&mut self, id: &MissionId, attempt: &AttemptId) {
         let Some(a) = self.open(id, attempt) else { return };
-        let (role, submitted) = (a.role(), a.submission.is_some());
-        if submitted {
+        if a.submission.is_some() {
             return self.close(id, attempt, Outcome::Done);
         }
-        if self.missions[id].running() && self.has_seat(id, role) {
+        let mission = &self.missions[id];
+        if mission.running() && self.has_seat(mission, a) {
             // Whether the host has its last prompt, and nobody else is talking there, is asked first.
             self.doubt(id, attempt);
         }

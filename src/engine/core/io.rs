@@ -367,6 +367,8 @@ pub enum HostInput {
         state: TurnState,
         /// By the wall clock where it comes from, by the engine's own where the core gets it.
         retry_at: Option<Millis>,
+        /// Why the host tries again.
+        message: Option<String>,
     },
     Error {
         session: HostSessionId,

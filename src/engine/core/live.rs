@@ -167,16 +167,18 @@ pub struct Pulse {
     pub open_asks: BTreeSet<String>,
     /// The turn was refused a permission; the host may end the turn with it.
     pub refused: bool,
-    /// A prompt that waits: for its backoff, for the breaker, or for the gate.
+    /// A prompt that waits, from when on it may go: after its backoff; then for the breaker and the gate.
     pub due: Option<(Millis, PromptReason)>,
     /// When that was decided: a sign of life since then means that a turn runs after all.
     pub decided_at: Millis,
     /// What it runs on, as the host said last: `provider/model`.
     pub model: Option<Arc<str>>,
-    /// Whose gate and breaker let its last prompt through.
-    pub provider: String,
-    /// The prompt under way is the breaker's probe.
-    pub probe: bool,
+    /// When the host tries its provider again, as it said last.
+    pub retries_at: Option<Millis>,
+    pub prompted_at: Millis,
+    /// Turns in a row that its provider failed, and those of them during which it answered others.
+    pub failed: u32,
+    pub failed_alone: usize,
     pub salvaging: bool,
     /// Opened before the mission was read from the store.
     pub inherited: bool,
@@ -227,8 +229,10 @@ impl Pulse {
             due: None,
             decided_at: now,
             model: None,
-            provider: String::new(),
-            probe: false,
+            retries_at: None,
+            prompted_at: now,
+            failed: 0,
+            failed_alone: 0,
             salvaging: false,
             inherited: false,
             second_hand: false,
@@ -262,6 +266,8 @@ impl Pulse {
 
     pub fn prompted(&mut self, now: Millis) {
         self.stage = Stage::Prompting;
+        self.prompted_at = now;
+        self.retries_at = None;
         self.finished = None;
         self.idle_early = false;
         self.unsure = false;
@@ -273,8 +279,14 @@ impl Pulse {
 
     /// The host will try its provider again then: silence counts from there.
     pub fn waits_until(&mut self, now: Millis, at: Millis) {
+        self.retries_at = Some(at);
         self.sign(now);
         self.sign_at = at.max(now);
+    }
+
+    /// Its provider has answered it.
+    pub fn answered(&mut self) {
+        (self.failed, self.failed_alone) = (0, 0);
     }
 
     /// Whether the silence has an explanation: an open tool call, or an ask that waits for the user.

@@ -501,9 +501,6 @@ impl Core {
     /// Its state is dropped; the journal has it.
     fn let_go(&mut self, id: &MissionId, gone: Option<String>) {
         let live = self.live.remove(id).unwrap_or_default();
-        for pulse in live.pulses.values().filter(|p| p.probe) {
-            self.probe_lost(&pulse.provider);
-        }
         let why = gone.as_deref().unwrap_or("the mission is being read again; look at it, and try again");
         self.drop_rollback(live.rollback, why);
         let mut waiters = live.waiters;

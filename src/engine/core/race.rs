@@ -251,8 +251,8 @@ impl Mission {
     }
 
     /// What the worker of a try runs on, where the user wants that to differ.
-    pub fn model_of(&self, attempt: &Attempt) -> Option<&str> {
-        let AttemptKind::Work(task) = &attempt.kind else { return None };
+    pub fn model_for(&self, kind: &AttemptKind) -> Option<&str> {
+        let AttemptKind::Work(task) = kind else { return None };
         let parent = self.task(task).filter(|t| t.spec.is_try())?.spec.parent.as_ref()?;
         let models = self.created.options.race_models.as_deref().filter(|models| !models.is_empty())?;
         let place = self.parts_of(parent).position(|t| t.spec.id == *task)?;

@@ -8,7 +8,7 @@ use super::event::*;
 use super::io::*;
 use super::live::Job;
 use super::{Core, schedule};
-use crate::domain::ids::{HostSessionId, MissionId, TaskId};
+use crate::domain::ids::{HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::lease::{Check, Holder};
 use crate::domain::verdict::{Finding, TreeId};
 
@@ -69,7 +69,11 @@ impl Core {
         let runners = std::mem::take(&mut self.live(id).shells_looked_at);
         // A tree that cannot be read blames nobody.
         let Ok((tree, changed)) = result else { return };
-        self.live(id).shell_tree = Some(tree);
+        let first = self.live(id).shell_tree.replace(tree).is_none();
+        if first && self.live(id).adopted_at > Millis(0) {
+            // What an earlier process knew of the writes until then is gone: this look is what later ones compare with.
+            return;
+        }
         let mission = &self.missions[id];
         let Some(table) = self.leases.get(mission.place()) else { return };
         let foreign: Vec<(String, Holder)> = changed

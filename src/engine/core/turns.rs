@@ -41,10 +41,8 @@ impl Core {
         match event {
             HostInput::ShellRan { session } => self.shell_ran(&session),
             HostInput::Status { state: TurnState::Idle, .. } => self.said_idle(id, attempt),
-            HostInput::Status { state: TurnState::Retry, retry_at, .. } => {
-                let at = retry_at.unwrap_or(now.plus(LOOK_MS));
-                self.pulse(id, attempt).waits_until(now, at);
-                self.rate_limited(id, attempt, at);
+            HostInput::Status { state: TurnState::Retry, retry_at, message, .. } => {
+                self.host_retries(id, attempt, retry_at, message.as_deref());
             }
             HostInput::Status { .. } => self.pulse(id, attempt).sign(now),
             // The turn's last message carries the same error; the idle notice that follows leads to it.
@@ -53,10 +51,10 @@ impl Core {
             HostInput::ToolMoved { call, state, .. } => {
                 let pulse = self.pulse(id, attempt);
                 pulse.sign(now);
-                if state == CallState::Running {
-                    pulse.open_calls.insert(call);
-                } else {
+                if state != CallState::Running {
                     pulse.open_calls.remove(&call);
+                } else if pulse.open_calls.insert(call) {
+                    self.provider_heard(id, attempt);
                 }
             }
             HostInput::Asked { ask } => {
@@ -86,6 +84,9 @@ impl Core {
             pulse.spent.cost += u.cost;
             pulse.finished = Some(message.clone());
             self.learn_model(id, attempt, &message);
+            if message.error.is_none() {
+                self.provider_answered(id, attempt);
+            }
         }
     }
 
@@ -122,7 +123,7 @@ impl Core {
         let (role, submitted) = (a.role(), a.submission.is_some());
         self.pulse(id, attempt).open_calls.clear();
         if last.error.is_none() {
-            self.provider_answered(id, attempt, true);
+            self.settled(id, attempt, true);
         }
         if submitted {
             self.close(id, attempt, Outcome::Done);
@@ -308,7 +309,7 @@ impl Core {
             match self.lost_prompt(id, attempt, look) {
                 Some(reason) => self.prompt_again(id, attempt, reason),
                 None if refused => self.turn_refused(id, attempt),
-                None => self.take_up_again(id, attempt, "the host was restarted"),
+                None => self.take_up_again(id, attempt, PromptReason::Continue, "the host was restarted"),
             }
         }
     }
@@ -316,6 +317,7 @@ impl Core {
     // ---- timers
 
     pub(super) fn timers(&mut self) {
+        self.prompts_due();
         for id in self.missions.keys().cloned().collect::<Vec<_>>() {
             self.time_limit(&id);
             self.checkpoint_timer(&id);
@@ -331,7 +333,6 @@ impl Core {
         let limit = self.missions[id].created.options.turn_timeout_ms;
         let directory = self.missions[id].created.directory.clone();
         for (attempt, session) in open {
-            self.prompt_due(id, &attempt);
             let now = self.now;
             let pulse = self.pulse(id, &attempt);
             if !matches!(pulse.stage, Stage::Running | Stage::Ending) {
@@ -363,9 +364,9 @@ impl Core {
         let mission = self.missions.get(id)?;
         let live = self.live.get(id)?;
         let limit = mission.created.options.turn_timeout_ms;
-        let attempts =
-            mission.open_attempts().filter_map(|a| live.pulses.get(&a.id)).filter_map(|p| match p.stage {
-                Stage::Waiting => p.due.map(|(at, _)| at),
+        let attempts = mission.open_attempts().filter_map(|a| Some((a, live.pulses.get(&a.id)?))).filter_map(
+            |(a, p)| match p.stage {
+                Stage::Waiting => p.due.and_then(|(at, _)| Some(at.max(self.turn_at(id, &a.id)?))),
                 Stage::Ending => (!p.looking).then_some(p.look_at),
                 // The answer to the look comes first.
                 Stage::Running if p.looking && p.excused() => None,
@@ -373,7 +374,8 @@ impl Core {
                 Stage::Running if p.excused() => Some(p.look_at),
                 Stage::Running => Some(p.look_at.min(p.sign_at.plus(limit))),
                 _ => None,
-            });
+            },
+        );
         attempts
             .chain(self.parent_wakes(mission, live))
             .chain(self.drop_at(id))
@@ -382,6 +384,7 @@ impl Core {
             .chain(self.ask_wakes(mission))
             .chain(self.standstill_at(id))
             .chain(self.race_at(mission))
+            .chain(self.wait_shown_at(id))
             .chain(self.held_until(mission))
             .min()
     }

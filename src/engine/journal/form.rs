@@ -145,7 +145,7 @@ names! {
     enum Toasts for event::Toasts { Quiet, Normal, Verbose }
     enum PlanSource for event::PlanSource { Planner, Repaired, Rules }
     enum Trigger for checkpoint::Trigger { Periodic, TaskState, Manual, BeforeRisky }
-    enum PromptReason for event::PromptReason { First, Nudge, Continue, Retry, Denied, Steered, Resumed }
+    enum PromptReason for event::PromptReason { First, Nudge, Continue, Cut, Retry, Denied, Steered, Resumed }
     enum ReportStatus for event::ReportStatus { Done, Partial, Blocked }
     enum Judge for event::Judge { Host, User, Policy, Time, Nobody }
     enum HandBack for event::HandBack { ToolResult, Message, Nobody }
@@ -181,7 +181,7 @@ objects! {
         lists { findings: Finding }
     struct Inspection for event::Inspection { diff: String }
         maybe { tree: String }
-        lists { changed: String, findings: Finding }
+        lists { changed: String, findings: Finding, notes: String }
     struct Spent for event::Spent { tokens: u64, cost: f64 }
 }
 

@@ -4,7 +4,7 @@
 //! whoever calls.
 use crate::ports::code::{
     Case, Change, CodeError, CodeQuery, Count, Diagnosed, Diagnostics, FileQuery, Found, Page, Scope, Search,
-    Severity, Stop, TextQuery,
+    Severity, Stop, TextQuery, clipped,
 };
 use crate::protocol::answers::*;
 use crate::protocol::code_tools::*;
@@ -16,6 +16,8 @@ const ANSWER_BYTES: usize = 32 * 1024;
 /// Files of one rewrite.
 const REWRITE_FILES: usize = 200;
 const MOST_CONTEXT: u32 = 20;
+/// Longest message of a language server.
+const MESSAGE_CHARS: usize = 2_000;
 
 /// The project a question is about.
 pub struct Project<'a> {
@@ -58,6 +60,11 @@ fn page(limit: Option<u32>, default: u32, most: u32, cursor: Option<String>) -> 
     }
     let cursor = cursor.filter(|cursor| !cursor.is_empty());
     Ok(Page { limit: limit as usize, bytes: ANSWER_BYTES, cursor })
+}
+
+/// As much as an answer may have.
+pub fn answer(cursor: Option<String>) -> Page {
+    Page { limit: usize::MAX, bytes: ANSWER_BYTES, cursor }
 }
 
 impl CodeTools {
@@ -165,17 +172,20 @@ impl CodeTools {
         Ok(RewriteAnswer { applied: true, ..preview })
     }
 
+    /// Of files that somebody has named, or of those of a change: among them files without a server are no gap.
     pub async fn diagnose(
         &self,
         project: &Project<'_>,
         paths: &[String],
+        named: bool,
         severity: Option<SeverityArg>,
+        page: Page,
     ) -> Result<DiagnosticsAnswer, CodeError> {
         let paths = paths.iter().map(|path| project.path(path)).collect::<Result<Vec<_>, _>>()?;
         let root = project.scope(None, Vec::new(), Vec::new(), false, false)?.root;
-        let asked = paths.clone();
+        let asked = if named { paths.clone() } else { Vec::new() };
         let diagnosed = self.diagnostics.of(root, paths).await?;
-        Ok(diagnostics(asked, diagnosed, severity))
+        diagnostics(asked, diagnosed, severity, &page)
     }
 }
 
@@ -229,13 +239,70 @@ fn parts<T>(found: Found<T>) -> (Vec<T>, Extent) {
     (found.items, Extent { hits, exact, truncated, cursor: found.next, remarks: found.remarks })
 }
 
-fn diagnostics(asked: Vec<String>, diagnosed: Diagnosed, severity: Option<SeverityArg>) -> DiagnosticsAnswer {
+/// One page of what was found. Its cursor counts what was given before.
+fn diagnostics(
+    asked: Vec<String>,
+    diagnosed: Diagnosed,
+    severity: Option<SeverityArg>,
+    page: &Page,
+) -> Result<DiagnosticsAnswer, CodeError> {
     let least = match severity {
         Some(SeverityArg::Error) => Severity::Error,
         None | Some(SeverityArg::Warning) => Severity::Warning,
         Some(SeverityArg::All) => Severity::Hint,
     };
-    let found = diagnosed.found.into_iter().filter(|d| d.severity <= least).map(|d| Diagnostic {
+    let skip = match page.cursor.as_deref().filter(|cursor| !cursor.is_empty()) {
+        None => 0,
+        Some(cursor) => cursor.parse::<usize>().map_err(|_| {
+            CodeError::Invalid(format!("{cursor:?} is no cursor: give the one of the answer before, or none"))
+        })?,
+    };
+    let all: Vec<_> = diagnosed.found.into_iter().filter(|d| d.severity <= least).collect();
+    let count = |severity| all.iter().filter(|d| d.severity == severity).count() as u64;
+    let (errors, warnings, hits) = (count(Severity::Error), count(Severity::Warning), all.len());
+    let mut bytes = 0;
+    let found: Vec<_> = all
+        .into_iter()
+        .skip(skip)
+        .map(shown)
+        .enumerate()
+        .take_while(|(at, d)| {
+            bytes += d.path.len() + d.message.len() + 64;
+            *at == 0 || (*at < page.limit && bytes <= page.bytes)
+        })
+        .map(|(_, d)| d)
+        .collect();
+    let given = skip.saturating_add(found.len());
+    let cursor = (given < hits).then(|| given.to_string());
+    let mut unchecked: Vec<_> =
+        diagnosed.unchecked.into_iter().map(|u| Unchecked { paths: u.paths, reason: u.reason }).collect();
+    // Of a folder its files are named.
+    let is_of = |path: &String, asked: &String| {
+        asked == "." || path.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let known = |asked: &String| {
+        let mut named = diagnosed.checked.iter().chain(unchecked.iter().flat_map(|u: &Unchecked| &u.paths));
+        named.any(|path| is_of(path, asked))
+    };
+    let unknown: Vec<_> = asked.into_iter().filter(|path| !known(path)).collect();
+    if !unknown.is_empty() {
+        let reason = "no language server is known for files of this kind (TypeScript, JavaScript, Python, Go and Rust have one)";
+        unchecked.push(Unchecked { paths: unknown, reason: reason.into() });
+    }
+    Ok(DiagnosticsAnswer {
+        checked: diagnosed.checked,
+        errors,
+        warnings,
+        hits: hits as u64,
+        found,
+        truncated: cursor.is_some(),
+        cursor,
+        unchecked,
+    })
+}
+
+fn shown(d: crate::ports::code::Diagnostic) -> Diagnostic {
+    Diagnostic {
         path: d.path,
         line: d.line,
         column: d.column,
@@ -247,17 +314,58 @@ fn diagnostics(asked: Vec<String>, diagnosed: Diagnosed, severity: Option<Severi
         },
         code: d.code,
         source: d.source,
-        message: d.message,
-    });
-    let mut unchecked: Vec<_> =
-        diagnosed.unchecked.into_iter().map(|u| Unchecked { paths: u.paths, reason: u.reason }).collect();
-    let known = |path: &String| {
-        diagnosed.checked.contains(path) || unchecked.iter().any(|u: &Unchecked| u.paths.contains(path))
-    };
-    let unknown: Vec<_> = asked.into_iter().filter(|path| !known(path)).collect();
-    if !unknown.is_empty() {
-        let reason = "no language server is known for files of this kind (TypeScript, JavaScript, Python, Go and Rust have one)";
-        unchecked.push(Unchecked { paths: unknown, reason: reason.into() });
+        message: clipped(&d.message, MESSAGE_CHARS),
     }
-    DiagnosticsAnswer { found: found.collect(), checked: diagnosed.checked, unchecked }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixty_thousand_errors_are_given_in_pages() {
+        let error = |line: usize| crate::ports::code::Diagnostic {
+            path: "a.ts".into(),
+            line,
+            column: 1,
+            severity: if line.is_multiple_of(2) { Severity::Error } else { Severity::Warning },
+            code: None,
+            source: None,
+            message: if line == 7 { "x".repeat(1 << 20) } else { format!("error {line}") },
+        };
+        let found: Vec<_> = (0..60_000).map(error).collect();
+        let diagnosed = Diagnosed { checked: vec!["a.ts".into()], found, ..Diagnosed::default() };
+        let mut page = Page { limit: usize::MAX, bytes: ANSWER_BYTES, cursor: None };
+        let mut lines = Vec::new();
+        loop {
+            let answer = diagnostics(vec!["a.ts".into()], diagnosed.clone(), None, &page).unwrap();
+            assert_eq!((answer.errors, answer.warnings, answer.hits), (30_000, 30_000, 60_000));
+            assert_eq!(answer.title(), "30000 errors, 30000 warnings");
+            assert!(answer.text().len() <= ANSWER_BYTES + 1024, "{}", answer.text().len());
+            assert_eq!(answer.truncated, answer.cursor.is_some());
+            lines.extend(answer.found.iter().map(|d| d.line));
+            if answer.cursor.is_none() {
+                break;
+            }
+            assert!(answer.text().contains("60000 messages, "), "{}", answer.text());
+            page.cursor = answer.cursor;
+        }
+        assert!(lines.into_iter().eq(0..60_000), "each once, in order");
+        page.cursor = Some("x".into());
+        assert!(diagnostics(Vec::new(), diagnosed, None, &page).is_err());
+    }
+
+    #[test]
+    fn what_was_named_and_not_looked_at_is_said() {
+        let checked = vec!["src/a.ts".to_owned()];
+        let page = Page::first(10);
+        let unknown = |asked: &[&str]| {
+            let asked = asked.iter().map(ToString::to_string).collect();
+            let diagnosed = Diagnosed { checked: checked.clone(), ..Diagnosed::default() };
+            let answer = diagnostics(asked, diagnosed, None, &page).unwrap();
+            answer.unchecked.into_iter().flat_map(|u| u.paths).collect::<Vec<_>>()
+        };
+        assert_eq!(unknown(&["src", ".", "src/a.ts"]), Vec::<String>::new());
+        assert_eq!(unknown(&["sr", "README.md", "src/a.ts"]), ["sr", "README.md"]);
+    }
 }

@@ -114,13 +114,19 @@ impl Service {
             "diagnostics" => {
                 let args: DiagnosticsArgs = args(p)?;
                 let mut paths = args.paths;
-                if paths.is_empty() {
+                let named = !paths.is_empty();
+                if !named {
                     let changed = self.engine.change(&session, false, None, None).await;
                     let changed =
                         changed.map_err(|e| Fault::Said(format!("{e}: name the files in `paths`")))?.changed;
                     paths = changed.into_iter().filter(|path| root.join(path).is_file()).collect();
                 }
-                Ok(told(&self.code.diagnose(&project, &paths, args.severity).await?))
+                Ok(told(
+                    &self
+                        .code
+                        .diagnose(&project, &paths, named, args.severity, code::answer(args.cursor))
+                        .await?,
+                ))
             }
             "tree_diff" => {
                 let args: TreeDiffArgs = args(p)?;

@@ -261,10 +261,11 @@ pub fn host_events(event: HostEvent) -> impl Iterator<Item = HostInput> {
 
 fn host_event(event: HostEvent) -> HostInput {
     match event {
-        HostEvent::Status { session, state, retry_at, .. } => HostInput::Status {
+        HostEvent::Status { session, state, retry_at, message } => HostInput::Status {
             session: HostSessionId(session),
             state: host::turn_state(state),
             retry_at: retry_at.map(Millis),
+            message,
         },
         HostEvent::Error { session, error } => {
             HostInput::Error { session: HostSessionId(session), fault: host::fault(error) }

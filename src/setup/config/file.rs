@@ -1,6 +1,7 @@
 //! A file of options: JSON with comments, each value with the line it stands on.
 use super::fields::Field;
 use super::layers::{Fault, Origin};
+use crate::setup::edit::line_of;
 use jsonc_parser::ast::Value as Ast;
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, parse_to_ast};
@@ -51,8 +52,4 @@ pub(super) fn read(path: &Path, text: &str) -> (Values, Vec<Fault>) {
         }
     }
     (values, faults)
-}
-
-fn line_of(text: &str, at: usize) -> usize {
-    text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }

@@ -1,8 +1,9 @@
 //! Where values come from, the last one first: the environment, the plugin's entry, the project's file, the user's file,
 //! the default.
-use super::fields::{FIELDS, Field};
+use super::fields::{FIELDS, Field, nearest};
 use super::file;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ pub enum Origin {
         line: usize,
     },
     Env(&'static str),
+    /// A variable that means nothing.
+    Unknown(String),
     /// `--set` of the command line.
     Flag,
 }
@@ -37,6 +40,7 @@ impl fmt::Display for Origin {
             Self::Plugin => write!(f, "the plugin's options in OpenCode's configuration"),
             Self::Entry { place, line } => write!(f, "{place}:{line}"),
             Self::Env(name) => write!(f, "{name}"),
+            Self::Unknown(name) => write!(f, "{name}"),
             Self::Flag => write!(f, "--set"),
         }
     }
@@ -57,7 +61,8 @@ pub struct Layers<'a> {
     pub project: &'a Path,
     /// Options of the plugin's entry, `bin` with them.
     pub plugin: Vec<Given>,
-    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// Variables of the environment whose names begin with `GANTRY_`.
+    pub env: BTreeMap<String, String>,
     pub flags: Vec<Flag>,
 }
 
@@ -92,7 +97,17 @@ pub struct Resolved {
     /// In the order of the table; without those that are not set and have no default.
     pub values: Vec<(&'static str, Value, Origin)>,
     pub faults: Vec<Fault>,
+    /// Variables that look like Gantry's and are like none of them: another program's, as far as can be told.
+    pub strangers: Vec<String>,
 }
+
+/// Variables of the environment that are no options.
+const OTHERS: [&str; 6] =
+    ["GANTRY_BIN", "GANTRY_HOME", "GANTRY_LAUNCHED", "GANTRY_LOG", "GANTRY_POOLS", "GANTRY_STORE"];
+const PREFIX: &str = "GANTRY_";
+
+/// Letters of a name for each one that may be wrong in it before it counts as another name.
+const LETTERS_A_SLIP: usize = 3;
 
 impl Origin {
     fn rank(&self) -> u8 {
@@ -100,7 +115,7 @@ impl Origin {
             Self::Default => 0,
             Self::File { .. } => 1,
             Self::Plugin | Self::Entry { .. } => 2,
-            Self::Env(_) => 3,
+            Self::Env(_) | Self::Unknown(_) => 3,
             Self::Flag => 4,
         }
     }
@@ -119,9 +134,11 @@ impl Layers<'_> {
             resolved.folder(folder);
         }
         self.plugin.iter().for_each(|given| resolved.given(given));
-        for field in &FIELDS {
-            if let Some(text) = (self.env)(field.env).filter(|text| !text.is_empty()) {
-                resolved.take(field, field.kind.read(&text), Origin::Env(field.env));
+        for (name, text) in self.env.iter().filter(|(_, text)| !text.is_empty()) {
+            match FIELDS.iter().find(|field| field.env == name) {
+                Some(field) => resolved.take(field, field.kind.read(text), Origin::Env(field.env)),
+                None if OTHERS.contains(&name.as_str()) => {}
+                None => resolved.stranger(name),
             }
         }
         self.flags.iter().for_each(|(field, value)| resolved.set(field, value.clone(), Origin::Flag));
@@ -163,6 +180,19 @@ impl Resolved {
             let (values, faults) = file::read(&path, &text);
             self.faults.extend(faults);
             values.into_iter().for_each(|(field, value, origin)| self.set(field, value, origin));
+        }
+    }
+
+    /// A variable nearly named like one of ours was meant to be it; other programs may have names of their own.
+    fn stranger(&mut self, name: &str) {
+        let known = FIELDS.iter().map(|field| field.env).chain(OTHERS);
+        let slips = name.len().saturating_sub(PREFIX.len()) / LETTERS_A_SLIP;
+        match nearest(name, known) {
+            Some((near, slip)) if slip <= slips => {
+                let what = format!("no such variable; did you mean {near}?");
+                self.faults.push(Fault { origin: Origin::Unknown(name.to_owned()), what });
+            }
+            _ => self.strangers.push(name.to_owned()),
         }
     }
 

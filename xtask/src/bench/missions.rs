@@ -9,17 +9,21 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::Built;
+use super::arms::{Arm, Arms, Run};
+use super::cost::Used;
 use super::demo::missions;
 use super::makespan::{WORKERS, rounds};
 use super::scratch;
 use super::stats::Samples;
-use super::table::{Row, Stat, Table};
+use super::table::{Row, Table};
 use crate::lab::host::{Client, HostEnv};
 use crate::lab::model::{Model, Recorded, Role, Rule, Script, Turn};
 
 /// Tasks side by side, and how often.
-const SIZES: [(usize, usize); 3] = [(1, 3), (10, 2), (50, 1)];
+const SIZES: [(usize, usize); 3] = [(1, 3), (10, 3), (50, 1)];
 const THINK: Duration = Duration::from_secs(1);
+/// After the last answer: what a turn leaves behind has ended.
+const SETTLED: Duration = Duration::from_secs(2);
 const FILES: usize = 100;
 /// Tasks that begin together in worktrees, and how often.
 const ABREAST: usize = 4;
@@ -30,7 +34,8 @@ const READ: usize = 4;
 /// Longer than opening the worktrees takes, and shorter than any real planner.
 const PLANNING: Duration = Duration::from_secs(8);
 
-/// Tasks side by side, beside the same turns without Gantry.
+/// Tasks side by side, beside the same turns without Gantry: once with workers that change the same files, and once with
+/// workers that only read.
 pub(super) fn side_by_side(built: &Built) -> Result<Table> {
     let folder = scratch::folder()?;
     let root = folder.path().join("host");
@@ -45,38 +50,47 @@ pub(super) fn side_by_side(built: &Built) -> Result<Table> {
     // Only the first turn of a directory loads what all need.
     turn(client, "opening")?;
     let mut table = Table::default();
-    let (mut reviews, mut bare_reviews) = (Vec::new(), Vec::new());
+    let mut all = Arms::default();
+    let mut round = 0;
     for (tasks, runs) in SIZES {
-        let bound = bound(tasks);
-        let (mut ratios, mut bare_ratios, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+        let mut arms = Arms::default();
         for _ in 0..runs {
-            model.replace(script(&project, tasks, Duration::ZERO));
-            let from = model.requests().len();
-            let took = mission(built, &env, client)?;
-            reviews.extend(turnarounds(&model.requests()[from..], tasks)?);
-            model.replace(bare_script(tasks));
-            let from = model.requests().len();
-            let bare = bare(client, tasks)?;
-            bare_reviews.extend(turnarounds(&model.requests()[from..], tasks)?);
-            ratios.push(took.as_secs_f64() / bound.as_secs_f64());
-            bare_ratios.push(bare.as_secs_f64() / bound.as_secs_f64());
-            beside.push(took.as_secs_f64() / bare.as_secs_f64());
+            round += 1;
+            let measured = |arm: Arm| -> Result<Run> {
+                let files = format!("{}{round}", arm.folder());
+                model.replace(match arm {
+                    Arm::Mission => script(&project, &files, tasks, Duration::ZERO),
+                    Arm::Writing => bare_script(tasks, Some(&project.join(&files))),
+                    Arm::Reading => bare_script(tasks, None),
+                });
+                let (from, before) = (model.requests().len(), Used::read(&env, &server)?);
+                let took = match arm {
+                    Arm::Mission => mission(built, &env, client)?,
+                    Arm::Writing | Arm::Reading => bare(client, tasks)?,
+                };
+                // What ends by itself after the last word belongs to it.
+                std::thread::sleep(SETTLED);
+                let used = Used::read(&env, &server)? - before;
+                let requests = &model.requests()[from..];
+                Ok(Run {
+                    took,
+                    used,
+                    waits: turnarounds(requests, tasks)?,
+                    asked: requests.len(),
+                    sent: requests.iter().map(|r| r.raw.len()).sum(),
+                })
+            };
+            // Who goes first changes.
+            for step in 0..Arm::ALL.len() {
+                let arm = Arm::ALL[(round + step) % Arm::ALL.len()];
+                arms.of(arm).push(measured(arm)?);
+            }
         }
         ensure!(model.misses().is_empty(), "the script missed a turn: {:?}", model.misses());
-        let what =
-            format!("real host: mission of {tasks} tasks side by side ÷ its bound of {} s", bound.as_secs());
-        table = table
-            .row(Row::new(what, "×", Samples::new(ratios)))
-            .row(Row::new(
-                "… the same turns by a loop without Gantry ÷ the bound",
-                "×",
-                Samples::new(bare_ratios),
-            ))
-            .row(Row::new("… mission ÷ loop, run by run", "×", Samples::new(beside)).below(Stat::P50, 1.05));
+        table = arms.rows(table, tasks, bound(tasks));
+        all.take_in(arms);
     }
-    Ok(table
-        .row(Row::new("worker's last word → its reviewer's first request", "ms", Samples::millis(reviews)))
-        .row(Row::new("… by the loop (no look at the tree)", "ms", Samples::millis(bare_reviews))))
+    Ok(all.wait_rows(table))
 }
 
 /// What is made ready ahead, and what is handed on: each with and without.
@@ -181,7 +195,7 @@ fn in_worktrees(built: &Built, ahead: usize) -> Result<Duration> {
     let root = folder.path().join("host");
     let project = scratch::project(folder.path(), FILES)?;
     std::fs::create_dir(&root)?;
-    let model = Model::start(script(Path::new(""), ABREAST, PLANNING))?;
+    let model = Model::start(script(Path::new(""), "work", ABREAST, PLANNING))?;
     let env = HostEnv::new(&root, &project)?
         .model(&model)
         .plugin(&built.shim, json!({"isolation": "worktree", "worktreesAhead": ahead}))
@@ -207,7 +221,7 @@ fn in_a_row(built: &Built, reuse: &str) -> Result<(Duration, f64)> {
     let project = scratch::project(folder.path(), FILES)?;
     std::fs::create_dir(&root)?;
     let mut script =
-        script(&project, 0, Duration::ZERO).first(planner(super::host::plan(CHAIN, true), THINK));
+        script(&project, "work", 0, Duration::ZERO).first(planner(super::host::plan(CHAIN, true), THINK));
     for n in (1..=CHAIN).rev() {
         let read = if n == 1 || reuse == "off" { READ } else { 0 };
         let glance = |rule: Rule, file: usize| {
@@ -215,7 +229,9 @@ fn in_a_row(built: &Built, reuse: &str) -> Result<(Duration, f64)> {
             rule.turn(Turn::call("read", json!({"filePath": file})).after(THINK))
         };
         let worker = (0..read).fold(Rule::new(Role::Worker).contains(&format!("Task T{n}: ")), glance);
-        script = script.rule(works(worker, &project, n)).rule(reviewer(&format!("Review of task T{n}: ")));
+        script = script
+            .rule(works(worker, &project.join("work"), n))
+            .rule(reviewer(&format!("Review of task T{n}: ")));
     }
     let model = Model::start(script)?;
     let env = HostEnv::new(&root, &project)?
@@ -228,16 +244,24 @@ fn in_a_row(built: &Built, reuse: &str) -> Result<(Duration, f64)> {
     Ok((took, sent as f64 / 1e3))
 }
 
-fn script(project: &Path, tasks: usize, planning: Duration) -> Script {
+fn script(project: &Path, folder: &str, tasks: usize, planning: Duration) -> Script {
     let brief = json!({"brief": "Write every file that the plan names."});
     let commander = Rule::new(Role::Commander).contains("Call the tool `mission`");
+    let mut plan = super::host::plan(tasks, false);
+    for n in 1..=tasks {
+        plan["tasks"][n - 1]["files"] = json!([format!("{folder}/T{n}.txt")]);
+    }
     let mut script = Script::new()
         .rule(commander.turn(Turn::call("mission", brief).after(THINK)).turn(Turn::echo()))
-        .rule(planner(super::host::plan(tasks, false), THINK.max(planning)))
+        .rule(planner(plan, THINK.max(planning)))
         .rule(reviewer("Integration review"));
     for n in 1..=tasks {
         let worker = Rule::new(Role::Worker).contains(&format!("Task T{n}: "));
-        script = script.rule(reviewer(&format!("Review of task T{n}: "))).rule(works(worker, project, n));
+        script = script.rule(reviewer(&format!("Review of task T{n}: "))).rule(works(
+            worker,
+            &project.join(folder),
+            n,
+        ));
     }
     script
 }
@@ -248,11 +272,14 @@ fn planner(plan: Value, thinks: Duration) -> Rule {
 }
 
 /// Writes its file and reports.
-fn works(worker: Rule, project: &Path, n: usize) -> Rule {
-    let write = json!({"filePath": project.join(format!("work/T{n}.txt")), "content": "done\n"});
+fn works(worker: Rule, folder: &Path, n: usize) -> Rule {
     let report = json!({"status": "done", "summary": "The file is written."});
-    let worker = worker.turn(Turn::call("write", write).after(THINK));
-    worker.turn(Turn::call("submit_report", report).after(THINK))
+    worker.turn(write(folder, n)).turn(Turn::call("submit_report", report).after(THINK))
+}
+
+fn write(folder: &Path, n: usize) -> Turn {
+    let file = json!({"filePath": folder.join(format!("T{n}.txt")), "content": "done\n"});
+    Turn::call("write", file).after(THINK)
 }
 
 fn reviewer(opening: &str) -> Rule {
@@ -260,18 +287,19 @@ fn reviewer(opening: &str) -> Rule {
     Rule::new(Role::Reviewer).contains(opening).turn(Turn::call("submit_review", verdict).after(THINK))
 }
 
-/// As many requests for each turn, with a tool of the host in the place of Gantry's.
-fn bare_script(tasks: usize) -> Script {
+/// As many requests for each turn, with tools of the host in the place of Gantry's. Workers write where it is said.
+fn bare_script(tasks: usize, folder: Option<&Path>) -> Script {
     let glance = || Turn::call("glob", json!({"pattern": "src/part0/*1.js"})).after(THINK);
-    let rule = |text: &str, answers: usize| {
-        let rule = Rule::new(Role::Other).contains(text);
-        (0..answers).fold(rule, |rule, _| rule.turn(glance())).say("Done.")
-    };
-    let once = ["Commander's turn", "planner's turn", "Integration review"].map(|text| rule(text, 1));
-    let mut script = once.into_iter().fold(Script::new(), Script::rule);
+    let rule = |text: &str| Rule::new(Role::Other).contains(text);
+    let once = ["Commander's turn", "planner's turn", "Integration review"];
+    let mut script = once
+        .into_iter()
+        .fold(Script::new(), |script, text| script.rule(rule(text).turn(glance()).say("Done.")));
     for n in 1..=tasks {
-        script =
-            script.rule(rule(&format!("Review of task T{n}: "), 1)).rule(rule(&format!("Task T{n}: "), 2));
+        let first = folder.map_or_else(glance, |folder| write(folder, n));
+        let worker = rule(&format!("Task T{n}: ")).turn(first).turn(glance()).say("Done.");
+        let reviewer = rule(&format!("Review of task T{n}: ")).turn(glance()).say("Done.");
+        script = script.rule(reviewer).rule(worker);
     }
     script
 }

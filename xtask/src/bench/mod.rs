@@ -5,6 +5,8 @@
 //! long as they are told, so that the sidecar's share of the time is all that is left. Absent on purpose: anything
 //! that runs inside the product's process (`cargo bench` has that), and a verdict on other products.
 
+mod arms;
+mod cost;
 mod demo;
 mod host;
 mod idle;

@@ -145,7 +145,7 @@ fn blob(rest: &mut &[u8]) -> Option<String> {
     let size: usize = head.rsplit(' ').next()?.parse().ok()?;
     let bytes = rest.get(..size)?.to_vec();
     *rest = rest.get(size + 1..).unwrap_or_default();
-    if head.contains(" blob ") { String::from_utf8(bytes).ok() } else { None }
+    head.contains(" blob ").then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 pub(super) fn call(private: &Path) -> Call<'_> {

@@ -184,7 +184,9 @@ impl Worktrees for GitTree {
         Box::pin(async move {
             let folder = slots.join(super::markers::digest(&real_path(&project).unwrap_or(project)));
             let at = folder.clone();
-            let tidied = tokio::task::spawn_blocking(move || slot::tidy(&slots, &folder)).await;
+            let markers = super::markers::OpenMarkers::new(&self.data_dir);
+            let tidied =
+                tokio::task::spawn_blocking(move || slot::tidy(&slots, &folder, &markers.projects())).await;
             tidied.map_err(std::io::Error::other).and_then(|done| done).map_err(|e| place::file(&at, &e))
         })
     }

@@ -9,6 +9,7 @@ use super::place::{LEFT_OUT, Place, Slot, file};
 use super::snapshot::{borrow, names};
 use crate::domain::verdict::TreeId;
 use crate::ports::workspace::WorkspaceError;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,11 @@ const MANIFESTS: [&str; 22] = [
     "uv.lock",
     "yarn.lock",
 ];
+/// Folder of a slot with the worktree in it, which has the project's name; all else in the slot is Gantry's own, and no
+/// name of a project gets into its way.
+const TREE: &str = "tree";
+/// The links that were made in the worktree, a line each.
+const LINKS: &str = "links";
 /// Worktrees of one project that stay for its next mission.
 const KEPT: u32 = 4;
 /// Worktrees that no mission used for so long are removed.
@@ -65,14 +71,17 @@ pub(super) async fn give(
     wanted: &Wanted<'_>,
 ) -> Result<PathBuf, WorkspaceError> {
     let name = place.root.file_name().unwrap_or("project".as_ref());
-    let tree = slot.folder.join(name);
+    let tree = slot.folder.join(TREE).join(name);
     files::make_folder(&tree).map_err(|e| file(&tree, &e))?;
     if !slot.git_dir().join("HEAD").is_file() {
         init(git, &slot.git_dir(), place, &["--bare"]).await?;
     }
     settings(git, place, slot).await?;
     ignored(&slot.git_dir(), place, wanted.links)?;
+    unjoin(slot, &tree)?;
     checkout(git, place, slot, &tree, wanted.files).await?;
+    let links = slot.folder.join(LINKS);
+    files::write_atomic(&links, wanted.links.join("\n").as_bytes()).map_err(|e| file(&links, &e))?;
     wanted.links.iter().try_for_each(|link| join(place, &tree, link))?;
     own_repository(git, place, slot, &tree, wanted).await?;
     // Told by `tidy` from those that nobody uses.
@@ -171,14 +180,20 @@ fn is_manifest(entry: &[u8]) -> bool {
     MANIFESTS.contains(&name) || name.starts_with("requirements") && name.ends_with(".txt")
 }
 
+/// Takes away the links that were made for who was here before: they may not be wanted any more, and a command that
+/// empties such a folder would empty the user's.
+fn unjoin(slot: &Slot, tree: &Path) -> Result<(), WorkspaceError> {
+    let made = fs::read_to_string(slot.folder.join(LINKS)).unwrap_or_default();
+    for link in made.lines().map(|link| tree.join(link)).filter(|link| link.read_link().is_ok()) {
+        fs::remove_file(&link).map_err(|e| file(&link, &e))?;
+    }
+    Ok(())
+}
+
 /// A folder of the project that the worktree shares; for reading, since it is outside of what may be written.
 fn join(place: &Place, tree: &Path, link: &str) -> Result<(), WorkspaceError> {
     let (from, to) = (place.root.join(link), tree.join(link));
-    let linked = to.read_link().is_ok();
-    if linked && !from.exists() {
-        return fs::remove_file(&to).map_err(|e| file(&to, &e));
-    }
-    if linked || to.exists() || !from.exists() {
+    if to.symlink_metadata().is_ok() || !from.exists() {
         return Ok(());
     }
     let parent = to.parent().unwrap_or(tree);
@@ -256,7 +271,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 fn beside(tree: &Path, name: &str) -> PathBuf {
-    tree.parent().unwrap_or(tree).join(name)
+    tree.ancestors().nth(2).unwrap_or(tree).join(name)
 }
 
 /// What was, or is to be, set up: the commands, and what they go by.
@@ -274,8 +289,9 @@ pub(super) fn set_up(tree: &Path, commands: &[String]) -> Result<(), WorkspaceEr
     files::write_atomic(&stamp, wanted(tree, commands).as_bytes()).map_err(|e| file(&stamp, &e))
 }
 
-/// Removes what is more than the next mission is likely to want, and what has not been used for long.
-pub(super) fn tidy(slots: &Path, project: &Path) -> io::Result<()> {
+/// Removes what is more than the next mission is likely to want, and what has not been used for long. A mission that was
+/// interrupted may go on after any time: nothing is taken from projects with one, which `open` names.
+pub(super) fn tidy(slots: &Path, project: &Path, open: &BTreeSet<String>) -> io::Result<()> {
     for slot in entries(project) {
         let number =
             slot.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<u32>().ok());
@@ -283,7 +299,9 @@ pub(super) fn tidy(slots: &Path, project: &Path) -> io::Result<()> {
             remove(&slot)?;
         }
     }
-    for slot in entries(slots).iter().flat_map(|project| entries(project)) {
+    let held =
+        |project: &Path| project.file_name().is_some_and(|name| open.contains(&*name.to_string_lossy()));
+    for slot in entries(slots).iter().filter(|project| !held(project)).flat_map(|project| entries(project)) {
         let given = fs::metadata(slot.join("given")).and_then(|found| found.modified());
         if given.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > UNUSED)) {
             remove(&slot)?;

@@ -101,12 +101,16 @@ impl<'a> Work<'a> {
         if self.user.is_none() && self.slot.is_none() {
             self.drop_ignored().await?;
         }
-        if depth > 0 {
-            for inner in self.inner_repositories(broken).await? {
-                self.take_in(&inner, depth).await?;
-            }
+        // Names are relative to the root here, and only those below it are listed.
+        let list = self.git.text(self.call(), ["ls-files", "-z", "--stage"]).await?;
+        let inner = if depth > 0 { self.inner_repositories(broken, &list) } else { Vec::new() };
+        for inner in &inner {
+            self.take_in(inner, depth).await?;
         }
-        self.forget(exclude.iter().map(|path| path.as_bytes().to_vec())).await?;
+        // Most looks find none of them: they were left out, and were never in the index.
+        let there =
+            |path: &&String| !inner.is_empty() || entries(&list).any(|(_, name)| name == path.as_bytes());
+        self.forget(exclude.iter().filter(there).map(|path| path.as_bytes().to_vec())).await?;
         self.write_tree().await
     }
 
@@ -162,19 +166,14 @@ impl<'a> Work<'a> {
     }
 
     /// Relative to the root; those with files only.
-    async fn inner_repositories(&self, mut found: Vec<PathBuf>) -> Result<Vec<PathBuf>, WorkspaceError> {
-        // Names are relative to the root here, and only those below it are listed.
-        let list = self.git.text(self.call(), ["ls-files", "-z", "--stage"]).await?;
-        let links = names(&list).filter(|entry| entry.starts_with(b"160000 "));
-        found.extend(links.filter_map(|entry| {
-            let tab = entry.iter().position(|byte| *byte == b'\t')?;
-            Some(path_of(&entry[tab + 1..]))
-        }));
+    fn inner_repositories(&self, mut found: Vec<PathBuf>, list: &[u8]) -> Vec<PathBuf> {
+        let links = entries(list).filter(|(head, _)| head.starts_with(b"160000 "));
+        found.extend(links.map(|(_, name)| path_of(name)));
         // A submodule that was never checked out is an empty folder.
         found.retain(|inner| self.root.join(inner).join(".git").exists());
         found.sort();
         found.dedup();
-        Ok(found)
+        found
     }
 
     /// Puts the tree of an inner repository in the place of its commit id.
@@ -234,6 +233,14 @@ impl<'a> Work<'a> {
 
 pub(super) fn names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| *byte == 0).filter(|name| !name.is_empty())
+}
+
+/// Of a list of the index, `MODE ID STAGE<tab>NAME` each.
+fn entries(list: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    names(list).filter_map(|entry| {
+        let tab = entry.iter().position(|byte| *byte == b'\t')?;
+        Some((&entry[..tab], &entry[tab + 1..]))
+    })
 }
 
 /// Git's names are bytes on Unix and UTF-8 elsewhere.

@@ -286,7 +286,7 @@ impl Client {
         self.out.send(framing::frame(&message)).await.map_err(|_| Silence::Gone)
     }
 
-    /// As the protocol wants it; what is left after half a second is killed.
+    /// As the protocol wants it; what is left after half a second is killed. Returns when the process is gone.
     pub(super) async fn end(mut self) {
         let politely = async {
             if self.request("shutdown", Value::Null).await.is_ok()
@@ -295,7 +295,11 @@ impl Client {
                 let _ = self.group.wait().await;
             }
         };
-        let _ = tokio::time::timeout(Duration::from_millis(500), politely).await;
+        if tokio::time::timeout(Duration::from_millis(500), politely).await.is_err() {
+            self.group.kill();
+            // One that hangs in the kernel holds up nobody.
+            let _ = tokio::time::timeout(Duration::from_secs(5), self.group.wait()).await;
+        }
     }
 }
 
@@ -315,7 +319,27 @@ fn prepared(root: &Path, command: &known::Command) -> tokio::process::Command {
     prepared.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let own = std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("GANTRY_"));
     prepared.env_clear().envs(own.collect::<Vec<_>>());
-    // Nothing is fetched on behalf of a question.
-    prepared.env("npm_config_offline", "true").env("CARGO_NET_OFFLINE", "true").env("GOPROXY", "off");
+    prepared.envs(NOTHING_FETCHED);
+    // A proxy of rustup that fails would print pages.
+    prepared.env("RUST_BACKTRACE", "0");
     prepared
 }
+
+/// Nothing is fetched on behalf of a question, neither by a server nor by what stands in for one on the PATH.
+const NOTHING_FETCHED: [(&str, &str); 11] = [
+    ("npm_config_offline", "true"),
+    ("COREPACK_ENABLE_NETWORK", "0"),
+    ("PIP_NO_INDEX", "1"),
+    ("UV_OFFLINE", "1"),
+    ("CARGO_NET_OFFLINE", "true"),
+    // rust-analyzer, cargo and rustc on the PATH are rustup's, which installs the toolchain that a project names.
+    ("RUSTUP_AUTO_INSTALL", "0"),
+    // A rustup before 1.28 knows no such switch; it has nowhere to fetch from.
+    ("RUSTUP_DIST_SERVER", "file:///nowhere"),
+    // So does go.
+    ("GOTOOLCHAIN", "local"),
+    ("GOPROXY", "off"),
+    // Modules of GOPRIVATE are fetched past a proxy that is off.
+    ("GONOPROXY", "none"),
+    ("GOVCS", "*:off"),
+];

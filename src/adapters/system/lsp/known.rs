@@ -2,6 +2,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+const RUST_ANALYZER: &str = "rust-analyzer is not installed: run `rustup component add rust-analyzer`";
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Language {
     TypeScript,
@@ -42,6 +44,26 @@ impl Language {
         }
     }
 
+    /// A text for a file that is there and brings nothing in; none where that cannot be written.
+    pub(super) fn without_content(self, text: &str) -> Option<String> {
+        match self {
+            Self::TypeScript => Some("export {}\n".into()),
+            Self::Python | Self::Rust => Some(String::new()),
+            Self::Go => {
+                text.lines().find(|line| line.starts_with("package ")).map(|line| format!("{line}\n"))
+            }
+        }
+    }
+
+    /// What to do, where the reason of a failed start says that the server is not installed.
+    pub(super) fn cure(self, why: &str) -> Option<&'static str> {
+        // rustup has a program of this name for each toolchain, with or without the component.
+        let is_proxy = why.contains("Unknown binary 'rust-analyzer'")
+            || why.contains("'rust-analyzer' is not installed")
+            || why.contains("rustup component add");
+        (self == Self::Rust && is_proxy).then_some(RUST_ANALYZER)
+    }
+
     /// For people.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -61,32 +83,48 @@ impl Language {
                 "gopls is not installed: run `go install golang.org/x/tools/gopls@latest`, and put it on the PATH".into()
             }),
             Self::Rust => on_path(path, "rust-analyzer").map(|program| Command { program, args: &[] }).ok_or_else(|| {
-                "rust-analyzer is not installed: run `rustup component add rust-analyzer`".into()
+                RUST_ANALYZER.into()
             }),
         }
     }
 }
 
+/// Where the programs of a project are: in its folder, and in those above it up to the root of its repository.
+pub(super) fn folders(root: &Path) -> Vec<&Path> {
+    let mut folders = Vec::new();
+    for folder in root.ancestors() {
+        folders.push(folder);
+        if folder.join(".git").exists() {
+            return folders;
+        }
+    }
+    vec![root]
+}
+
 /// TypeScript from 7 on is a language server itself; before that one is put in front of it.
 fn typescript(root: &Path, path: &OsStr) -> Result<Command, String> {
-    let typescript = root.join("node_modules/typescript");
-    let native = typescript.join("package.json").is_file() && !typescript.join("lib/tsserver.js").is_file();
-    if native && let Some(program) = program(&root.join("node_modules/.bin/tsc")) {
-        return Ok(Command { program, args: &["--lsp", "--stdio"] });
-    }
     let name = "typescript-language-server";
-    let found = program(&root.join("node_modules/.bin").join(name)).or_else(|| on_path(path, name));
-    found.map(|program| Command { program, args: &["--stdio"] }).ok_or_else(|| {
+    for folder in folders(root) {
+        let typescript = folder.join("node_modules/typescript");
+        let native =
+            typescript.join("package.json").is_file() && !typescript.join("lib/tsserver.js").is_file();
+        if native && let Some(program) = program(&folder.join("node_modules/.bin/tsc")) {
+            return Ok(Command { program, args: &["--lsp", "--stdio"] });
+        }
+        if let Some(program) = program(&folder.join("node_modules/.bin").join(name)) {
+            return Ok(Command { program, args: &["--stdio"] });
+        }
+    }
+    on_path(path, name).map(|program| Command { program, args: &["--stdio"] }).ok_or_else(|| {
         "typescript-language-server is not installed: run `npm install --save-dev typescript-language-server typescript` in the project, or add -g".into()
     })
 }
 
 fn python(root: &Path, path: &OsStr) -> Result<Command, String> {
-    let folders = [".venv/bin", "venv/bin", "node_modules/.bin"];
+    let places = [".venv/bin", "venv/bin", "node_modules/.bin"];
     let names = ["basedpyright-langserver", "pyright-langserver"];
-    let local = folders
-        .iter()
-        .flat_map(|folder| names.iter().map(move |name| program(&root.join(folder).join(name))));
+    let folders = folders(root).into_iter().flat_map(|folder| places.map(|place| folder.join(place)));
+    let local = folders.flat_map(|folder| names.map(|name| program(&folder.join(name))));
     let mut found = local.chain(names.iter().map(|name| on_path(path, name))).flatten();
     let would_download = |program: &PathBuf| downloads(program);
     match found.find(|program| !would_download(program)) {

@@ -1,12 +1,13 @@
 //! A server that knows a project: files opened and changed in it, and what it says of them once it is quiet.
 use super::super::watchdog::Watchdog;
-use super::File;
 use super::client::{Client, Silence};
+use super::convert::{diagnostic, of_tsserver};
 use super::documents::Snapshot;
 use super::known::{self, Language};
+use super::listen::Sign;
+use super::wanted::{self, File};
 use crate::domain::file_url::file_url;
-use crate::ports::code::{Diagnostic, Severity};
-use gen_lsp_types as lsp;
+use crate::ports::code::Diagnostic;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,10 +18,6 @@ use tokio::time::{Instant, timeout};
 
 /// For the first answer of a server.
 const START: Duration = Duration::from_secs(30);
-/// Without a word from a server that tells by itself, after its last one: it has said all.
-const QUIET: Duration = Duration::from_millis(400);
-/// Without a word and without announced work: it will not say anything.
-const MUTE: Duration = Duration::from_secs(20);
 /// Documents left open for the next call; a server rereads a closed one from disk.
 const OPEN: usize = 50;
 /// Changed files that are shown to a server which does not ask to be told of them.
@@ -39,22 +36,28 @@ enum Ask {
     Pull,
     /// The compiler itself: a publication of the server may come in parts, its answer is whole.
     TsServer,
-    /// It publishes by itself; it is listened to until it is quiet.
+    /// It publishes by itself, and is listened to.
     Listen,
 }
 
-struct Document {
-    version: i64,
-    text: String,
+pub(super) struct Document {
+    pub version: i64,
+    pub text: String,
+    /// What the server had been told when it last said all of this file.
+    pub heard_at: Option<u64>,
 }
 
 pub(super) struct Session {
     root: PathBuf,
-    language: Language,
-    client: Client,
+    pub(super) language: Language,
+    pub(super) client: Client,
     ask: Option<Ask>,
-    open: BTreeMap<String, Document>,
+    pub(super) open: BTreeMap<String, Document>,
     seen: Snapshot,
+    /// Changes that the server was told of; counts up.
+    pub(super) told: u64,
+    /// Probes so far.
+    pub(super) probes: u64,
     /// A question is under way, or was when its asker went away: what is open may be texts of long ago.
     unfinished: bool,
 }
@@ -85,6 +88,8 @@ impl Session {
                     ask,
                     open: BTreeMap::new(),
                     seen,
+                    told: 0,
+                    probes: 0,
                     unfinished: false,
                 };
                 session.client.notify("initialized", json!({})).await.map_err(|e| session.why(e))?;
@@ -148,26 +153,34 @@ impl Session {
 
     async fn look(&mut self, files: &[File]) -> Result<Vec<Diagnostic>, Silence> {
         let turn = self.client.heard.turn();
-        let present: Vec<_> =
-            files.iter().filter_map(|file| Some((&file.path, file.text.as_ref()?))).collect();
-        let mut changed = Vec::new();
-        for (path, text) in &present {
-            if self.show(path, text).await? {
-                changed.push((*path).clone());
-            }
-        }
         for file in files.iter().filter(|file| file.text.is_none()) {
             self.close(&file.path).await?;
         }
-        let mut found = Vec::new();
+        let mut last = None;
+        // Those that are asked about come last: what is said of the last one is said of all that was shown.
+        for asked in [false, true] {
+            for file in files.iter().filter(|file| file.asked == asked) {
+                if let Some(text) = &file.text
+                    && self.show(&file.path, text).await?
+                {
+                    last = Some(file.path.as_str());
+                }
+            }
+        }
+        let asked: Vec<_> = files
+            .iter()
+            .filter(|file| file.asked)
+            .filter_map(|file| Some((file.path.as_str(), file.text.as_deref()?)))
+            .collect();
         let ask = self.way().await;
         if self.language == Language::Rust {
             self.wait_loaded().await?;
         }
         if ask == Ask::Listen {
-            self.listen(&changed, turn).await?;
+            self.listen(&asked, last, turn).await?;
         }
-        for (path, text) in present {
+        let mut found = Vec::new();
+        for (path, text) in asked {
             let items = match ask {
                 Ask::Pull => self.pull(path).await?,
                 Ask::TsServer => self.tsserver(path).await?,
@@ -179,7 +192,7 @@ impl Session {
         Ok(found)
     }
 
-    fn uri(&self, path: &str) -> String {
+    pub(super) fn uri(&self, path: &str) -> String {
         file_url(&self.root.join(path))
     }
 
@@ -205,26 +218,36 @@ impl Session {
         match self.open.get_mut(path) {
             Some(document) if document.text == text => return Ok(false),
             Some(document) => {
-                document.version += 1;
                 document.text = text.to_owned();
-                let document = json!({"uri": uri, "version": document.version});
-                let change = json!({"textDocument": document, "contentChanges": [{"text": text}]});
-                self.client.notify("textDocument/didChange", change).await?;
+                self.change(path, text).await?;
             }
             None => {
                 let id = self.language.id(path);
                 let document = json!({"uri": uri, "languageId": id, "version": 1, "text": text});
                 self.client.notify("textDocument/didOpen", json!({"textDocument": document})).await?;
-                self.open.insert(path.to_owned(), Document { version: 1, text: text.to_owned() });
+                let document = Document { version: 1, text: text.to_owned(), heard_at: None };
+                self.open.insert(path.to_owned(), document);
             }
         }
+        self.told += 1;
         // Some servers look at the whole project only when a file is saved.
         self.client.notify("textDocument/didSave", json!({"textDocument": {"uri": uri}})).await?;
         Ok(true)
     }
 
+    /// Shows another text of an open file.
+    pub(super) async fn change(&mut self, path: &str, text: &str) -> Result<(), Silence> {
+        let uri = self.uri(path);
+        let Some(document) = self.open.get_mut(path) else { return Ok(()) };
+        document.version += 1;
+        let document = json!({"uri": uri, "version": document.version});
+        let change = json!({"textDocument": document, "contentChanges": [{"text": text}]});
+        self.client.notify("textDocument/didChange", change).await
+    }
+
     async fn close(&mut self, path: &str) -> Result<(), Silence> {
         if self.open.remove(path).is_some() {
+            self.told += 1;
             let document = json!({"textDocument": {"uri": self.uri(path)}});
             self.client.notify("textDocument/didClose", document).await?;
         }
@@ -255,6 +278,7 @@ impl Session {
         if changes.is_empty() {
             return Ok(());
         }
+        self.told += 1;
         if self.client.heard.wants_changes.load(Relaxed) {
             let event = |(path, change): &(String, super::documents::Change)| json!({"uri": self.uri(path), "type": *change as u8});
             let events: Vec<_> = changes.iter().map(event).collect();
@@ -266,7 +290,7 @@ impl Session {
         let is_shown = |path: &String| Language::of(path) == Some(language) && !asked.contains(path.as_str());
         let sources = changes.into_iter().map(|(path, _)| path).filter(is_shown);
         for path in sources.take(SHOWN) {
-            if let Ok(text) = std::fs::read_to_string(self.root.join(&path)) {
+            if let Ok(Ok(text)) = wanted::text(&self.root.join(&path)) {
                 self.show(&path, &text).await?;
                 self.close(&path).await?;
             }
@@ -323,56 +347,6 @@ impl Session {
         })
         .await
     }
-
-    /// Until the server has spoken of every file since `turn`, has nothing under way, and has said no more for a while.
-    async fn listen(&self, changed: &[String], turn: u64) -> Result<(), Silence> {
-        let heard = &self.client.heard;
-        let mut last = turn;
-        self.wait("it said nothing of the files it was shown", |silent| {
-            let spoken = |path: &String| {
-                heard.published(&self.uri(path)).is_some_and(|p| {
-                    let version = self.open.get(path).map(|d| d.version);
-                    p.turn > turn && (p.version.is_none() || p.version >= version)
-                })
-            };
-            let all = changed.iter().all(spoken);
-            let before = std::mem::replace(&mut last, heard.turn());
-            if last != before || heard.is_working() {
-                Sign::AtWork
-            } else if all && silent >= QUIET {
-                Sign::Done
-            } else {
-                Sign::Silent
-            }
-        })
-        .await
-    }
-
-    /// Until `look`, which is told how long the server has been silent, says that it is done. A server that is silent for
-    /// too long has `fault`.
-    async fn wait(&self, fault: &str, mut look: impl FnMut(Duration) -> Sign) -> Result<(), Silence> {
-        let mut silent_since = Instant::now();
-        loop {
-            match look(silent_since.elapsed()) {
-                Sign::Done => return Ok(()),
-                Sign::AtWork => silent_since = Instant::now(),
-                Sign::Silent if silent_since.elapsed() >= MUTE => return Err(Silence::of(fault)),
-                Sign::Silent => {}
-            }
-            tokio::select! {
-                () = self.client.heard.something.notified() => {}
-                () = self.client.gone() => return Err(Silence::Gone),
-                () = tokio::time::sleep(QUIET / 4) => {}
-            }
-        }
-    }
-}
-
-/// What a server that is waited for is doing.
-enum Sign {
-    Done,
-    AtWork,
-    Silent,
 }
 
 async fn snapshot(root: &Path, language: Language) -> Snapshot {
@@ -418,86 +392,13 @@ fn hello(root: &Path) -> Value {
 
 /// What a server gets when it asks for its section of the settings.
 fn settings(root: &Path, language: Language) -> Value {
-    let python =
-        [".venv/bin/python", "venv/bin/python"].map(|path| root.join(path)).into_iter().find(|p| p.is_file());
+    let names = [".venv/bin/python", "venv/bin/python"];
+    let python = known::folders(root)
+        .into_iter()
+        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .find(|python| python.is_file());
     match (language, python) {
         (Language::Python, Some(python)) => json!({"python": {"pythonPath": python}}),
         _ => json!({}),
-    }
-}
-
-/// The compiler's own form, as one of the protocol.
-fn of_tsserver(item: &Value) -> Value {
-    let place = |at: &Value| {
-        let less_one = |n: &Value| n.as_u64().unwrap_or(1).saturating_sub(1);
-        json!({"line": less_one(&at["line"]), "character": less_one(&at["offset"])})
-    };
-    let severity = match item["category"].as_str() {
-        Some("error") => 1,
-        Some("warning") => 2,
-        Some("suggestion") => 4,
-        _ => 3,
-    };
-    json!({
-        "range": {"start": place(&item["start"]), "end": place(&item["end"])},
-        "severity": severity,
-        "code": item["code"],
-        "source": "typescript",
-        "message": item["text"],
-    })
-}
-
-fn diagnostic(path: &str, text: &str, item: Value) -> Option<Diagnostic> {
-    let item: lsp::Diagnostic = serde_json::from_value(item).ok()?;
-    let severity = match item.severity {
-        Some(lsp::DiagnosticSeverity::Warning) => Severity::Warning,
-        Some(lsp::DiagnosticSeverity::Information) => Severity::Information,
-        Some(lsp::DiagnosticSeverity::Hint) => Severity::Hint,
-        // Without a severity the client is to decide; the careful reading is an error.
-        _ => Severity::Error,
-    };
-    let line = item.range.start.line as usize;
-    Some(Diagnostic {
-        path: path.to_owned(),
-        line: line + 1,
-        column: column(text, line, item.range.start.character as usize) + 1,
-        severity,
-        code: item.code.map(|code| match code {
-            lsp::Code::Int(number) => number.to_string(),
-            lsp::Code::String(text) => text,
-        }),
-        source: item.source,
-        message: match item.message {
-            lsp::Message::String(text) => text.replace('\u{a0}', " "),
-            lsp::Message::MarkupContent(content) => content.value,
-        },
-    })
-}
-
-/// Characters before `units` of UTF-16.
-fn column(text: &str, line: usize, units: usize) -> usize {
-    let line = text.split('\n').nth(line).unwrap_or_default();
-    let mut left = units;
-    line.chars()
-        .take_while(|c| {
-            let fits = left >= c.len_utf16();
-            left = left.saturating_sub(c.len_utf16());
-            fits
-        })
-        .count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::column;
-
-    #[test]
-    fn columns_count_characters() {
-        let text = "abc\n😀ä = x\n";
-        for (line, units, chars) in
-            [(0, 0, 0), (0, 2, 2), (0, 9, 3), (1, 2, 1), (1, 3, 2), (1, 6, 5), (7, 3, 0)]
-        {
-            assert_eq!(column(text, line, units), chars, "{line}:{units}");
-        }
     }
 }

@@ -80,7 +80,11 @@ fn rework_of_the_whole_is_bounded() {
     w.run();
     assert_eq!(w.trace(&m, &["added"]), ["added R1", "added R2"]);
     assert_eq!(w.state(&m), "partially_completed");
-    assert!(w.mission(&m).reason.contains("not approved: the checks object"), "{}", w.mission(&m).reason);
+    assert!(
+        w.mission(&m).reason.contains("not approved: the checks object: [high] `npm test` fails:"),
+        "{}",
+        w.mission(&m).reason
+    );
 }
 
 #[test]

@@ -156,6 +156,24 @@ fn a_mission_that_is_over_holds_nothing() {
     }
 }
 
+/// Which files were written by tools before a restart nobody knows after it.
+#[test]
+fn after_a_restart_nobody_is_blamed_for_what_came_before() {
+    let (w, [_, s2, _]) = at_work();
+    let m = "m1".into();
+    let events = w.log[&m].len();
+    let mut w = w.take_over(w.now, events, &w.outside, false);
+    w.outside.shell_changes = vec!["a".into()];
+    w.step(Input::Host { event: HostInput::ShellRan { session: s2.clone() } });
+    w.run_for(1_000);
+    assert_eq!(w.trace(&m, &["trespassed"]), [""; 0]);
+    // From here on it is known.
+    w.outside.shell_changes = vec!["a".into()];
+    w.step(Input::Host { event: HostInput::ShellRan { session: s2 } });
+    w.run_for(1_000);
+    assert_eq!(w.trace(&m, &["trespassed"]), ["trespassed"], "{}", w.story());
+}
+
 #[test]
 fn a_shell_command_that_changes_what_another_task_holds_is_a_finding_of_its_gate() {
     let (mut w, [s1, s2, _]) = at_work();

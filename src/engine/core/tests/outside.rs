@@ -38,12 +38,14 @@ pub enum Sign {
     /// Idle is announced although the turn goes on.
     FalseIdle,
     Tool(CallState),
-    /// The host waits for its provider for so many milliseconds.
-    HostRetry(u64),
+    /// The host tries its provider again after so many milliseconds, for this reason.
+    HostRetry(u64, &'static str),
     /// The turn asks its provider, which may refuse; the host then tries again after a second.
     Asks {
         again: bool,
     },
+    /// The turn asks a provider that may be down, for so many times by now.
+    Tries(usize),
     /// The user removes the conversation.
     Deleted,
 }
@@ -76,6 +78,8 @@ pub struct Session {
     pub title: String,
     pub key: Option<AttemptId>,
     pub role: Option<Role>,
+    /// What it was made to run on.
+    pub model: Option<String>,
     pub messages: Vec<HostMessage>,
     pub busy: bool,
     pub turn: u64,
@@ -103,6 +107,8 @@ pub struct Outside {
     pub turns: Vec<(Millis, String, String)>,
     /// Turns a second that the provider bears, over all of them.
     pub bears: Option<usize>,
+    /// The provider answers nobody until then.
+    pub down: Option<Down>,
     /// When the provider was asked, whether by a turn that has just begun, and whether it refused.
     pub asked: Vec<(Millis, bool, bool)>,
     /// What the host's own dialog says to the next asks, at once.
@@ -136,6 +142,24 @@ pub struct Outside {
     pub todo_faults: VecDeque<String>,
     /// Answers to calls of the tool `mission` that reached the conversation, and messages put into it.
     pub delivered: Vec<String>,
+}
+
+impl Session {
+    /// The model begins to write.
+    fn answer(&mut self, id: &str) {
+        let model = self.model.clone().unwrap_or_else(|| "lab/x".into());
+        self.messages.push(HostMessage { model: Some(model), ..assistant(id) });
+    }
+}
+
+/// An outage as the real host shows it: it tries again by itself so many milliseconds later, each time with these
+/// words, and then fails the turn.
+#[derive(Clone, Debug)]
+pub struct Down {
+    pub until: Millis,
+    pub why: &'static str,
+    pub status: u32,
+    pub waits: &'static [u64],
 }
 
 /// What a session's title begins with: the script's key.
@@ -183,7 +207,7 @@ impl Outside {
     }
 
     fn status(&mut self, now: Millis, session: &HostSessionId, state: TurnState) {
-        self.event(now, HostInput::Status { session: session.clone(), state, retry_at: None });
+        self.event(now, HostInput::Status { session: session.clone(), state, retry_at: None, message: None });
     }
 
     // ---- calls of the engine
@@ -194,6 +218,7 @@ impl Outside {
         title: &str,
         role: Role,
         adopt: bool,
+        model: Option<String>,
     ) -> Result<HostSessionId, HostError> {
         if let Some(fault) = self.create_faults.pop_front() {
             return Err(fault);
@@ -203,7 +228,8 @@ impl Outside {
             return Ok(id.clone());
         }
         let id = HostSessionId::new(format!("s{}", self.sessions.len()));
-        let session = Session { title: title.into(), key: Some(key), role: Some(role), ..Session::default() };
+        let session =
+            Session { title: title.into(), key: Some(key), role: Some(role), model, ..Session::default() };
         self.sessions.insert(id.clone(), session);
         Ok(id)
     }
@@ -227,7 +253,12 @@ impl Outside {
         match self.slow_ms {
             None => self.begin(now, id, text),
             Some(ms) => {
-                let idle = HostInput::Status { session: id.clone(), state: TurnState::Idle, retry_at: None };
+                let idle = HostInput::Status {
+                    session: id.clone(),
+                    state: TurnState::Idle,
+                    retry_at: None,
+                    message: None,
+                };
                 self.at(now.plus(20), Happening::Event(idle));
                 self.at(now.plus(ms), Happening::Begin { session: id.clone(), text: text.into() });
             }
@@ -244,10 +275,13 @@ impl Outside {
         let session = self.session(id);
         let n = session.messages.len();
         session.messages.push(user(&format!("{id}/{n}"), text));
-        session.messages.push(assistant(&format!("{id}/{}", n + 1)));
+        session.answer(&format!("{id}/{}", n + 1));
         session.busy = true;
         session.turn += 1;
         session.rest = steps.into();
+        if self.down.is_some() {
+            self.session(id).rest.push_front((0, Step::Emit(Sign::Tries(0))));
+        }
         if self.bears.is_some() {
             self.session(id).rest.push_front((0, Step::Emit(Sign::Asks { again: false })));
         }
@@ -397,9 +431,9 @@ impl Outside {
                 }
                 self.tool_moved(now, id, "x", *state);
             }
-            Sign::HostRetry(ms) => {
-                let retry_at = Some(now.plus(*ms));
-                self.event(now, HostInput::Status { session, state: TurnState::Retry, retry_at });
+            Sign::HostRetry(ms, why) => {
+                let (retry_at, message) = (Some(now.plus(*ms)), Some((*why).to_owned()));
+                self.event(now, HostInput::Status { session, state: TurnState::Retry, retry_at, message });
             }
             Sign::Asks { again } => {
                 let lately = |(at, _, refused): &&(Millis, bool, bool)| !refused && now.since(*at) < 1_000;
@@ -407,9 +441,18 @@ impl Outside {
                 let refused = self.bears.is_some_and(|most| taken >= most);
                 self.asked.push((now, !again, refused));
                 if refused {
-                    self.emit(now, id, &Sign::HostRetry(1_000));
+                    self.emit(now, id, &Sign::HostRetry(1_000, "Too Many Requests"));
                     let again = Step::Emit(Sign::Asks { again: true });
                     self.session(id).rest.push_front((1_000, again));
+                }
+            }
+            Sign::Tries(times) => {
+                let Some(down) = self.down.clone().filter(|down| now < down.until) else { return };
+                if let Some(ms) = down.waits.get(*times) {
+                    self.emit(now, id, &Sign::HostRetry(*ms, down.why));
+                    self.session(id).rest.push_front((*ms, Step::Emit(Sign::Tries(times + 1))));
+                } else {
+                    self.session(id).rest = [(0, Step::Fail("APIError", Some(down.status)))].into();
                 }
             }
             Sign::Deleted => self.delete(now, id),
@@ -463,7 +506,7 @@ impl Outside {
             last.finish = Some("tool-calls".into());
         }
         let finished = session.messages.last().cloned();
-        session.messages.push(assistant(&format!("{id}/{n}")));
+        session.answer(&format!("{id}/{n}"));
         if let (true, Ok(text)) = (mission, output) {
             self.delivered.push(text.to_owned());
         }

@@ -178,6 +178,7 @@ fn a_look_at_an_idle_conversation_that_says_busy_first_waits() {
         session: PARENT.into(),
         state: TurnState::Idle,
         retry_at: None,
+        message: None,
     };
     w.step(Input::Host { event: idle });
     delivered_once(&mut w, &m, "Message");

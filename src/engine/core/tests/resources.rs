@@ -127,7 +127,7 @@ fn what_a_provider_tells_one_turn_holds_for_all() {
     w.outside.script(
         "T1",
         vec![vec![
-            (1_000, Step::Emit(Sign::HostRetry(60_000))),
+            (1_000, Step::Emit(Sign::HostRetry(60_000, "Too Many Requests"))),
             (70_000, Step::Call(report("T1"))),
             (10, Step::Say("x")),
         ]],
@@ -144,6 +144,8 @@ fn what_a_provider_tells_one_turn_holds_for_all() {
     assert!(after.windows(2).all(|pair| pair[1].since(pair[0]) >= 400), "one after another: {after:?}");
     let waits = |a: &crate::engine::core::Action| matches!(a, crate::engine::core::Action::Progress { title, .. } if title.contains("asks to wait"));
     assert!(w.actions.iter().any(|(_, a)| waits(a)), "the user is told what it waits for");
+    let paced = |a: &crate::engine::core::Action| matches!(a, crate::engine::core::Action::Progress { title, .. } if title.contains("begin one by one; next in 1 s"));
+    assert!(w.actions.iter().any(|(_, a)| paced(a)));
 }
 
 /// A provider that bears five turns a second, and missions in four projects that would begin far more. What was begun in the

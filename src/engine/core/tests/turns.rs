@@ -72,7 +72,7 @@ fn how_turns_end() {
         (
             "at the length limit",
             vec![vec![(500, Step::Fail("MessageOutputLengthError", None))]],
-            vec!["#1: First", "#1: Continue", "close #1: done"],
+            vec!["#1: First", "#1: Cut", "close #1: done"],
         ),
         (
             "the provider fails twice",
@@ -103,26 +103,18 @@ fn how_turns_end() {
 }
 
 #[test]
-fn a_provider_that_keeps_failing_is_waited_for_longer_each_time_then_given_up() {
+fn a_provider_that_keeps_failing_is_waited_for_longer_each_time_and_costs_no_attempt() {
     let provider = || vec![(500, Step::Fail("APIError", Some(429)))];
     let (w, m) = played(vec![provider(), provider(), provider(), provider(), provider()]);
     assert_eq!(
         prompts(&w, &m),
-        [
-            "#1: First",
-            "#1: Retry",
-            "#1: Retry",
-            "#1: Retry",
-            "#1: Retry",
-            "close #1: APIError: scripted",
-            "#2: First",
-            "close #2: done"
-        ]
+        ["#1: First", "#1: Retry", "#1: Retry", "#1: Retry", "#1: Retry", "#1: Retry", "close #1: done"]
     );
     let at: Vec<_> = w.outside.turns.iter().filter(|(_, s, _)| s == "T1").map(|(at, _, _)| *at).collect();
+    assert!(w.turns_of("T1")[1].starts_with("The model provider failed in the middle"));
     let waits: Vec<_> = at.windows(2).take(4).map(|w| w[1].since(w[0]) - 500).collect();
-    // The gate of the provider puts the end of a pause off by up to half a second.
-    let later = |(wait, least): (&u64, u64)| (least..least + 500).contains(wait);
+    // The gate of the provider puts the end of a pause off by up to half a second, and begins one turn a second.
+    let later = |(wait, least): (&u64, u64)| (least..=least + 500).contains(wait);
     assert!(waits.iter().zip([0, 1_000, 2_000, 4_000]).all(later), "{waits:?}");
 }
 
@@ -232,7 +224,7 @@ fn silence_ends_a_turn_unless_it_has_a_reason() {
         (
             "a retry that the host has announced",
             vec![
-                (1_000, Step::Emit(Sign::HostRetry(hour))),
+                (1_000, Step::Emit(Sign::HostRetry(hour, "Too Many Requests"))),
                 (hour, Step::Call(report("T1"))),
                 (1, Step::Say("x")),
             ],

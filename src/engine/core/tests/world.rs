@@ -341,8 +341,8 @@ impl World {
         let (now, ms) = (self.now, self.host_ms);
         match action {
             Action::Answer { to, answer } => self.answer(to, answer),
-            Action::CreateSession { mission, attempt, title, role, adopt, .. } => {
-                let result = self.outside.create(attempt.clone(), &title, role, adopt);
+            Action::CreateSession { mission, attempt, title, role, adopt, model, .. } => {
+                let result = self.outside.create(attempt.clone(), &title, role, adopt, model);
                 self.later(ms, Input::SessionCreated { mission, attempt, result });
             }
             Action::Prompt { mission, attempt, session, role, text, .. } => {

@@ -355,14 +355,17 @@ fn of_work() -> BoxedStrategy<Event> {
         PromptReason::First,
         PromptReason::Nudge,
         PromptReason::Continue,
+        PromptReason::Cut,
         PromptReason::Retry,
         PromptReason::Denied,
         PromptReason::Steered,
         PromptReason::Resumed,
     ]);
     let usage = (whole(), number()).prop_map(|(tokens, cost)| Spent { tokens, cost });
-    let inspection = (tree(), texts(), text(), findings())
-        .prop_map(|(tree, changed, diff, findings)| Inspection { tree, changed, diff, findings });
+    let inspection =
+        (tree(), texts(), text(), findings(), texts()).prop_map(|(tree, changed, diff, findings, notes)| {
+            Inspection { tree, changed, diff, findings, notes }
+        });
     let verdict = (any::<bool>(), tree(), text(), findings())
         .prop_map(|(approved, tree, summary, findings)| Verdict { approved, tree, summary, findings });
     prop_oneof![

@@ -538,3 +538,15 @@ async fn old_objects_and_projects_are_cleared_once_a_day() {
     lab.hash().await;
     assert!(!other.parent().expect("its folder").exists(), "31 days without a mission");
 }
+
+#[tokio::test]
+async fn texts_are_read_in_any_encoding_and_what_is_not_there_is_told_apart() {
+    let lab = Lab::committed();
+    fs::write(lab.root().join("latin.ts"), b"// caf\xe9\n").expect("a file");
+    lab.write("empty.ts", "");
+    let tree = lab.hash().await;
+    let names = ["latin.ts", "none.ts", "empty.ts", "a.txt"].map(ToOwned::to_owned).to_vec();
+    let read = lab.tree.read(lab.root(), tree, names).await.expect("texts");
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(read, [text("// caf\u{fffd}\n"), None, text(""), text("one\n")]);
+}

@@ -104,12 +104,52 @@ async fn a_worktree_is_used_again_with_what_was_built_and_nothing_else() {
     // After the mission the next one finds a few, and what nobody used for a week is gone.
     lab.give(4, &base, &[]).await;
     lab.tree.release(lab.root()).await.expect("tidied");
-    assert!(at.exists() && !at.with_file_name("").parent().expect("slots").with_file_name("4").exists());
+    let slot = at.ancestors().nth(2).expect("a slot");
+    assert!(at.exists() && !slot.with_file_name("4").exists());
     let old = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600);
-    let given = fs::File::options().write(true).open(at.with_file_name("given")).expect("its note");
+    let given = fs::File::options().write(true).open(slot.join("given")).expect("its note");
     given.set_modified(old).expect("an age");
+    // A mission below that was interrupted may go on after any time.
+    let markers = crate::adapters::system::OpenMarkers::new(&lab.base.path().join("data"));
+    markers.set(&lab.root().join("src"), true).expect("a marker");
+    lab.tree.release(lab.root()).await.expect("tidied");
+    assert!(at.exists());
+    markers.set(&lab.root().join("src"), false).expect("no marker");
     lab.tree.release(lab.root()).await.expect("tidied");
     assert!(!at.exists());
+}
+
+/// A command that empties a folder must not empty the user's by a link that an earlier mission wanted.
+#[tokio::test]
+async fn links_of_an_earlier_mission_are_taken_away() {
+    let lab = Lab::committed();
+    fs::write(lab.root().join(".gitignore"), "node_modules\n").expect("a file");
+    fs::create_dir(lab.root().join("node_modules")).expect("a folder");
+    let base = lab.hash().await;
+    let at = lab.give(1, &base, &["node_modules"]).await;
+    assert!(at.join("node_modules").read_link().is_ok());
+    lab.give(1, &base, &["node_modules"]).await;
+    assert!(at.join("node_modules").read_link().is_ok());
+    lab.give(1, &base, &[]).await;
+    assert!(at.join("node_modules").symlink_metadata().is_err());
+    // What a command of the mission put in its place stays.
+    fs::create_dir(at.join("node_modules")).expect("a folder");
+    lab.give(1, &base, &["node_modules"]).await;
+    assert!(at.join("node_modules").is_dir() && at.join("node_modules").read_link().is_err());
+}
+
+#[tokio::test]
+async fn no_name_of_a_project_gets_in_the_way_of_gantrys_own_files() {
+    for name in ["settings", "index", "given", "sha1.git", "needs", "set-up", "links", "tree", "own"] {
+        let lab = Lab::committed();
+        let project = lab.base.path().join(name);
+        fs::rename(lab.root(), &project).expect("a move");
+        let base = lab.hash_at(&project).await;
+        let given = lab.tree.give(project, 1, base.clone(), base.clone(), Vec::new()).await;
+        let at = given.expect("a worktree");
+        assert_eq!(at.file_name().expect("a name"), name);
+        assert_eq!(lab.hash_at(&at).await, base, "{name}");
+    }
 }
 
 #[tokio::test]
