@@ -107,7 +107,12 @@ async fn mission(engine: &Handle, n: u64, workers: u32, briefing: Duration) {
     engine.create(created).await.expect("accepted");
     if !briefing.is_zero() {
         let session = parent.clone();
-        engine.events(vec![HostInput::Status { session, state: TurnState::Busy, retry_at: None }]);
+        engine.events(vec![HostInput::Status {
+            session,
+            state: TurnState::Busy,
+            retry_at: None,
+            message: None,
+        }]);
         tokio::time::sleep(briefing).await;
     }
     let call = format!("call{n}");
@@ -240,6 +245,7 @@ impl Host for QuickHost {
                     session: id.clone(),
                     state: TurnState::Busy,
                     retry_at: None,
+                    message: None,
                 }]);
                 tokio::time::sleep(turn).await;
                 if !forgets {

@@ -3,15 +3,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gantry::adapters::memory::MemoryStore;
-use gantry::adapters::system::Uuids;
 use gantry::domain::ids::HostSessionId;
-use gantry::engine::handle::Limits;
-use tokio::time::Instant;
 
-use crate::engine::{Engine, Ground, QuickHost, TASKS};
-use crate::parts::Project;
-use crate::upkeep::RuntimeClock;
+use crate::engine::{Engine, QuickHost, TASKS};
+use crate::upkeep::in_memory;
 
 /// Nothing is heard of a turn for so long.
 const SILENT: Duration = Duration::from_secs(540);
@@ -20,14 +15,7 @@ const SILENT: Duration = Duration::from_secs(540);
 #[tokio::test(start_paused = true)]
 async fn where_events_arrive_a_conversation_is_asked_about_less_than_once_a_minute() {
     let host = Arc::new(QuickHost::new(SILENT, false));
-    let ground = Ground {
-        clock: Arc::new(RuntimeClock(Instant::now())),
-        ids: Arc::new(Uuids),
-        store: Arc::new(MemoryStore::new()),
-        memory: Arc::new(Project::default()),
-        limits: Limits::default(),
-    };
-    let mut engine = Engine::start(ground, 10, host.clone());
+    let mut engine = Engine::start(in_memory(), 10, host.clone());
     engine.briefing = SILENT;
     engine.missions(1, 1).await;
     let asked: HashMap<HostSessionId, [u32; 2]> = host.asked.lock().clone();
