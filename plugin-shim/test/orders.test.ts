@@ -51,6 +51,9 @@ test("an ask is shown in full before it can be allowed, and no other one is answ
   const rows = shown(long, 80, 24, 0).join("\n")
   assert.match(rows, /lines more: to allow it, make the window larger/)
   assert.ok(!rows.includes("y allow") && rows.includes("n refuse"), rows)
+  const cut = view()
+  cut.detail.asks = [{ id: "per_2", permission: "bash", patterns: ["echo", "and 3 more…"], at: 1 }]
+  assert.ok(!shown(cut, 80, 24, 0).join().includes("y allow"), "the rest of it is nowhere")
   assert.match(lines(long.detail, START).map(({ text }) => text).join("\n"), /… \d+ more lines of it/)
 
   let now = asking
@@ -86,7 +89,12 @@ test("an ask is shown in full before it can be allowed, and no other one is answ
   }
   now = long
   await assert.rejects(orders.answerOne("m1", "allow"), /too long to be shown here/)
+  now = cut
+  await assert.rejects(orders.answerOne("m1", "allow"), /too long to be shown here/)
   assert.equal(controls().length, 4)
+  now = long
+  await orders.answerOne("m1", "deny")
+  assert.deepEqual(controls().at(-1), ["deny", "per_2", undefined], "a refusal does no harm")
 })
 
 test("what is typed behind a command goes to the sidecar, once the user is sure where it cannot be undone", async () => {

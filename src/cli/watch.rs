@@ -4,6 +4,8 @@ use crate::app;
 use std::time::Duration;
 
 const LOOK: Duration = Duration::from_millis(500);
+/// Looks at a mission that has ended and whose report is still being written: its result is being put on a branch.
+const REPORT_LOOKS: u32 = 40;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -27,6 +29,7 @@ pub fn run(args: &Args) -> u8 {
 fn watch(args: &Args) -> anyhow::Result<u8> {
     let id = app::meant(args.id.as_deref())?;
     let (mut shown, mut code) = (None, exit::FAILED);
+    let mut waited = 0;
     let mut read = true;
     app::follow(&id, LOOK, |detail| {
         let row = &detail.mission;
@@ -41,6 +44,10 @@ fn watch(args: &Args) -> anyhow::Result<u8> {
         if row.ended_at.is_none() {
             // Without a reader it is not followed to its end, so the code is not its own.
             return Ok(!(read && output::still_read(Duration::ZERO)));
+        }
+        if detail.report.is_none() && waited < REPORT_LOOKS {
+            waited += 1;
+            return Ok(false);
         }
         if let (Some(report), false) = (&detail.report, args.json) {
             output::line(report.trim_end());

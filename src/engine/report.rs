@@ -1,5 +1,5 @@
 //! What people are told of a mission: its report, its status, its live title. Pure text from the state.
-use super::core::branch_name;
+use super::core::isolation::Isolation;
 use super::core::state::{Mission, RaceEnd, Task};
 use super::core::{Answer, RollbackView};
 use super::core::{pace, priorities};
@@ -78,17 +78,55 @@ pub fn report(mission: &Mission) -> String {
 /// Where the work of worktrees is to be found.
 fn result(out: &mut String, mission: &Mission) {
     let Some(isolation) = &mission.isolation else { return };
-    if isolation.owes_result() {
-        let branch = branch_name(&mission.id);
+    if let Some(why) = &isolation.half {
         let _ = writeln!(
             out,
-            "\nYour files were left as they are. The accepted work is on the branch {branch} (without git: a patch in Gantry's data folder); look at it, then merge it."
+            "\nOnly a part of the result is in your files: {why}. `gantry rollback {}` takes that part out again.",
+            mission.id
         );
-        if !isolation.clashes.is_empty() {
-            let _ = writeln!(out, "Changed by you and by it: {}", clip(&isolation.clashes.join(", "), 1_000));
+    }
+    if !isolation.owes_result() {
+        if isolation.landed.is_some() {
+            out.push_str("\nThe result was put into your files, as it was checked.\n");
         }
-    } else if isolation.landed.is_some() {
-        out.push_str("\nThe result was put into your files, as it was checked.\n");
+        return;
+    }
+    let untouched = if isolation.half.is_none() { "Your files were left as they are. " } else { "" };
+    let _ = writeln!(out, "\n{untouched}{}", left(isolation));
+    if !isolation.clashes.is_empty() {
+        let _ = writeln!(out, "Changed by you and by it: {}", clip(&isolation.clashes.join(", "), 1_000));
+    }
+}
+
+fn left(isolation: &Isolation) -> String {
+    let left = isolation.left.clone().unwrap_or_default();
+    let fault = left.fault.map(|fault| clip(&fault, 300));
+    match (left.branch, left.patch, fault) {
+        (Some(branch), None, _) => {
+            format!("The accepted work is on the branch {branch}; look at it, then merge it.")
+        }
+        (Some(branch), Some(patch), _) => {
+            let outside = clip(&left.outside.join(", "), 1_000);
+            format!(
+                "The accepted work is on the branch {branch}, but for files of submodules, which a branch cannot hold: {outside}. They are in the patch {patch}; look at both, then merge the one and apply the other in the project's folder (`patch -p1`)."
+            )
+        }
+        (None, Some(patch), None) => {
+            format!(
+                "The accepted work is in the patch {patch}; look at it, then apply it in the project's folder (`patch -p1`)."
+            )
+        }
+        (None, Some(patch), Some(fault)) => {
+            format!(
+                "No branch could be made for the accepted work ({fault}). It is in the patch {patch}; look at it, then apply it in the project's folder (`git apply`)."
+            )
+        }
+        (None, None, fault) => {
+            let fault = fault.unwrap_or_else(|| "nobody has tried yet".into());
+            format!(
+                "The accepted work could be left neither on a branch nor as a patch ({fault}). It is kept in Gantry's data folder, and left as soon as OpenCode is started here again and it can be: mend what is in the way, then start it."
+            )
+        }
     }
 }
 
@@ -324,7 +362,7 @@ pub fn rollback(view: &RollbackView) -> String {
     let _ = writeln!(out, "{head}");
     names(&mut out, "", view.steps.iter().map(|s| format!("{} ({})", s.path, s.what)));
     names(&mut out, "In the way:", view.conflicts.iter().cloned());
-    names(&mut out, "Left as somebody wrote them at that moment:", view.left.iter().cloned());
+    names(&mut out, "Left as they are:", view.left.iter().cloned());
     let others = "Changed during the mission by somebody else, or by a command, and left alone (force takes them back too):";
     names(&mut out, others, view.others.iter().cloned());
     out

@@ -71,15 +71,15 @@ impl Effects {
                 let result = worktrees.apply(project, from, to.clone(), plan_files(&todo)).await;
                 TreeDone::Landed { tree: to, result: result.map_err(told) }
             }
-            TreeWork::Release { proposal } => {
-                let left = match proposal {
-                    Some(proposal) => worktrees.propose(project.clone(), proposal).await.map(Some),
-                    None => Ok(None),
-                };
+            TreeWork::Propose { proposal } => {
+                self.keep(&project, [&proposal.base, &proposal.tree]).await;
+                TreeDone::Proposed(worktrees.propose(project, proposal).await.map_err(told))
+            }
+            TreeWork::Release => {
                 if let Err(error) = worktrees.release(project).await {
                     tracing::warn!(%error, "worktrees could not be tidied");
                 }
-                TreeDone::Released(left.map_err(told))
+                TreeDone::Released
             }
         }
     }

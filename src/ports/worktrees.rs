@@ -24,14 +24,32 @@ pub struct Conflict {
 pub enum Move {
     /// The files are those of the tree.
     Done,
-    /// They are not what the move was to begin with: nothing of it is done. The sentence says what is in the way.
+    /// They are not what the move was to begin with: nothing of it is done. The sentence says what is in the way; with the
+    /// files as they are now taken in, it can be tried again.
     InTheWay(String),
+    /// Nothing of it is done, and trying again would come to the same.
+    Refused(String),
+    /// Some files are moved, and could be neither followed by the others nor put back.
+    Half(String),
+}
+
+/// Where a result was left that is to be looked at.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Left {
+    pub branch: Option<String>,
+    /// Path of a file with all of it; where there is a branch, with what that does not have.
+    pub patch: Option<String>,
+    /// Files that are in the patch and not on the branch: a commit does not hold those of submodules.
+    pub outside: Vec<String>,
+    /// Why there is no branch where one could be expected; without a patch, why there is nothing at all.
+    pub fault: Option<String>,
 }
 
 /// A result that is to be looked at before anybody's files change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Proposal {
-    /// Without `refs/heads/`. Where it stands for something else already, a number is put behind it.
+    /// Without `refs/heads/`. Where it stands for something else already, a number is put behind it; where a branch has the
+    /// name of its folder, it has none.
     pub name: String,
     /// What the user had not committed when the work began.
     pub base: TreeId,
@@ -72,7 +90,7 @@ pub trait Worktrees: Send + Sync {
         theirs: TreeId,
     ) -> Fut<'_, Result<Merged, WorkspaceError>>;
     /// Moves the project's files from one tree to another, all or none. A move that was cut off is carried to its end by
-    /// the same call.
+    /// the same call, or taken back. An error says nothing of how the files are.
     fn apply(
         &self,
         project: PathBuf,
@@ -80,8 +98,8 @@ pub trait Worktrees: Send + Sync {
         to: TreeId,
         exclude: Vec<String>,
     ) -> Fut<'_, Result<Move, WorkspaceError>>;
-    /// Leaves a result as a branch of the user's repository; answers with its name.
-    fn propose(&self, project: PathBuf, proposal: Proposal) -> Fut<'_, Result<String, WorkspaceError>>;
+    /// Leaves a result as a branch of the user's repository, or as a patch where none can be made.
+    fn propose(&self, project: PathBuf, proposal: Proposal) -> Fut<'_, Result<Left, WorkspaceError>>;
     /// No mission is at work in the project any more: keeps a few worktrees for the next one.
     fn release(&self, project: PathBuf) -> Fut<'_, Result<(), WorkspaceError>>;
 }

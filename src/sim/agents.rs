@@ -34,6 +34,35 @@ fn roll(me: &Speaker, low: u64, high: u64) -> u64 {
     me.sim.world.lock().rng.range(low, high)
 }
 
+/// How long the host waits each time before it tries a turn again.
+const AGAIN_MS: [u64; 5] = [2_000, 2_000, 5_000, 11_000, 18_000];
+
+/// The provider answers nobody for a time between some seconds and half an hour. True when the host has given the turn up.
+async fn outage(me: &Speaker) -> bool {
+    let now = me.sim.elapsed();
+    {
+        let mut world = me.sim.world.lock();
+        let odds = world.odds.outage;
+        if world.rng.chance(odds) && world.outage_until < now {
+            world.outage_until = now + world.rng.range(5_000, 1_800_000);
+        }
+    }
+    let down = || me.sim.elapsed() < me.sim.world.lock().outage_until;
+    for ms in AGAIN_MS {
+        if !down() {
+            return false;
+        }
+        me.wait_for_provider(ms).await;
+    }
+    let lost = down();
+    if lost {
+        let status = *me.sim.world.lock().rng.pick(&[429, 503]);
+        let fault = HostFault { name: "APIError".into(), message: "down".into(), status: Some(status) };
+        me.end_message("stop", Some(fault));
+    }
+    lost
+}
+
 /// What goes wrong with the provider; true when it ended the turn.
 async fn trouble(me: &Speaker) -> bool {
     let (error, limited, hangs, long) = {
@@ -48,6 +77,9 @@ async fn trouble(me: &Speaker) -> bool {
         )
     };
     me.think(500, 5_000).await;
+    if outage(me).await {
+        return true;
+    }
     if limited {
         me.wait_for_provider(roll(me, 1_000, 120_000)).await;
     }

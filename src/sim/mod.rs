@@ -187,6 +187,7 @@ fn calm(sim: &Arc<Sim>) {
         let mut world = sim.world.lock();
         world.odds = Odds::default();
         world.stalled_until.clear();
+        world.outage_until = 0;
     }
     for process in 0..sim.hosts.len() {
         if !sim.host_up(process) {

@@ -29,6 +29,8 @@ pub struct Odds {
     pub lie: u32,
     pub provider_error: u32,
     pub rate_limit: u32,
+    /// A turn with which the provider begins to answer nobody for a while.
+    pub outage: u32,
     pub turn_hangs: u32,
     pub long_call: u32,
     /// A turn that waits for a permission.
@@ -62,6 +64,7 @@ impl Odds {
             odds.lie = some(300);
             odds.provider_error = some(150);
             odds.rate_limit = some(150);
+            odds.outage = some(40);
             odds.turn_hangs = some(60);
             odds.long_call = some(60);
         }

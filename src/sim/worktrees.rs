@@ -6,7 +6,7 @@ use super::world::{Content, World};
 use crate::domain::verdict::TreeId;
 use crate::ports::Fut;
 use crate::ports::workspace::WorkspaceError;
-use crate::ports::worktrees::{Conflict, Merged, Move, Proposal, Worktrees};
+use crate::ports::worktrees::{Conflict, Left, Merged, Move, Proposal, Worktrees};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -147,12 +147,12 @@ impl Worktrees for Machine {
         })
     }
 
-    fn propose(&self, _project: PathBuf, proposal: Proposal) -> Fut<'_, Result<String, WorkspaceError>> {
+    fn propose(&self, _project: PathBuf, proposal: Proposal) -> Fut<'_, Result<Left, WorkspaceError>> {
         let sim = self.0.clone();
         Box::pin(async move {
             sim.pause(5, 100).await;
             known(&sim.world.lock(), &proposal.tree)?;
-            Ok(proposal.name)
+            Ok(Left { branch: Some(proposal.name), ..Left::default() })
         })
     }
 

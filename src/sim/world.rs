@@ -21,6 +21,8 @@ pub struct World {
     pub jump_ms: i64,
     /// Processes whose store does not answer, and until when, in virtual time.
     pub stalled_until: BTreeMap<usize, u64>,
+    /// The provider answers nobody until then, in milliseconds since the beginning.
+    pub outage_until: u64,
     /// The store has done something and not said so.
     pub answers_were_lost: bool,
     pub mirror: Mirror,
@@ -117,6 +119,7 @@ impl World {
             jump_ms: 0,
             answers_were_lost: false,
             stalled_until: BTreeMap::new(),
+            outage_until: 0,
             mirror: Mirror::default(),
             sessions: BTreeMap::new(),
             turns: BTreeMap::new(),

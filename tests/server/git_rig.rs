@@ -18,7 +18,7 @@ use gantry::ports::Fut;
 use gantry::ports::host::*;
 use gantry::ports::store::{OwnerIdentity, Store};
 use gantry::ports::workspace::{Checks, WorkspaceError};
-use gantry::ports::worktrees::{Merged, Move, Proposal, Worktrees};
+use gantry::ports::worktrees::{Left, Merged, Move, Proposal, Worktrees};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -420,7 +420,7 @@ impl Worktrees for Stepped {
         (self.step)("apply");
         self.inner.apply(project, from, to, exclude)
     }
-    fn propose(&self, project: PathBuf, proposal: Proposal) -> Fut<'_, Result<String, WorkspaceError>> {
+    fn propose(&self, project: PathBuf, proposal: Proposal) -> Fut<'_, Result<Left, WorkspaceError>> {
         self.inner.propose(project, proposal)
     }
     fn release(&self, project: PathBuf) -> Fut<'_, Result<(), WorkspaceError>> {

@@ -45,6 +45,11 @@ export function askText(ask: AskDetail): string {
   return plain(`${ask.task ? `${ask.task} asks: ` : "asks: "}${ask.permission} ${ask.patterns.join(", ")}`)
 }
 
+/** Whether the sidecar has kept all of what is asked for; it marks what it has cut. */
+export function isWhole(ask: AskDetail): boolean {
+  return !ask.patterns.some((pattern) => pattern.endsWith("…"))
+}
+
 /** Of more lines than there is room for, the last says so: what is not shown may be what matters. */
 function asked(ask: AskDetail): Span[] {
   const all = broken(askText(ask), WIDTH)

@@ -3,7 +3,7 @@ import type { AskDetail, Command, ControlAction, MissionControlParams, MissionDe
 import { reasonOf } from "../errors"
 import { type Door, type Look, type Order, nobodyAtWork } from "./door"
 import { broken, clip } from "./format"
-import { askText, standing } from "./lines"
+import { askText, isWhole, standing } from "./lines"
 import { SHORT_ID } from "./screen"
 import type { Terminal } from "./terminal"
 
@@ -63,10 +63,12 @@ export class Orders {
     const ask = found.find((one) => one.id === id)
     if (!ask) return
     const text = askText(ask)
-    if (broken(text, DIALOG_WIDTH).length > DIALOG_LINES) {
+    const rows = broken(text, DIALOG_WIDTH)
+    if (action === "allow" && (rows.length > DIALOG_LINES || !isWhole(ask))) {
       throw new Error("What it asks for is too long to be shown here: answer it in the host's own dialog, or look with /task-view on a larger screen.")
     }
-    if (await this.terminal.confirm(action === "allow" ? "Allow this once?" : "Refuse this?", text)) await this.answer(mission, ask, action, why)
+    const shown = rows.length > DIALOG_LINES ? `${rows.slice(0, DIALOG_LINES).join(" ")} …` : text
+    if (await this.terminal.confirm(action === "allow" ? "Allow this once?" : "Refuse this?", shown)) await this.answer(mission, ask, action, why)
   }
 
   /** The ask the user has seen; another one that is open by now is not meant. */

@@ -2,7 +2,7 @@
 import type { AskDetail, AttemptDetail, FindingDetail, MissionViewResult, TaskDetail } from "../generated/types"
 import { MARKS, type Span, WAITING, bar, broken, clip, elapsed, fit, plain, spread, stateColour, width, words, wrap } from "./format"
 import { type Node, tree } from "./graph"
-import { askText, figures, openAsk, standing, taskTime, toCome } from "./lines"
+import { askText, figures, isWhole, openAsk, standing, taskTime, toCome } from "./lines"
 
 export interface Size {
   width: number
@@ -125,7 +125,7 @@ function header(view: MissionViewResult, look: Look): Span[][] {
 function askLines(ask: AskDetail, { width: columns, height }: Size): { lines: string[]; whole: boolean } {
   const lines = broken(askText(ask), columns)
   const most = Math.max(1, Math.floor(height / 2) - HEAD)
-  if (lines.length <= most) return { lines, whole: true }
+  if (lines.length <= most) return { lines, whole: isWhole(ask) }
   const rest = `… and ${lines.length - most + 1} lines more: to allow it, make the window larger or answer in its conversation`
   return { lines: [...lines.slice(0, most - 1), clip(rest, columns)], whole: false }
 }

@@ -14,8 +14,10 @@ use crate::ports::host::{HostAsk, ToastKind};
 const TELL_MS: u64 = 2_000;
 /// Title of that; the host's own dialog stands in the conversation that the ask is of.
 const WAITS: &str = "A permission waits for you (/task-allow or /task-deny)";
-/// Longest text of an ask that is kept, in bytes, and most patterns of one.
+/// Longest name or reason that is kept, in bytes.
 const MAX_TEXT: usize = 400;
+/// Longest pattern of an ask, in bytes, and most of them: a command is to be read to its end before it is allowed.
+const MAX_PATTERN: usize = 4_000;
 const MAX_PATTERNS: usize = 20;
 
 /// Answered asks are kept up to this many in all; the journal has the others.
@@ -40,13 +42,22 @@ pub struct AskVerdict {
     pub reason: Option<String>,
 }
 
+/// As much of them as is kept; that something is missing can be seen.
+fn kept(patterns: &[String]) -> Vec<String> {
+    let mut kept: Vec<_> = patterns.iter().take(MAX_PATTERNS).map(|p| clip(p, MAX_PATTERN)).collect();
+    if patterns.len() > MAX_PATTERNS {
+        kept.push(format!("and {} more…", patterns.len() - MAX_PATTERNS));
+    }
+    kept
+}
+
 impl Core {
     pub(super) fn asked(&mut self, id: &MissionId, attempt: &AttemptId, ask: HostAsk) {
         let now = self.now;
         self.pulse(id, attempt).open_asks.insert(ask.id.clone());
         self.live(id).asks.entry(ask.id.clone()).or_insert(AskView { since: now, told: false });
         if self.missions[id].ask(&ask.id).is_none() {
-            let patterns = ask.patterns.iter().take(MAX_PATTERNS).map(|p| clip(p, MAX_TEXT)).collect();
+            let patterns = kept(&ask.patterns);
             let permission = clip(&ask.permission, MAX_TEXT);
             let rules = self.missions[id].created.options.rules();
             let verdict = permission::verdict(&rules, &ask.permission, &ask.patterns);
@@ -236,5 +247,19 @@ impl Ask {
     fn text(&self, mission: &Mission) -> String {
         let who = self.task(mission).map(|task| format!("{task}: ")).unwrap_or_default();
         format!("{who}{} ({})", self.permission, clip(&self.patterns.join(", "), 120))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_command_is_kept_to_its_end_and_what_is_left_out_shows() {
+        let long = format!("{} | sh", "npm install && ".repeat(200));
+        assert_eq!(kept(std::slice::from_ref(&long)), [long]);
+        assert!(kept(&["x".repeat(5_000)])[0].ends_with("x…"));
+        let many = kept(&vec!["x".to_owned(); MAX_PATTERNS + 3]);
+        assert_eq!((many.len(), many.last().map(String::as_str)), (MAX_PATTERNS + 1, Some("and 3 more…")));
     }
 }

@@ -367,7 +367,8 @@ impl Core {
         Some(mission.started_at?.plus(mission.created.options.max_duration_ms))
     }
 
-    /// Every way into an end state passes here, so that the report is owed in the same transaction.
+    /// Every way into an end state passes here, so that the report is owed in the same transaction; but for one that has
+    /// to say where the result was left, which is written once that is known.
     pub(super) fn state_changed(&mut self, id: &MissionId, to: MissionState) {
         if to == MissionState::Paused {
             self.shelve(id);
@@ -377,7 +378,9 @@ impl Core {
             if self.live(id).jobs.remove(&Job::WatchTodo).is_some() {
                 self.act(Action::UnwatchTodo { mission: id.clone() });
             }
-            self.owe_report(id);
+            if self.missions[id].has_its_result() {
+                self.owe_report(id);
+            }
         }
     }
 

@@ -210,11 +210,29 @@ pub enum Event {
         merged: Option<TreeId>,
         clashes: Vec<String>,
     },
+    /// From now on the user's files may be in the middle of a move.
+    LandingBegun {
+        from: TreeId,
+        to: TreeId,
+    },
     /// The user's files are the result.
     Landed {
         tree: TreeId,
     },
-    /// Nothing of the mission is in a worktree any more. A result that did not go into the user's files was left somewhere.
+    /// Nothing of the result came into the user's files; or a part of it did, or may have.
+    LandingEnded {
+        half: bool,
+        why: String,
+    },
+    /// Where a result is to be found that did not go into the user's files; without a branch and a patch, why it is nowhere.
+    ResultLeft {
+        branch: Option<String>,
+        patch: Option<String>,
+        outside: Vec<String>,
+        fault: Option<String>,
+    },
+    /// Nothing of the mission is in a worktree any more. `left_at` is written no more: results are left before the end is
+    /// reported.
     WorktreesReleased {
         left_at: Option<String>,
     },
@@ -670,7 +688,10 @@ impl Event {
             Event::BatchChecked { .. } => "batch_checked",
             Event::BatchMerged { .. } => "batch_merged",
             Event::UserTreeTaken { .. } => "user_tree_taken",
+            Event::LandingBegun { .. } => "landing_begun",
             Event::Landed { .. } => "landed",
+            Event::LandingEnded { .. } => "landing_ended",
+            Event::ResultLeft { .. } => "result_left",
             Event::WorktreesReleased { .. } => "worktrees_released",
             Event::Steered { .. } => "steered",
             Event::Told { .. } => "told",

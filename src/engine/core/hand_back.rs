@@ -277,7 +277,8 @@ impl Core {
 
     pub(super) fn advance_hand_back(&mut self, id: &MissionId) {
         let now = self.now;
-        if !self.missions[id].state.is_open() && self.missions[id].report.is_none() {
+        let mission = &self.missions[id];
+        if !mission.state.is_open() && mission.report.is_none() && mission.has_its_result() {
             self.owe_report(id);
         }
         if !self.missions[id].owes_report() {

@@ -30,8 +30,9 @@ impl Core {
         self.act(Action::StopWork { mission: id.clone() });
         let live = self.live(id);
         // What is not stopped with the others tells its end by itself.
-        let kept =
-            |job: &Job| matches!(job, Job::Trees(TreeJob::Land | TreeJob::Release) | Job::RestoreFiles);
+        let kept = |job: &Job| {
+            matches!(job, Job::Trees(TreeJob::Land | TreeJob::Propose | TreeJob::Release) | Job::RestoreFiles)
+        };
         live.jobs.retain(|job, _| kept(job));
         let shells = std::mem::take(&mut live.shells_looked_at);
         live.shells.extend(shells);

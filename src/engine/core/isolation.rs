@@ -8,6 +8,7 @@ use crate::domain::ids::{Millis, TaskId};
 use crate::domain::merge::{Batch, Step};
 use crate::domain::task::TaskState;
 use crate::domain::verdict::{TreeId, Verdict};
+use crate::ports::worktrees::Left;
 
 /// The number of the worktree in which accepted work is put together.
 pub const INTEGRATION: u32 = 0;
@@ -38,10 +39,14 @@ pub struct Isolation {
     pub taken_in: bool,
     /// Files that the user and the mission have changed in ways that contradict each other.
     pub clashes: Vec<String>,
+    /// The user's files are being moved from one tree to the other, or were when the process died.
+    pub landing: Option<(TreeId, TreeId)>,
+    /// Why a part of a result may be in the user's files, and not all of it.
+    pub half: Option<String>,
     /// The user's files are this result.
     pub landed: Option<TreeId>,
     /// Where a result that did not go into the user's files was left.
-    pub left_at: Option<String>,
+    pub left: Option<Left>,
     /// The worktrees are given up.
     pub released: bool,
 }
@@ -56,8 +61,10 @@ impl Isolation {
             whole: None,
             taken_in: false,
             clashes: Vec::new(),
+            landing: None,
+            half: None,
             landed: None,
-            left_at: None,
+            left: None,
             released: false,
         }
     }
@@ -67,12 +74,22 @@ impl Isolation {
         self.integration != self.user
     }
 
+    /// It is known where the result is, so that the end can be reported.
+    pub(super) fn is_settled(&self) -> bool {
+        self.landing.is_none() && (!self.owes_result() || self.left.is_some())
+    }
+
+    /// The result could not be left anywhere.
+    pub(super) fn lost(&self) -> bool {
+        self.owes_result() && self.left.as_ref().is_some_and(|l| l.branch.is_none() && l.patch.is_none())
+    }
+
     /// The mission goes on after an end, or ends: tasks that are not done are begun anew.
     pub(super) fn begin_or_end(&mut self, open: bool) {
         self.drop_queue();
         if open {
             self.released = false;
-            self.left_at = None;
+            self.left = None;
         }
     }
 
@@ -192,8 +209,30 @@ impl Mission {
                 isolation.taken_in = true;
                 isolation.whole = None;
             }
+            Event::LandingBegun { from, to } => {
+                let isolation = self.isolated()?;
+                if isolation.landing.is_some() {
+                    return Err("a landing within another".into());
+                }
+                isolation.landing = Some((from.clone(), to.clone()));
+            }
+            Event::LandingEnded { half, why } => {
+                let isolation = self.isolated()?;
+                let (from, to) = isolation.landing.take().ok_or("the end of no landing")?;
+                if *half {
+                    isolation.half = Some(why.clone());
+                    // What of it is there can be taken back.
+                    self.spans.push(Span::whole(By::Landing, at, &from, &to));
+                }
+            }
+            Event::ResultLeft { branch, patch, outside, fault } => {
+                let (branch, patch) = (branch.clone(), patch.clone());
+                let (outside, fault) = (outside.clone(), fault.clone());
+                self.isolated()?.left = Some(Left { branch, patch, outside, fault });
+            }
             Event::Landed { tree } => {
                 let isolation = self.isolated()?;
+                (isolation.landing, isolation.half) = (None, None);
                 isolation.landed = Some(tree.clone());
                 isolation.integration = tree.clone();
                 let before = std::mem::replace(&mut isolation.user, tree.clone());
@@ -201,7 +240,9 @@ impl Mission {
             }
             Event::WorktreesReleased { left_at } => {
                 let isolation = self.isolated()?;
-                isolation.left_at.clone_from(left_at);
+                if let Some(at) = left_at {
+                    isolation.left = Some(left_before(at));
+                }
                 isolation.released = true;
             }
             _ => {}
@@ -247,4 +288,16 @@ impl Mission {
             _ => root.to_owned(),
         }
     }
+}
+
+/// As journals of before had it: a branch, the path of a patch, or why there is neither.
+fn left_before(at: &str) -> Left {
+    let at_text = || Some(at.to_owned());
+    if let Some(fault) = at.strip_prefix("nowhere: ") {
+        return Left { fault: Some(fault.to_owned()), ..Left::default() };
+    }
+    if at.ends_with(".patch") {
+        return Left { patch: at_text(), ..Left::default() };
+    }
+    Left { branch: at_text(), ..Left::default() }
 }

@@ -6,7 +6,6 @@
 use super::event::Scope;
 use super::io::{Part, RollbackStretch};
 use super::isolation::Isolation;
-use super::landing::branch_name;
 use super::state::Mission;
 use super::trees::{By, Span};
 use crate::domain::ids::TaskId;
@@ -17,10 +16,15 @@ impl Mission {
         if !self.spans.iter().any(|s| s.by == By::Landing) {
             let place = if self.state.is_open() {
                 "its work is in worktrees until it is checked as a whole".into()
-            } else if let Some(patch) = isolation.left_at.as_ref().filter(|at| at.ends_with(".patch")) {
-                format!("its result is in {patch}")
             } else if isolation.owes_result() {
-                format!("its result is on the branch {}", branch_name(&self.id))
+                let left = isolation.left.as_ref();
+                match left.and_then(|left| left.branch.as_ref().or(left.patch.as_ref()).zip(Some(left))) {
+                    Some((branch, left)) if left.branch.is_some() => {
+                        format!("its result is on the branch {branch}")
+                    }
+                    Some((patch, _)) => format!("its result is in {patch}"),
+                    None => "its result is in Gantry's data folder".into(),
+                }
             } else {
                 "nothing of it was accepted".to_owned()
             };

@@ -67,7 +67,6 @@ pub use io::{
     Action, Answer, Control, Ground, HostInput, Input, Look, NotePut, Part, Refusal, ReplyTo, RollbackAsk,
     RollbackFound, RollbackLook, RollbackStep, RollbackStretch, RollbackView, ToolInput,
 };
-pub use landing::branch_name;
 pub use limits::Limits;
 use live::{Live, Waiter};
 pub use recover::replay;
@@ -466,6 +465,7 @@ impl Core {
         self.advance_rollback(id);
         self.advance_attempts(id);
         self.update_todo(id);
+        self.advance_landing(id);
         self.advance_release(id);
         self.watch_todo(id);
         self.advance_hand_back(id);

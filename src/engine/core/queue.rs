@@ -61,7 +61,8 @@ impl Core {
             TreeDone::Tried { tree, result } if open => self.tried(&id, &tree, result),
             TreeDone::TakenIn(result) if open => self.taken_in(&id, result),
             TreeDone::Landed { tree, result } => self.landed(&id, tree, result),
-            TreeDone::Released(result) => self.released(&id, result),
+            TreeDone::Proposed(result) if !open => self.proposed(&id, result),
+            TreeDone::Released => self.emit(&id, Event::WorktreesReleased { left_at: None }),
             _ => self.late_reports += 1,
         }
     }
@@ -160,7 +161,7 @@ impl Core {
     }
 
     /// True when it has failed too often in a row to be tried again.
-    fn fault_again(&mut self, id: &MissionId) -> bool {
+    pub(super) fn fault_again(&mut self, id: &MissionId) -> bool {
         let live = self.live(id);
         live.tree_faults += 1;
         live.tree_faults >= MAX_FAULTS

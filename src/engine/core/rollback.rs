@@ -111,8 +111,11 @@ impl Core {
         }
         let harmless = |job: &Job| {
             let looks = matches!(job, Job::Record | Job::PlanRollback | Job::WatchTodo | Job::Trespass);
-            looks || *job == Job::Trees(TreeJob::Release)
+            looks || matches!(job, Job::Trees(TreeJob::Propose | TreeJob::Release))
         };
+        if self.is_landing(id) {
+            return conflict("its result is being put into your files: try again in a moment".into());
+        }
         if self.live.get(id).is_some_and(|live| !live.jobs.keys().all(harmless)) {
             return conflict("its checks are still running: try again when they have ended".into());
         }
@@ -212,7 +215,11 @@ impl Core {
         let Some(asked) = self.live(id).rollback.take() else { return };
         let Some(view) = asked.view.clone() else { return };
         let done = fault.is_none();
-        self.tell_rollback(asked, RollbackView { done, left, fault, ..view });
+        // What is left is said with its reason.
+        let is_left =
+            |path: &str| left.iter().any(|l| l.strip_prefix(path).is_some_and(|r| r.starts_with(": ")));
+        let steps = view.steps.into_iter().filter(|step| !is_left(&step.path)).collect();
+        self.tell_rollback(asked, RollbackView { done, steps, left, fault, ..view });
     }
 
     fn tell_rollback(&mut self, asked: Asked, view: RollbackView) {

@@ -301,18 +301,19 @@ impl Mission {
     }
     /// Nothing of it is left to do.
     pub fn settled(&self) -> bool {
-        !self.state.is_open() && !self.owes_report()
+        !self.state.is_open() && self.report.is_some() && !self.owes_report()
     }
     /// Settled, and no turn of it runs on.
     pub fn at_rest(&self) -> bool {
         self.settled()
             && !self.rolling_back()
             && self.attempts.values().all(|a| !a.open() && !a.given_up)
-            && self.isolation.as_ref().is_none_or(|i| i.released)
+            && self.isolation.as_ref().is_none_or(|i| i.released && i.landing.is_none() && !i.lost())
     }
     /// At work in its place, if only to wait there.
     pub fn begun(&self) -> bool {
-        self.running() || self.state == MissionState::Paused || self.rolling_back()
+        let moves = self.rolling_back() || self.isolation.as_ref().is_some_and(|i| i.landing.is_some());
+        self.running() || self.state == MissionState::Paused || moves
     }
     /// Work on it goes on; at half pace while the provider is being waited for.
     pub fn running(&self) -> bool {
@@ -558,7 +559,10 @@ impl Mission {
             | Event::BatchChecked { .. }
             | Event::BatchMerged { .. }
             | Event::UserTreeTaken { .. }
+            | Event::LandingBegun { .. }
             | Event::Landed { .. }
+            | Event::LandingEnded { .. }
+            | Event::ResultLeft { .. }
             | Event::WorktreesReleased { .. } => self.apply_isolation(at, event)?,
         }
         Ok(())

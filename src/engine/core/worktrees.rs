@@ -2,7 +2,7 @@
 use crate::domain::ids::{MissionId, TaskId};
 use crate::domain::merge::Step;
 use crate::domain::verdict::{CheckResult, TreeId};
-use crate::ports::worktrees::{Conflict, Merged, Move, Proposal};
+use crate::ports::worktrees::{Conflict, Left, Merged, Move, Proposal};
 
 /// Kinds of work of which a mission has one under way at a time (of `Give` one for each task).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,7 @@ pub enum TreeJob {
     Try,
     TakeIn,
     Land,
+    Propose,
     Release,
 }
 
@@ -51,8 +52,10 @@ pub enum TreeWork {
     TakeIn { user: TreeId, integration: TreeId, todo: String },
     /// Moves the user's files to the result.
     Land { from: TreeId, to: TreeId, todo: String },
-    /// Leaves a result that did not go into the user's files where it can be looked at, and gives the worktrees up.
-    Release { proposal: Option<Proposal> },
+    /// Leaves a result that did not go into the user's files where it can be looked at.
+    Propose { proposal: Proposal },
+    /// Gives the worktrees up.
+    Release,
 }
 
 impl TreeWork {
@@ -64,7 +67,8 @@ impl TreeWork {
             Self::Try { .. } => TreeJob::Try,
             Self::TakeIn { .. } => TreeJob::TakeIn,
             Self::Land { .. } => TreeJob::Land,
-            Self::Release { .. } => TreeJob::Release,
+            Self::Propose { .. } => TreeJob::Propose,
+            Self::Release => TreeJob::Release,
         }
     }
 
@@ -77,13 +81,14 @@ impl TreeWork {
             Self::Try { .. } => "try_merged",
             Self::TakeIn { .. } => "take_in",
             Self::Land { .. } => "land",
-            Self::Release { .. } => "release_worktrees",
+            Self::Propose { .. } => "propose",
+            Self::Release => "release_worktrees",
         }
     }
 
     /// A result is put into the user's files whole, and what ends a mission is not ended with it.
     pub fn stoppable(&self) -> bool {
-        !matches!(self, Self::Land { .. } | Self::Release { .. })
+        !matches!(self, Self::Land { .. } | Self::Propose { .. } | Self::Release)
     }
 
     /// What is told when the work itself broke down.
@@ -98,7 +103,8 @@ impl TreeWork {
             Self::Try { tree, .. } => TreeDone::Tried { tree: tree.clone(), result: Err(why) },
             Self::TakeIn { .. } => TreeDone::TakenIn(Err(why)),
             Self::Land { to, .. } => TreeDone::Landed { tree: to.clone(), result: Err(why) },
-            Self::Release { .. } => TreeDone::Released(Err(why)),
+            Self::Propose { .. } => TreeDone::Proposed(Err(why)),
+            Self::Release => TreeDone::Released,
         }
     }
 }
@@ -134,8 +140,9 @@ pub enum TreeDone {
         tree: TreeId,
         result: Result<Move, String>,
     },
-    /// Where the proposal is, when there was one.
-    Released(Result<Option<String>, String>),
+    Proposed(Result<Left, String>),
+    /// What could not be tidied is tidied after the next mission of the project.
+    Released,
 }
 
 impl TreeDone {
@@ -147,7 +154,8 @@ impl TreeDone {
             Self::Tried { .. } => TreeJob::Try,
             Self::TakenIn(_) => TreeJob::TakeIn,
             Self::Landed { .. } => TreeJob::Land,
-            Self::Released(_) => TreeJob::Release,
+            Self::Proposed(_) => TreeJob::Propose,
+            Self::Released => TreeJob::Release,
         }
     }
 }

@@ -117,7 +117,10 @@ kinds! {
     "batch_checked" BatchChecked { changes: u32, passed: bool } lists { results: CheckResult }
     "batch_merged" BatchMerged { changes: u32 }
     "user_tree_taken" UserTreeTaken { seen: String } maybe { merged: String } lists { clashes: String }
+    "landing_begun" LandingBegun { from: String, to: String }
     "landed" Landed { tree: String }
+    "landing_ended" LandingEnded { half: bool, why: String }
+    "result_left" ResultLeft {} maybe { branch: String, patch: String, fault: String } lists { outside: String }
     "worktrees_released" WorktreesReleased {} maybe { left_at: String }
     "steered" Steered { text: String } maybe { task: String, replan: bool }
     "told" Told { attempt: String, steers: u32 } maybe { call: String }

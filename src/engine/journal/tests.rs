@@ -63,7 +63,10 @@ kinds! {
     BatchChecked "batch_checked"
     BatchMerged "batch_merged"
     UserTreeTaken "user_tree_taken"
+    LandingBegun "landing_begun"
     Landed "landed"
+    LandingEnded "landing_ended"
+    ResultLeft "result_left"
     WorktreesReleased "worktrees_released"
     PlanRevised "plan_revised"
     Steered "steered"
@@ -118,6 +121,11 @@ fn worktree_corpus() -> Vec<Record> {
     records(include_str!("../../../tests/journals/v1-worktrees.jsonl"))
 }
 
+/// The same with a result that the user came before, and that then got stuck.
+fn landing_corpus() -> Vec<Record> {
+    records(include_str!("../../../tests/journals/v1-landings.jsonl"))
+}
+
 /// Two tasks that are raced: a try at one is taken, none at the other is any good.
 fn race_corpus() -> Vec<Record> {
     records(include_str!("../../../tests/journals/v1-races.jsonl"))
@@ -157,7 +165,7 @@ fn mission_after(count: usize) -> Mission {
 fn the_corpus_has_every_kind_and_each_of_its_facts_fits() {
     let records = corpus();
     assert!(records.iter().map(|r| r.seq).eq(1..=records.len() as u64));
-    let others = [worktree_corpus(), race_corpus(), steered_corpus()].concat();
+    let others = [worktree_corpus(), landing_corpus(), race_corpus(), steered_corpus()].concat();
     let seen: BTreeSet<_> = records.iter().chain(&others).map(|r| r.kind.as_str()).collect();
     assert_eq!(seen, BTreeSet::from_iter(KINDS.iter().copied()));
     let events = events(&records);
@@ -199,6 +207,20 @@ fn the_corpus_of_steering_fits_and_is_what_would_be_written_today() {
     assert_eq!(mission.tasks.iter().map(|t| t.spec.id.as_str()).collect::<Vec<_>>(), ["T1", "T3"]);
     assert!(!mission.revision.wanted && mission.revision.made == 1 && mission.restorable(1).is_err());
     assert_eq!(mission.task(&"T1".into()).map(|t| t.attempts), Some(1));
+}
+
+#[test]
+fn the_corpus_of_landings_fits_and_is_what_would_be_written_today() {
+    let mission = replayed(&landing_corpus());
+    let isolation = mission.isolation.as_ref().expect("worktrees");
+    assert!(isolation.landing.is_none() && isolation.landed.is_none() && isolation.owes_result());
+    assert_eq!(isolation.half.as_deref(), Some("no space left"));
+    let left = isolation.left.as_ref().expect("a result");
+    assert_eq!(
+        (left.branch.as_deref(), left.outside.as_slice()),
+        (Some("gantry-x"), &["sub/s.txt".to_owned()][..])
+    );
+    assert!(mission.at_rest());
 }
 
 #[test]

@@ -21,13 +21,20 @@ pub(super) async fn changed(
     Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }
 
-/// The same with kinds, modes and contents on both sides.
-pub(super) async fn changes(
+/// One file that differs between two trees, by the very bytes of its name.
+#[derive(Clone)]
+pub(super) struct Raw {
+    pub(super) name: Vec<u8>,
+    pub(super) from: Option<Entry>,
+    pub(super) to: Option<Entry>,
+}
+
+pub(super) async fn raw(
     git: &Git,
     private: &Path,
     from: &TreeId,
     to: &TreeId,
-) -> Result<Vec<Change>, WorkspaceError> {
+) -> Result<Vec<Raw>, WorkspaceError> {
     let (from, to) = (id(from)?, id(to)?);
     let args = ["diff-tree", "-r", "-z", "--no-renames", "--raw", "--no-abbrev", from, to];
     let list = git.text(call(private), args).await?;
@@ -38,13 +45,28 @@ pub(super) async fn changes(
         let head = String::from_utf8_lossy(head).into_owned();
         let words: Vec<&str> = head.trim_start_matches(':').split(' ').collect();
         let [old_mode, new_mode, old, new, _] = words[..] else { return Err(unread(&head)) };
-        found.push(Change {
-            path: String::from_utf8_lossy(name).into_owned(),
+        found.push(Raw {
+            name: name.to_vec(),
             from: entry(old_mode, old).ok_or_else(|| unread(&head))?,
             to: entry(new_mode, new).ok_or_else(|| unread(&head))?,
         });
     }
     Ok(found)
+}
+
+/// The same with names as they are shown.
+pub(super) async fn changes(
+    git: &Git,
+    private: &Path,
+    from: &TreeId,
+    to: &TreeId,
+) -> Result<Vec<Change>, WorkspaceError> {
+    let shown = |raw: Raw| Change {
+        path: String::from_utf8_lossy(&raw.name).into_owned(),
+        from: raw.from,
+        to: raw.to,
+    };
+    Ok(raw(git, private, from, to).await?.into_iter().map(shown).collect())
 }
 
 pub(super) async fn entries(

@@ -1,18 +1,17 @@
 //! Changes put together, and brought back into the user's project.
-use super::super::files;
 use super::command::{Call, Git, failed};
-use super::diff::{call, id};
+use super::diff::{self, Raw, call, id};
 use super::place::{Place, file};
-use super::snapshot::{self, names};
+use super::put::{remove, sweep};
+use super::shift::{Due, Shifted, listed, shift};
+use super::snapshot::{self, path_of};
 use crate::domain::verdict::TreeId;
 use crate::ports::workspace::WorkspaceError;
-use crate::ports::worktrees::{Conflict, Merged, Move, Proposal};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use crate::ports::worktrees::{Conflict, Merged, Move};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 const AUTHOR: &str = "Gantry <gantry@localhost>";
-/// Branches of one mission; more are made by nobody but a loop.
-const MOST_BRANCHES: u32 = 100;
 
 /// A commit object in the private repository. Its text says everything about it, so the same call gives the same commit.
 pub(super) async fn commit(
@@ -93,299 +92,100 @@ pub(super) async fn apply(
     git: &Git,
     place: &Place,
     data_dir: &Path,
-    from: &TreeId,
-    to: &TreeId,
+    (from, to): (&TreeId, &TreeId),
     exclude: &[String],
 ) -> Result<Move, WorkspaceError> {
-    let now = snapshot::take(git, place, data_dir, exclude).await?;
-    if now == *to {
+    let landing = Landing { git, place, data_dir, from, to, exclude };
+    let wanted = diff::raw(git, &place.private, from, to).await?;
+    for raw in &wanted {
+        let path = path_of(&raw.name);
+        sweep(&place.root, &path).map_err(|e| file(&path, &e))?;
+    }
+    let look = landing.look(&wanted).await?;
+    if look.now == *to {
         return Ok(Move::Done);
     }
-    let changed = |from: TreeId, to: TreeId| async move {
-        let list = super::diff::changed(git, &place.private, &from, &to).await?;
-        Ok::<BTreeSet<String>, WorkspaceError>(list.into_iter().collect())
-    };
-    // Files that are neither as before nor as wanted are the user's; the rest is a move that was cut off.
-    let (moved, missing) =
-        (changed(from.clone(), now.clone()).await?, changed(now.clone(), to.clone()).await?);
-    let wanted = changed(from.clone(), to.clone()).await?;
-    let edited: Vec<_> =
-        moved.iter().filter(|path| missing.contains(*path) || !wanted.contains(*path)).cloned().collect();
-    if edited.is_empty() {
-        return switch(git, place, &now, to).await;
+    if !look.edited.is_empty() {
+        let why = format!("changed meanwhile: {}", listed(&look.edited));
+        return Ok(landing.back(look, Move::InTheWay(why)).await);
     }
-    if moved.len() > edited.len() {
-        // Half of the result is no result: what was moved goes back, what the user wrote stays.
-        let back = with(git, place, &now, from, moved.iter().filter(|path| !edited.contains(path))).await?;
-        switch(git, place, &now, &back).await?;
+    let due = look.missing.iter().cloned().map(Due::new).collect();
+    match shift(git, place, &look.now, to, due).await {
+        Shifted::Done => Ok(Move::Done),
+        Shifted::Not(stop) => Ok(landing.back(look, stop).await),
+        Shifted::Half { why, new } => Ok(landing.undo(&wanted, why, &new).await),
     }
-    Ok(Move::InTheWay(format!("changed meanwhile: {}", listed(&edited))))
 }
 
-fn listed(paths: &[String]) -> String {
-    let shown = paths.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-    if paths.len() > 5 { format!("{shown} and {} more", paths.len() - 5) } else { shown }
+struct Landing<'a> {
+    git: &'a Git,
+    place: &'a Place,
+    data_dir: &'a Path,
+    from: &'a TreeId,
+    to: &'a TreeId,
+    exclude: &'a [String],
 }
 
-/// An index in the private repository's folder that is gone with the value.
-fn scratch(place: &Place) -> Result<tempfile::TempDir, WorkspaceError> {
-    let made = tempfile::Builder::new().prefix("index-").tempdir_in(&place.private);
-    made.map_err(|e| file(&place.private, &e))
+/// The files as they are: what is moved and what is still to be.
+struct Look {
+    now: TreeId,
+    /// From before the move to now.
+    moved: Vec<Raw>,
+    missing: Vec<Raw>,
+    /// Neither as before nor as wanted: the user's.
+    edited: Vec<PathBuf>,
 }
 
-/// Moves files by git's own rules for switching: it looks at all of them first, and refuses when one is not what it
-/// should be or a new file would take the place of one that is not in version control.
-async fn switch(git: &Git, place: &Place, now: &TreeId, to: &TreeId) -> Result<Move, WorkspaceError> {
-    let scratch = scratch(place)?;
-    let index = scratch.path().join("index");
-    let call = || {
-        let call = Call::at(&place.root).env("GIT_INDEX_FILE", &index).env("GIT_WORK_TREE", &place.root);
-        match &place.user {
-            // With the settings of the user's repository: they say what files look like on disk.
-            Some(user) => {
-                call.env("GIT_DIR", &user.git_dir).env("GIT_OBJECT_DIRECTORY", place.private.join("objects"))
+impl Landing<'_> {
+    async fn look(&self, wanted: &[Raw]) -> Result<Look, WorkspaceError> {
+        let now = snapshot::take(self.git, self.place, self.data_dir, self.exclude).await?;
+        let private = &self.place.private;
+        let moved = diff::raw(self.git, private, self.from, &now).await?;
+        let missing = diff::raw(self.git, private, &now, self.to).await?;
+        let set = |list: &[Raw]| list.iter().map(|raw| raw.name.clone()).collect::<BTreeSet<_>>();
+        let (missed, wanted) = (set(&missing), set(wanted));
+        let foreign = |raw: &&Raw| missed.contains(&raw.name) || !wanted.contains(&raw.name);
+        let edited = moved.iter().filter(foreign).map(|raw| path_of(&raw.name)).collect();
+        Ok(Look { now, moved, missing, edited })
+    }
+
+    /// Half of the result is no result: what was moved goes back, what the user wrote stays. Answers with why that is so.
+    async fn back(&self, look: Look, stop: Move) -> Move {
+        let Look { now, moved, edited, .. } = look;
+        let ours = |raw: &Raw| !edited.contains(&path_of(&raw.name));
+        let due: Vec<_> = moved.into_iter().filter(ours).map(Due::back).collect();
+        let (Move::InTheWay(why) | Move::Refused(why)) = &stop else { return stop };
+        if due.is_empty() {
+            return stop;
+        }
+        let paths: Vec<_> = due.iter().map(|due| due.path.clone()).collect();
+        match shift(self.git, self.place, &now, self.from, due).await {
+            Shifted::Done => stop,
+            Shifted::Not(Move::InTheWay(fault) | Move::Refused(fault)) | Shifted::Half { why: fault, .. } => {
+                Move::Half(format!("{why}; {} could not be put back: {fault}", listed(&paths)))
             }
-            None => call.env("GIT_DIR", &place.private),
-        }
-    };
-    if let Some(hidden) = hidden(git, place, now, to, &call).await? {
-        return Ok(Move::InTheWay(format!("{hidden} is there, and ignored")));
-    }
-    git.text(call(), ["read-tree", id(now)?]).await?;
-    // 1: something differs, which the next call says better.
-    git.output(call(), ["update-index", "-q", "--really-refresh"]).await?;
-    let moved = git.output(call(), ["read-tree", "-m", "-u", id(now)?, id(to)?]).await?;
-    if moved.status.success() {
-        return Ok(Move::Done);
-    }
-    let text = String::from_utf8_lossy(&moved.stderr);
-    let refused = ["not uptodate", "would be overwritten", "would be removed", "would lose"];
-    if refused.iter().any(|sign| text.contains(sign)) {
-        return Ok(Move::InTheWay(text.trim().trim_start_matches("error: ").to_owned()));
-    }
-    Err(failed(&place.root, &moved.stderr))
-}
-
-/// A file that is in no tree because it is ignored, where a new one is to be: git would take its place without a word.
-async fn hidden<'a>(
-    git: &Git,
-    place: &Place,
-    now: &TreeId,
-    to: &TreeId,
-    call: &impl Fn() -> Call<'a>,
-) -> Result<Option<String>, WorkspaceError> {
-    let before: BTreeSet<String> = listing(git, place, now).await?.into_keys().collect();
-    for (path, blob) in listing(git, place, to).await? {
-        if before.contains(&path) || !place.root.join(&path).is_file() {
-            continue;
-        }
-        // A move that was cut off may have made it.
-        let there = git.text(call(), ["hash-object", "--", &path]).await?;
-        if String::from_utf8_lossy(&there).trim() != blob {
-            return Ok(Some(path));
+            Shifted::Not(other) => other,
         }
     }
-    Ok(None)
-}
 
-/// Paths of a tree with their content.
-async fn listing(
-    git: &Git,
-    place: &Place,
-    tree: &TreeId,
-) -> Result<BTreeMap<String, String>, WorkspaceError> {
-    let list = git.text(call(&place.private), ["ls-tree", "-r", "-z", id(tree)?]).await?;
-    let entry = |entry: &[u8]| {
-        let text = String::from_utf8_lossy(entry);
-        let (head, path) = text.split_once('\t')?;
-        Some((path.to_owned(), head.rsplit(' ').next()?.to_owned()))
-    };
-    Ok(names(&list).filter_map(entry).collect())
-}
-
-/// `tree` with some paths as `other` has them.
-async fn with(
-    git: &Git,
-    place: &Place,
-    tree: &TreeId,
-    other: &TreeId,
-    paths: impl Iterator<Item = &String>,
-) -> Result<TreeId, WorkspaceError> {
-    let paths: BTreeSet<&str> = paths.map(String::as_str).collect();
-    let lines = differences(git, place, tree, other, |path| paths.contains(path)).await?;
-    edited(git, place, tree, "", &lines).await
-}
-
-/// What turns one tree into another, as lines for `update-index --index-info`.
-async fn differences(
-    git: &Git,
-    place: &Place,
-    from: &TreeId,
-    to: &TreeId,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<(String, String)>, WorkspaceError> {
-    let args = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", id(from)?, id(to)?];
-    let list = git.text(call(&place.private), args).await?;
-    let mut entries = names(&list);
-    let mut lines = Vec::new();
-    while let (Some(head), Some(path)) = (entries.next(), entries.next()) {
-        let (head, path) = (String::from_utf8_lossy(head), String::from_utf8_lossy(path).into_owned());
-        let mut parts = head.trim_start_matches(':').split(' ');
-        let (Some(_), Some(mode), Some(_), Some(blob)) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            continue;
+    /// The move broke off in the middle.
+    async fn undo(&self, wanted: &[Raw], why: String, new: &[PathBuf]) -> Move {
+        let look = match self.look(wanted).await {
+            Ok(look) => look,
+            Err(error) => return Move::Half(format!("{why}; and then: {error}")),
         };
-        if wanted(&path) {
-            // Mode 0 takes the entry out.
-            let mode = if mode == "000000" { "0" } else { mode };
-            lines.push((format!("{mode} {blob}"), path));
+        // New files that are ignored are in no tree: nobody else would take them away.
+        let seen: BTreeSet<_> = look.moved.iter().map(|raw| path_of(&raw.name)).collect();
+        for path in new.iter().filter(|path| !seen.contains(*path)) {
+            if let Err(error) = remove(&self.place.root, path) {
+                return Move::Half(format!("{why}; {} could not be removed: {error}", path.display()));
+            }
         }
-    }
-    Ok(lines)
-}
-
-/// `tree` with such lines carried out, their paths below `prefix`.
-async fn edited(
-    git: &Git,
-    place: &Place,
-    tree: &TreeId,
-    prefix: &str,
-    lines: &[(String, String)],
-) -> Result<TreeId, WorkspaceError> {
-    let scratch = scratch(place)?;
-    let index = scratch.path().join("index");
-    let at = || call(&place.private).env("GIT_INDEX_FILE", &index);
-    git.text(at(), ["read-tree", id(tree)?]).await?;
-    let input: Vec<u8> =
-        lines.iter().flat_map(|(entry, path)| format!("{entry}\t{prefix}{path}\0").into_bytes()).collect();
-    if !input.is_empty() {
-        git.text(Call { input, ..at() }, ["update-index", "-z", "--index-info"]).await?;
-    }
-    let made = git.text(at(), ["write-tree", "--missing-ok"]).await?;
-    Ok(TreeId(String::from_utf8_lossy(&made).trim().to_owned()))
-}
-
-pub(super) async fn propose(
-    git: &Git,
-    place: &Place,
-    data_dir: &Path,
-    proposal: &Proposal,
-) -> Result<String, WorkspaceError> {
-    let Some(user) = &place.user else { return patch(git, place, data_dir, proposal).await };
-    let ask = |args: &'static [&'static str]| git.output(Call::at(&place.root), args);
-    let head = ask(&["rev-parse", "--verify", "--quiet", "HEAD"]).await?;
-    let top = ask(&["rev-parse", "--verify", "--quiet", "HEAD^{tree}"]).await?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    let (parent, whole) = if head.status.success() {
-        (Some(text(&head.stdout)), TreeId(text(&top.stdout)))
-    } else {
-        (None, TreeId(text(&git.text(call(&place.private), ["mktree"]).await?)))
-    };
-    let inside = inside(git, place, user, &whole).await?;
-    let links = links(git, place, &inside).await?;
-    let mut tip = parent;
-    let mut last = whole.clone();
-    let titles = [
-        ("Your changes that were not committed when the mission began", &proposal.base),
-        (&proposal.title, &proposal.tree),
-    ];
-    for (title, tree) in titles {
-        let kept = |path: &str| {
-            let below = |link: &String| {
-                path.strip_prefix(link.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            };
-            !proposal.exclude.iter().any(|left_out| left_out == path) && !links.iter().any(below)
+        let stop = if look.edited.is_empty() {
+            Move::Refused(why)
+        } else {
+            Move::InTheWay(format!("changed meanwhile: {}", listed(&look.edited)))
         };
-        let lines = differences(git, place, &inside, tree, kept).await?;
-        let full = edited(git, place, &whole, &user.prefix, &lines).await?;
-        if full != last {
-            let parents: Vec<&str> = tip.iter().map(String::as_str).collect();
-            tip = Some(commit(git, &place.private, &full, &parents, title, proposal.at).await?);
-            last = full;
-        }
+        self.back(look, stop).await
     }
-    let tip = tip.ok_or_else(|| WorkspaceError::Git("there is nothing to put on a branch".into()))?;
-    branch(git, place, &proposal.name, &tip).await
-}
-
-/// Where there is no repository to make a branch in.
-async fn patch(
-    git: &Git,
-    place: &Place,
-    data_dir: &Path,
-    proposal: &Proposal,
-) -> Result<String, WorkspaceError> {
-    let args = ["diff-tree", "-r", "-p", "--binary", id(&proposal.base)?, id(&proposal.tree)?];
-    let text = git.text(call(&place.private), args).await?;
-    let to = data_dir.join("results").join(format!("{}.patch", proposal.name.replace('/', "-")));
-    files::make_folder(&data_dir.join("results"))
-        .and_then(|()| files::write_atomic(&to, &text))
-        .map_err(|e| file(&to, &e))?;
-    Ok(to.display().to_string())
-}
-
-/// The project's part of the last commit's tree.
-async fn inside(
-    git: &Git,
-    place: &Place,
-    user: &super::place::Repository,
-    whole: &TreeId,
-) -> Result<TreeId, WorkspaceError> {
-    if user.prefix.is_empty() {
-        return Ok(whole.clone());
-    }
-    let path = format!("{}:{}", id(whole)?, user.prefix.trim_end_matches('/'));
-    let found = git.output(call(&place.private), ["rev-parse", "--verify", "--quiet", &path]).await?;
-    let tree = if found.status.success() {
-        found.stdout
-    } else {
-        git.text(call(&place.private), ["mktree"]).await?
-    };
-    Ok(TreeId(String::from_utf8_lossy(&tree).trim().to_owned()))
-}
-
-/// Submodules: the trees have their files, a commit names theirs.
-async fn links(git: &Git, place: &Place, tree: &TreeId) -> Result<Vec<String>, WorkspaceError> {
-    let list = git.text(call(&place.private), ["ls-tree", "-r", "-z", id(tree)?]).await?;
-    let links = names(&list).filter(|entry| entry.starts_with(b"160000 "));
-    Ok(links.filter_map(|e| Some(String::from_utf8_lossy(e).split_once('\t')?.1.to_owned())).collect())
-}
-
-/// Makes the branch in the user's repository, with the objects it lacks. One that stands for something else stays.
-async fn branch(git: &Git, place: &Place, name: &str, tip: &str) -> Result<String, WorkspaceError> {
-    let kept = format!("refs/gantry/{tip}");
-    git.text(call(&place.private), ["update-ref", &kept, tip]).await?;
-    let mut made = None;
-    for n in 1..=MOST_BRANCHES {
-        let name = if n == 1 { name.to_owned() } else { format!("{name}-{n}") };
-        let full = format!("refs/heads/{name}");
-        let there = git.output(Call::at(&place.root), ["rev-parse", "--verify", "--quiet", &full]).await?;
-        let there = String::from_utf8_lossy(&there.stdout).trim().to_owned();
-        if there == tip {
-            made = Some(name);
-            break;
-        }
-        if there.is_empty() {
-            let from = place.private.display().to_string();
-            let refspec = format!("{kept}:{full}");
-            let args = [
-                "fetch",
-                "--quiet",
-                "--no-tags",
-                "--no-write-fetch-head",
-                "--no-auto-maintenance",
-                "--no-recurse-submodules",
-                &from,
-                &refspec,
-            ];
-            git.text(Call::at(&place.root), args).await?;
-            made = Some(name);
-            break;
-        }
-    }
-    git.text(call(&place.private), ["update-ref", "-d", &kept]).await?;
-    made.ok_or_else(|| {
-        WorkspaceError::Git(format!("there are {MOST_BRANCHES} branches {name} already: remove some"))
-    })
 }

@@ -8,9 +8,11 @@ mod diff;
 mod history;
 mod land;
 mod place;
+mod propose;
 mod prune;
 mod put;
 mod restore;
+mod shift;
 mod slot;
 mod snapshot;
 
@@ -23,7 +25,7 @@ use super::real::real_path;
 use crate::domain::verdict::TreeId;
 use crate::ports::Fut;
 use crate::ports::workspace::{Tree, WorkspaceError};
-use crate::ports::worktrees::{Merged, Move, Proposal, Worktrees};
+use crate::ports::worktrees::{Left, Merged, Move, Proposal, Worktrees};
 use command::Git;
 use std::path::{Path, PathBuf};
 
@@ -168,14 +170,14 @@ impl Worktrees for GitTree {
     ) -> Fut<'_, Result<Move, WorkspaceError>> {
         Box::pin(async move {
             let place = place::find(&self.git, &project, &self.data_dir).await?;
-            land::apply(&self.git, &place, &self.data_dir, &from, &to, &exclude).await
+            land::apply(&self.git, &place, &self.data_dir, (&from, &to), &exclude).await
         })
     }
 
-    fn propose(&self, project: PathBuf, proposal: Proposal) -> Fut<'_, Result<String, WorkspaceError>> {
+    fn propose(&self, project: PathBuf, proposal: Proposal) -> Fut<'_, Result<Left, WorkspaceError>> {
         Box::pin(async move {
             let place = place::find(&self.git, &project, &self.data_dir).await?;
-            land::propose(&self.git, &place, &self.data_dir, &proposal).await
+            propose::propose(&self.git, &place, &self.data_dir, &proposal).await
         })
     }
 

@@ -28,8 +28,6 @@ pub(super) struct Place {
 pub(super) struct Repository {
     pub(super) index: PathBuf,
     pub(super) objects: PathBuf,
-    /// Of this working tree: it may be one of several.
-    pub(super) git_dir: PathBuf,
     common: PathBuf,
     /// The project's folder inside the repository, with `/` at its end; empty at the top.
     pub(super) prefix: String,
@@ -95,6 +93,11 @@ impl Repository {
 }
 
 impl Place {
+    /// Of the names of files from the top of the user's repository.
+    pub(super) fn prefix(&self) -> &str {
+        self.user.as_ref().map_or("", |user| &user.prefix)
+    }
+
     pub(super) fn sha256(&self) -> bool {
         self.private.ends_with(SHA256)
     }
@@ -153,7 +156,6 @@ pub(super) async fn repository(git: &Git, root: &Path) -> Result<Option<Reposito
         "index",
         "--git-path",
         "objects",
-        "--absolute-git-dir",
         "--git-common-dir",
         "--show-toplevel",
     ];
@@ -172,13 +174,12 @@ pub(super) async fn repository(git: &Git, root: &Path) -> Result<Option<Reposito
         WorkspaceError::Git(format!("{}: a path that is not UTF-8: rename it", root.display()))
     })?;
     let lines: Vec<&str> = text.lines().collect();
-    let [format, prefix, index, objects, git_dir, common, _top] = lines[..] else {
+    let [format, prefix, index, objects, common, _top] = lines[..] else {
         return Err(WorkspaceError::Git(format!("{}: a line break in the path: rename it", root.display())));
     };
     let found = Repository {
         index: root.join(index),
         objects: real(&root.join(objects))?,
-        git_dir: PathBuf::from(git_dir),
         common: root.join(common),
         prefix: prefix.to_string(),
         sha256: format == "sha256",

@@ -31,7 +31,7 @@ impl Stamp {
 }
 
 /// Removes a file, and the folders that are empty without it.
-pub(super) fn remove(root: &Path, path: &str) -> io::Result<()> {
+pub(super) fn remove(root: &Path, path: &Path) -> io::Result<()> {
     let folder = folder(root, path, false)?;
     match fs::remove_file(root.join(path)) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -45,20 +45,75 @@ pub(super) fn remove(root: &Path, path: &str) -> io::Result<()> {
 }
 
 /// Puts a copy of `staged` in the place of a file; who may read it stays as it is there.
-pub(super) fn put(root: &Path, path: &str, staged: &Path, executable: bool) -> io::Result<()> {
-    let folder = folder(root, path, true)?;
+pub(super) fn put(root: &Path, path: &Path, staged: &Path, executable: bool) -> io::Result<()> {
     let target = root.join(path);
-    // The same name each time, so that a repeat takes up what a process that was killed has left.
-    let temp = folder.join(format!(".gantry-{}", digest(&target)));
-    if fs::symlink_metadata(&temp).is_ok() {
-        fs::remove_file(&temp)?;
-    }
+    let temp = beside(&folder(root, path, true)?, &target);
+    clear(&temp)?;
     let written = write(staged, &temp, &target, executable).and_then(|()| fs::rename(&temp, &target));
     if written.is_err() {
         // Not made at all, as a rule.
         let _ = fs::remove_file(&temp);
     }
     written
+}
+
+/// Where a file waits to take the place of another. The same name each time, so that a repeat takes up what a process that
+/// was killed has left.
+fn beside(folder: &Path, target: &Path) -> PathBuf {
+    folder.join(format!(".gantry-{}", digest(target)))
+}
+
+fn clear(temp: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(temp).is_ok() { fs::remove_file(temp) } else { Ok(()) }
+}
+
+/// A file that stands ready on the very file system of its target, so that taking its place needs no room any more.
+pub(super) struct Ready {
+    temp: PathBuf,
+}
+
+impl Ready {
+    /// In the folder of its target; above it, where that is still to be made.
+    pub(super) fn write(root: &Path, path: &Path, staged: &Path, executable: bool) -> io::Result<Self> {
+        let target = root.join(path);
+        let folders = folders(root, path);
+        let temp = beside(folders.last().map_or(root, PathBuf::as_path), &target);
+        clear(&temp)?;
+        let ready = Self { temp };
+        write(staged, &ready.temp, &target, executable)?;
+        Ok(ready)
+    }
+
+    pub(super) fn put(self, root: &Path, path: &Path) -> io::Result<()> {
+        folder(root, path, true)?;
+        fs::rename(&self.temp, root.join(path))
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        // It has taken its place, as a rule.
+        let _ = fs::remove_file(&self.temp);
+    }
+}
+
+/// Removes what a process that was killed may have left of a file that stood ready.
+pub(super) fn sweep(root: &Path, path: &Path) -> io::Result<()> {
+    let target = root.join(path);
+    folders(root, path).iter().try_for_each(|folder| clear(&beside(folder, &target)))
+}
+
+/// The folders on the way to a file that are there, without going through a link; first the root.
+fn folders(root: &Path, path: &Path) -> Vec<PathBuf> {
+    let mut found = vec![root.to_path_buf()];
+    for part in path.parent().into_iter().flat_map(Path::components) {
+        let next = found.last().map_or(root, PathBuf::as_path).join(part);
+        if !fs::symlink_metadata(&next).is_ok_and(|it| it.is_dir()) {
+            break;
+        }
+        found.push(next);
+    }
+    found
 }
 
 #[cfg(unix)]
@@ -86,10 +141,9 @@ fn write(staged: &Path, temp: &Path, _target: &Path, _executable: bool) -> io::R
 }
 
 /// The folder of a file. A link on the way would lead out of the place that was looked at.
-fn folder(root: &Path, path: &str, make: bool) -> io::Result<PathBuf> {
+fn folder(root: &Path, path: &Path, make: bool) -> io::Result<PathBuf> {
     let mut folder = root.to_path_buf();
-    let Some((parents, _)) = path.rsplit_once('/') else { return Ok(folder) };
-    for part in parents.split('/') {
+    for part in path.parent().into_iter().flat_map(Path::components) {
         folder.push(part);
         match fs::symlink_metadata(&folder) {
             Ok(found) if found.is_dir() => {}

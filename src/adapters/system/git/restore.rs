@@ -28,17 +28,17 @@ pub(super) fn keep(private: &Path, tree: &TreeId) -> Result<(), WorkspaceError> 
 }
 
 /// An index of its own, which goes with the folder it is in.
-struct Scratch {
+pub(super) struct Scratch {
     folder: TempDir,
 }
 
 impl Scratch {
-    fn new(private: &Path) -> Result<Self, WorkspaceError> {
+    pub(super) fn new(private: &Path) -> Result<Self, WorkspaceError> {
         let folder = tempfile::Builder::new().prefix("stage-").tempdir_in(private);
         Ok(Self { folder: folder.map_err(|e| file(private, &e))? })
     }
 
-    fn index(&self) -> PathBuf {
+    pub(super) fn index(&self) -> PathBuf {
         self.folder.path().join("index")
     }
 }
@@ -49,33 +49,50 @@ pub(super) async fn compose(
     tree: &TreeId,
     steps: &[Step],
 ) -> Result<TreeId, WorkspaceError> {
-    let scratch = Scratch::new(private)?;
-    let call = || diff::call(private).env("GIT_INDEX_FILE", scratch.index());
-    git.text(call(), ["read-tree", diff::id(tree)?]).await?;
-    // What goes first, for a file may be in the way of a folder.
-    let (gone, there): (Vec<_>, Vec<_>) = steps.iter().partition(|step| step.to.is_none());
-    let lines = gone.into_iter().chain(there).map(|step| (step.path.as_str(), step.to.as_ref()));
-    add(git, call(), "", lines, tree.0.len()).await?;
-    let id = git.text(call(), ["write-tree", "--missing-ok"]).await?;
-    let composed = TreeId(String::from_utf8_lossy(&id).trim().to_owned());
+    let lines: Vec<_> = steps.iter().map(|step| (step.path.as_bytes(), step.to.as_ref())).collect();
+    let composed = graft(git, private, tree, "", &lines).await?;
     keep(private, &composed)?;
     Ok(composed)
 }
 
+/// `tree` with some files below `prefix` as they are given here.
+pub(super) async fn graft(
+    git: &Git,
+    private: &Path,
+    tree: &TreeId,
+    prefix: &str,
+    lines: &[Line<'_>],
+) -> Result<TreeId, WorkspaceError> {
+    let scratch = Scratch::new(private)?;
+    let call = || diff::call(private).env("GIT_INDEX_FILE", scratch.index());
+    git.text(call(), ["read-tree", diff::id(tree)?]).await?;
+    // What goes first, for a file may be in the way of a folder.
+    let (mut lines, there): (Vec<_>, Vec<_>) = lines.iter().copied().partition(|(_, to)| to.is_none());
+    lines.extend(there);
+    add(git, call(), prefix, &lines, tree.0.len()).await?;
+    let id = git.text(call(), ["write-tree", "--missing-ok"]).await?;
+    Ok(TreeId(String::from_utf8_lossy(&id).trim().to_owned()))
+}
+
+/// A file by its name, and what it is to be; none: it is to go.
+pub(super) type Line<'a> = (&'a [u8], Option<&'a Entry>);
+
 /// Puts files into an index, or takes them out of it.
-async fn add<'a>(
+pub(super) async fn add(
     git: &Git,
     mut call: Call<'_>,
     prefix: &str,
-    lines: impl Iterator<Item = (&'a str, Option<&'a Entry>)>,
+    lines: &[Line<'_>],
     id_length: usize,
 ) -> Result<(), WorkspaceError> {
-    for (path, entry) in lines {
-        let line = match entry {
-            Some(entry) => format!("{:o} {}\t{prefix}{path}\0", entry.mode, entry.id),
-            None => format!("0 {}\t{prefix}{path}\0", "0".repeat(id_length)),
+    for &(path, entry) in lines {
+        let head = match entry {
+            Some(entry) => format!("{:o} {}\t{prefix}", entry.mode, entry.id),
+            None => format!("0 {}\t{prefix}", "0".repeat(id_length)),
         };
-        call.input.extend(line.into_bytes());
+        call.input.extend(head.into_bytes());
+        call.input.extend(path);
+        call.input.push(0);
     }
     if call.input.is_empty() {
         return Ok(());
@@ -111,7 +128,8 @@ pub(super) async fn restore(
             due.push((change, stamp));
         }
     }
-    let staged = Staged::write(git, place, &due).await?;
+    let files: Vec<_> = due.iter().map(|(c, _)| (c.path.as_bytes(), c.to.as_ref())).collect();
+    let staged = Staged::write(git, place, &files, None).await?;
     let root = place.root.clone();
     // Files that are put on the disk one by one hold up whatever else runs here.
     let put = tokio::task::spawn_blocking(move || put_all(&root, due, &staged)).await;
@@ -124,52 +142,64 @@ fn put_all(root: &Path, due: Vec<(Change, Stamp)>, staged: &Staged) -> Vec<Strin
     // What goes first, for a file may be in the way of a folder.
     let (gone, there): (Vec<_>, Vec<_>) = due.into_iter().partition(|(change, _)| change.to.is_none());
     for (change, stamp) in gone {
-        let done = stamp.unchanged().and_then(|()| remove(root, &change.path));
+        let done = stamp.unchanged().and_then(|()| remove(root, change.path.as_ref()));
         left.extend(done.err().map(|e| format!("{}: {e}", change.path)));
     }
     for (change, stamp) in there {
         let executable = change.to.as_ref().is_some_and(|entry| entry.mode & 0o111 != 0);
-        let done =
-            stamp.unchanged().and_then(|()| put(root, &change.path, &staged.path(&change.path), executable));
+        let done = stamp
+            .unchanged()
+            .and_then(|()| put(root, change.path.as_ref(), &staged.path(change.path.as_ref()), executable));
         left.extend(done.err().map(|e| format!("{}: {e}", change.path)));
     }
     left
 }
 
 /// The new files as they are to be, beside the project.
-struct Staged {
+pub(super) struct Staged {
     scratch: Scratch,
     /// Git names files from the top of the user's repository.
     prefix: String,
 }
 
+/// A call that sees the project by the user's settings and rules, through an index of its own.
+pub(super) fn seen<'a>(place: &'a Place, scratch: &Scratch) -> Call<'a> {
+    let call = Call::at(&place.root).env("GIT_INDEX_FILE", scratch.index());
+    match place.user {
+        Some(_) => call.env("GIT_OBJECT_DIRECTORY", place.private.join("objects")),
+        None => call.env("GIT_DIR", &place.private).env("GIT_WORK_TREE", &place.root),
+    }
+}
+
 impl Staged {
-    async fn write(git: &Git, place: &Place, due: &[(Change, Stamp)]) -> Result<Self, WorkspaceError> {
+    /// `attributes`: a tree whose rules say what the files look like on disk, where those of the project are other ones.
+    pub(super) async fn write(
+        git: &Git,
+        place: &Place,
+        files: &[Line<'_>],
+        attributes: Option<&TreeId>,
+    ) -> Result<Self, WorkspaceError> {
         let scratch = Scratch::new(&place.private)?;
-        let prefix = place.user.as_ref().map_or_else(String::new, |user| user.prefix.clone());
+        let prefix = place.prefix().to_owned();
         let staged = Self { scratch, prefix };
-        let call = || {
-            let call = Call::at(&place.root).env("GIT_INDEX_FILE", staged.scratch.index());
-            match place.user {
-                Some(_) => call.env("GIT_OBJECT_DIRECTORY", place.private.join("objects")),
-                None => call.env("GIT_DIR", &place.private).env("GIT_WORK_TREE", &place.root),
-            }
-        };
-        let lines: Vec<_> = due.iter().filter(|(c, _)| c.to.is_some()).collect();
-        if lines.is_empty() {
+        let files: Vec<_> = files.iter().copied().filter(|(_, to)| to.is_some()).collect();
+        if files.is_empty() {
             return Ok(staged);
         }
-        let lines = lines.into_iter().map(|(c, _)| (c.path.as_str(), c.to.as_ref()));
-        add(git, call(), &staged.prefix, lines, 0).await?;
+        add(git, seen(place, &staged.scratch), &staged.prefix, &files, 0).await?;
         let mut to = std::ffi::OsString::from("--prefix=");
         to.push(staged.scratch.folder.path().join("files"));
         to.push("/");
+        let mut call = seen(place, &staged.scratch);
+        if let Some(tree) = attributes {
+            call = call.env("GIT_ATTR_SOURCE", diff::id(tree)?);
+        }
         // Fails where the content of any file is gone from the object stores, before the project is touched.
-        git.text(call(), ["checkout-index".into(), "--all".into(), "--force".into(), to]).await?;
+        git.text(call, ["checkout-index".into(), "--all".into(), "--force".into(), to]).await?;
         Ok(staged)
     }
 
-    fn path(&self, path: &str) -> PathBuf {
-        self.scratch.folder.path().join("files").join(format!("{}{path}", self.prefix))
+    pub(super) fn path(&self, path: &Path) -> PathBuf {
+        self.scratch.folder.path().join("files").join(&self.prefix).join(path)
     }
 }

@@ -139,7 +139,9 @@ impl<'a> Work<'a> {
     }
 
     async fn add_all(&self, but: impl IntoIterator<Item = &Path>) -> Result<Output, WorkspaceError> {
-        let mut args: Vec<OsString> = ["add", "--all", "--ignore-errors", "--", "."].map(Into::into).into();
+        // What is on the disk counts, also outside of a sparse checkout.
+        let fixed = ["add", "--sparse", "--all", "--ignore-errors", "--", "."];
+        let mut args: Vec<OsString> = fixed.map(Into::into).into();
         args.extend(but.into_iter().map(|path| {
             let mut pattern = OsString::from(":(exclude,literal)");
             pattern.push(path);
@@ -147,6 +149,11 @@ impl<'a> Work<'a> {
         }));
         let adding = || self.call().env("GIT_LITERAL_PATHSPECS", "0");
         let mut output = self.git.output(adding(), &args).await?;
+        if String::from_utf8_lossy(&output.stderr).starts_with("error: unknown option") {
+            // Git before 2.34 takes such files in without being told to.
+            args.remove(1);
+            output = self.git.output(adding(), &args).await?;
+        }
         // Git lists the files first and gives up over one that is gone when its turn comes.
         for _ in 1..ROUNDS {
             if !went_away(&output) {
@@ -245,12 +252,12 @@ fn entries(list: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 /// Git's names are bytes on Unix and UTF-8 elsewhere.
 #[cfg(unix)]
-fn path_of(name: &[u8]) -> PathBuf {
+pub(super) fn path_of(name: &[u8]) -> PathBuf {
     <OsString as std::os::unix::ffi::OsStringExt>::from_vec(name.to_vec()).into()
 }
 
 #[cfg(not(unix))]
-fn path_of(name: &[u8]) -> PathBuf {
+pub(super) fn path_of(name: &[u8]) -> PathBuf {
     String::from_utf8_lossy(name).into_owned().into()
 }
 

@@ -11,6 +11,7 @@ mod crashes;
 mod edits;
 mod fractal;
 mod gates;
+mod landings;
 mod leases;
 mod missions;
 mod notices;

@@ -7,7 +7,7 @@ use crate::domain::verdict::CheckOutcome;
 use crate::engine::core::event::ReportStatus;
 use crate::engine::core::{HostInput, Look, RollbackFound, ToolInput};
 use crate::ports::host::*;
-use crate::ports::worktrees::Move;
+use crate::ports::worktrees::{Left, Move};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a model does in a turn: waits so many milliseconds, then does that. A turn whose steps run out goes on for ever.
@@ -133,6 +133,7 @@ pub struct Outside {
     /// How accepted changes fare that are put together, and results that are put into the user's files: well.
     pub merge_faults: VecDeque<String>,
     pub landings: VecDeque<Result<Move, String>>,
+    pub proposals: VecDeque<Result<Left, String>>,
     /// No tree can be recorded.
     pub record_fault: bool,
     /// What looks for a rollback find, and how the files fare; as the world has it where there is nothing.

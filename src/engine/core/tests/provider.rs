@@ -246,10 +246,12 @@ fn what_failed_before_the_first_answer_is_remembered_under_its_name() {
 
 // ---- two providers
 
+/// Tasks that are raced, after one that is not: what its worker ran on is usual for workers from then on.
 fn raced(n: usize) -> World {
     let raced =
-        |i: usize| DraftTask { mode: Some("race".into()), ..task(&format!("T{i}"), &format!("f{i}"), "") };
-    planned((1..=n).map(raced).collect())
+        |i: usize| DraftTask { mode: Some("race".into()), ..task(&format!("T{i}"), &format!("f{i}"), "T0") };
+    let first = DraftTask { mode: Some("normal".into()), ..task("T0", "f0", "") };
+    planned(std::iter::once(first).chain((1..=n).map(raced)).collect())
 }
 
 fn on_two(w: &World, ceiling: Option<u32>) -> Options {

@@ -145,6 +145,11 @@ fn what_stands_in_the_way_leaves_everything_as_it_is() {
     let view = roll_back(&mut w, &m, ask(Scope::Mission)).unwrap();
     assert!(!view.done && view.fault.as_deref() == Some("the disk is full"));
     assert_eq!(roll_back(&mut w, &m, ask(Scope::Undo)).unwrap_err(), "no files of it were taken back");
+    // What was left is not said to be taken back.
+    w.outside.restores.push_back(Ok(vec!["T1: Is a directory".into()]));
+    let view = roll_back(&mut w, &m, ask(Scope::Mission)).unwrap();
+    let text = crate::engine::report::rollback(&view);
+    assert!(text.contains("Taken back: 3 files\n- T2 (") && text.contains("- T1: Is a directory"), "{text}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::engine::core::state::{Mission, Task};
 use crate::engine::core::worktrees::{Candidate, Stacked, TreeDone, TreeNews, TreeWork};
 use crate::engine::core::*;
 use crate::ports::host::{HostError, TurnState};
-use crate::ports::worktrees::{Merged, Move};
+use crate::ports::worktrees::{Left, Merged, Move};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Virtual time after which a mission that has not settled never will.
@@ -483,7 +483,11 @@ impl World {
                 let result = self.outside.landings.pop_front().unwrap_or(Ok(Move::Done));
                 TreeDone::Landed { tree: to, result }
             }
-            TreeWork::Release { .. } => TreeDone::Released(Ok(None)),
+            TreeWork::Propose { proposal } => {
+                let branch = Left { branch: Some(proposal.name), ..Left::default() };
+                TreeDone::Proposed(self.outside.proposals.pop_front().unwrap_or(Ok(branch)))
+            }
+            TreeWork::Release => TreeDone::Released,
         }
     }
 
@@ -652,7 +656,10 @@ fn is_work(input: &Input, of: &MissionId) -> bool {
         | Input::RollbackPlanned { mission, .. }
         | Input::Checked { mission, .. } => mission == of,
         // What has begun in the user's files, or to leave the worktrees, is carried to its end.
-        Input::Trees(TreeNews { done: TreeDone::Landed { .. } | TreeDone::Released(_), .. }) => false,
+        Input::Trees(TreeNews {
+            done: TreeDone::Landed { .. } | TreeDone::Proposed(_) | TreeDone::Released,
+            ..
+        }) => false,
         Input::Trees(news) => news.mission == *of,
         _ => false,
     }

@@ -343,7 +343,12 @@ fn of_worktrees() -> BoxedStrategy<Event> {
             merged,
             clashes
         }),
+        (id(), id()).prop_map(|(from, to)| Event::LandingBegun { from, to }),
         id().prop_map(|tree| Event::Landed { tree }),
+        (any::<bool>(), text()).prop_map(|(half, why)| Event::LandingEnded { half, why }),
+        (of(text()), of(text()), texts(), of(text())).prop_map(|(branch, patch, outside, fault)| {
+            Event::ResultLeft { branch, patch, outside, fault }
+        }),
         of(text()).prop_map(|left_at| Event::WorktreesReleased { left_at }),
     ]
     .boxed()

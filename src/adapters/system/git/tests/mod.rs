@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
+mod landings;
 mod worktrees;
 
 const EMPTY: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";

@@ -1,18 +1,18 @@
 //! Worktrees, merges and the way back into the project.
 use super::*;
-use crate::ports::worktrees::{Merged, Move, Proposal, Worktrees};
+use crate::ports::worktrees::{Left, Merged, Move, Proposal, Worktrees};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 impl Lab {
-    async fn give(&self, number: u32, tree: &TreeId, links: &[&str]) -> PathBuf {
+    pub(super) async fn give(&self, number: u32, tree: &TreeId, links: &[&str]) -> PathBuf {
         let links = links.iter().map(ToString::to_string).collect();
         let given = self.tree.give(self.root(), number, tree.clone(), tree.clone(), links).await;
         given.expect("a worktree")
     }
 
     /// The tree of the project with some files written (or, without a text, removed).
-    async fn tree_with(&self, from: &TreeId, files: &[(&str, Option<&str>)]) -> TreeId {
+    pub(super) async fn tree_with(&self, from: &TreeId, files: &[(&str, Option<&str>)]) -> TreeId {
         let at = self.give(9, from, &[]).await;
         for (name, text) in files {
             match text {
@@ -31,11 +31,11 @@ impl Lab {
         merged.expect("a merge")
     }
 
-    async fn apply(&self, from: &TreeId, to: &TreeId) -> Move {
+    pub(super) async fn apply(&self, from: &TreeId, to: &TreeId) -> Move {
         self.tree.apply(self.root(), from.clone(), to.clone(), vec!["TODO.md".into()]).await.expect("a move")
     }
 
-    fn read(&self, name: &str) -> Option<String> {
+    pub(super) fn read(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.root().join(name)).ok()
     }
 }
@@ -261,20 +261,6 @@ async fn the_result_goes_into_files_the_user_left_alone_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn an_ignored_file_is_not_overwritten() {
-    let lab = Lab::committed();
-    let from = lab.hash().await;
-    let to = lab.tree_with(&from, &[(".gitignore", Some("")), ("run.log", Some("result\n"))]).await;
-    lab.write("run.log", "mine\n");
-    let answer = lab.apply(&from, &to).await;
-    assert!(matches!(&answer, Move::InTheWay(why) if why.contains("run.log")), "{answer:?}");
-    assert_eq!(
-        (lab.read("run.log").as_deref(), lab.read(".gitignore").as_deref()),
-        (Some("mine\n"), Some("*.log\n"))
-    );
-}
-
-#[tokio::test]
 async fn a_proposal_is_a_branch_and_nothing_else() {
     let lab = Lab::committed();
     lab.write("TODO.md", "the user's own\n");
@@ -293,8 +279,8 @@ async fn a_proposal_is_a_branch_and_nothing_else() {
         exclude: vec!["TODO.md".into()],
     };
     for _ in 0..2 {
-        let name = lab.tree.propose(lab.root(), proposal.clone()).await.expect("a branch");
-        assert_eq!(name, "gantry/m1");
+        let left = lab.tree.propose(lab.root(), proposal.clone()).await.expect("a branch");
+        assert_eq!(left, on("gantry/m1"));
     }
     let log = git(&lab.root(), &["log", "--format=%s", "--stat=40", "gantry/m1"]);
     assert_eq!(git(&lab.root(), &["log", "--format=%s", "gantry/m1"]).lines().count(), 4, "{log}");
@@ -311,8 +297,12 @@ async fn a_proposal_is_a_branch_and_nothing_else() {
     let lab = Lab { tree: GitTree::new(&lab.base.path().join("data")), ..lab };
     let base = lab.tree.hash(lab.root(), vec!["TODO.md".into()]).await.expect("a tree");
     let tree = lab.tree_with(&base, &[("made.txt", Some("other\n"))]).await;
-    let name = lab.tree.propose(lab.root(), Proposal { base, tree, ..later }).await.expect("a branch");
-    assert_eq!(name, "gantry/m1-2");
+    let left = lab.tree.propose(lab.root(), Proposal { base, tree, ..later }).await.expect("a branch");
+    assert_eq!(left, on("gantry/m1-2"));
+}
+
+fn on(branch: &str) -> Left {
+    Left { branch: Some(branch.into()), ..Left::default() }
 }
 
 #[tokio::test]
