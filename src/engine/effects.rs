@@ -167,11 +167,11 @@ impl Effects {
                     Some(Input::Looked { mission, attempt, result })
                 })
             }
-            Action::LookAtParent { mission, directory, session } => {
+            Action::LookAtParent { mission, directory, session, transcript } => {
                 let broken = Input::ParentLooked { mission: mission.clone(), result: Err(failed()) };
                 let effects = self.clone();
                 work(Some(&mission.clone()), Some(broken), async move {
-                    let result = effects.look(directory, session, true, LOOK_MESSAGES).await;
+                    let result = effects.look(directory, session, transcript, LOOK_MESSAGES).await;
                     Some(Input::ParentLooked { mission, result })
                 })
             }

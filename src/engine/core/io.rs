@@ -474,6 +474,8 @@ pub enum Action {
         mission: MissionId,
         directory: Directory,
         session: HostSessionId,
+        /// Fetch messages even while it is at work.
+        transcript: bool,
     },
     HandBack {
         mission: MissionId,

@@ -72,7 +72,7 @@ pub use limits::Limits;
 use live::{Live, Waiter};
 pub use recover::replay;
 pub(crate) use rollback::scope_text;
-pub(crate) use schedule::{STRANGER, may_write, pace, patterns as declared};
+pub(crate) use schedule::{STRANGER, may_write, pace, patterns as declared, priorities};
 use state::{Attempt, Mission};
 use std::collections::BTreeMap;
 use std::sync::Arc;
