@@ -362,7 +362,7 @@ fn work(mission: &Mission, task: &Task, ordinal: u32) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Task {}: {}", task.spec.id, task.spec.title);
     let _ = writeln!(out, "Attempt {} of {MAX_ATTEMPTS}", ordinal);
-    if ordinal > 1 && !task.findings.is_empty() {
+    if !task.findings.is_empty() {
         // The race counts as the first attempt; nothing of it is left in the files.
         out.push_str(match &task.race {
             Some(RaceEnd::Lost) if ordinal == 2 => {

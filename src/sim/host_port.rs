@@ -7,6 +7,7 @@ use super::sidecar::Power;
 use super::turns;
 use super::world::World;
 use crate::domain::ids::{Directory, HostSessionId, Role};
+use crate::engine::core::event::AttemptKind;
 use crate::engine::handle::HostInput;
 use crate::ports::Fut;
 use crate::ports::host::*;
@@ -129,6 +130,17 @@ impl SimHost {
         }
         if !attempt.open() && kept.closed.get(&id).is_some_and(|t| at - t > GRACE_MS) {
             return Err(format!("{id} was prompted after its end"));
+        }
+        // Who compares tries sits with one of them.
+        if let (AttemptKind::Work(_), Some(conversation)) = (&attempt.kind, world.sessions.get(session)) {
+            let mission = &kept.mission;
+            let place = mission.worktree_of(&attempt.kind).map(|w| mission.folder_in(w));
+            if conversation.folder != place {
+                return Err(format!(
+                    "{id} is told to work in {place:?} and sits in {:?}",
+                    conversation.folder
+                ));
+            }
         }
         let sent = world.prompts.entry(id.clone()).or_default();
         *sent += 1;

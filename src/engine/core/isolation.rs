@@ -148,6 +148,10 @@ impl Mission {
         let summary = format!("accepted by {}, not by its gate", acceptance.by);
         let verdict = Verdict { approved: true, tree, summary, findings: Vec::new() };
         task.gate = Gate { checks: Some(Vec::new()), verdict: Some(verdict), ..Gate::default() };
+        if task.state.is_over() {
+            // Another may have been given it since.
+            task.worktree = None;
+        }
         task.state = TaskState::InReview;
         task.accepted = Some(acceptance);
         Ok(())

@@ -133,16 +133,20 @@ impl Mission {
         Found::Free(last)
     }
 
-    /// The last attempt at a task that is accepted, when its conversation is in order and nobody has gone on in it.
+    /// The last attempt at a task that is accepted, when its conversation can be gone on in.
     fn waiting_in<'a>(&'a self, task: &'a Task) -> Option<(&'a Task, &'a Attempt)> {
-        let kind = AttemptKind::Work(task.spec.id.clone());
-        let last = self.attempts.values().filter(|a| a.kind == kind).max_by_key(|a| a.token)?;
+        let last = self.resting(task).filter(|_| task.state == TaskState::Completed)?;
+        Some((task, last))
+    }
+
+    /// The last attempt at a task, when its conversation can be gone on in: it is at its end and in order, nobody else is
+    /// in it, and it is where the task is worked on. A task that was begun anew may have another worktree than before.
+    pub(super) fn resting(&self, task: &Task) -> Option<&Attempt> {
+        let last = self.newest_work(&task.spec.id)?;
         let taken = || self.attempts.values().any(|a| a.session == last.session && a.token > last.token);
-        let rests = task.state == TaskState::Completed
-            && last.session.is_some()
-            && last.outcome == Some(Outcome::Done)
-            && !last.given_up;
-        (rests && !taken()).then_some((task, last))
+        let rests = last.session.is_some() && last.outcome == Some(Outcome::Done) && !last.cut_off;
+        let here = last.worktree == task.worktree.as_ref().map(|w| w.number);
+        (rests && here && !taken()).then_some(last)
     }
 }
 

@@ -109,11 +109,7 @@ impl Core {
         }
         let prepared =
             |number: &u32| live.jobs.contains_key(&Job::Trees(TreeJob::Prepare { number: *number }));
-        let used = |number: &u32| {
-            coming.contains(number)
-                || prepared(number)
-                || mission.tasks.iter().any(|t| keeps(mission, t, *number))
-        };
+        let used = |number: &u32| coming.contains(number) || prepared(number) || keeps(mission, *number);
         // One it depends on has built there what it needs, and the host knows the place.
         let before = task.spec.depends_on.iter().rev().filter_map(|dep| mission.task(dep)?.worktree.as_ref());
         let mut near = before.map(|worktree| worktree.number);
@@ -290,9 +286,10 @@ impl Core {
 }
 
 /// Whether a worktree may not be given to another task: its own goes on, or a turn in it may.
-fn keeps(mission: &Mission, task: &Task, number: u32) -> bool {
-    let has = task.worktree.as_ref().is_some_and(|w| w.number == number);
-    has && (!task.state.is_over() || at_work(mission, &Subject::Task(task.spec.id.clone())))
+fn keeps(mission: &Mission, number: u32) -> bool {
+    let has = |t: &Task| !t.state.is_over() && t.worktree.as_ref().is_some_and(|w| w.number == number);
+    let sits = |a: &Attempt| (a.open() || a.given_up) && a.worktree == Some(number);
+    mission.tasks.iter().any(has) || mission.attempts.values().any(sits)
 }
 
 /// Whether a turn goes on, or may, that works on the subject or reads it.

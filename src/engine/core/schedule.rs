@@ -112,7 +112,8 @@ impl Core {
                 let minutes = remaining.get(&t.spec.id).copied().unwrap_or(0.0);
                 // Sent back by a review: the same conversation knows the work.
                 let again = t.state == TaskState::InProgress;
-                let session = if again { self.last_session(id, &t.spec.id) } else { None };
+                let last = if again { mission.resting(t) } else { None };
+                let session = last.and_then(|a| a.session.clone());
                 let want = Want {
                     kind: AttemptKind::Work(t.spec.id.clone()),
                     level,
@@ -178,10 +179,6 @@ impl Core {
         let priorities = priorities(mission);
         let held = mission.tasks.iter().filter(|t| self.yields(t, &priorities)).count();
         (held > 0).then(|| format!("{held} of low priority wait: {why}"))
-    }
-
-    fn last_session(&self, id: &MissionId, task: &TaskId) -> Option<HostSessionId> {
-        self.missions[id].newest_work(task)?.session.clone()
     }
 
     /// Takes the lease on the files of a task; false while another task holds any of them.

@@ -129,6 +129,8 @@ pub struct Attempt {
     pub opened_at: Millis,
     pub closed_at: Option<Millis>,
     pub session: Option<HostSessionId>,
+    /// The number of the worktree it sits in; none for the user's own files.
+    pub worktree: Option<u32>,
     /// The task a planner plans further.
     pub node: Option<TaskId>,
     /// A planner of what has not begun, for a mission that has a plan.
@@ -139,6 +141,8 @@ pub struct Attempt {
     pub outcome: Option<Outcome>,
     /// Its turn is still to be ended in the host.
     pub given_up: bool,
+    /// It was closed while its turn ran, and nobody looks how that ends: the host may take its time.
+    pub cut_off: bool,
     /// No turn of it runs, or soon none will: the user has interrupted it, and it has not been prompted since.
     pub interrupted: bool,
     /// It was told the user's words up to this many; before the last time it was told any, up to that many.
@@ -158,12 +162,14 @@ impl Attempt {
             opened_at: Millis::default(),
             closed_at: None,
             session: None,
+            worktree: None,
             node: None,
             revises: false,
             prompts: Vec::new(),
             submission: None,
             outcome: None,
             given_up: false,
+            cut_off: false,
             interrupted: false,
             told: 0,
             told_before: 0,
@@ -480,6 +486,7 @@ impl Mission {
                 let attempt = self.attempt_mut(attempt)?;
                 attempt.given_up = true;
                 attempt.interrupted |= attempt.open();
+                attempt.cut_off |= !attempt.open();
             }
             Event::TurnEnded { attempt } => self.attempt_mut(attempt)?.given_up = false,
             Event::PathTaken { task, path } => {
@@ -727,6 +734,7 @@ impl Mission {
         self.next_attempt = self.next_attempt.saturating_add(1);
         let mut attempt = self.spare.take().unwrap_or_else(Attempt::blank);
         attempt.begin(at, id, kind, token, ordinal, session.as_ref());
+        attempt.worktree = self.worktree_of(kind).map(|w| w.number);
         self.attempts.insert(id.clone(), attempt);
         Ok(())
     }

@@ -7,6 +7,7 @@ mod budget;
 mod checkpoints;
 mod context;
 mod control;
+mod conversations;
 mod crashes;
 mod edits;
 mod fractal;

@@ -78,6 +78,8 @@ pub struct Session {
     pub title: String,
     pub key: Option<AttemptId>,
     pub role: Option<Role>,
+    /// Where it sits; none for the project itself.
+    pub folder: Option<String>,
     /// What it was made to run on.
     pub model: Option<String>,
     pub messages: Vec<HostMessage>,

@@ -1,6 +1,6 @@
 //! Plays a scripted world against the core in virtual time, and checks after every step what always has to hold.
 use super::outside::{Happening, Made, Outside, Session, subject};
-use crate::domain::ids::{Directory, HostSessionId, Millis, MissionId, Role, TaskId};
+use crate::domain::ids::{AttemptId, Directory, HostSessionId, Millis, MissionId, Role, TaskId};
 use crate::domain::merge::Step;
 use crate::domain::mission::MissionState;
 use crate::domain::task::TaskState;
@@ -341,11 +341,15 @@ impl World {
         let (now, ms) = (self.now, self.host_ms);
         match action {
             Action::Answer { to, answer } => self.answer(to, answer),
-            Action::CreateSession { mission, attempt, title, role, adopt, model, .. } => {
+            Action::CreateSession { mission, attempt, title, role, adopt, model, folder, .. } => {
                 let result = self.outside.create(attempt.clone(), &title, role, adopt, model);
+                if let Ok(id) = &result {
+                    self.outside.session(id).folder = folder;
+                }
                 self.later(ms, Input::SessionCreated { mission, attempt, result });
             }
             Action::Prompt { mission, attempt, session, role, text, .. } => {
+                self.check_folder(&mission, &attempt, &session);
                 let prompt = Happening::Prompt { mission, attempt, session, role, text };
                 match self.lane_ms {
                     0 => self.happen(prompt),
@@ -389,6 +393,16 @@ impl World {
             }
             Action::Tell { .. } | Action::Toast { .. } | Action::Progress { .. } => {}
             other => self.perform_work(other),
+        }
+    }
+
+    /// A worker sits where its task is worked on.
+    fn check_folder(&self, mission: &MissionId, attempt: &AttemptId, session: &HostSessionId) {
+        let mission = self.mission(mission);
+        let kind = &mission.attempts[attempt].kind;
+        if matches!(kind, AttemptKind::Work(_)) {
+            let place = mission.worktree_of(kind).map(|w| mission.folder_in(w));
+            assert_eq!(self.outside.sessions[session].folder, place, "{attempt}:\n{}", self.story());
         }
     }
 
