@@ -175,7 +175,7 @@ fn work(all: &mut Vec<Event>, task: &TaskId, token: &mut u64) {
     all.push(to(TaskState::InReview));
     let inspection = Inspection { diff: "+one more line of code\n".repeat(100), ..Inspection::default() };
     all.push(Event::Inspected { subject: subject(), inspection });
-    all.push(Event::Checked { subject: subject(), results: Vec::new() });
+    all.push(Event::Checked { subject: subject(), results: Vec::new(), wrote: Vec::new() });
     let review = Submission::Review { approved: false, summary: text(), findings: Vec::new() };
     attempt(all, AttemptKind::Review(subject()), review);
     let verdict = Verdict { approved: false, tree: None, summary: text(), findings: Vec::new() };

@@ -1,7 +1,5 @@
 //! Work of low priority waits while memory is short: better it begins later than that the machine swaps under all.
 
-use super::plan::Priority;
-
 /// What the machine has, and what this process takes of it; in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MemoryUse {
@@ -63,9 +61,9 @@ impl MemoryGuard {
         before != self.short.is_some()
     }
 
-    /// The reason why work of this priority has to wait.
-    pub fn holds_back(&self, priority: Priority) -> Option<&str> {
-        self.short.as_deref().filter(|_| priority == Priority::Low)
+    /// The reason why work of low priority has to wait.
+    pub fn short(&self) -> Option<&str> {
+        self.short.as_deref()
     }
 
     /// The newest sample.
@@ -97,11 +95,10 @@ mod tests {
         for (used, own, expected) in table {
             assert_eq!(guard.sample(sample(used, own)), held != expected, "{used} {own}");
             held = expected;
-            assert_eq!(guard.holds_back(Priority::Low).is_some(), expected, "{used} {own}");
-            assert_eq!(guard.holds_back(Priority::Normal), None);
+            assert_eq!(guard.short().is_some(), expected, "{used} {own}");
         }
         guard.sample(sample(900, 0));
-        assert_eq!(guard.holds_back(Priority::Low), Some("90 % of the machine's memory are in use"));
+        assert_eq!(guard.short(), Some("90 % of the machine's memory are in use"));
         assert_eq!(MemoryUse { total: 0, available: 0, own: 0 }.percent(), 0);
     }
 }

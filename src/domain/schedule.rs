@@ -20,6 +20,46 @@ pub fn level(priority: Priority, waited_ms: u64) -> u64 {
     base + waited_ms / AGE_STEP_MS
 }
 
+/// Priorities as they count: what others wait for is as urgent as the most urgent of those. Each task ages by its own
+/// waiting all the same; what waits for it has not been kept waiting for a worker yet.
+pub struct Priorities<'a>(BTreeMap<&'a TaskId, Priority>);
+
+impl<'a> Priorities<'a> {
+    /// Of tasks that are still to be done. A whole waits for its parts as for what it depends on.
+    pub fn of(tasks: impl IntoIterator<Item = &'a TaskSpec>) -> Self {
+        let tasks: BTreeMap<_, _> = tasks.into_iter().map(|t| (&t.id, t)).collect();
+        let mut each = tasks.values().map(|t| t.priority);
+        let first = each.next();
+        if each.all(|p| Some(p) == first) {
+            return Self(BTreeMap::new());
+        }
+        let mut parts: BTreeMap<&TaskId, Vec<&TaskId>> = BTreeMap::new();
+        for task in tasks.values() {
+            if let Some(whole) = &task.parent {
+                parts.entry(whole).or_default().push(&task.id);
+            }
+        }
+        let mut known: BTreeMap<_, _> = tasks.values().map(|t| (&t.id, t.priority)).collect();
+        for urgent in [Priority::High, Priority::Normal] {
+            let mut left: Vec<_> = tasks.values().filter(|t| t.priority == urgent).collect();
+            while let Some(task) = left.pop() {
+                for before in task.depends_on.iter().chain(parts.get(&task.id).into_iter().flatten().copied())
+                {
+                    if let Some(priority) = known.get_mut(before).filter(|p| **p < urgent) {
+                        *priority = urgent;
+                        left.extend(tasks.get(before));
+                    }
+                }
+            }
+        }
+        Self(known)
+    }
+
+    pub fn get(&self, task: &TaskSpec) -> Priority {
+        self.0.get(&task.id).copied().unwrap_or(task.priority)
+    }
+}
+
 /// Sorts what should start first to the front.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Rank {
@@ -174,7 +214,52 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_others_wait_for_is_as_urgent_as_they_are() {
+        let urgent = |id, priority, after: &[usize]| TaskSpec { priority, ..task(id, 1.0, after) };
+        // T0 <- T1 <- T2 (high), and T3 (low) before nothing; T4 is a part of T1, T5 (high) waits for the unknown.
+        let part = TaskSpec { parent: Some(TaskId::from("T1")), ..urgent(4, Priority::Low, &[]) };
+        let tasks = [
+            urgent(0, Priority::Low, &[]),
+            urgent(1, Priority::Normal, &[0]),
+            urgent(2, Priority::High, &[1]),
+            urgent(3, Priority::Low, &[2]),
+            part,
+            urgent(5, Priority::High, &[9]),
+        ];
+        let of = |tasks: &[TaskSpec]| {
+            let priorities = Priorities::of(tasks);
+            tasks.iter().map(|t| priorities.get(t)).collect::<Vec<_>>()
+        };
+        use Priority::{High, Low, Normal};
+        assert_eq!(of(&tasks), [High, High, High, Low, High, High]);
+        // With the urgent one over, those before it are what they were, or as urgent as the next.
+        let left: Vec<_> = tasks.iter().filter(|t| t.id != TaskId::from("T2")).cloned().collect();
+        assert_eq!(of(&left), [Normal, Normal, Low, Normal, High]);
+    }
+
     proptest! {
+        /// No task is less urgent than one that waits for it, and none more than it is itself or the most urgent of those.
+        #[test]
+        fn priorities_are_inherited_and_nothing_else(seed in 0_u64..1_000_000, kinds in proptest::collection::vec(0_usize..3, 70)) {
+            let (mut tasks, _) = random_plan(seed);
+            for (task, kind) in tasks.iter_mut().zip(&kinds) {
+                task.priority = [Priority::Low, Priority::Normal, Priority::High][*kind];
+            }
+            let priorities = Priorities::of(&tasks);
+            let mut expected: BTreeMap<_, _> = tasks.iter().map(|t| (t.id.clone(), t.priority)).collect();
+            // What a task depends on stands before it in these plans.
+            for task in tasks.iter().rev() {
+                for before in &task.depends_on {
+                    let most = expected[&task.id].max(expected[before]);
+                    expected.insert(before.clone(), most);
+                }
+            }
+            for task in &tasks {
+                prop_assert_eq!(priorities.get(task), expected[&task.id], "{}", task.id);
+            }
+        }
+
         /// One low task against a stream of high ones, one worker: it starts, whatever they look like.
         #[test]
         fn nothing_starves(every in 1_000_u64..120_000, long in 1.0_f64..1e6) {

@@ -12,6 +12,7 @@ use crate::domain::mask::masked;
 use crate::domain::verdict::{CheckOutcome, CheckResult, TreeId};
 use crate::ports::host::{Host, HostAsk, HostError, NewSession, TurnState};
 use crate::ports::workspace::{Checks, TodoPlan, WorkspaceError};
+use std::borrow::Cow;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -166,11 +167,11 @@ impl Effects {
                     Some(Input::Looked { mission, attempt, result })
                 })
             }
-            Action::LookAtParent { mission, directory, session } => {
+            Action::LookAtParent { mission, directory, session, transcript } => {
                 let broken = Input::ParentLooked { mission: mission.clone(), result: Err(failed()) };
                 let effects = self.clone();
                 work(Some(&mission.clone()), Some(broken), async move {
-                    let result = effects.look(directory, session, true, LOOK_MESSAGES).await;
+                    let result = effects.look(directory, session, transcript, LOOK_MESSAGES).await;
                     Some(Input::ParentLooked { mission, result })
                 })
             }
@@ -275,11 +276,12 @@ impl Effects {
                     Some(effects.survey(mission, root, checks, todo).await)
                 }))
             }
-            Action::Baseline { mission, root, commands } => {
-                let broken = Input::Baselined { mission: mission.clone(), results: not_run(&commands) };
+            Action::Baseline { mission, root, commands, todo } => {
+                let (results, wrote) = (not_run(&commands), Vec::new());
+                let broken = Input::Baselined { mission: mission.clone(), results, wrote };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
-                    let results = effects.run_checks(Path::new(&root), &commands, &[]).await;
-                    Some(Input::Baselined { mission, results })
+                    let (results, wrote) = effects.watch_checks(&root, &commands, &[], todo).await;
+                    Some(Input::Baselined { mission, results, wrote })
                 }))
             }
             Action::Inspect { mission, subject, round, ground, diagnose } => {
@@ -310,16 +312,17 @@ impl Effects {
                     Some(Input::ShellsSeen { mission, round, result })
                 }))
             }
-            Action::Check { mission, subject, round, root, commands, failing } => {
+            Action::Check { mission, subject, round, root, commands, failing, todo } => {
                 let broken = Input::Checked {
                     mission: mission.clone(),
                     subject: subject.clone(),
                     round,
                     results: not_run(&commands),
+                    wrote: Vec::new(),
                 };
                 stoppable(work(Some(&mission.clone()), Some(broken), async move {
-                    let results = effects.run_checks(Path::new(&root), &commands, &failing).await;
-                    Some(Input::Checked { mission, subject, round, results })
+                    let (results, wrote) = effects.watch_checks(&root, &commands, &failing, todo).await;
+                    Some(Input::Checked { mission, subject, round, results, wrote })
                 }))
             }
             other => self.notice(other),
@@ -398,13 +401,37 @@ impl Effects {
         commands: &[String],
         failing: &[String],
     ) -> Vec<CheckResult> {
-        let mut results = Vec::new();
         // Closed only with the process; then nobody reads the results either.
-        let Ok(_permit) = self.check_runs.acquire().await else { return results };
+        let Ok(_permit) = self.check_runs.acquire().await else { return Vec::new() };
+        self.run_each(root, commands, failing).await
+    }
+
+    async fn run_each(&self, root: &Path, commands: &[String], failing: &[String]) -> Vec<CheckResult> {
+        let mut results = Vec::new();
         for command in commands {
             results.push(check(&*self.ports.checks, root, command, failing.contains(command)).await);
         }
         results
+    }
+
+    /// With a plan file also which other files changed meanwhile; a tree that cannot be read says nothing of it.
+    async fn watch_checks(
+        &self,
+        root: &str,
+        commands: &[String],
+        failing: &[String],
+        todo: Option<String>,
+    ) -> (Vec<CheckResult>, Vec<String>) {
+        let at = Path::new(root);
+        let Some(todo) = todo else { return (self.run_checks(at, commands, failing).await, Vec::new()) };
+        let Ok(_permit) = self.check_runs.acquire().await else { return Default::default() };
+        let before = timely(self.ports.tree.hash(at.to_path_buf(), plan_files(&todo))).await.ok();
+        let results = self.run_each(at, commands, failing).await;
+        let wrote = match before {
+            Some(before) => timely(self.changed_since(root.to_owned(), &todo, before)).await,
+            None => return (results, Vec::new()),
+        };
+        (results, wrote.map(|(_, changed)| changed).unwrap_or_default())
     }
 
     async fn changed_since(
@@ -436,6 +463,13 @@ impl Effects {
                     let seconds = LOOK_TIMEOUT.as_secs();
                     (Vec::new(), vec![format!("language servers gave no answer within {seconds} s")])
                 });
+        }
+        // From here it goes into the journal, into prompts and exports.
+        let told = inspection.findings.iter_mut().map(|finding| &mut finding.message);
+        for text in told.chain(&mut inspection.notes).chain([&mut inspection.diff]) {
+            if let Cow::Owned(without_secrets) = masked(text) {
+                *text = without_secrets;
+            }
         }
         Ok(inspection)
     }

@@ -5,15 +5,18 @@ use super::core::event::Inspection;
 use super::prompts::clip;
 use crate::domain::lease::Pattern;
 pub use crate::domain::todo::plan_files;
-use crate::domain::verdict::Finding;
+use crate::domain::verdict::{Finding, TreeId};
 use crate::ports::code::{Diagnostic, Unchecked};
-use crate::ports::workspace::WorkspaceError;
-use std::path::PathBuf;
+use crate::ports::workspace::{CUT, WorkspaceError};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// New errors told of one change; the first are enough to go on with.
 const MAX_ERRORS: usize = 30;
 /// Of one of them; compilers print whole types.
 const MAX_MESSAGE: usize = 1_000;
+/// Files held in memory at one time when a diff is too long to be looked through.
+const FILES_AT_ONCE: usize = 32;
 
 /// The tree as it is now, and what of it differs from the ground. `only` narrows it to these paths; without `max_bytes` there
 /// is no diff.
@@ -29,9 +32,10 @@ pub async fn inspect(
         return Ok(Inspection { tree: Some(tree), ..Inspection::default() });
     };
     let mut changed = ports.tree.changed(root.clone(), base.clone(), tree.clone()).await?;
+    let mut undeclared = Vec::new();
     if let Some(scope) = &ground.scope {
         let patterns: Vec<_> = scope.iter().filter_map(|s| Pattern::parse(s).ok()).collect();
-        changed.retain(|path| patterns.iter().any(|p| p.covers(path)));
+        (changed, undeclared) = changed.into_iter().partition(|path| patterns.iter().any(|p| p.covers(path)));
     }
     if let Some(only) = only {
         let below = |path: &str, at: &str| {
@@ -42,10 +46,51 @@ pub async fn inspect(
     let diff = match max_bytes {
         None => String::new(),
         Some(_) if changed.is_empty() => "(nothing was changed)".to_owned(),
-        Some(max_bytes) => ports.tree.diff(root, base, tree.clone(), changed.clone(), max_bytes).await?,
+        Some(max_bytes) => {
+            ports.tree.diff(root.clone(), base.clone(), tree.clone(), changed.clone(), max_bytes).await?
+        }
     };
-    let findings = conflict_markers(&diff);
-    Ok(Inspection { tree: Some(tree), changed, diff, findings, notes: Vec::new() })
+    let findings = match diff.ends_with(CUT) {
+        true => markers_in_files(ports, &root, &base, &tree, &changed).await?,
+        false => conflict_markers(&diff),
+    };
+    Ok(Inspection { tree: Some(tree), changed, undeclared, diff, findings, notes: Vec::new() })
+}
+
+/// The same as `conflict_markers` of a diff that is not whole.
+async fn markers_in_files(
+    ports: &Ports,
+    root: &Path,
+    base: &TreeId,
+    tree: &TreeId,
+    changed: &[String],
+) -> Result<Vec<Finding>, WorkspaceError> {
+    let mut findings = Vec::new();
+    // No other tool can name such a file either.
+    let changed: Vec<_> = changed.iter().filter(|path| !path.contains('\n')).cloned().collect();
+    for some in changed.chunks(FILES_AT_ONCE) {
+        let read = |of: &TreeId| ports.tree.read(root.to_path_buf(), of.clone(), some.to_vec());
+        let (before, now) = (read(base).await?, read(tree).await?);
+        for ((path, before), now) in some.iter().zip(before).zip(now) {
+            let old: BTreeSet<&str> = before.iter().flat_map(|text| text.lines()).filter(is_marker).collect();
+            let new = |line: &&str| is_marker(line) && !old.contains(line);
+            let count = now.iter().flat_map(|text| text.lines()).filter(new).count();
+            findings.extend((0..count).map(|_| marker(Some(path.clone()))));
+        }
+        if findings.len() >= MAX_ERRORS {
+            break;
+        }
+    }
+    findings.truncate(MAX_ERRORS);
+    Ok(findings)
+}
+
+fn is_marker(line: &&str) -> bool {
+    line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ")
+}
+
+fn marker(file: Option<String>) -> Finding {
+    Finding { file, ..Finding::of("high", "a conflict marker was left in the file") }
 }
 
 /// Errors that language servers see in the changed files and did not see before, and notes of what they could not tell. Where
@@ -100,9 +145,8 @@ fn conflict_markers(diff: &str) -> Vec<Finding> {
     for line in diff.lines() {
         if let Some(path) = line.strip_prefix("+++ b/") {
             file = Some(path.to_owned());
-        } else if line.starts_with("+<<<<<<< ") || line.starts_with("+>>>>>>> ") {
-            let finding = Finding::of("high", "a conflict marker was left in the file");
-            findings.push(Finding { file: file.clone(), ..finding });
+        } else if line.strip_prefix('+').is_some_and(|line| is_marker(&line)) {
+            findings.push(marker(file.clone()));
         }
     }
     findings

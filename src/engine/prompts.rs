@@ -529,6 +529,14 @@ fn gate_text(out: &mut String, gate: &super::core::state::Gate, max_diff: usize)
     }
     if let Some(inspection) = &gate.inspection {
         let _ = writeln!(out, "\nChanged: {}", clip(&inspection.changed.join(", "), 4_000));
+        if !inspection.undeclared.is_empty() {
+            let _ = writeln!(
+                out,
+                "Changed too since the task began, though no task declares it (by a shell command, or by the user): {}. See \
+                 whether it belongs to the task.",
+                clip(&inspection.undeclared.join(", "), 2_000)
+            );
+        }
         if !inspection.notes.is_empty() {
             out.push('\n');
             list(out, "Not held against the change", &inspection.notes);

@@ -1,8 +1,8 @@
 //! What people are told of a mission: its report, its status, its live title. Pure text from the state.
 use super::core::isolation::Isolation;
-use super::core::pace;
 use super::core::state::{Mission, RaceEnd, Task};
 use super::core::{Answer, RollbackView};
+use super::core::{pace, priorities};
 use super::prompts::{clip, duration};
 use crate::domain::budget::{Mean, Spent};
 use crate::domain::ids::{Millis, Role};
@@ -283,9 +283,10 @@ pub fn forecast(mission: &Mission, means: &BTreeMap<Role, Mean>) -> Option<Forec
     let open: Vec<_> = mission.planned().filter(to_come).map(|t| t.spec.clone()).collect();
     let pace = pace(mission);
     let remaining = plan.remaining_by(|t| pace.minutes(t));
+    let priorities = priorities(mission);
     let rank = |i: usize| {
         let minutes = remaining.get(&open[i].id).copied().unwrap_or_default();
-        Rank::new(level(open[i].priority, 0), minutes, Millis::default(), i)
+        Rank::new(level(priorities.get(&open[i]), 0), minutes, Millis::default(), i)
     };
     let minutes: Vec<_> = open.iter().map(|t| pace.minutes(t)).collect();
     let minutes = makespan(&open, &minutes, mission.created.options.workers as usize, rank);

@@ -17,6 +17,9 @@ pub enum WorkspaceError {
 /// Ends a diff that is longer than was asked for.
 pub const CUT: &str = "was cut here: ask for single files]\n";
 
+/// In the output of a command that was not run because there is no such program.
+pub const NO_PROGRAM: &str = "the program was not found";
+
 /// The working tree. Never touches the user's index, HEAD, stash, hooks or refs. A project without git is
 /// hashed through a private repository in the data directory.
 pub trait Tree: Send + Sync {

@@ -39,7 +39,7 @@ toasts                    \"normal\"   default
 todo                      \"PLAN.md\"   ~/.config/opencode/opencode.json:1
 turnTimeoutSeconds        600   default
 workers                   3   ~/app/gantry.jsonc:2
-worktreeLinks             [\"node_modules\"]   default
+worktreeLinks             [\"node_modules\",\".venv\",\"venv\"]   default
 worktreeSetup             []   default
 worktreesAhead            4   default
 ";

@@ -3,11 +3,13 @@
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
-const { delay, repeats } = JSON.parse(readFileSync("server.json", "utf8"))
+// With `asks` it asks something itself while it does not read, and says nothing until it has the reply.
+const { delay, repeats, asks } = JSON.parse(readFileSync("server.json", "utf8"))
 const open = new Map()
 const said = new Map()
 let timer
 let input = Buffer.alloc(0)
+let waits = asks
 
 const disk = (path) => {
   try {
@@ -42,6 +44,7 @@ function look() {
   clearTimeout(timer)
   const found = [...open].map(([uri, { version, text }]) => [uri, version, errors(fileURLToPath(uri), text)])
   timer = setTimeout(() => {
+    if (waits) return
     for (const [uri, version, diagnostics] of found) {
       const now = JSON.stringify(repeats ? [version, diagnostics] : diagnostics)
       if (said.get(uri) === now) continue
@@ -52,12 +55,21 @@ function look() {
 }
 
 function take({ id, method, params }) {
+  if (!method && id === 2) {
+    waits = false
+    return look()
+  }
   switch (method) {
     case "initialize":
       return send({ id, result: { capabilities: { textDocumentSync: 1 } } })
     case "initialized":
       return send({ id: 1, method: "client/registerCapability", params: { registrations: [{ id: "w", method: "workspace/didChangeWatchedFiles" }] } })
     case "textDocument/didOpen":
+      if (waits && open.size === 0) {
+        process.stdin.pause()
+        setTimeout(() => send({ id: 2, method: "workspace/configuration", params: { items: [{}] } }), 400)
+        setTimeout(() => process.stdin.resume(), 800)
+      }
       open.set(params.textDocument.uri, params.textDocument)
       return look()
     case "textDocument/didChange":

@@ -75,6 +75,17 @@ async fn the_state_before_is_waited_for_as_well() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_is_given_behind_hundreds_of_files() {
+    let (tree, path) = project(50, true);
+    tree.write("server.json", r#"{"delay": 50, "repeats": true, "asks": true}"#);
+    let names: Vec<_> = (0..400).map(|n| format!("file{n}.go")).collect();
+    names.iter().for_each(|name| tree.write(name, format!("package main\n// {}\n", "x".repeat(1_000))));
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let answer = ask(&LanguageServers::default().found_on(path), &tree, &names).await;
+    assert_eq!((answer.checked.len(), answer.unchecked), (400, vec![]));
+}
+
 #[tokio::test]
 async fn a_server_whose_call_was_given_up_ends_when_idle() {
     let (tree, path) = project(60_000, true);

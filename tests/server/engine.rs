@@ -35,6 +35,8 @@ pub struct Engine {
     pub handle: Handle,
     next: AtomicU64,
     workers: u32,
+    /// How long the conversation that asks is at work before it has its brief.
+    pub briefing: Duration,
 }
 
 impl Engine {
@@ -63,7 +65,7 @@ impl Engine {
         let (engine, run) = handle::start_with(ports, limits);
         tokio::spawn(run);
         assert!(host.engine.set(engine.clone()).is_ok());
-        Self { handle: engine, next: AtomicU64::new(0), workers }
+        Self { handle: engine, next: AtomicU64::new(0), workers, briefing: Duration::ZERO }
     }
 
     /// So many missions, so many of them at one time, each in a project of its own.
@@ -73,9 +75,10 @@ impl Engine {
         for _ in 0..count {
             let n = self.next.fetch_add(1, Ordering::Relaxed);
             let (engine, places, workers) = (self.handle.clone(), places.clone(), self.workers);
+            let briefing = self.briefing;
             running.spawn(async move {
                 let _place = places.acquire().await;
-                mission(&engine, n, workers).await;
+                mission(&engine, n, workers, briefing).await;
             });
         }
         while let Some(done) = running.join_next().await {
@@ -84,7 +87,7 @@ impl Engine {
     }
 }
 
-async fn mission(engine: &Handle, n: u64, workers: u32) {
+async fn mission(engine: &Handle, n: u64, workers: u32, briefing: Duration) {
     let (directory, parent) = (format!("/project{n}"), HostSessionId(format!("user{n}")));
     let created = Created {
         directory: Directory(directory.clone()),
@@ -102,6 +105,16 @@ async fn mission(engine: &Handle, n: u64, workers: u32) {
         },
     };
     engine.create(created).await.expect("accepted");
+    if !briefing.is_zero() {
+        let session = parent.clone();
+        engine.events(vec![HostInput::Status {
+            session,
+            state: TurnState::Busy,
+            retry_at: None,
+            message: None,
+        }]);
+        tokio::time::sleep(briefing).await;
+    }
     let call = format!("call{n}");
     let brief = ToolInput::Mission { brief: "do it".into(), acceptance: Vec::new(), constraints: Vec::new() };
     engine.tool(engine.reply(), parent.clone(), call.clone(), brief).await.expect("reported");
@@ -118,6 +131,8 @@ pub struct QuickHost {
     forgetful: bool,
     /// From the end of such a turn to the reminder.
     pub reminded: Arc<Mutex<Vec<Duration>>>,
+    /// What was asked about each conversation: requests, and those of them that had messages for an answer.
+    pub asked: Mutex<HashMap<HostSessionId, [u32; 2]>>,
 }
 
 #[derive(Clone)]
@@ -176,6 +191,13 @@ impl QuickHost {
     pub fn new(turn: Duration, forgetful: bool) -> Self {
         Self { turn, forgetful, ..Self::default() }
     }
+
+    fn count(&self, session: &HostSessionId, messages: u32) {
+        let mut asked = self.asked.lock();
+        let [all, of_messages] = asked.entry(session.clone()).or_default();
+        *all += 1;
+        *of_messages += messages;
+    }
 }
 
 impl Host for QuickHost {
@@ -219,6 +241,12 @@ impl Host for QuickHost {
         let sessions = self.sessions.clone();
         Box::pin(async move {
             tokio::spawn(async move {
+                engine.events(vec![HostInput::Status {
+                    session: id.clone(),
+                    state: TurnState::Busy,
+                    retry_at: None,
+                    message: None,
+                }]);
                 tokio::time::sleep(turn).await;
                 if !forgets {
                     let call = format!("{id}.c");
@@ -246,6 +274,7 @@ impl Host for QuickHost {
         _: Directory,
         sessions: Vec<HostSessionId>,
     ) -> Fut<'_, Result<Vec<(HostSessionId, TurnState)>, HostError>> {
+        sessions.iter().for_each(|session| self.count(session, 0));
         let busy = sessions.into_iter().map(|s| (s, TurnState::Busy)).collect();
         Box::pin(std::future::ready(Ok(busy)))
     }
@@ -253,13 +282,15 @@ impl Host for QuickHost {
     fn messages(
         &self,
         _: Directory,
-        _: HostSessionId,
+        session: HostSessionId,
         _: u32,
     ) -> Fut<'_, Result<Vec<HostMessage>, HostError>> {
+        self.count(&session, 1);
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    fn asks(&self, _: Directory, _: HostSessionId) -> Fut<'_, Result<Vec<HostAsk>, HostError>> {
+    fn asks(&self, _: Directory, session: HostSessionId) -> Fut<'_, Result<Vec<HostAsk>, HostError>> {
+        self.count(&session, 0);
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 

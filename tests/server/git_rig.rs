@@ -97,7 +97,7 @@ impl GitRig {
             title: "do it".into(),
             options: Options {
                 worktrees: options.worktrees.or(Some(true)),
-                checks: Some(vec!["sh check.sh".into()]),
+                checks: options.checks.clone().or_else(|| Some(vec!["sh check.sh".into()])),
                 ..options
             },
         };
@@ -217,6 +217,12 @@ impl Team {
     pub fn session_of(&self, title: &str) -> Option<HostSessionId> {
         let sessions = self.sessions.lock();
         sessions.iter().rfind(|(_, session)| session.title.starts_with(title)).map(|(id, _)| id.clone())
+    }
+
+    /// The first prompt of that conversation.
+    pub fn prompt_of(&self, title: &str) -> Option<String> {
+        let id = self.session_of(title)?;
+        self.sessions.lock().get(&id)?.messages.first().map(|message| message.text.clone())
     }
 
     pub fn release_reviews(&self) {

@@ -1,12 +1,15 @@
 //! The server as a whole, in process: dispatcher, service and connection over a memory pipe, with a strict host at the
 //! other end. Real time and a store in memory: a paused clock runs ahead of whoever waits for a thread.
+mod affinity;
 mod commands;
 mod diary;
 mod door;
 mod engine;
 mod faults;
+mod gates;
 mod git_rig;
 mod host;
+mod looks;
 mod merge_model;
 mod merges;
 mod missions;

@@ -43,6 +43,17 @@ impl MemoryGauge for Gauge {
     }
 }
 
+/// A runtime's clock, and nothing that outlives it.
+pub fn in_memory() -> Ground {
+    Ground {
+        clock: Arc::new(RuntimeClock(Instant::now())),
+        ids: Arc::new(Uuids),
+        store: Arc::new(MemoryStore::new()),
+        memory: Arc::new(Gauge::default()),
+        limits: Limits::default(),
+    }
+}
+
 /// How many entries each table of the engine holds.
 async fn held(engine: &Engine) -> BTreeMap<String, u64> {
     let gauges = engine.handle.metrics().await.gauges;
@@ -71,11 +82,10 @@ async fn pools(engine: &Engine) {
 async fn tables_and_store_are_back_at_their_bounds_after_any_number_of_missions() {
     let (store, memory) = (MemoryStore::new(), Arc::new(Gauge::default()));
     let ground = Ground {
-        clock: Arc::new(RuntimeClock(Instant::now())),
-        ids: Arc::new(Uuids),
         store: Arc::new(store.clone()),
         memory: memory.clone(),
         limits: Limits { at_rest: AT_REST, stored: STORED, pools: true, ..Limits::default() },
+        ..in_memory()
     };
     let engine = Engine::start(ground, 10, Arc::new(QuickHost::new(Duration::from_millis(10), false)));
     let mut rounds = Vec::new();

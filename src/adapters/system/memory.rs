@@ -10,8 +10,10 @@ impl MemoryGauge for SystemMemory {
     fn read(&self) -> Option<MemoryUse> {
         let text = |path: &str| std::fs::read_to_string(path).ok();
         let machine = of_machine(&text("/proc/meminfo")?)?;
-        let group = text("/sys/fs/cgroup/memory.max").zip(text("/sys/fs/cgroup/memory.current"));
-        let (total, available) = match group.and_then(|(max, used)| of_group(&max, &used)) {
+        let group = |name: &str| text(&format!("/sys/fs/cgroup/{name}"));
+        let known = group("memory.max").zip(group("memory.current"));
+        let cache = || reclaimable(&group("memory.stat").unwrap_or_default());
+        let (total, available) = match known.and_then(|(max, used)| of_group(&max, &used, cache())) {
             // A container's own limit, where it is the nearer one.
             Some((total, available)) if total < machine.0 => (total, available.min(machine.1)),
             _ => machine,
@@ -45,9 +47,20 @@ fn of_machine(meminfo: &str) -> Option<(u64, u64)> {
 }
 
 /// None where the group has no limit (`max`).
-fn of_group(max: &str, used: &str) -> Option<(u64, u64)> {
+fn of_group(max: &str, used: &str, reclaimable: u64) -> Option<(u64, u64)> {
     let (max, used): (u64, u64) = (max.trim().parse().ok()?, used.trim().parse().ok()?);
-    Some((max, max.saturating_sub(used)))
+    Some((max, max.saturating_sub(used.saturating_sub(reclaimable))))
+}
+
+/// What of a group's use the kernel takes back as soon as it is needed: cached files, most of it. A group that has read
+/// files for a while is full of them, and nobody is short of anything. The kernel's own `MemAvailable` counts the same.
+fn reclaimable(stat: &str) -> u64 {
+    let names = ["active_file", "inactive_file", "slab_reclaimable"];
+    let of_line = |line: &str| {
+        let (name, bytes) = line.split_once(' ')?;
+        names.contains(&name).then(|| bytes.trim().parse::<u64>().ok())?
+    };
+    stat.lines().filter_map(of_line).fold(0, u64::saturating_add)
 }
 
 /// The value of a line such as `MemTotal:  16384 kB`, in bytes.
@@ -65,8 +78,13 @@ mod tests {
         let meminfo = "MemTotal:       16384 kB\nMemFree:  1 kB\nMemAvailable:    4096 kB\n";
         assert_eq!(of_machine(meminfo), Some((16 << 20, 4 << 20)));
         assert_eq!(of_machine("MemTotal: 1 kB\n"), None);
-        assert_eq!(of_group("1000\n", "400\n"), Some((1000, 600)));
-        assert_eq!(of_group("max\n", "400\n"), None);
+        assert_eq!(of_group("1000\n", "400\n", 0), Some((1000, 600)));
+        assert_eq!(of_group("max\n", "400\n", 0), None);
+        // Full to its limit, of files that were read.
+        let stat = "anon 200\nfile 750\nactive_file 300\ninactive_file 400\nslab_reclaimable 50\nslab 70\nshmem 50\n";
+        assert_eq!(reclaimable(stat), 750);
+        assert_eq!(of_group("1000\n", "1000\n", reclaimable(stat)), Some((1000, 750)));
+        assert_eq!((reclaimable(""), reclaimable("active_file x\n")), (0, 0));
     }
 
     #[cfg(target_os = "linux")]

@@ -120,9 +120,11 @@ impl Core {
             Some(survey) if survey.baseline.is_none() => {
                 let commands = survey.checks.clone();
                 if commands.is_empty() {
-                    self.emit(id, Event::Baselined { results: Vec::new() });
+                    self.emit(id, Event::Baselined { results: Vec::new(), wrote: Vec::new() });
                 } else if self.live(id).begin(Job::Baseline).is_some() {
-                    self.act(Action::Baseline { mission, root, commands });
+                    // In worktrees the checks write where nobody else's files are.
+                    let todo = self.missions[id].isolation.is_none().then_some(todo);
+                    self.act(Action::Baseline { mission, root, commands, todo });
                 }
             }
             Some(_) => {}
@@ -150,14 +152,14 @@ impl Core {
         }
     }
 
-    pub(super) fn baselined(&mut self, id: &MissionId, results: Vec<CheckResult>) {
+    pub(super) fn baselined(&mut self, id: &MissionId, results: Vec<CheckResult>, wrote: Vec<String>) {
         let wanted = self.live(id).jobs.remove(&Job::Baseline).is_some();
         let missing =
             |m: &Mission| m.survey.as_ref().is_some_and(|s| s.baseline.is_none()) && m.state.is_open();
         if wanted && self.missions.get(id).is_some_and(missing) {
             let red = results.iter().filter(|r| !r.passed());
             let red: Vec<_> = red.map(|r| format!("`{}` {}", r.command, report::outcome(r))).collect();
-            self.emit(id, Event::Baselined { results });
+            self.emit(id, Event::Baselined { results, wrote });
             if !red.is_empty() {
                 let message = format!(
                     "{}; not held against the mission unless it gets worse",

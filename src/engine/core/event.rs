@@ -36,6 +36,8 @@ pub enum Event {
     /// How its checks ended before any work.
     Baselined {
         results: Vec<CheckResult>,
+        /// Files of the project that changed while they ran.
+        wrote: Vec<String>,
     },
     PlanRefused {
         faults: Vec<String>,
@@ -169,6 +171,8 @@ pub enum Event {
     Checked {
         subject: Subject,
         results: Vec<CheckResult>,
+        /// Of the whole in the user's own files: those that changed while they ran.
+        wrote: Vec<String>,
     },
     Judged {
         subject: Subject,
@@ -601,6 +605,8 @@ pub struct Inspection {
     pub tree: Option<TreeId>,
     /// Paths changed since the base of the subject.
     pub changed: Vec<String>,
+    /// Of a task: paths changed since its base that neither it nor another task has declared.
+    pub undeclared: Vec<String>,
     /// Unified diff, bounded.
     pub diff: String,
     pub findings: Vec<Finding>,

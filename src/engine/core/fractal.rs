@@ -6,11 +6,11 @@ use super::Core;
 use super::event::*;
 use super::grants::Want;
 use super::io::Refusal;
+use super::schedule::priorities;
 use super::state::{Attempt, Mission, Task};
 use crate::domain::fractal::{self, MAX_DEPTH};
 use crate::domain::ids::{MissionId, TaskId};
 use crate::domain::plan::{Draft, Mode};
-use crate::domain::schedule;
 use crate::domain::task::TaskState;
 
 /// Planners of one task that may fail, and plans that may be refused, before it is worked as it is.
@@ -78,7 +78,7 @@ impl Core {
             let remarks = vec!["no plan of its own could be had".into()];
             return self.emit(id, Event::Expanded { task: task.clone(), parts: Vec::new(), remarks });
         }
-        let level = schedule::level(t.spec.priority, self.now.since(t.since));
+        let level = self.level(t, &priorities(mission));
         let ordinal = planners().count() as u32 + 1;
         let node = Some(task.clone());
         self.want(id, Want { kind: AttemptKind::Planning, level, ordinal, session: None, node });

@@ -8,12 +8,14 @@ use super::live::Job;
 use super::state::{Gate, Mission};
 use super::{Action, Core, Ground, MAX_REWORK, MAX_WHOLE_ROUNDS};
 use crate::domain::ids::{MissionId, TaskId};
+use crate::domain::mission::MissionState;
 use crate::domain::mission::Phase;
 use crate::domain::plan::{Priority, TaskSpec};
 use crate::domain::schedule;
 use crate::domain::task::TaskState;
-use crate::domain::verdict::{CheckResult, Finding, TreeId, Verdict};
+use crate::domain::verdict::{CheckOutcome, CheckResult, Finding, TreeId, Verdict};
 use crate::engine::prompts;
+use crate::ports::workspace::NO_PROGRAM;
 
 /// Review attempts of one round before the gate refuses for want of a review.
 pub(super) const MAX_LOST_REVIEWS: u32 = 2;
@@ -94,10 +96,13 @@ impl Core {
     fn inspect(&mut self, id: &MissionId, subject: Subject) {
         let Some(round) = self.live(id).begin(Job::Inspect(subject.clone())) else { return };
         let mission = &self.missions[id];
-        let ground = mission.ground(&subject);
+        let mut ground = mission.ground(&subject);
         // The second look at the whole only says whether the tree is still the one that was approved.
-        let diagnose =
-            mission.created.options.diagnostics != Some(false) && mission.phase != Some(Phase::Integrating);
+        let again = mission.phase == Some(Phase::Integrating);
+        if again {
+            ground.base = mission.whole.verdict.as_ref().and_then(|v| v.tree.clone());
+        }
+        let diagnose = mission.created.options.diagnostics != Some(false) && !again;
         self.act(Action::Inspect { mission: id.clone(), subject, round, ground, diagnose });
     }
 
@@ -116,11 +121,12 @@ impl Core {
             return self.integrated(id, result);
         }
         // A tree that cannot be read is reviewed without its diff: the reviewer has the files themselves.
-        let inspection = result.unwrap_or_else(|fault| Inspection {
+        let mut inspection = result.unwrap_or_else(|fault| Inspection {
             findings: Vec::new(),
             diff: format!("(the change could not be read: {fault})"),
             ..Inspection::default()
         });
+        inspection.undeclared = self.missions[id].undeclared(&subject, &inspection);
         self.emit(id, Event::Inspected { subject, inspection });
     }
 
@@ -135,12 +141,15 @@ impl Core {
             .and_then(|g| g.inspection.as_ref())
             .is_some_and(|i| !i.findings.is_empty());
         if commands.is_empty() || conflict {
-            return self.emit(id, Event::Checked { subject, results: Vec::new() });
+            return self.emit(id, Event::Checked { subject, results: Vec::new(), wrote: Vec::new() });
         }
         let root = mission.ground(&subject).root;
         let failing = commands.iter().filter(|c| blameless(mission, c)).cloned().collect();
+        // While tasks are worked, what changes may be theirs.
+        let alone = mission.isolation.is_none() && subject == Subject::Whole;
+        let todo = alone.then(|| mission.created.options.todo.clone());
         if let Some(round) = self.live(id).begin(Job::Check(subject.clone())) {
-            self.act(Action::Check { mission: id.clone(), subject, round, root, commands, failing });
+            self.act(Action::Check { mission: id.clone(), subject, round, root, commands, failing, todo });
         }
     }
 
@@ -150,12 +159,13 @@ impl Core {
         subject: Subject,
         round: u64,
         results: Vec<CheckResult>,
+        wrote: Vec<String>,
     ) {
         if !self.live(id).end(&Job::Check(subject.clone()), round) || !self.missions.contains_key(id) {
             self.late_reports += 1;
             return;
         }
-        self.emit(id, Event::Checked { subject, results });
+        self.emit(id, Event::Checked { subject, results, wrote });
     }
 
     /// The decision of the gate; bound to the tree that was looked at.
@@ -183,10 +193,25 @@ impl Core {
             Subject::Task(task) if verdict.approved => {
                 self.task_changed(id, &task, TaskState::Completed, None)
             }
-            Subject::Task(task) => self.send_back(id, &task, &verdict.summary),
             Subject::Whole if verdict.approved => self.phase(id, Phase::Integrating),
-            Subject::Whole => self.rework(id, verdict.findings, &verdict.summary),
+            subject => {
+                let mission = &self.missions[id];
+                let results = mission.gate(&subject).and_then(|g| g.checks.as_deref()).unwrap_or_default();
+                match (cannot_start(mission, &subject, results), subject) {
+                    (Some(why), _) => self.end_for(id, why),
+                    (None, Subject::Task(task)) => self.send_back(id, &task, &verdict.summary),
+                    (None, Subject::Whole) => self.rework(id, verdict.findings, &verdict.summary),
+                }
+            }
         }
+    }
+
+    /// The mission cannot pass, whatever its workers do.
+    pub(super) fn end_for(&mut self, id: &MissionId, why: String) {
+        let some = self.missions[id].planned().any(|t| t.state == TaskState::Completed);
+        let end = if some { MissionState::PartiallyCompleted } else { MissionState::Failed };
+        self.recover(id);
+        self.end_work(id, end, why);
     }
 
     /// The whole is not right: one more task with the findings, a bounded number of times.
@@ -234,21 +259,35 @@ impl Core {
             return;
         }
         let approved = self.missions[id].whole.verdict.as_ref().and_then(|v| v.tree.clone());
-        let now = match result {
-            Ok(inspection) => inspection.tree,
+        let (now, apart) = match result {
+            Ok(inspection) => (inspection.tree, inspection.changed),
             // Where no tree could ever be read, the verdict was given without one.
-            Err(_) if approved.is_none() => None,
+            Err(_) if approved.is_none() => (None, Vec::new()),
             Err(fault) => {
                 return self.not_integrated(id, None, format!("the tree could not be read again: {fault}"));
             }
         };
-        if now == approved {
+        let mission = &self.missions[id];
+        let by_checks = approved.is_some() && mission.checks_write(&apart);
+        if now == approved || by_checks {
+            if let Some(verdict) = mission.whole.verdict.clone().filter(|_| by_checks) {
+                self.emit(
+                    id,
+                    Event::Judged { subject: Subject::Whole, verdict: Verdict { tree: now, ..verdict } },
+                );
+            }
             let reason = self.missions[id].passed();
             self.finish(id, reason);
         } else if self.missions[id].whole_rounds < MAX_WHOLE_ROUNDS {
             self.phase(id, Phase::Reviewing);
         } else {
-            self.not_integrated(id, now, "the files kept changing while they were being reviewed".into());
+            let files = prompts::clip(&apart.join(", "), 300);
+            let hint = match apart.iter().any(|path| mission.wrote.contains_key(path)) {
+                true => "; some change while the checks run: let git ignore what they write",
+                false => "",
+            };
+            let why = format!("the files kept changing while they were being reviewed: {files}{hint}");
+            self.not_integrated(id, now, why);
         }
     }
 
@@ -296,7 +335,14 @@ fn failure(mission: &Mission, result: &CheckResult) -> Option<Finding> {
     if result.passed() {
         None
     } else if !blameless(mission, command) {
-        Some(Finding::of("high", format!("`{command}` fails:\n{tail}")))
+        let how = match result.outcome {
+            CheckOutcome::NotRun if started_before(mission, command) => {
+                "could not be started here, though it could before any work"
+            }
+            CheckOutcome::NotRun => "could not be started",
+            _ => "fails",
+        };
+        Some(Finding::of("high", format!("`{command}` {how}:\n{tail}")))
     } else {
         let before = mission.survey.as_ref()?.before(command)?;
         let new = result.fails_besides(before);
@@ -304,6 +350,33 @@ fn failure(mission: &Mission, result: &CheckResult) -> Option<Finding> {
         let text = || format!("`{command}` failed before this mission too, but not by {names}:\n{tail}");
         (!new.is_empty()).then(|| Finding::of("high", text()))
     }
+}
+
+fn started_before(mission: &Mission, command: &str) -> bool {
+    let before = mission.survey.as_ref().and_then(|s| s.before(command));
+    before.is_some_and(|r| r.outcome != CheckOutcome::NotRun)
+}
+
+/// Why the mission ends over checks whose program was there before any work and is not in the worktree, although the change
+/// has not touched it: one that git leaves out, or that was taken off the machine. No worker can put it there for the others
+/// and for the whole. In the user's own files it was a worker who took it away, and who can bring it back.
+pub(super) fn cannot_start(mission: &Mission, subject: &Subject, results: &[CheckResult]) -> Option<String> {
+    mission.isolation.as_ref()?;
+    let changed = mission.gate(subject)?.inspection.as_ref().map_or(&[][..], |i| &i.changed);
+    let gone = results.iter().find(|r| {
+        let program = r.command.split_whitespace().next().unwrap_or_default();
+        let program = program.strip_prefix("./").unwrap_or(program);
+        r.outcome == CheckOutcome::NotRun
+            && r.tail.contains(NO_PROGRAM)
+            && started_before(mission, &r.command)
+            && !changed.iter().any(|path| path == program)
+    })?;
+    Some(format!(
+        "the check `{}` could be started in the project but not in a worktree, where {NO_PROGRAM}: share what git leaves out \
+         with worktreeLinks; where it leads to the project's own files, have it made with worktreeSetup; or work without \
+         worktrees",
+        prompts::clip(&gone.command, 200)
+    ))
 }
 
 /// A command that failed before any work was done is not held against the change, and the reviewer is told of it; until it

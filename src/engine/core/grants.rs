@@ -4,7 +4,8 @@
 use super::Core;
 use super::event::*;
 use super::live::Stage;
-use super::state::{Attempt, Mission};
+use super::schedule::priorities;
+use super::state::{Attempt, Mission, Task};
 use crate::domain::ids::{AttemptId, HostSessionId, MissionId, Role, TaskId};
 use crate::domain::permits::{Key, Seat};
 use crate::domain::plan::Priority;
@@ -110,6 +111,9 @@ impl Core {
             && let Some(t) = self.missions[id].task(task)
             && t.state == TaskState::Ready
         {
+            if self.is_held_back(id, task) {
+                return false;
+            }
             // Held until the task is over; see `index_lease`, which does the same on replay.
             let note = t.note.clone();
             if !self.take_lease(id, task) {
@@ -123,6 +127,15 @@ impl Core {
         }
         self.open_attempt(id, kind, ordinal, session, node);
         true
+    }
+
+    /// Whether anything is under way, of whatever mission: a turn, or what follows one.
+    pub(super) fn at_work(&self) -> bool {
+        let under_way = |m: &Mission| {
+            let active = |t: &&Task| t.state.is_active() && !m.is_whole_of_parts(&t.spec.id);
+            m.running() && m.tasks.iter().any(|t| active(&t))
+        };
+        !self.seats().is_empty() || self.missions.values().any(under_way)
     }
 
     fn seats(&self) -> Vec<Seat<'_>> {
@@ -165,7 +178,7 @@ impl Core {
                 let spec = mission.task(task).map(|t| &t.spec);
                 let before = spec.into_iter().flat_map(|s| &s.depends_on).filter_map(newest);
                 let near = before.max_by_key(|a| a.token).map(|a| a.id.clone());
-                (spec.map_or(Priority::Normal, |s| s.priority), near)
+                (spec.map_or(Priority::Normal, |s| priorities(mission).get(s)), near)
             }
         }
     }

@@ -6,7 +6,7 @@ use super::Core;
 use super::event::*;
 use super::io::*;
 use super::live::{
-    DOUBT_MS, HandBackView, LOOK_MS, Live, PROGRESS_IDLE_MS, PROGRESS_MS, STABLE_LOOKS, Waiter,
+    CALM_MS, DOUBT_MS, HandBackView, LOOK_MS, Live, PROGRESS_IDLE_MS, PROGRESS_MS, STABLE_LOOKS, Waiter,
 };
 use super::state::Mission;
 use crate::domain::ids::{HostSessionId, Millis, MissionId};
@@ -23,6 +23,7 @@ impl Core {
             self.missions.values().filter(|m| m.parent == *session).map(|m| m.id.clone()).collect();
         let now = self.now;
         for id in mine {
+            self.heard_of(&id);
             let parent = &mut self.live(&id).parent;
             match event {
                 HostInput::Status { state: TurnState::Idle, .. } => {
@@ -38,6 +39,9 @@ impl Core {
                     parent.seen_busy = true;
                     parent.idle = false;
                     parent.doubtful = 0;
+                    let next = now.plus(self.parent_every(&id));
+                    let parent = &mut self.live(&id).parent;
+                    parent.look_at = parent.look_at.map(|_| next);
                 }
                 // Ended by the user while the brief was being written.
                 HostInput::Error { fault, .. } if is_abort(fault) && self.missions[&id].brief.is_none() => {
@@ -185,16 +189,29 @@ impl Core {
     }
 
     fn look_at_parent(&mut self, id: &MissionId) {
-        let now = self.now;
+        let next = self.now.plus(self.parent_every(id));
         let parent = &mut self.live(id).parent;
         if parent.looking {
             return;
         }
         parent.looking = true;
-        parent.look_at = Some(now.plus(LOOK_MS));
+        parent.look_at = Some(next);
         let mission = &self.missions[id];
         let (directory, session) = (mission.created.directory.clone(), mission.parent.clone());
-        self.act(Action::LookAtParent { mission: id.clone(), directory, session });
+        // While the brief is awaited, a busy conversation says nothing that matters; a report may stand in one.
+        let transcript = mission.owes_report();
+        self.act(Action::LookAtParent { mission: id.clone(), directory, session, transcript });
+    }
+
+    /// Time between looks at the conversation: long where its turn was heard to begin, for its end is heard as well.
+    fn parent_every(&self, id: &MissionId) -> u64 {
+        let at_work = self.live.get(id).is_some_and(|l| l.parent.seen_busy && !l.parent.idle);
+        match (at_work && self.hears(id), self.missions[id].owes_report()) {
+            (false, _) => LOOK_MS,
+            // Without messages it is one request, not two.
+            (true, false) => CALM_MS / 2,
+            (true, true) => CALM_MS,
+        }
     }
 
     pub(super) fn parent_looked(&mut self, id: &MissionId, result: Result<Look, HostError>) {
@@ -218,6 +235,12 @@ impl Core {
     fn brief_or_wait(&mut self, id: &MissionId, look: &Look) {
         if matches!(look.state, TurnState::Busy | TurnState::Retry) || self.missions[id].brief.is_some() {
             return;
+        }
+        if self.live(id).parent.seen_busy && !self.live(id).parent.idle {
+            // Its end was not heard.
+            self.distrust(id);
+            let soon = self.now.plus(LOOK_MS);
+            self.live(id).parent.look_at = Some(soon);
         }
         let asked =
             look.messages.iter().rposition(|m| m.speaker == Speaker::User && m.text.contains(id.as_str()));
@@ -281,14 +304,14 @@ impl Core {
         };
         // All of it: an earlier report, from before a retry, may begin with the same words.
         let text = mission.report.as_deref().unwrap_or_default().trim();
-        let now = self.now;
+        let (now, every) = (self.now, self.parent_every(id));
         if look.messages.iter().any(taken) {
             self.emit(id, Event::HandedBack { how: HandBack::ToolResult });
         } else if look.messages.iter().any(|m| m.speaker == Speaker::User && m.text.contains(text)) {
             self.emit(id, Event::HandedBack { how: HandBack::Message });
         } else if matches!(look.state, TurnState::Busy | TurnState::Retry) {
             self.live(id).hand_back =
-                HandBackView { try_at: Some(now.plus(LOOK_MS)), ..HandBackView::default() };
+                HandBackView { try_at: Some(now.plus(every)), ..HandBackView::default() };
         } else if look.messages.iter().any(under_way) && self.may_still_arrive(id) {
             let hand_back = &mut self.live(id).hand_back;
             hand_back.doubtful += 1;

@@ -115,6 +115,8 @@ pub enum Input {
     Baselined {
         mission: MissionId,
         results: Vec<CheckResult>,
+        /// Files that changed while they ran.
+        wrote: Vec<String>,
     },
     Inspected {
         mission: MissionId,
@@ -127,6 +129,7 @@ pub enum Input {
         subject: Subject,
         round: u64,
         results: Vec<CheckResult>,
+        wrote: Vec<String>,
     },
     Recorded {
         mission: MissionId,
@@ -471,6 +474,8 @@ pub enum Action {
         mission: MissionId,
         directory: Directory,
         session: HostSessionId,
+        /// Fetch messages even while it is at work.
+        transcript: bool,
     },
     HandBack {
         mission: MissionId,
@@ -504,6 +509,8 @@ pub enum Action {
         mission: MissionId,
         root: String,
         commands: Vec<String>,
+        /// The plan file, where it is to be said which other files change meanwhile.
+        todo: Option<String>,
     },
     Inspect {
         mission: MissionId,
@@ -529,6 +536,8 @@ pub enum Action {
         commands: Vec<String>,
         /// Those that failed before any work: a second run would tell nothing new.
         failing: Vec<String>,
+        /// As in `Baseline`.
+        todo: Option<String>,
     },
     /// Read a submission out of a text.
     Salvage {

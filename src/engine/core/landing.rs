@@ -7,7 +7,6 @@ use super::worktrees::TreeWork;
 use super::{Core, MAX_WHOLE_ROUNDS};
 use crate::domain::ids::MissionId;
 use crate::domain::mission::Phase;
-use crate::domain::task::TaskState;
 use crate::domain::todo::plan_files;
 use crate::domain::verdict::TreeId;
 use crate::engine::prompts;
@@ -57,8 +56,8 @@ impl Core {
             return true;
         };
         if isolation.landed.as_ref() == Some(&to) || mission.created.options.as_branch == Some(true) {
-            let all = mission.planned().all(|t| t.state == TaskState::Completed);
-            self.finish(id, if all { "all gates passed" } else { "what was completed passed its gates" });
+            let reason = mission.passed();
+            self.finish(id, reason);
             return true;
         }
         if isolation.landing.is_none() {

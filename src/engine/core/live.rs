@@ -17,8 +17,9 @@ use std::sync::Arc;
 pub const LOOK_MS: u64 = 5_000;
 /// Shortest time between looks, when something is in doubt.
 pub const DOUBT_MS: u64 = 500;
-/// Time between looks at a turn that is silent, in a directory whose events arrive: less than one question a minute.
-pub const CALM_MS: u64 = 90_000;
+/// Time between looks at a turn that is silent, in a directory whose events arrive: less than one request a minute, of
+/// which a look takes two.
+pub const CALM_MS: u64 = 150_000;
 /// A look found what no event had told: so long events of the directory are not relied on.
 pub const DISTRUST_MS: u64 = 300_000;
 /// Looks in a row that must agree before a turn that the host has forgotten counts as lost.

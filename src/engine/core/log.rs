@@ -108,7 +108,7 @@ pub fn words(event: &Event) -> Option<String> {
             let number = attempt.as_str().rsplit('/').next().unwrap_or_default();
             format!("attempt {number} failed: {reason}")
         }
-        Event::Checked { subject, results } => {
+        Event::Checked { subject, results, .. } => {
             let failed = results.iter().filter(|r| !r.passed()).count();
             match (results.len(), failed) {
                 (0, _) => return None,
@@ -152,7 +152,7 @@ mod tests {
             let text = format!("word {n}\n  more {}", "x".repeat(400));
             log.take(Millis(n), &Event::Steered { text, task: None, replan: None });
         }
-        log.take(Millis(0), &Event::Baselined { results: Vec::new() });
+        log.take(Millis(0), &Event::Baselined { results: Vec::new(), wrote: Vec::new() });
         assert_eq!(log.iter().count(), KEPT);
         assert_eq!(log.iter().next().map(|note| note.at), Some(Millis(5)));
         let last = &log.last().expect("a line").text;

@@ -14,6 +14,7 @@ mod attempts;
 mod checkpoints;
 mod context;
 mod control;
+mod declared;
 mod edits;
 pub mod event;
 mod fractal;
@@ -71,7 +72,7 @@ pub use limits::Limits;
 use live::{Live, Waiter};
 pub use recover::replay;
 pub(crate) use rollback::scope_text;
-pub(crate) use schedule::{STRANGER, may_write, pace, patterns as declared};
+pub(crate) use schedule::{STRANGER, may_write, pace, patterns as declared, priorities};
 use state::{Attempt, Mission};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -219,12 +220,12 @@ impl Core {
             Input::Surveyed { mission, checks, tree, remark } => {
                 self.surveyed(&mission, Event::Surveyed { checks, tree, remark });
             }
-            Input::Baselined { mission, results } => self.baselined(&mission, results),
+            Input::Baselined { mission, results, wrote } => self.baselined(&mission, results, wrote),
             Input::Inspected { mission, subject, round, result } => {
                 self.inspected(&mission, subject, round, result)
             }
-            Input::Checked { mission, subject, round, results } => {
-                self.checked(&mission, subject, round, results)
+            Input::Checked { mission, subject, round, results, wrote } => {
+                self.checked(&mission, subject, round, results, wrote)
             }
             Input::Recorded { mission, round, result } => self.recorded(&mission, round, result),
             Input::RollbackPlanned { mission, round, result } => {

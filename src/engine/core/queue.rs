@@ -260,6 +260,10 @@ impl Core {
         if let Some(task) = culprit {
             // After a restart what the checks said is in the journal only; the worker runs them itself.
             let results = std::mem::take(&mut self.live(id).batch_failure);
+            if let Some(why) = gate::cannot_start(&self.missions[id], &Subject::Task(task.clone()), &results)
+            {
+                return self.end_for(id, why);
+            }
             let mission = &self.missions[id];
             let findings = match gate::failures(mission, &results) {
                 none if none.is_empty() => {
@@ -326,7 +330,8 @@ impl Mission {
 
     pub(super) fn outfit(&self) -> Outfit {
         let options = &self.created.options;
-        let links = options.worktree_links.clone().unwrap_or_else(|| vec!["node_modules".into()]);
+        let links = options.worktree_links.clone();
+        let links = links.unwrap_or_else(|| ["node_modules", ".venv", "venv"].map(Into::into).into());
         Outfit { links, commands: options.worktree_setup.clone().unwrap_or_default() }
     }
 }

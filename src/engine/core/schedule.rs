@@ -5,10 +5,11 @@ use super::io::*;
 use super::pool::Placed;
 use super::state::{Mission, Task};
 use super::{Core, MAX_ATTEMPTS};
-use crate::domain::ids::{HostSessionId, MissionId, TaskId};
+use crate::domain::ids::{HostSessionId, Millis, MissionId, TaskId};
 use crate::domain::lease::{Check, Holder, LeaseTable, Pattern};
 use crate::domain::mission::Phase;
-use crate::domain::schedule::{self, Pace, Rank};
+use crate::domain::plan::Priority;
+use crate::domain::schedule::{self, Pace, Priorities, Rank};
 use crate::domain::task::TaskState;
 use crate::engine::prompts;
 
@@ -26,7 +27,13 @@ impl Core {
         self.end_spent_tasks(id);
         self.want_work(id);
         self.advance_task_gates(id);
-        self.advance_queue(id);
+        if self.missions[id].state.is_open() {
+            self.advance_queue(id);
+        }
+        // Either may have ended it.
+        if !self.missions[id].state.is_open() {
+            return;
+        }
         let mission = &self.missions[id];
         if mission.tasks.iter().all(|t| t.state.is_over()) && !mission.revision.wanted {
             if mission.tasks.iter().any(|t| t.state == TaskState::Completed) {
@@ -85,7 +92,6 @@ impl Core {
         let ready = |t: &Task| {
             t.state == TaskState::Ready
                 && !mission.waits_for_plan(t)
-                && self.held_back(t).is_none()
                 && !mission.wants_parts(t)
                 && !mission.wants_race(t)
                 && !mission.is_whole_of_parts(&t.spec.id)
@@ -94,13 +100,15 @@ impl Core {
         if waiting.is_empty() {
             return;
         }
+        let (priorities, short) = (priorities(mission), self.short_of_memory().is_some());
         let pace = pace(mission);
         let remaining =
             mission.plan.as_ref().map(|p| p.remaining_by(|t| pace.minutes(t))).unwrap_or_default();
         let mut ranked: Vec<_> = waiting
             .into_iter()
+            .filter(|(_, t)| !(short && self.yields(t, &priorities)))
             .map(|(place, t)| {
-                let level = schedule::level(t.spec.priority, self.now.since(t.since));
+                let level = self.level(t, &priorities);
                 let minutes = remaining.get(&t.spec.id).copied().unwrap_or(0.0);
                 // Sent back by a review: the same conversation knows the work.
                 let again = t.state == TaskState::InProgress;
@@ -132,16 +140,45 @@ impl Core {
         }
     }
 
-    /// Why a task that is ready does not start now, though there may be a permit.
-    fn held_back(&self, task: &Task) -> Option<&str> {
-        self.memory.holds_back(task.spec.priority)
+    /// The priority of a task that waits, as it counts now.
+    pub(super) fn level(&self, task: &Task, priorities: &Priorities) -> u64 {
+        schedule::level(priorities.get(&task.spec), self.now.since(task.since))
+    }
+
+    /// Why work of low priority does not start now, though there may be a permit. Where nothing is at work one goes on all
+    /// the same: it is not Gantry's work then that the memory is needed for.
+    fn short_of_memory(&self) -> Option<&str> {
+        self.memory.short().filter(|_| self.at_work())
+    }
+
+    /// Whether a task waits for memory where it is short. What has waited long enough for a level does not: memory that
+    /// stays short is that of others, and such a wait might never end.
+    fn yields(&self, task: &Task, priorities: &Priorities) -> bool {
+        task.state == TaskState::Ready && self.level(task, priorities) == schedule::level(Priority::Low, 0)
+    }
+
+    /// Asked once more when its turn has come: another, of any mission, may have begun since it was wanted.
+    pub(super) fn is_held_back(&self, id: &MissionId, task: &TaskId) -> bool {
+        let mission = &self.missions[id];
+        self.short_of_memory().is_some()
+            && mission.task(task).is_some_and(|t| self.yields(t, &priorities(mission)))
+    }
+
+    /// When one that is held back has waited for long enough.
+    pub(super) fn held_until(&self, mission: &Mission) -> Option<Millis> {
+        self.short_of_memory().filter(|_| mission.running())?;
+        let priorities = priorities(mission);
+        let held = mission.tasks.iter().filter(|t| self.yields(t, &priorities));
+        held.map(|t| t.since.plus(schedule::AGE_STEP_MS)).min()
     }
 
     /// Why tasks of the mission wait that nobody else keeps waiting, for its title.
     pub(super) fn memory_wait(&self, id: &MissionId) -> Option<String> {
-        let ready = self.missions[id].tasks.iter().filter(|t| t.state == TaskState::Ready);
-        let held: Vec<_> = ready.filter_map(|t| self.held_back(t)).collect();
-        Some(format!("{} of low priority wait: {}", held.len(), held.first()?))
+        let why = self.short_of_memory()?;
+        let mission = &self.missions[id];
+        let priorities = priorities(mission);
+        let held = mission.tasks.iter().filter(|t| self.yields(t, &priorities)).count();
+        (held > 0).then(|| format!("{held} of low priority wait: {why}"))
     }
 
     /// Takes the lease on the files of a task; false while another task holds any of them.
@@ -251,6 +288,11 @@ pub(crate) fn pace(mission: &Mission) -> Pace {
     let done = mission.tasks.iter().filter(|t| t.state == TaskState::Completed && t.worked_ms > 0);
     done.for_each(|t| pace.learn(&t.spec, t.worked_ms));
     pace
+}
+
+/// Of all that is still to be done.
+pub(crate) fn priorities(mission: &Mission) -> Priorities<'_> {
+    Priorities::of(mission.tasks.iter().filter(|t| !t.state.is_over()).map(|t| &t.spec))
 }
 
 pub(super) fn holder(mission: &Mission, task: &TaskId) -> Holder {

@@ -68,6 +68,8 @@ pub struct Mission {
     pub asks: Vec<Ask>,
     /// The gate of the whole: last look, checks and verdict.
     pub whole: Gate,
+    /// Files that changed while checks ran in the user's files and none of its agents wrote, and in how many runs.
+    pub wrote: BTreeMap<String, u32>,
     /// Times the gate of the whole sent work back.
     pub rework: u32,
     pub report: Option<String>,
@@ -257,6 +259,7 @@ impl Mission {
             steers: Vec::new(),
             asks: Vec::new(),
             whole: Gate::default(),
+            wrote: BTreeMap::new(),
             rework: 0,
             report: None,
             report_calls: Vec::new(),
@@ -397,7 +400,8 @@ impl Mission {
                     remark: remark.clone(),
                 });
             }
-            Event::Baselined { results } => {
+            Event::Baselined { results, wrote } => {
+                self.written_by_checks(wrote);
                 self.survey.as_mut().ok_or("a baseline without a survey")?.baseline = Some(results.clone());
             }
             Event::PlanRefused { task: Some(task), .. } => self.task_mut(task)?.refusals += 1,
@@ -506,7 +510,10 @@ impl Mission {
                     self.end_span(task, tree.map(|tree| Recorded { at, tree }));
                 }
             }
-            Event::Checked { subject, results } => self.gate_mut(subject)?.checks = Some(results.clone()),
+            Event::Checked { subject, results, wrote } => {
+                self.written_by_checks(wrote);
+                self.gate_mut(subject)?.checks = Some(results.clone());
+            }
             Event::Judged { subject, verdict } => {
                 if let Subject::Task(id) = subject {
                     self.judge_isolated(id, verdict.approved)?;

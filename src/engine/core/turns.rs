@@ -258,14 +258,20 @@ impl Core {
     // ---- how often to look
 
     /// An event arrived: those of its directory can be relied on, unless a look has found otherwise lately.
-    fn heard_of(&mut self, id: &MissionId) {
+    pub(super) fn heard_of(&mut self, id: &MissionId) {
         let Some(mission) = self.missions.get(id) else { return };
         if !self.trusted.contains_key(&mission.created.directory) {
             self.trusted.insert(mission.created.directory.clone(), self.now);
         }
     }
 
-    fn distrust(&mut self, id: &MissionId) {
+    /// Whether events of the mission's directory arrive.
+    pub(super) fn hears(&self, id: &MissionId) -> bool {
+        let since = self.missions.get(id).and_then(|m| self.trusted.get(&m.created.directory));
+        since.is_some_and(|at| *at <= self.now)
+    }
+
+    pub(super) fn distrust(&mut self, id: &MissionId) {
         let directory = self.missions[id].created.directory.clone();
         self.events_missed += 1;
         self.trusted.insert(directory, self.now.plus(DISTRUST_MS));
@@ -273,11 +279,10 @@ impl Core {
 
     /// Time between looks: long where events arrive, else as short as the host bears: two a second, over all turns.
     pub(super) fn look_every(&self, id: &MissionId, attempt: &AttemptId) -> u64 {
-        let since = self.missions.get(id).and_then(|m| self.trusted.get(&m.created.directory));
         // Its work is handed in: the turn is about to end, and others wait for that.
         let ending = self.open(id, attempt).is_some_and(|a| a.submission.is_some());
-        if since.is_some_and(|at| *at <= self.now) && !ending {
-            return CALM_MS;
+        if self.hears(id) {
+            return if ending { LOOK_MS } else { CALM_MS };
         }
         let running =
             self.live.values().flat_map(|l| l.pulses.values()).filter(|p| p.stage == Stage::Running);
@@ -380,6 +385,7 @@ impl Core {
             .chain(self.standstill_at(id))
             .chain(self.race_at(mission))
             .chain(self.wait_shown_at(id))
+            .chain(self.held_until(mission))
             .min()
     }
 

@@ -104,7 +104,7 @@ fn says(event: &Event) -> Option<Says> {
             of_subject(subject, format!("found: {}", listed(&inspection.findings)))
         }
         Event::Checked { results, .. } if results.is_empty() => return None,
-        Event::Checked { subject, results } => {
+        Event::Checked { subject, results, .. } => {
             let each = results.iter().map(|r| format!("{} {}", r.command, outcome(r)));
             of_subject(subject, format!("checks: {}", each.collect::<Vec<_>>().join("; ")))
         }

@@ -181,7 +181,7 @@ objects! {
         lists { findings: Finding }
     struct Inspection for event::Inspection { diff: String }
         maybe { tree: String }
-        lists { changed: String, findings: Finding, notes: String }
+        lists { changed: String, undeclared: String, findings: Finding, notes: String }
     struct Spent for event::Spent { tokens: u64, cost: f64 }
 }
 

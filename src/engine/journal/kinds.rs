@@ -82,7 +82,7 @@ kinds! {
     "phase_changed" PhaseChanged { to: Phase }
     "briefed" Briefed { brief: Brief, source: BriefSource }
     "surveyed" Surveyed { checks: Vec<String> } maybe { tree: String, remark: String }
-    "baselined" Baselined { results: Vec<CheckResult> }
+    "baselined" Baselined { results: Vec<CheckResult> } lists { wrote: String }
     "plan_refused" PlanRefused { faults: Vec<String> } maybe { task: String }
     "expanded" Expanded { task: String, parts: Vec<TaskSpec> } lists { remarks: String }
     "mode_chosen" ModeChosen { task: String, fractal: bool }
@@ -109,7 +109,7 @@ kinds! {
     "path_taken" PathTaken { task: String, path: String }
     "trespassed" Trespassed { task: String, finding: Finding }
     "inspected" Inspected { subject: Subject, inspection: Inspection }
-    "checked" Checked { subject: Subject, results: Vec<CheckResult> }
+    "checked" Checked { subject: Subject, results: Vec<CheckResult> } lists { wrote: String }
     "judged" Judged { subject: Subject, verdict: Verdict }
     "context_put" ContextPut { key: String, by: String } maybe { task: String, value: String }
     "worktree_given" WorktreeGiven { number: u32, path: String, base: String } maybe { task: String }

@@ -1,10 +1,12 @@
-//! Where entries wait: a Chase-Lev deque per lane, one shared shelf per priority, and a bell that is rung once for each.
+//! Where entries wait: a Chase-Lev deque per lane, one shared shelf per priority, and a ring for each entry.
 //!
-//! The bell is a counting semaphore: whoever got a ring is owed an entry and looks until it has one. That is what rules
-//! out a lost wake-up, and with it the timer that would make up for one.
+//! A ring is kept until a lane takes it, and goes to a lane that sleeps where there is one: to the lane that the entry is
+//! for, else to the one that has slept longest. Whoever got a ring is owed an entry and looks until it has one. That is
+//! what rules out a lost wake-up, and with it the timer that would make up for one.
 use crate::domain::plan::Priority;
 use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 
@@ -17,10 +19,9 @@ pub trait Shelf<T>: Default {
     fn steal(&self) -> Steal<T>;
 }
 
+/// What one lane sleeps by.
 pub trait Bell {
     fn ring(&self);
-    /// One ring, if there is one.
-    fn heard(&self) -> bool;
     /// False when no more will come.
     fn listen(&self) -> impl Future<Output = bool> + Send;
     fn close(&self);
@@ -79,9 +80,6 @@ impl Bell for Rings {
     fn ring(&self) {
         self.0.add_permits(1);
     }
-    fn heard(&self) -> bool {
-        self.0.try_acquire().map(|ring| ring.forget()).is_ok()
-    }
     async fn listen(&self) -> bool {
         self.0.acquire().await.map(|ring| ring.forget()).is_ok()
     }
@@ -123,13 +121,24 @@ impl Counts {
     }
 }
 
-/// The lanes of one role.
+/// Who sleeps, and the rings that found nobody asleep.
+#[derive(Default)]
+struct Hall {
+    rings: usize,
+    /// Who has slept longest stands first.
+    asleep: VecDeque<usize>,
+    closed: bool,
+}
+
+/// The lanes of one role. They end together: a single one that was dropped in its sleep would be rung for nothing.
 pub struct Group<D, S, B> {
     lanes: Vec<D>,
     high: S,
     normal: S,
     low: S,
-    bell: B,
+    hall: Mutex<Hall>,
+    /// One for each lane.
+    bells: Vec<B>,
     pub counts: Counts,
 }
 
@@ -144,7 +153,8 @@ impl<D, S, B: Bell + Default> Group<D, S, B> {
             high: S::default(),
             normal: S::default(),
             low: S::default(),
-            bell: B::default(),
+            hall: Mutex::default(),
+            bells: (0..lanes.max(1)).map(|_| B::default()).collect(),
             counts: Counts::default(),
         }
     }
@@ -153,21 +163,47 @@ impl<D, S, B: Bell + Default> Group<D, S, B> {
         self.lanes.len()
     }
 
-    /// On the deque of a lane, if it has an affinity to one; else on the shelf of its priority.
+    /// On the deque of the lane it has an affinity to; without one, and where its priority has to count among all lanes, on
+    /// the shelf of that priority. The lane it is for is woken for it in either case.
     pub fn push<T>(&self, entry: T, priority: Priority, lane: Option<usize>)
     where
         D: Shelf<T>,
         S: Shelf<T>,
     {
-        match (lane.and_then(|n| self.lanes.get(n)), priority) {
-            (Some(lane), _) => lane.push(entry),
-            (None, Priority::High) => self.high.push(entry),
-            (None, Priority::Normal) => self.normal.push(entry),
-            (None, Priority::Low) => self.low.push(entry),
+        match (priority, lane.and_then(|n| self.lanes.get(n))) {
+            (Priority::High, _) => self.high.push(entry),
+            (Priority::Normal, Some(lane)) => lane.push(entry),
+            (Priority::Normal, None) => self.normal.push(entry),
+            (Priority::Low, _) => self.low.push(entry),
         }
         Counts::add(&self.counts.pushed);
         // Only now, so that whoever hears it finds the entry.
-        self.bell.ring();
+        self.ring(lane);
+    }
+
+    fn ring(&self, lane: Option<usize>) {
+        let sleeper = {
+            let mut hall = self.hall.lock();
+            let place = hall.asleep.iter().position(|asleep| Some(*asleep) == lane).unwrap_or(0);
+            let sleeper = hall.asleep.remove(place);
+            hall.rings += usize::from(sleeper.is_none());
+            sleeper
+        };
+        if let Some(sleeper) = sleeper {
+            self.bells[sleeper].ring();
+        }
+    }
+
+    /// Takes a ring that is left; else the lane is among those asleep from now on.
+    fn heard(&self, lane: usize) -> bool {
+        let mut hall = self.hall.lock();
+        let heard = hall.rings > 0 && !hall.closed;
+        if heard {
+            hall.rings -= 1;
+        } else {
+            hall.asleep.push_back(lane);
+        }
+        heard
     }
 
     /// The next entry for a lane; it sleeps until there is one. None when the group is closed.
@@ -176,9 +212,9 @@ impl<D, S, B: Bell + Default> Group<D, S, B> {
         D: Shelf<T>,
         S: Shelf<T>,
     {
-        if !self.bell.heard() {
+        if !self.heard(lane) {
             Counts::add(&self.counts.parked);
-            if !self.bell.listen().await {
+            if !self.bells[lane].listen().await {
                 return None;
             }
         }
@@ -216,7 +252,8 @@ impl<D, S, B: Bell + Default> Group<D, S, B> {
     }
 
     pub fn close(&self) {
-        self.bell.close();
+        self.hall.lock().closed = true;
+        self.bells.iter().for_each(Bell::close);
     }
 }
 

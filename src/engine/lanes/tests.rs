@@ -1,5 +1,5 @@
 //! Interleavings of lanes, bell and thieves under shuttle; then the real thing on real threads.
-use super::queue::{Bell, Deque, Group, Rings, Shelf};
+use super::queue::{Bell, Deque, From, Group, Rings, Shelf};
 use super::*;
 use crate::domain::ids::{AttemptId, MissionId, Role};
 use crate::domain::plan::Priority;
@@ -48,9 +48,6 @@ impl Default for ModelBell {
 impl Bell for ModelBell {
     fn ring(&self) {
         self.0.release(1);
-    }
-    fn heard(&self) -> bool {
-        self.0.try_acquire(1).is_ok()
     }
     async fn listen(&self) -> bool {
         self.0.acquire(1).await.is_ok()
@@ -168,6 +165,59 @@ async fn a_lane_takes_its_own_newest_first_and_a_thief_the_oldest() {
     assert_eq!(taken, expected.map(|(n, from)| (n, from.to_owned())));
 }
 
+#[tokio::test]
+async fn the_lane_that_an_entry_is_for_is_woken_and_another_only_while_it_is_at_work() {
+    let group: Arc<Group<Deque<u32>, Injector<u32>, Rings>> = Arc::new(Group::new(3));
+    let (tx, mut rx) = tokio::sync::mpsc::unbounded_channel();
+    let goes_on = Arc::new(tokio::sync::Notify::new());
+    for lane in 0..3 {
+        let (group, tx, goes_on) = (group.clone(), tx.clone(), goes_on.clone());
+        tokio::spawn(async move {
+            while let Some((entry, from)) = group.next::<u32>(lane).await {
+                tx.send((lane, entry, from)).expect("the test waits for them");
+                if entry == 0 {
+                    goes_on.notified().await;
+                }
+            }
+        });
+    }
+    // One thread: all others have come to rest by the time this goes on.
+    tokio::task::yield_now().await;
+    // Lane 2 has not slept longest; then it is at work.
+    let cases = [
+        (1, Priority::Normal, 2, From::Own),
+        (2, Priority::High, 2, From::Shared),
+        (3, Priority::Low, 2, From::Shared),
+        (0, Priority::Normal, 2, From::Own),
+    ];
+    for (entry, priority, lane, from) in cases {
+        group.push(entry, priority, Some(2));
+        assert_eq!(rx.recv().await, Some((lane, entry, from)));
+        tokio::task::yield_now().await;
+    }
+    group.push(4, Priority::Normal, Some(2));
+    assert_eq!(rx.recv().await, Some((0, 4, From::Stolen)), "who has slept longest");
+    goes_on.notify_one();
+}
+
+#[tokio::test]
+async fn priority_rules_among_entries_with_a_lane_as_well() {
+    let group: Group<Deque<u32>, Injector<u32>, Rings> = Group::new(1);
+    let pushed = [
+        (1, Priority::Low),
+        (2, Priority::High),
+        (3, Priority::Normal),
+        (4, Priority::Low),
+        (5, Priority::High),
+    ];
+    pushed.into_iter().for_each(|(n, priority)| group.push(n, priority, Some(0)));
+    let mut taken = Vec::new();
+    for _ in pushed {
+        taken.push(group.next::<u32>(0).await.map(|(n, _)| n).expect("open"));
+    }
+    assert_eq!(taken, [2, 5, 3, 1, 4]);
+}
+
 fn entry(mission: &str, attempt: Option<&str>, job: Job) -> Entry {
     Entry {
         key: Key {
@@ -250,8 +300,9 @@ async fn what_follows_an_attempt_goes_to_the_lane_that_ran_it() {
             }
         }
         let counters = numbers(&lanes).counters;
-        let near = counters["lanes.worker.own"] + counters["lanes.worker.stolen"];
-        assert_eq!(near, if affinity { 100 } else { 0 });
+        let of = |what: &str| counters[&format!("lanes.worker.{what}")];
+        let expected = if affinity { [100, 50, 0] } else { [0, 150, 0] };
+        assert_eq!([of("own"), of("shared"), of("stolen")], expected);
         lanes.forget(&MissionId::new("m1"));
     }
 }

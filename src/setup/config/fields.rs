@@ -235,7 +235,7 @@ pub const FIELDS: [Field; 29] = [
         env: "GANTRY_WORKTREE_LINKS",
         kind: Kind::InsidePaths,
         about: "Paths of the project that worktrees share for reading, such as what an installation made",
-        default: Some("[\"node_modules\"]"),
+        default: Some("[\"node_modules\", \".venv\", \"venv\"]"),
     },
     Field {
         name: "worktreeSetup",

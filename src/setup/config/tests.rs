@@ -70,7 +70,7 @@ fn each_layer_covers_the_one_before() {
     rig.flags.push(flag("workers=6").expect("good"));
     assert_eq!(rig.workers(), (json!(6), "--set".into()));
     let options = rig.resolve().options().expect("no fault");
-    let wanted = json!({"workers": 6, "diagnostics": "auto", "fractal": "auto", "integrate": "apply", "isolation": "shared", "worktreeLinks": ["node_modules"], "worktreeSetup": [], "worktreesAhead": 4, "sessionReuse": "off", "permissionTimeoutSeconds": 600, "planApproval": "auto", "planners": 10, "reviewers": 10, "maxDurationSeconds": 86400, "resume": "auto", "toasts": "normal", "todo": "TODO.md", "turnTimeoutSeconds": 600});
+    let wanted = json!({"workers": 6, "diagnostics": "auto", "fractal": "auto", "integrate": "apply", "isolation": "shared", "worktreeLinks": ["node_modules", ".venv", "venv"], "worktreeSetup": [], "worktreesAhead": 4, "sessionReuse": "off", "permissionTimeoutSeconds": 600, "planApproval": "auto", "planners": 10, "reviewers": 10, "maxDurationSeconds": 86400, "resume": "auto", "toasts": "normal", "todo": "TODO.md", "turnTimeoutSeconds": 600});
     assert_eq!(options, wanted);
 }
 

@@ -70,6 +70,8 @@ fn python(root: &Path) -> Option<String> {
         "poetry run pytest"
     } else if root.join(".venv/bin/python").exists() {
         ".venv/bin/python -m pytest"
+    } else if root.join("venv/bin/python").exists() {
+        "venv/bin/python -m pytest"
     } else {
         "python3 -m pytest"
     };
@@ -108,7 +110,7 @@ mod tests {
         let empty = r#"{"scripts": {"test": "echo \"Error: no test specified\" && exit 1"}}"#;
         let pnpm = r#"{"packageManager": "pnpm@9.1.0", "scripts": {"test": "x"}}"#;
         type Files<'a> = &'a [(&'a str, &'a str)];
-        let cases: [(Files, &[&str]); 20] = [
+        let cases: [(Files, &[&str]); 21] = [
             (&[], &[]),
             (&[("Cargo.toml", "")], &["cargo test"]),
             (&[("package.json", npm)], &["npm test"]),
@@ -125,6 +127,7 @@ mod tests {
             (&[("tests/data.py", "")], &[]),
             (&[("pytest.ini", ""), ("uv.lock", "")], &["uv run pytest"]),
             (&[("conftest.py", ""), (".venv/bin/python", "")], &[".venv/bin/python -m pytest"]),
+            (&[("conftest.py", ""), ("venv/bin/python", "")], &["venv/bin/python -m pytest"]),
             (&[("Makefile", "all: test\n\ntest: a\n\tcheck: no\n")], &["make test"]),
             (&[("Makefile", ".PHONY: x\nlint check: a\n")], &["make check"]),
             (&[("Makefile", "test := 1\n\ttest: no\n")], &[]),

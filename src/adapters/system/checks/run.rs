@@ -4,6 +4,7 @@ use super::super::tail::Tail;
 use super::super::watchdog::Watchdog;
 use super::words::{Line, parse};
 use crate::domain::verdict::{CheckOutcome, CheckResult};
+use crate::ports::workspace::NO_PROGRAM;
 use std::ffi::OsString;
 use std::io::{self, PipeReader};
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ fn start(
     command.current_dir(root).stdin(Stdio::null()).stdout(writer).stderr(second);
     let group = Group::spawn(command, watchdog).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => {
-            format!("{line}: the program was not found: install it, or name other checks")
+            format!("{line}: {NO_PROGRAM}: install it, or name other checks")
         }
         io::ErrorKind::PermissionDenied => format!("{line}: the program may not be executed: check its mode"),
         _ => format!("{line}: could not be started: {e}"),

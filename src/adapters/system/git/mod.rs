@@ -7,6 +7,7 @@ mod command;
 mod diff;
 mod history;
 mod land;
+mod links;
 mod place;
 mod propose;
 mod prune;

@@ -5,6 +5,7 @@
 //! commit for the same project, so conversations in a worktree are children of the user's all the same.
 use super::super::files;
 use super::command::{Call, Git};
+use super::links::join;
 use super::place::{LEFT_OUT, Place, Slot, file};
 use super::snapshot::{borrow, names};
 use crate::domain::verdict::TreeId;
@@ -187,27 +188,6 @@ fn unjoin(slot: &Slot, tree: &Path) -> Result<(), WorkspaceError> {
     for link in made.lines().map(|link| tree.join(link)).filter(|link| link.read_link().is_ok()) {
         fs::remove_file(&link).map_err(|e| file(&link, &e))?;
     }
-    Ok(())
-}
-
-/// A folder of the project that the worktree shares; for reading, since it is outside of what may be written.
-fn join(place: &Place, tree: &Path, link: &str) -> Result<(), WorkspaceError> {
-    let (from, to) = (place.root.join(link), tree.join(link));
-    if to.symlink_metadata().is_ok() || !from.exists() {
-        return Ok(());
-    }
-    let parent = to.parent().unwrap_or(tree);
-    fs::create_dir_all(parent).and_then(|()| make_link(&from, &to)).map_err(|e| file(&to, &e))
-}
-
-#[cfg(unix)]
-fn make_link(from: &Path, to: &Path) -> io::Result<()> {
-    std::os::unix::fs::symlink(from, to)
-}
-
-/// Links need a right there that users mostly do not have.
-#[cfg(not(unix))]
-fn make_link(_: &Path, _: &Path) -> io::Result<()> {
     Ok(())
 }
 

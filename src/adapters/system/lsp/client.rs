@@ -201,11 +201,19 @@ impl Client {
         let gone = CancellationToken::new();
         let errors: Arc<Mutex<Tail>> = Arc::default();
         let (out, mut waiting) = mpsc::channel::<Vec<u8>>(QUEUE);
+        // Hundreds of files may be on their way to a server that waits for a reply.
+        let (replies, mut first) = mpsc::channel::<Vec<u8>>(QUEUE);
         let mut tasks = JoinSet::new();
         tasks.spawn({
             let gone = gone.clone();
             async move {
-                while let Some(bytes) = waiting.recv().await {
+                loop {
+                    let next = tokio::select! {
+                        biased;
+                        Some(bytes) = first.recv() => Some(bytes),
+                        bytes = waiting.recv() => bytes,
+                    };
+                    let Some(bytes) = next else { break };
                     if input.write_all(&bytes).await.is_err() || input.flush().await.is_err() {
                         break;
                     }
@@ -214,7 +222,7 @@ impl Client {
             }
         });
         tasks.spawn({
-            let (heard, gone, out) = (heard.clone(), gone.clone(), out.clone());
+            let (heard, gone) = (heard.clone(), gone.clone());
             async move {
                 let mut output = BufReader::new(output);
                 loop {
@@ -222,7 +230,7 @@ impl Client {
                         Ok(Some(message)) => {
                             if let Some(reply) = heard.take(&message) {
                                 // A server that does not read has no use for the reply.
-                                let _ = out.try_send(framing::frame(&reply));
+                                let _ = replies.try_send(framing::frame(&reply));
                             }
                             heard.something.notify_waiters();
                         }

@@ -191,3 +191,80 @@ fn is_declared_crate(root: &Path, error: &Diagnostic) -> Option<bool> {
         folders(root, &error.path).find_map(|f| std::fs::read_to_string(f.join("Cargo.toml")).ok())?;
     Some(!names[1].is_empty() && asks(&manifest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::code::Severity;
+    use std::fs;
+
+    #[test]
+    fn what_is_missing_here_is_told_from_what_is_wrong() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        for (path, text) in [
+            ("packages/web/tsconfig.json", r#"{"compilerOptions": {"paths": {"app/*": ["./code/*"]}}}"#),
+            ("packages/web/src/lib/a.ts", ""),
+            ("node_modules/here/package.json", "{}"),
+            ("tools/a.py", ""),
+            (".venv/lib/python3.12/site-packages/requests/__init__.py", ""),
+            ("go.mod", "module example.com/own\n"),
+            ("Cargo.toml", "[dependencies]\nserde-json = \"1\"\n\n[dependencies.tokio]\nversion = \"1\"\n"),
+            ("src/main.rs", "use serde_json::Value;\nuse tokio::spawn;\nuse crate::none;\nuse typo::X;\n"),
+        ] {
+            let file = root.join(path);
+            fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+            fs::write(file, text).expect("a file");
+        }
+        let ts = |name: &str| format!("Cannot find module '{name}' or its corresponding type declarations.");
+        let py = |name: &str| format!("Import \"{name}\" could not be resolved");
+        let go =
+            |name: &str| format!("could not import {name} (no required module provides package \"{name}\")");
+        let (web, pyright) = ("packages/web/src/a.ts", "reportMissingImports");
+        for (path, line, code, message, missing) in [
+            (web, 1, "2307", ts("react"), true),
+            (web, 1, "2307", ts("@org/lib/part"), true),
+            (web, 1, "2307", ts("node:fs"), true),
+            (web, 1, "2307", ts("./react"), false),
+            (web, 1, "2307", ts("@/react"), false),
+            (web, 1, "2307", ts("app/none"), false),
+            (web, 1, "2307", ts("lib/none"), false),
+            (web, 1, "2307", ts("here/none"), false),
+            (web, 1, "2307", ts("removed/part"), false),
+            (web, 1, "7016", "Could not find a declaration file for module 'here'.".into(), true),
+            (
+                web,
+                1,
+                "2582",
+                "Cannot find name 'describe'. Do you need to install type definitions".into(),
+                true,
+            ),
+            (web, 1, "2304", "Cannot find name 'x'.".into(), false),
+            ("a.py", 1, pyright, py("numpy.linalg"), true),
+            ("a.py", 1, pyright, py(".numpy"), false),
+            ("a.py", 1, pyright, py("tools.none"), false),
+            ("a.py", 1, pyright, py("requests.none"), false),
+            ("a.py", 1, "reportMissingParameterType", "Type annotation is missing for \"x\"".into(), false),
+            ("a.go", 1, "BrokenImport", go("example.org/lib"), true),
+            ("a.go", 1, "BrokenImport", go("example.com/own/lib"), false),
+            ("a.go", 1, "BrokenImport", go("fmtt"), false),
+            ("src/main.rs", 1, "E0432", "unresolved import".into(), true),
+            ("src/main.rs", 2, "E0432", "unresolved import".into(), true),
+            ("src/main.rs", 3, "E0432", "unresolved import".into(), false),
+            ("src/main.rs", 4, "E0432", "unresolved import".into(), false),
+        ] {
+            let error = Diagnostic {
+                path: path.into(),
+                line,
+                column: 1,
+                severity: Severity::Error,
+                code: Some(code.into()),
+                source: None,
+                message,
+            };
+            let gone = ["packages/web/removed/part.ts".to_owned()];
+            let explained = Missing::of(root, &gone, &[]).explains(&error);
+            assert_eq!(explained, missing, "{}", error.message);
+        }
+    }
+}

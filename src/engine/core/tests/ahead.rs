@@ -204,7 +204,7 @@ fn a_task_is_given_the_worktree_of_the_one_it_depends_on() {
             state(MissionState::Queued),
             state(MissionState::Running),
             Event::Surveyed { checks: Vec::new(), tree: Some(TreeId("t0".into())), remark: None },
-            Event::Baselined { results: Vec::new() },
+            Event::Baselined { results: Vec::new(), wrote: Vec::new() },
             Event::Briefed { brief: Brief::default(), source: BriefSource::User },
             Event::Planned { plan, source: PlanSource::Planner, remarks: Vec::new() },
             Event::PhaseChanged { to: Phase::Executing },

@@ -252,7 +252,7 @@ fn answers_to_an_earlier_state_of_a_mission_change_nothing() {
                 Input::PromptTaken { mission, attempt, result: Err(gone()) }
             }
             Action::Check { mission, subject, round, .. } => {
-                Input::Checked { mission, subject, round, results: Vec::new() }
+                Input::Checked { mission, subject, round, results: Vec::new(), wrote: Vec::new() }
             }
             Action::Inspect { mission, subject, round, .. } => {
                 Input::Inspected { mission, subject, round, result: Err("late".into()) }

@@ -75,6 +75,18 @@ fn who_breaks_a_check_that_was_mended_has_broken_it() {
 }
 
 #[test]
+fn a_check_that_has_lost_its_program_says_so() {
+    let (mut w, m) = checked(&[PASS, CheckOutcome::NotRun, PASS]);
+    w.run();
+    let order = w.turns_of("R1")[0];
+    assert!(
+        order.contains("`npm test` could not be started here, though it could before any work:"),
+        "{order}"
+    );
+    assert_eq!(w.state(&m), "completed");
+}
+
+#[test]
 fn rework_of_the_whole_is_bounded() {
     let (mut w, m) = checked(&[PASS, FAIL, FAIL, FAIL, PASS]);
     w.run();
@@ -154,7 +166,7 @@ fn a_tree_that_never_rests_is_not_called_complete() {
         w.outside.touch("by the user");
     }
     assert_eq!(w.state(&m), "partially_completed");
-    assert_eq!(w.mission(&m).reason, "the files kept changing while they were being reviewed");
+    assert_eq!(w.mission(&m).reason, "the files kept changing while they were being reviewed: by the user");
     assert_eq!(w.trace(&m, &["judged whole: yes"]).len(), 6);
     assert_eq!(w.trace(&m, &["added"]), Vec::<String>::new());
 }

@@ -118,10 +118,13 @@ fn ten_tasks_are_enough_for_one_conversation() {
 
 #[test]
 fn what_has_waited_for_five_minutes_is_not_taken() {
-    for (minutes, expected) in [(4, vec!["T1 T2"]), (6, vec!["T1", "T2"])] {
+    for (minutes, expected) in [(4, vec!["T1 T2", "T3"]), (6, vec!["T1", "T3", "T2"])] {
         let mut low = task("T2", "b", "T1");
         low.priority = Some("low".into());
-        let (mut w, m) = following(planned(vec![task("T1", "a", ""), low]));
+        // Another is at work all the time, or memory would keep nobody waiting.
+        let mut w = planned(vec![task("T1", "a", ""), low, task("T3", "c", "")]);
+        w.outside.script("T3", vec![vec![(500_000, Step::Call(report("T3"))), (1, Step::Say("x"))]]);
+        let (mut w, m) = following(w);
         let use_of =
             |percent: u64| Input::Memory { now: MemoryUse { total: 100, available: 100 - percent, own: 0 } };
         w.step(use_of(90));

@@ -3,6 +3,7 @@ use super::outside::*;
 use super::*;
 use crate::domain::ids::MissionId;
 use crate::domain::memory::MemoryUse;
+use crate::domain::plan::DraftTask;
 use crate::engine::core::event::{AttemptKind, Ceiling, Event, Options};
 use crate::engine::core::live::Stage;
 use crate::engine::core::{Control, Core, Input, Limits};
@@ -11,6 +12,15 @@ use std::collections::BTreeMap;
 
 fn independent(n: usize) -> World {
     planned((1..=n).map(|i| task(&format!("T{i}"), "", "")).collect())
+}
+
+fn with_priority(priority: &str, mut task: DraftTask) -> DraftTask {
+    task.priority = Some(priority.into());
+    task
+}
+
+fn memory_use(percent: u64) -> Input {
+    Input::Memory { now: MemoryUse { total: 100, available: 100 - percent, own: 0 } }
 }
 
 /// Workers in the order in which they were set to work.
@@ -243,23 +253,70 @@ fn missions_that_wait_for_workers_are_served_in_turn() {
 
 #[test]
 fn low_priority_waits_for_memory_and_nothing_else_does() {
-    let mut low = task("T1", "a", "");
-    low.priority = Some("low".into());
-    let mut w = planned(vec![low, task("T2", "b", "")]);
-    let use_of =
-        |percent: u64| Input::Memory { now: MemoryUse { total: 100, available: 100 - percent, own: 0 } };
-    w.step(use_of(90));
+    let mut w = planned(vec![with_priority("low", task("T1", "a", "")), task("T2", "b", "")]);
+    w.outside.script("T2", vec![vec![(300_000, Step::Call(report("T2"))), (1, Step::Say("x"))]]);
+    w.step(memory_use(90));
     let m = w.task("do it");
-    w.run_until(|w| {
-        w.core.mission(&"m1".into()).is_some_and(|m| m.tasks.iter().any(|t| t.state.name() == "completed"))
-    });
+    w.run_until(|w| w.most_workers == 1);
     w.run_for(60_000);
-    assert_eq!(["T1", "T2"].map(|t| w.task_state(&m, t)), ["ready", "completed"]);
+    assert_eq!(["T1", "T2"].map(|t| w.task_state(&m, t)), ["ready", "in_progress"]);
     let told = |a: &crate::engine::core::Action| matches!(a, crate::engine::core::Action::Progress { title, .. } if title.contains("1 of low priority wait: 90 % of the machine's memory"));
     assert!(w.actions.iter().any(|(_, a)| told(a)));
-    w.step(use_of(50));
+    w.step(memory_use(50));
+    w.run_for(1_000);
+    assert_eq!(w.most_workers, 2, "at once");
     w.run();
     assert_eq!(w.state(&m), "completed");
+}
+
+/// Memory that others use may stay short for ever.
+#[test]
+fn short_memory_keeps_low_priority_waiting_for_ten_minutes_at_most() {
+    let mut w = planned(vec![with_priority("low", task("T1", "a", "")), task("T2", "b", "")]);
+    w.outside.script("T2", vec![vec![(3_000_000, Step::Call(report("T2"))), (1, Step::Say("x"))]]);
+    w.step(memory_use(90));
+    let options = Options { turn_timeout_ms: 4_000_000, ..w.options() };
+    let m = w.task_in("u0", "/p", "do it", options);
+    w.run_until(|w| w.most_workers == 1);
+    let begin = w.now;
+    w.run_until(|w| w.most_workers == 2);
+    assert!((599_000..=601_000).contains(&w.now.since(begin)), "after {} ms", w.now.since(begin));
+    w.run();
+    assert_eq!(w.state(&m), "completed");
+}
+
+#[test]
+fn where_nothing_else_is_at_work_low_priority_goes_on_one_by_one_however_short_memory_is() {
+    let low = |n: usize| (1..=n).map(|i| with_priority("low", task(&format!("T{i}"), "", ""))).collect();
+    let mut w = planned(low(3));
+    w.step(memory_use(99));
+    let missions = [("u0", "/p"), ("u1", "/q")].map(|(parent, place)| {
+        let options = w.options();
+        w.task_in(parent, place, "do it", options)
+    });
+    let begin = w.now;
+    w.run();
+    assert_eq!(missions.map(|m| w.state(&m)), ["completed"; 2]);
+    assert_eq!(w.most_workers, 1);
+    assert!(w.now.since(begin) < 600_000, "after {} ms", w.now.since(begin));
+}
+
+#[test]
+fn what_urgent_work_waits_for_is_as_urgent() {
+    let mut tasks: Vec<_> = (1..=4).map(|n| task(&format!("A{n}"), &format!("a{n}"), "")).collect();
+    tasks.push(with_priority("low", task("L", "l", "")));
+    tasks.push(with_priority("high", task("H", "h", "L")));
+    for short in [false, true] {
+        let mut w = planned(tasks.clone());
+        w.step(memory_use(if short { 90 } else { 10 }));
+        let options = Options { workers: 1, ..w.options() };
+        let m = w.task_in("u0", "/p", "do it", options);
+        w.run();
+        let tasks: Vec<_> = order(&w).into_iter().map(|(_, task)| task).collect();
+        assert_eq!(w.state(&m), "completed");
+        // A1 has the only worker while the low task's review, and with it the urgent one, is on its way.
+        assert_eq!(tasks, ["L", "A1", "H", "A2", "A3", "A4"], "memory short: {short}");
+    }
 }
 
 #[test]
@@ -307,8 +364,7 @@ fn the_longest_way_first_and_estimates_learn() {
         t.estimate_minutes = Some(n);
         t
     };
-    let mut urgent = minutes(task("T2", "b", ""), 1.0);
-    urgent.priority = Some("high".into());
+    let urgent = with_priority("high", minutes(task("T2", "b", ""), 1.0));
     let mut w = planned(vec![
         minutes(task("T1", "a", ""), 5.0),
         urgent,

@@ -52,7 +52,7 @@ fn line(event: &Event, names: &mut BTreeMap<String, String>) -> String {
         }
         Event::PathTaken { task, path } => format!("taken {task}: {path}"),
         Event::Inspected { subject, .. } => format!("inspected {}", of(subject)),
-        Event::Checked { subject, results } => format!("checked {}: {}", of(subject), results.len()),
+        Event::Checked { subject, results, .. } => format!("checked {}: {}", of(subject), results.len()),
         Event::Judged { subject, verdict } => {
             format!("judged {}: {}", of(subject), if verdict.approved { "yes" } else { "no" })
         }

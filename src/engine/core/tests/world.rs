@@ -10,7 +10,7 @@ use crate::engine::core::event::*;
 use crate::engine::core::state::{Mission, Task};
 use crate::engine::core::worktrees::{Candidate, Stacked, TreeDone, TreeNews, TreeWork};
 use crate::engine::core::*;
-use crate::ports::host::TurnState;
+use crate::ports::host::{HostError, TurnState};
 use crate::ports::worktrees::{Left, Merged, Move};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -327,6 +327,16 @@ impl World {
         self.jobs.insert((self.now.plus(ms), self.next), input);
     }
 
+    fn seen(&mut self, session: &HostSessionId, transcript: bool) -> Result<Look, HostError> {
+        let mut result = self.outside.look(session);
+        if let (Ok(look), false) = (&mut result, transcript)
+            && look.state == TurnState::Busy
+        {
+            look.messages.clear();
+        }
+        result
+    }
+
     fn perform(&mut self, action: Action) {
         let (now, ms) = (self.now, self.host_ms);
         match action {
@@ -355,20 +365,15 @@ impl World {
                 self.outside.answer_ask(now, &session, &ask, refusal);
             }
             Action::Look { mission, attempt, session, transcript, .. } => {
-                let mut result = self.outside.look(&session);
-                if let (Ok(look), false) = (&mut result, transcript)
-                    && look.state == TurnState::Busy
-                {
-                    look.messages.clear();
-                }
+                let result = self.seen(&session, transcript);
                 self.later(ms, Input::Looked { mission, attempt, result });
             }
             Action::CheckSession { mission, session, .. } => {
                 let result = self.outside.look(&session);
                 self.later(ms, Input::SessionChecked { mission, session, result });
             }
-            Action::LookAtParent { mission, session, .. } => {
-                let result = self.outside.look(&session);
+            Action::LookAtParent { mission, session, transcript, .. } => {
+                let result = self.seen(&session, transcript);
                 self.later(ms, Input::ParentLooked { mission, result });
             }
             Action::HandBack { mission, session, text, .. } => {
@@ -410,7 +415,7 @@ impl World {
             }
             Action::Baseline { mission, commands, .. } => {
                 let results = self.run_checks(&commands);
-                self.later(300, Input::Baselined { mission, results });
+                self.later(300, Input::Baselined { mission, results, wrote: Vec::new() });
             }
             Action::Inspect { mission, subject, round, .. } => {
                 let result = match self.outside.tree_faults.pop_front() {
@@ -429,7 +434,7 @@ impl World {
             }
             Action::Check { mission, subject, round, commands, .. } => {
                 let results = self.run_checks(&commands);
-                self.later(500, Input::Checked { mission, subject, round, results });
+                self.later(500, Input::Checked { mission, subject, round, results, wrote: Vec::new() });
             }
             Action::Record { mission, round, .. } => {
                 let fault = "it cannot be read".to_owned();

@@ -262,7 +262,7 @@ fn of_mission() -> BoxedStrategy<Event> {
             tree,
             remark
         }),
-        results().prop_map(|results| Event::Baselined { results }),
+        (results(), texts()).prop_map(|(results, wrote)| Event::Baselined { results, wrote }),
         (texts(), of(task_id())).prop_map(|(faults, task)| Event::PlanRefused { faults, task }),
         (task_id(), vec(spec(), 0..3), texts()).prop_map(|(task, parts, remarks)| Event::Expanded {
             task,
@@ -367,10 +367,16 @@ fn of_work() -> BoxedStrategy<Event> {
         PromptReason::Resumed,
     ]);
     let usage = (whole(), number()).prop_map(|(tokens, cost)| Spent { tokens, cost });
-    let inspection =
-        (tree(), texts(), text(), findings(), texts()).prop_map(|(tree, changed, diff, findings, notes)| {
-            Inspection { tree, changed, diff, findings, notes }
-        });
+    let inspection = (tree(), texts(), texts(), text(), findings(), texts()).prop_map(
+        |(tree, changed, undeclared, diff, findings, notes)| Inspection {
+            tree,
+            changed,
+            undeclared,
+            diff,
+            findings,
+            notes,
+        },
+    );
     let verdict = (any::<bool>(), tree(), text(), findings())
         .prop_map(|(approved, tree, summary, findings)| Verdict { approved, tree, summary, findings });
     prop_oneof![
@@ -413,7 +419,11 @@ fn of_work() -> BoxedStrategy<Event> {
             finding: findings.into_iter().next().unwrap_or_else(|| Finding::of("high", "x"))
         }),
         (subject(), inspection).prop_map(|(subject, inspection)| Event::Inspected { subject, inspection }),
-        (subject(), results()).prop_map(|(subject, results)| Event::Checked { subject, results }),
+        (subject(), results(), texts()).prop_map(|(subject, results, wrote)| Event::Checked {
+            subject,
+            results,
+            wrote
+        }),
         (subject(), verdict).prop_map(|(subject, verdict)| Event::Judged { subject, verdict }),
     ]
     .boxed()
