@@ -47,12 +47,13 @@ impl Core {
         for attempt in open {
             let now = self.now;
             let pulse = self.live(id).pulses.entry(attempt.clone()).or_insert_with(|| Pulse::new(now));
-            if !matches!(pulse.stage, Stage::New | Stage::Shelved) {
-                continue;
-            }
-            if pulse.stage == Stage::Shelved {
-                self.take_off_shelf(id, &attempt);
-                continue;
+            match pulse.stage {
+                Stage::New => {}
+                Stage::Shelved => {
+                    self.take_off_shelf(id, &attempt);
+                    continue;
+                }
+                _ => continue,
             }
             let a = self.missions[id].attempts[&attempt].clone();
             match &a.session {
